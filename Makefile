@@ -97,10 +97,107 @@ check: all $(TESTS) $(REPLAYS)
 	@dir=$$(cd "$(or $(B),.)" && pwd) && \
 	CHATD="$$dir/chatd" CHAT="$$dir/chat" sh tests/run.sh $(TESTS) $(TEST_SCRIPTS) $(REPLAYS)
 
+# ---- Fuzzing: libFuzzer programs, in fuzz/. `make check` replays what they have found. ----
+
+FUZZ_CC = clang
+FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZERS = $(FUZZ_SRCS:tests/fuzz/%.c=$(B)%)
+
+fuzz:
+	$(MAKE) BUILD=fuzz CC=$(FUZZ_CC) CFLAGS='$(FUZZ_CFLAGS)' fuzzers
+
+fuzzers: $(FUZZERS)
+
+$(FUZZERS): $(B)fuzz_%: $(B)tests/fuzz/fuzz_%.o $(LIB)
+	$(LINK) -fsanitize=fuzzer -pthread -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
+
+# ---- Other ways to build and run. ----
+
+# Both programs in static/, with nothing to link at run time. The kernel's headers are looked for
+# last: musl-gcc does not know them.
+static:
+	$(MAKE) BUILD=static CC='$(STATIC_CC)' LDFLAGS='-static $(LDFLAGS)' \
+	    CPPFLAGS='$(CPPFLAGS) -idirafter /usr/include -idirafter /usr/include/$(shell \
+	    $(CC) -dumpmachine)' all
+
+run: all
+	@sh contrib/run.sh $(B)chatd $(B)chat
+
+format-check:
+	clang-format --dry-run -Werror $(wildcard *.[ch] */*.[ch] tests/fuzz/*.[ch])
+
+man-check:
+	mandoc -T lint -W warning man/*.[178]
+
+# ---- Installation. ----
+
+# The names of both programs are words of their own in the pages, so a prefix is put before each.
+RENAME_PAGE = sed -E -e 's,^(\.Dt )(CHAT),\1$(shell echo '$(PROGPREFIX)' | tr a-z A-Z)\2,' \
+	$(foreach twice,1 2,-e 's,(^|[^[:alnum:]_./-])(chatd?|chat-protocol)($$|[^[:alnum:]_./@:-]),\1$(PROGPREFIX)\2\3,g')
+RENAME_COMPLETION = sed -E -e 's,^(\#compdef|complete .*) (chatd?)$$,\1 $(PROGPREFIX)\2,'
+PAGES = man1/$(PROGPREFIX)chat.1 man7/$(PROGPREFIX)chat-protocol.7 man8/$(PROGPREFIX)chatd.8
+INSTALLED = $(BINDIR)/$(PROGPREFIX)chat $(SBINDIR)/$(PROGPREFIX)chatd $(PAGES:%=$(MANDIR)/%) \
+	$(foreach name,chat chatd,$(BASHCOMPDIR)/$(PROGPREFIX)$(name) $(ZSHCOMPDIR)/_$(PROGPREFIX)$(name))
+
+# The systemd units are installed, and removed, where UNITDIR says so.
+UNITDIR ?=
+UNITS = $(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket))
+RENAME_UNIT = sed -e 's,/usr/local/sbin/chatd,$(SBINDIR)/$(PROGPREFIX)chatd,'
+
+install: all
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
+	$(INSTALL) -m 755 $(B)chat $(DESTDIR)$(BINDIR)/$(PROGPREFIX)chat
+	$(INSTALL) -m 755 $(B)chatd $(DESTDIR)$(SBINDIR)/$(PROGPREFIX)chatd
+	umask 022; for page in $(PAGES); do name=$${page#*/}; \
+	    $(RENAME_PAGE) "man/$${name#$(PROGPREFIX)}" >"$(DESTDIR)$(MANDIR)/$$page" || exit 1; done
+	umask 022; for name in chat chatd; do \
+	    $(RENAME_COMPLETION) contrib/completion/$$name.bash \
+	        >"$(DESTDIR)$(BASHCOMPDIR)/$(PROGPREFIX)$$name" && \
+	    $(RENAME_COMPLETION) contrib/completion/_$$name \
+	        >"$(DESTDIR)$(ZSHCOMPDIR)/_$(PROGPREFIX)$$name" || exit 1; done
+ifneq ($(UNITDIR),)
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
+	umask 022; for unit in $(UNITS); do \
+	    $(RENAME_UNIT) contrib/systemd/$$unit >"$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
+endif
+
+uninstall:
+	rm -f $(INSTALLED:%=$(DESTDIR)%) $(if $(UNITDIR),$(UNITS:%=$(DESTDIR)$(UNITDIR)/%))
+
+# ---- Distribution. ----
+
+DIST = chatd-$(VERSION)
+# The date in the first line of NEWS is that of every file: the same sources make the same bytes.
+DIST_DATE = $(shell sed -n '1s/.* //p' NEWS)
+
+# What git knows, or, in a tree that was unpacked, what is left when it is clean.
+dist:
+	[ -e .git ] || $(MAKE) -s BUILD= clean
+	if [ -e .git ]; then git ls-files; else find * .[!.]* -type f ! -name '*.tar.gz'; fi | \
+	    LC_ALL=C sort | \
+	    tar -c --format=ustar --mtime='$(DIST_DATE) UTC' --owner=0 --group=0 --numeric-owner \
+	    --mode=u=rwX,go=rX --transform='s,^,$(DIST)/,' -T - | gzip -9n >$(DIST).tar.gz
+
+distcheck: dist
+	rm -rf $(DIST)
+	tar -xzf $(DIST).tar.gz
+	$(MAKE) -C $(DIST) BUILD= all
+	$(MAKE) -C $(DIST) BUILD= check
+	$(MAKE) -C $(DIST) BUILD= DESTDIR='$(CURDIR)/$(DIST)/root' install
+	cd $(DIST)/root && ls $(INSTALLED:/%=%) >/dev/null
+	$(MAKE) -C $(DIST) BUILD= DESTDIR='$(CURDIR)/$(DIST)/root' uninstall
+	[ -z "$$(find $(DIST)/root ! -type d)" ]
+	rm -r $(DIST)/root
+	$(MAKE) -C $(DIST) dist
+	cmp $(DIST).tar.gz $(DIST)/$(DIST).tar.gz
+	rm -r $(DIST)
+
 clean:
-	rm -f $(PROGRAMS) $(LIB) $(TESTS) $(TEST_LIB) $(REPLAYS) $(BENCHES)
+	rm -f $(PROGRAMS) $(LIB) $(TESTS) $(TEST_LIB) $(REPLAYS) $(FUZZERS) $(BENCHES)
 	rm -f $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
+	rm -rf $(DIST) $(DIST).tar.gz static fuzz
 
 -include $(SRCS:%.c=$(B)%.d)
 
-.PHONY: all check clean
+.PHONY: all check clean dist distcheck format-check fuzz fuzzers install man-check run static \
+	uninstall
