@@ -107,7 +107,7 @@ size_t utf8_encode(uint32_t cp, char out[4]);
 
 /* True for what contract 2.4 replaces by U+FFFD: controls, bidi controls, invisible characters. */
 bool char_is_forbidden(uint32_t cp);
-/* General categories Mn and Me. */
+/* General categories Mn and Me, variation selectors among them, without what is forbidden. */
 bool char_is_combining(uint32_t cp);
 /* Property White_Space. */
 bool char_is_space(uint32_t cp);
