@@ -14,7 +14,7 @@
 /* A reader needs a few marks on a letter (Vietnamese 2, Hebrew 4); a prankster hundreds. */
 #define MARKS_MAX 8
 
-/* ---- Small pieces ------------------------------------------------------------------------- */
+/* ---- Small pieces ----------------------------------------------------------------------- */
 
 static bool span_is(struct span span, const char *word)
 {
@@ -73,7 +73,7 @@ bool number_parse(const char *s, size_t len, unsigned long max, unsigned long *v
     return true;
 }
 
-/* ---- Lines ---------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------------ */
 
 void line_splitter_init(struct line_splitter *splitter, char *held, size_t max)
 {
@@ -147,7 +147,7 @@ enum line_result line_last(struct line_splitter *splitter, struct span *line)
     return LINE_READY;
 }
 
-/* ---- Telnet --------------------------------------------------------------------------------- */
+/* ---- Telnet ----------------------------------------------------------------------------- */
 
 enum telnet_byte {
     TELNET_COMMANDS = 236, /* EOF, the first byte that is a command after IAC (RFC 1184) */
@@ -246,7 +246,7 @@ char *telnet_filter(struct telnet_filter *filter, char *buf, size_t *len)
     return begin;
 }
 
-/* ---- Characters ----------------------------------------------------------------------------- */
+/* ---- Characters ------------------------------------------------------------------------- */
 
 size_t utf8_decode(const char *s, size_t len, uint32_t *cp)
 {
@@ -477,7 +477,7 @@ static enum char_kind char_kind(uint32_t cp)
     return char_is_combining(cp) ? CHAR_MARK : CHAR_BASE;
 }
 
-/* ---- Text ----------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------- */
 
 /* True where one of the eight bytes is not printable ASCII (20-7E). */
 static bool word_has_special(const char *s)
@@ -600,7 +600,7 @@ size_t text_cut(const char *s, size_t len, size_t max)
     return first;
 }
 
-/* ---- Names ---------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------ */
 
 static struct span name_trim(const char *raw, size_t len)
 {
@@ -685,7 +685,7 @@ void name_fold(char out[NAME_LEN_MAX + 1], const char *name)
     out[i] = '\0';
 }
 
-/* ---- Stamps --------------------------------------------------------------------------------- */
+/* ---- Stamps ----------------------------------------------------------------------------- */
 
 #define DAYS_PER_400_YEARS 146097u
 /* From 0000-03-01 to 1970-01-01. Years that begin in March have their leap day at the end. */

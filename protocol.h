@@ -13,7 +13,7 @@
 
 struct sockaddr;
 
-/* ---- Limits ---------------------------------------------------------------------------- */
+/* ---- Limits ----------------------------------------------------------------------------- */
 
 #define CHAT_VERSION "0.1.0"
 #define CHAT_DEFAULT_HOST "127.0.0.1"
@@ -74,7 +74,7 @@ enum line_result line_next(
  */
 enum line_result line_last(struct line_splitter *, struct span *line);
 
-/* ---- Telnet (RFC 854, RFC 860) ----------------------------------------------------------- */
+/* ---- Telnet (RFC 854, RFC 860) ---------------------------------------------------------- */
 
 /* Zeroed memory is a fresh filter. */
 struct telnet_filter {
@@ -93,7 +93,7 @@ struct telnet_filter {
  */
 char *telnet_filter(struct telnet_filter *, char *buf, size_t *len);
 
-/* ---- Text that is safe to print ----------------------------------------------------------- */
+/* ---- Text that is safe to print --------------------------------------------------------- */
 
 /*
  * Decodes one character of s (len >= 1): its bytes' number, and its code point in *cp; for a
@@ -127,7 +127,7 @@ bool text_is_clean(const char *s, size_t len);
  */
 size_t text_cut(const char *s, size_t len, size_t max);
 
-/* ---- Names -------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------ */
 
 /*
  * Makes a name of what somebody asked for: contract 2.3. out gets at most NAME_LEN_MAX bytes and a
@@ -141,14 +141,14 @@ size_t name_suffixed(char out[NAME_LEN_MAX + 1], const char *name, unsigned n);
 /* Folds ASCII case: two names are the same name if their folded forms are equal. */
 void name_fold(char out[NAME_LEN_MAX + 1], const char *name);
 
-/* ---- Stamps --------------------------------------------------------------------------------- */
+/* ---- Stamps ----------------------------------------------------------------------------- */
 
 /* Microseconds since 1970-01-01T00:00:00Z, of years 1970 to 9999. out gets STAMP_LEN bytes. */
 void stamp_format(char out[STAMP_LEN], uint64_t us);
 /* The reverse; false unless s begins with exactly such a stamp (len >= STAMP_LEN). */
 bool stamp_parse(const char *s, size_t len, uint64_t *us);
 
-/* ---- What clients send ------------------------------------------------------------------------ */
+/* ---- What clients send ------------------------------------------------------------------ */
 
 enum command {
     CMD_EMPTY, /* an empty line */
@@ -194,7 +194,7 @@ bool line_is_http(const char *line, size_t len);
 /* Decimal digits only, at most max; false otherwise. */
 bool number_parse(const char *s, size_t len, unsigned long max, unsigned long *value);
 
-/* ---- What the server sends --------------------------------------------------------------------- */
+/* ---- What the server sends -------------------------------------------------------------- */
 
 enum verb {
     VERB_HERE,
@@ -247,7 +247,7 @@ bool verb_is_room(enum verb);
 /* msg me post priv: what people call messages. */
 bool verb_is_message(enum verb);
 
-/* ---- Between hub and worker ---------------------------------------------------------------------- */
+/* ---- Between hub and worker ------------------------------------------------------------- */
 
 /*
  * A line that begins with this byte, which no clean text can hold, is said by a worker to the hub
@@ -266,7 +266,7 @@ bool verb_is_message(enum verb);
 /* hub to worker, with the title and LF behind it: what ps(1) shows */
 #define CONTROL_TITLE "\001title "
 
-/* ---- Addresses ---------------------------------------------------------------------------------- */
+/* ---- Addresses -------------------------------------------------------------------------- */
 
 enum address_kind {
     ADDRESS_INET, /* host and port */
