@@ -1,0 +1,140 @@
+/*
+ * compat/compat.h: what chatd needs of a system beyond POSIX.1-2008, one small file for each
+ * thing, each with a portable fallback. Functions that return int or pid_t give -1 with errno set
+ * where they fail.
+ */
+#ifndef COMPAT_H
+#define COMPAT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* ---- What ps(1) shows ----------------------------------------------------------------------- */
+
+/* The memory that a title is written to. Zeroed memory is a title that cannot be set. */
+struct proctitle {
+    char *at;
+    size_t room; /* bytes at at; the title and its NUL must fit */
+    size_t args; /* how many of them the kernel takes for the arguments */
+};
+
+/*
+ * Call it first in main, before argv or the environment are looked at or changed: both are moved
+ * to a copy (which lives as long as the process), since Linux shows what stands in their old
+ * place. Sets the command's short name to the last part of argv[0] too, for an image started from
+ * /proc/self/exe would be called "exe".
+ */
+void proctitle_init(struct proctitle *, int argc, char **argv);
+
+/*
+ * Shows these len bytes as the whole command line, cut where they do not fit. No allocation, no
+ * stdio, and on Linux no system call: allowed in the worker's sandbox.
+ */
+void proctitle_set(const struct proctitle *, const char *title, size_t len);
+
+/* ---- The program's own file ----------------------------------------------------------------- */
+
+/*
+ * A path by which this very image can be executed again, even if its file has been replaced since:
+ * "/proc/self/exe" where there is one, else what program_path() finds. May be buf. NULL with errno.
+ */
+const char *self_exe(char *buf, size_t len, const char *argv0);
+
+/*
+ * Writes the absolute path at which the program was started, links in it unresolved, so that what
+ * is installed there later can be executed. argv0 is looked up like the shell does. Call it before
+ * any chdir(). False with errno.
+ */
+bool program_path(char *buf, size_t len, const char *argv0);
+
+/* ---- Descriptors ------------------------------------------------------------------------------ */
+
+/* Closes every descriptor from lowest on. */
+void descriptors_close_from(int lowest);
+
+/* accept() whose descriptor is close-on-exec and non-blocking from the first instant. */
+int accept_cloexec_nonblock(int fd, struct sockaddr *, socklen_t *);
+
+/* A pair of Unix-domain stream sockets, both ends close-on-exec and non-blocking. */
+int socketpair_cloexec_nonblock(int sv[2]);
+
+/*
+ * Who is at the other end of a connected Unix-domain socket, by the kernel's word. *pid is 0 where
+ * the system does not tell it (or cannot: another pid namespace).
+ */
+int socket_peer_pid(int fd, pid_t *pid, uid_t *uid);
+
+/* ---- TCP -------------------------------------------------------------------------------------- */
+
+/* All of these are harmless on a socket that is not TCP. */
+
+/*
+ * What every client's socket gets: no delay for small writes, urgent bytes in line (telnet), a
+ * send buffer with a known size instead of the megabytes that Linux would grow, and keepalive
+ * that ends an idle connection whose peer is gone within two minutes (ETIMEDOUT).
+ */
+void tcp_prepare(int fd);
+
+/*
+ * The peer is gone: the kernel is waiting for an answer (to data, or to probes of a closed window
+ * or of an idle connection), has asked more than once, and has heard nothing at all for that many
+ * seconds. A peer that does not read but whose kernel answers is not dead, however long.
+ * Let seconds be 80 or more, for an idle peer is not heard of in the first 60. False where the
+ * system cannot tell. One getsockopt(TCP_INFO).
+ *
+ * With data pending Linux since 6.15 asks at least every 15 s; before, it asks a peer that has not
+ * read for long no more than every two minutes, and such a peer's end is seen after the second
+ * question.
+ */
+bool tcp_is_dead(int fd, unsigned seconds);
+
+/*
+ * The peer's kernel has acknowledged all that was written (and the end, after shutdown). True
+ * where the system cannot tell. One getsockopt(TCP_INFO).
+ */
+bool tcp_all_acked(int fd);
+
+/*
+ * How many bytes the peer's kernel has acknowledged so far; grows as long as the peer takes what
+ * it is sent. 0 where the system cannot tell. One getsockopt(TCP_INFO).
+ */
+uint64_t tcp_bytes_acked(int fd);
+
+/* ---- Waiting -------------------------------------------------------------------------------------- */
+
+/*
+ * ppoll(): poll() with this signal mask (NULL: the present one) put in force and taken back in one
+ * step, so that a signal blocked elsewhere cannot slip in before the sleep. timeout_ms -1 waits
+ * for ever. Where a system has no ppoll() the two steps are two, and only a handler that writes to
+ * a polled pipe is sure to be noticed.
+ */
+int poll_masked(struct pollfd *fds, nfds_t count, int timeout_ms, const sigset_t *mask);
+
+/* ---- Processes -------------------------------------------------------------------------------- */
+
+/*
+ * Starts the program at path with fd0 as its 0, fd1 as its 1, /dev/null as its 2 and no other
+ * descriptor, no environment, every signal's default action and none blocked. The caller keeps
+ * (and closes) fd0 and fd1. They are above 2; the caller's 0, 1 and 2 are open, every other
+ * descriptor is close-on-exec, there are no threads, and two more descriptors can be had for the
+ * moment. Returns the new process, which the caller reaps; -1 with errno, and no process, where
+ * anything failed, the execution included.
+ *
+ * This is the program's one fork: what runs in the child is nothing but the steps to the new
+ * image. It costs the same however much memory and however many descriptors the caller has.
+ */
+pid_t spawn_worker(const char *path, char *const argv[], int fd0, int fd1);
+
+/*
+ * Gives up root for good: groups, gid and uid of user, and checks that they cannot be had back.
+ * Nothing to do where the process is that user already. NULL, or what went wrong, fit to stand
+ * behind "USER: "; errno is 0 where it says nothing more. After a failure the caller must exit.
+ */
+const char *privileges_drop(const char *user);
+
+#endif
