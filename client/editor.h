@@ -1,0 +1,91 @@
+/*
+ * editor.h: a typed line that survives what arrives.
+ *
+ * A pure state machine: bytes from the terminal go in; events for the caller come out, and screen
+ * text, which is added to an outbuf that the caller writes. Nothing here reads, writes, waits,
+ * catches signals or sets terminal modes. The caller turns ICANON, ECHO, ISIG and IEXTEN off (OPOST
+ * may stay on) and serialises the calls.
+ *
+ * The line is drawn at the bottom of what has been printed. Anything else that is to be printed
+ * goes between editor_hide() and editor_show() and ends with a newline:
+ *
+ *     editor_hide(editor, out);
+ *     view_event(view, event, out);       (as many as there are)
+ *     editor_show(editor, out);
+ *     write out
+ */
+#ifndef CLIENT_EDITOR_H
+#define CLIENT_EDITOR_H
+
+#include "../protocol.h"
+#include "screen.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes of one line; more is refused with a bell. Longer than any line that the wire takes. */
+#define EDITOR_LINE_MAX 65536
+/* Finished lines that can be called back. */
+#define EDITOR_HISTORY_MAX 100
+
+enum editor_event {
+    EDITOR_NONE,      /* all input is used up and the screen is up to date */
+    EDITOR_LINE,      /* a line is finished: editor_line() */
+    EDITOR_INTERRUPT, /* Ctrl-C on an empty line: the user leaves */
+    EDITOR_SUSPEND,   /* Ctrl-Z: editor_stop(), stop yourself, editor_start() when continued */
+    EDITOR_END        /* Ctrl-D on an empty line: end of input */
+};
+
+struct editor;
+
+/* The i-th name that Tab may complete, NULL behind the last one. */
+typedef const char *editor_names(void *context, size_t i);
+
+/*
+ * A new editor, hidden, with an empty line behind a prompt of at most NAME_LEN_MAX bytes. NULL
+ * without memory. To ask for a name, use one with another prompt and free it.
+ */
+struct editor *editor_new(const char *prompt, unsigned rows, unsigned columns);
+void editor_free(struct editor *);
+
+/*
+ * Tab completes the word before the cursor from these names, and steps through them where several
+ * fit. The first word of a line gets ": " behind it, others (that of `/msg` too) a space.
+ */
+void editor_complete_from(struct editor *, editor_names *, void *context);
+
+/*
+ * Takes bytes from [*at, end), up to the first event or to the end of them, and moves *at behind
+ * what it took. Call it until EDITOR_NONE. Any cut of the input gives the same events. A line's
+ * text leaves the screen when it is finished; showing it is up to whoever gets it.
+ */
+enum editor_event editor_feed(
+    struct editor *, const char **at, const char *end, struct outbuf *out);
+
+/*
+ * The finished line, without its end; valid until the next editor_feed(). Well-formed UTF-8
+ * without anything that text_clean() would replace; of controls, it holds TAB at most (pasted).
+ */
+struct span editor_line(const struct editor *);
+
+/*
+ * An ESC may be a key or the beginning of one. While editor_in_escape(), wait for more input for
+ * about 100 ms only, and if none comes say so by editor_pause(): then it was the key.
+ */
+bool editor_in_escape(const struct editor *);
+void editor_pause(struct editor *);
+
+/* Shows the line, and turns bracketed paste on. stop hides it and turns that off. */
+void editor_start(struct editor *, struct outbuf *out);
+void editor_stop(struct editor *, struct outbuf *out);
+
+/*
+ * hide takes the line off the screen and leaves the cursor at the left edge where the line was;
+ * show draws it again there, cursor and all. Nothing happens where it is so already.
+ */
+void editor_hide(struct editor *, struct outbuf *out);
+void editor_show(struct editor *, struct outbuf *out);
+
+/* The window has this size now (0 means unknown: 24 or 80); redraws where the line is shown. */
+void editor_resize(struct editor *, unsigned rows, unsigned columns, struct outbuf *out);
+
+#endif
