@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* ---- What ps(1) shows ----------------------------------------------------------------------- */
+/* ---- What ps(1) shows ----------------------------------------------------------------- */
 
 /* The memory that a title is written to. Zeroed memory is a title that cannot be set. */
 struct proctitle {
@@ -37,7 +37,7 @@ void proctitle_init(struct proctitle *, int argc, char **argv);
  */
 void proctitle_set(const struct proctitle *, const char *title, size_t len);
 
-/* ---- The program's own file ----------------------------------------------------------------- */
+/* ---- The program's own file ----------------------------------------------------------- */
 
 /*
  * A path by which this very image can be executed again, even if its file has been replaced since:
@@ -52,7 +52,7 @@ const char *self_exe(char *buf, size_t len, const char *argv0);
  */
 bool program_path(char *buf, size_t len, const char *argv0);
 
-/* ---- Descriptors ------------------------------------------------------------------------------ */
+/* ---- Descriptors ---------------------------------------------------------------------- */
 
 /* Closes every descriptor from lowest on. */
 void descriptors_close_from(int lowest);
@@ -69,7 +69,7 @@ int socketpair_cloexec_nonblock(int sv[2]);
  */
 int socket_peer_pid(int fd, pid_t *pid, uid_t *uid);
 
-/* ---- TCP -------------------------------------------------------------------------------------- */
+/* ---- TCP ------------------------------------------------------------------------------ */
 
 /* All of these are harmless on a socket that is not TCP. */
 
@@ -105,7 +105,7 @@ bool tcp_all_acked(int fd);
  */
 uint64_t tcp_bytes_acked(int fd);
 
-/* ---- Waiting -------------------------------------------------------------------------------------- */
+/* ---- Waiting -------------------------------------------------------------------------- */
 
 /*
  * ppoll(): poll() with this signal mask (NULL: the present one) put in force and taken back in one
@@ -115,7 +115,7 @@ uint64_t tcp_bytes_acked(int fd);
  */
 int poll_masked(struct pollfd *fds, nfds_t count, int timeout_ms, const sigset_t *mask);
 
-/* ---- Processes -------------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------------------ */
 
 /*
  * Starts the program at path with fd0 as its 0, fd1 as its 1, /dev/null as its 2 and no other
@@ -133,7 +133,7 @@ pid_t spawn_worker(const char *path, char *const argv[], int fd0, int fd1);
 /*
  * Gives up root for good: groups, gid and uid of user, and checks that they cannot be had back.
  * Nothing to do where the process is that user already. NULL, or what went wrong, fit to stand
- * behind "USER: "; errno is 0 where it says nothing more. After a failure the caller must exit.
+ * behind "USER: "; errno is 0 where it has nothing to add. After a failure the caller must exit.
  */
 const char *privileges_drop(const char *user);
 

@@ -32,7 +32,7 @@ enum sandbox_tier sandbox_probe(void);
 /* "none", "limits" or "filter", for the log. */
 const char *sandbox_name(enum sandbox_tier);
 
-/* ---- Between the sandbox's own files ---------------------------------------------------------- */
+/* ---- Between the sandbox's own files -------------------------------------------------- */
 
 /* Lowers the resource limits, soft and hard. False where one of them could not be. */
 bool sandbox_set_limits(void);
