@@ -34,11 +34,17 @@ const char *sandbox_name(enum sandbox_tier);
 
 /* ---- Between the sandbox's own files -------------------------------------------------- */
 
+/* Where sandbox_seccomp.c is the filter: the processors whose system calls it knows. */
+#if defined(__linux__) && defined(__LP64__) && (defined(__x86_64__) || defined(__AARCH64EL__))
+#define SANDBOX_SECCOMP 1
+#endif
+
 /* Lowers the resource limits, soft and hard. False where one of them could not be. */
 bool sandbox_set_limits(void);
 
-/* Whether this system has a filter; whether it is in force now. */
+/* Whether this system has a filter. */
 bool sandbox_filter_exists(void);
+/* Puts it in force, for good. False where that failed. */
 bool sandbox_set_filter(void);
 
 #endif

@@ -1,0 +1,16 @@
+/* No filter: for systems of which neither sandbox_seccomp.c nor sandbox_pledge.c knows one. */
+#include "sandbox.h"
+
+#if !defined(SANDBOX_SECCOMP) && !defined(__OpenBSD__)
+
+bool sandbox_filter_exists(void)
+{
+    return false;
+}
+
+bool sandbox_set_filter(void)
+{
+    return false;
+}
+
+#endif

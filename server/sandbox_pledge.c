@@ -1,0 +1,22 @@
+/* OpenBSD's filter: see sandbox.h. */
+#include "sandbox.h"
+
+#if defined(__OpenBSD__)
+
+#include <unistd.h>
+
+/* In OpenBSD's header where no POSIX version is asked for. */
+int pledge(const char *, const char *);
+
+bool sandbox_filter_exists(void)
+{
+    return true;
+}
+
+/* The smallest promise: what is open can be read, written, polled and shut down. */
+bool sandbox_set_filter(void)
+{
+    return pledge("stdio", "") == 0;
+}
+
+#endif
