@@ -3,6 +3,7 @@
 
 #include "sandbox.h"
 
+#include <stddef.h>
 #include <sys/resource.h>
 
 bool sandbox_set_limits(void)
