@@ -1,0 +1,29 @@
+# bash completion for chatd(8)
+
+_chatd()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+    case $prev in
+    -S)
+        mapfile -t COMPREPLY < <(compgen -W 'auto require off' -- "$cur")
+        return
+        ;;
+    -u)
+        mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+        return
+        ;;
+    -[klpt])
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    -[HLMbimrwx])
+        return
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W '-a -b -d -H -h -i -k -L -l -M -m -p -r -S -s -t -u -V -v
+        -w -x' -- "$cur")
+}
+
+complete -F _chatd chatd
