@@ -1,0 +1,84 @@
+# Holds together what the options of both programs are: the getopt string in the source, the usage
+# text that -h prints, SYNOPSIS and list of options in the page, and the completions. An option
+# that is in one place and not in another fails, and so does one that takes an argument in one only.
+
+: "${CHATD:?}" "${CHAT:?}"
+cd "$(dirname "$0")/.." || exit 1
+passed=0
+failed=0
+
+# One letter a line, sorted, "x:" where there is an argument: what getopt is given.
+in_source() {
+    cat "$@" | tr '\n' ' ' | grep -Eo 'getopt\([^"]*"[^"]*"' | head -n 1 |
+        sed 's/.*"[+:]*\([^"]*\)"/\1/' | grep -Eo '[A-Za-z]:?' | sort
+}
+
+# The letters of -abc and [-d ARGUMENT] in a usage text.
+in_usage() {
+    "$1" -h 2>&1 | grep -Eo '(^|[][ ,|])-[A-Za-z]+' | tr -d '][ ,|-' | grep -o . | sort -u
+}
+
+in_synopsis() {
+    sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$1" |
+        sed -n -E 's/^\.(Op |Oo )?Fl (([A-Za-z]+)( \| ([A-Za-z]))?)( (Ar|Cm).*)?( Oc.*)?$/\3\5/p' |
+        grep -o . | sort
+}
+
+# The synopsis must say of each option whether it has an argument, as the list does.
+in_synopsis_with_argument() {
+    sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$1" |
+        sed -n -E 's/^\.O[op] Fl ([A-Za-z]) (Ar|Cm) .*/\1:/p' | sort
+}
+
+in_page() {
+    sed -n -E -e 's/^\.It Fl ([A-Za-z]) (Ar|Cm) .*/\1:/p' \
+        -e 's/^\.It Fl ([A-Za-z])( , -[a-z]+)?$/\1/p' "$1" |
+        sort -u
+}
+
+in_bash() {
+    tr '\n' ' ' <"$1" | grep -Eo "compgen -W '-[^']*'" | sed 's/compgen -W//' |
+        grep -Eo '(^|[^-A-Za-z])-[A-Za-z]' | grep -o '[A-Za-z]' | sort
+}
+
+in_zsh() {
+    sed -n -E -e "s/^ *'(\(- \*\)|\*)?-([A-Za-z])\[[^]]*\]:.*/\2:/p" \
+        -e "s/^ *'(\(- \*\)|\*)?-([A-Za-z])\[[^]]*\]'.*/\2/p" \
+        -e "s/.*\{-([A-Za-z]),--[a-z]+\}.*/\1/p" "$1" | sort
+}
+
+# same WHAT EXPECTED FOUND
+same() {
+    if [ -n "$2" ] && [ "$2" = "$3" ]; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    echo "$1:"
+    echo "  in the source:" $2
+    echo "  there:        " $3
+}
+
+# program BINARY NAME PAGE SOURCE...
+program() {
+    binary=$1
+    name=$2
+    page=$3
+    shift 3
+    options=$(in_source "$@")
+    letters=$(printf '%s\n' "$options" | tr -d :)
+    arguments=$(printf '%s\n' "$options" | grep :)
+    same "$name -h" "$letters" "$(in_usage "$binary")"
+    same "$page, SYNOPSIS" "$letters" "$(in_synopsis "$page")"
+    same "$page, SYNOPSIS, with an argument" "$arguments" "$(in_synopsis_with_argument "$page")"
+    same "$page, the list" "$options" "$(in_page "$page")"
+    same "contrib/completion/$name.bash" "$letters" "$(in_bash "contrib/completion/$name.bash")"
+    same "contrib/completion/_$name" "$options" "$(in_zsh "contrib/completion/_$name")"
+}
+
+export LC_ALL=C
+program "$CHATD" chatd man/chatd.8 chatd.c server/*.c
+program "$CHAT" chat man/chat.1 chat.c client/*.c
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
