@@ -1,0 +1,847 @@
+/*
+ * harness.c: starts servers, connects to them, and reads what they say with a deadline for
+ * everything. Processes are looked at through /proc.
+ */
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long a single answer may take on a busy machine; nothing waits that long in the usual run. */
+#define ANSWER_MS 10000
+#define LOG_MAX 262144
+#define OPTIONS_MAX 64
+
+/* ---- The test program ---- */
+
+static void directory_remove(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        char name[PATH_TEXT_MAX * 2];
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        if (remove(name) == -1)
+            directory_remove(name);
+    }
+    closedir(dir);
+    rmdir(path);
+}
+
+/* The tests find the directory in CHATD_TEST_DIR. */
+static void directory_make(char out[PATH_TEXT_MAX])
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(out, PATH_TEXT_MAX, "%s/chatd-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    if (mkdtemp(out) == NULL || setenv("CHATD_TEST_DIR", out, 1) == -1) {
+        perror(out);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static int patience(void)
+{
+    const char *text = getenv("CHATD_PATIENCE");
+    int factor = text != NULL ? atoi(text) : 1;
+    return factor > 0 ? factor : 1;
+}
+
+int tests_run(const char *name, const struct test *tests, size_t count)
+{
+    char dir[PATH_TEXT_MAX];
+    directory_make(dir);
+    signal(SIGPIPE, SIG_IGN);
+    Suite *suite = suite_create(name);
+    for (size_t i = 0; i < count; i++) {
+        TCase *tcase = tcase_create(tests[i].function->name);
+        tcase_set_timeout(tcase, tests[i].seconds * patience());
+        tcase_add_loop_test(tcase, tests[i].function, 0, tests[i].times);
+        suite_add_tcase(suite, tcase);
+    }
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    directory_remove(dir);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+void test_path(char out[PATH_TEXT_MAX], const char *name)
+{
+    snprintf(out, PATH_TEXT_MAX, "%s/%ld.%s", getenv("CHATD_TEST_DIR"), (long)getpid(), name);
+}
+
+int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t deadline_in(int64_t ms)
+{
+    return clock_ms() + ms * patience();
+}
+
+bool deadline_wait(int64_t deadline)
+{
+    if (clock_ms() >= deadline)
+        return false;
+    poll(NULL, 0, 5);
+    return true;
+}
+
+/* ---- The server ---- */
+
+static const char *program(void)
+{
+    const char *path = getenv("CHATD");
+    return path != NULL ? path : "./chatd";
+}
+
+/* The words of CHATD_OPTIONS, then the test's own options. */
+static void options_gather(const char *argv[OPTIONS_MAX], char *words, const char *const options[])
+{
+    int n = 0;
+    argv[n++] = program();
+    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " "))
+        argv[n++] = word;
+    while (*options != NULL && n < OPTIONS_MAX - 1)
+        argv[n++] = *options++;
+    argv[n] = NULL;
+}
+
+/* The new process: nothing on its standard input, all that it says goes to the log. */
+static _Noreturn void server_exec(int log, void (*in_child)(void), const char *const options[])
+{
+    const char *own = getenv("CHATD_OPTIONS");
+    char words[256];
+    snprintf(words, sizeof words, "%s", own != NULL ? own : "");
+    const char *argv[OPTIONS_MAX];
+    options_gather(argv, words, options);
+
+    int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    close(nothing);
+    signal(SIGPIPE, SIG_DFL);
+    if (in_child != NULL)
+        in_child();
+    execv(argv[0], (char *const *)argv);
+    dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+static int log_create(void)
+{
+    char path[PATH_TEXT_MAX];
+    test_path(path, "log.XXXXXX");
+    int fd = mkstemp(path);
+    ck_assert_msg(fd != -1, "%s: %s", path, strerror(errno));
+    unlink(path);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, O_APPEND);
+    return fd;
+}
+
+void server_spawn(struct server *server, void (*in_child)(void), const char *const options[])
+{
+    server->log = log_create();
+    server->address[0] = '\0';
+    server->pid = fork();
+    ck_assert_int_ne(server->pid, -1);
+    if (server->pid == 0)
+        server_exec(server->log, in_child, options);
+}
+
+void server_start_as(struct server *server, void (*in_child)(void), const char *const options[])
+{
+    server_spawn(server, in_child, options);
+    server_listens(server, 0, server->address);
+}
+
+void server_log(const struct server *server, char *out, size_t size)
+{
+    ssize_t n = pread(server->log, out, size - 1, 0);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+static _Noreturn void server_fail(struct server *server, const char *what)
+{
+    char log[4096];
+    server_log(server, log, sizeof log);
+    ck_abort_msg("%s; the server says:\n%s", what, log);
+    abort(); /* not reached: libcheck does not promise so with CK_FORK=no */
+}
+
+/* Copies the address of the which-th announcement whose line is complete. */
+static bool announced(const struct server *server, int which, char out[ADDRESS_TEXT_MAX])
+{
+    static const char words[] = "chatd: listening on ";
+    char log[8192];
+    server_log(server, log, sizeof log);
+    const char *at = log;
+    while ((at = strstr(at, words)) != NULL) {
+        at += sizeof words - 1;
+        size_t len = strcspn(at, "\n");
+        if (at[len] == '\n' && which-- == 0) {
+            snprintf(out, ADDRESS_TEXT_MAX, "%.*s", (int)len, at);
+            return true;
+        }
+    }
+    return false;
+}
+
+void server_listens(struct server *server, int which, char out[ADDRESS_TEXT_MAX])
+{
+    int64_t deadline = deadline_in(ANSWER_MS);
+    while (!announced(server, which, out)) {
+        if (process_state(server->pid) == 'Z')
+            server_fail(server, "it ended instead of listening");
+        if (!deadline_wait(deadline))
+            server_fail(server, "it does not say that it listens");
+    }
+}
+
+void server_says(const struct server *server, const char *words)
+{
+    char log[LOG_MAX];
+    int64_t deadline = deadline_in(ANSWER_MS);
+    do
+        server_log(server, log, sizeof log);
+    while (strstr(log, words) == NULL && deadline_wait(deadline));
+    ck_assert_msg(strstr(log, words) != NULL, "the log lacks \"%s\":\n%.4000s", words, log);
+}
+
+int server_exit(struct server *server, int64_t ms)
+{
+    int64_t deadline = deadline_in(ms);
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(server->pid, &status, WNOHANG)) == 0)
+        if (!deadline_wait(deadline))
+            server_fail(server, "it does not end");
+    ck_assert_int_eq(pid, server->pid);
+    server->pid = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* A log has lines that say whose they are, and nothing that a terminal would act on. */
+static void log_check(struct server *server)
+{
+    char log[LOG_MAX];
+    server_log(server, log, sizeof log);
+    for (char *at = log; *at != '\0';) {
+        size_t len = strcspn(at, "\n");
+        if (at[len] != '\n' || strncmp(at, "chatd", 5) != 0 || !text_is_clean(at, len))
+            server_fail(server, "it says what belongs into no log");
+        at += len + 1;
+    }
+}
+
+void server_stop(struct server *server)
+{
+    pid_t workers[PROCESSES_MAX];
+    size_t count = process_descendants(server->pid, workers, PROCESSES_MAX);
+    kill(server->pid, SIGTERM);
+    ck_assert_int_eq(server_exit(server, 5000), 0);
+    processes_end(workers, count, 1000);
+    log_check(server);
+    close(server->log);
+}
+
+void server_kill(struct server *server)
+{
+    kill(server->pid, SIGKILL);
+    server_exit(server, ANSWER_MS);
+    close(server->log);
+}
+
+/* ---- Processes ---- */
+
+static bool proc_read(pid_t pid, const char *file, char *out, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return false;
+    ssize_t n = read(fd, out, size - 1);
+    close(fd);
+    out[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+/* State and parent: they stand behind the name, which may hold anything. */
+static bool process_stat(pid_t pid, char *state, long *parent)
+{
+    char text[1024];
+    if (!proc_read(pid, "stat", text, sizeof text))
+        return false;
+    const char *behind = strrchr(text, ')');
+    return behind != NULL && sscanf(behind, ") %c %ld", state, parent) == 2;
+}
+
+char process_state(pid_t pid)
+{
+    char state;
+    long parent;
+    return process_stat(pid, &state, &parent) ? state : '\0';
+}
+
+struct kinship {
+    pid_t pid;
+    pid_t parent;
+};
+
+static size_t processes_list(struct kinship *all, size_t max)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc");
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < max;) {
+        char state;
+        long parent;
+        pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atol(entry->d_name) : 0;
+        if (pid > 0 && process_stat(pid, &state, &parent))
+            all[count++] = (struct kinship){pid, (pid_t)parent};
+    }
+    closedir(dir);
+    return count;
+}
+
+size_t process_descendants(pid_t root, pid_t *out, size_t max)
+{
+    struct kinship all[PROCESSES_MAX * 2];
+    size_t listed = processes_list(all, COUNT_OF(all));
+    size_t count = 0;
+    /* Breadth first: the parents to look for are those found already, behind the root. */
+    for (size_t next = 0; next <= count; next++) {
+        pid_t parent = next == 0 ? root : out[next - 1];
+        for (size_t i = 0; i < listed && count < max; i++)
+            if (all[i].parent == parent)
+                out[count++] = all[i].pid;
+    }
+    return count;
+}
+
+int process_fds(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return -1;
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+int64_t process_cpu(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) == -1)
+        return 0;
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
+long process_memory(pid_t pid)
+{
+    char text[256];
+    long size;
+    long resident;
+    long shared;
+    ck_assert(proc_read(pid, "statm", text, sizeof text));
+    ck_assert_int_eq(sscanf(text, "%ld %ld %ld", &size, &resident, &shared), 3);
+    return (resident - shared) * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+void processes_end(const pid_t *pids, size_t count, int64_t ms)
+{
+    int64_t deadline = deadline_in(ms);
+    for (size_t i = 0; i < count; i++)
+        for (char state; (state = process_state(pids[i])) != '\0' && state != 'Z';)
+            ck_assert_msg(
+                deadline_wait(deadline), "process %ld (%c) is still there", (long)pids[i], state);
+}
+
+/* ---- Connecting ---- */
+
+static int path_connect(const char *path)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    ck_assert_uint_lt(strlen(path), sizeof sun.sun_path);
+    memcpy(sun.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_ne(fd, -1);
+    if (connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int inet_connect(const struct address *address)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *info;
+    ck_assert_int_eq(getaddrinfo(address->host, address->port, &hints, &info), 0);
+    int fd = socket(info->ai_family, SOCK_STREAM, 0);
+    ck_assert_int_ne(fd, -1);
+    int done = connect(fd, info->ai_addr, info->ai_addrlen);
+    freeaddrinfo(info);
+    if (done == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void conn_init(struct conn *conn, int fd)
+{
+    *conn = (struct conn){.fd = fd};
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+bool conn_try(struct conn *conn, const char *text)
+{
+    struct address address;
+    const char *wrong = address_parse(&address, text);
+    ck_assert_msg(wrong == NULL, "%s: %s", text, wrong);
+    int fd = address.kind == ADDRESS_PATH ? path_connect(address.path) : inet_connect(&address);
+    conn_init(conn, fd);
+    return fd != -1;
+}
+
+void conn_open_to(struct conn *conn, const char *address)
+{
+    ck_assert_msg(conn_try(conn, address), "%s: %s", address, strerror(errno));
+}
+
+void conn_open(struct conn *conn, const struct server *server)
+{
+    conn_open_to(conn, server->address);
+}
+
+void conn_open_from(struct conn *conn, const struct server *server, const char *source)
+{
+    const char *colon = strrchr(server->address, ':');
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(inet_pton(AF_INET, source, &from.sin_addr), 1);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    conn_init(conn, fd);
+}
+
+void conn_join(struct conn *conn, const struct server *server, const char *name)
+{
+    conn_open(conn, server);
+    conn_say(conn, "%s", name);
+    conn_seek(conn, "you *");
+    char got[NAME_LEN_MAX + 1];
+    span_copy(got, sizeof got, conn->event.name);
+    ck_assert_str_eq(got, name);
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->fd != -1)
+        close(conn->fd);
+    free(conn->bytes);
+    *conn = (struct conn){.fd = -1};
+}
+
+void conn_reset(struct conn *conn)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    conn_close(conn);
+}
+
+void conn_finish(struct conn *conn)
+{
+    shutdown(conn->fd, SHUT_WR);
+}
+
+/* ---- Sending and receiving ---- */
+
+/* Makes room behind what is held. */
+static void conn_reserve(struct conn *conn, size_t room)
+{
+    if (conn->start > 0 && conn->start >= (conn->end - conn->start)) {
+        memcpy(conn->bytes, conn->bytes + conn->start, conn->end - conn->start);
+        conn->end -= conn->start;
+        conn->start = 0;
+    }
+    if (conn->size - conn->end >= room)
+        return;
+    conn->size = 2 * conn->size + room;
+    conn->bytes = realloc(conn->bytes, conn->size);
+    ck_assert_ptr_nonnull(conn->bytes);
+}
+
+/* Takes what is there; false when nothing is. A reset is an end, too. */
+static bool conn_fill(struct conn *conn)
+{
+    conn_reserve(conn, 65536);
+    ssize_t n = recv(conn->fd, conn->bytes + conn->end, 65536, 0);
+    if (n > 0)
+        conn->end += (size_t)n;
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        conn->over = true;
+    return n > 0 || conn->over;
+}
+
+ssize_t conn_send_some(struct conn *conn, const char *bytes, size_t len)
+{
+    ssize_t n = send(conn->fd, bytes, len, MSG_NOSIGNAL);
+    if (n == -1 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    return n;
+}
+
+bool conn_send(struct conn *conn, const char *bytes, size_t len)
+{
+    int64_t deadline = deadline_in(3 * ANSWER_MS);
+    while (len > 0) {
+        ssize_t n = conn_send_some(conn, bytes, len);
+        if (n == -1)
+            return false;
+        bytes += n;
+        len -= (size_t)n;
+        if (len == 0)
+            break;
+        ck_assert_msg(clock_ms() < deadline, "the server does not read");
+        bool listens = !conn->deaf && !conn->over;
+        struct pollfd ready = {conn->fd, (short)(listens ? POLLIN | POLLOUT : POLLOUT), 0};
+        poll(&ready, 1, 100);
+        if (ready.revents & POLLIN)
+            conn_fill(conn);
+    }
+    return true;
+}
+
+void conn_say(struct conn *conn, const char *format, ...)
+{
+    char line[LINE_OUT_MAX];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line - 1, format, args);
+    va_end(args);
+    ck_assert(len >= 0 && (size_t)len < sizeof line - 1);
+    line[len] = '\n';
+    conn_send(conn, line, (size_t)len + 1);
+}
+
+/* What every line of a chatd is, whoever gets it. */
+static void line_check(struct conn *conn, const char *line, size_t len)
+{
+    ck_assert_msg(len < LINE_OUT_MAX, "a line of %zu bytes", len);
+    ck_assert_msg(event_parse(&conn->event, line, len), "no line of a chatd: %s", line);
+    ck_assert_msg(text_is_clean(line, len), "forbidden text: %s", line);
+    for (size_t i = 0; i < len; i++)
+        ck_assert_msg((unsigned char)line[i] >= 0x20 || line[i] == '\t', "control: %s", line);
+    if (conn->event.verb == VERB_HERE)
+        ck_assert_msg(len < LINE_HERE_MAX, "a here line of %zu bytes", len);
+    if (verb_is_room(conn->event.verb)) {
+        ck_assert_msg(conn->event.stamp > conn->last, "stamps do not grow: %s", line);
+        conn->last = conn->event.stamp;
+    }
+}
+
+/* Takes one line from the bytes that are here. */
+static const char *conn_take(struct conn *conn)
+{
+    if (conn->start == conn->end)
+        return NULL;
+    char *line = conn->bytes + conn->start;
+    char *lf = memchr(line, '\n', conn->end - conn->start);
+    if (lf == NULL) {
+        ck_assert_msg(conn->end - conn->start < LINE_OUT_MAX, "a line without an end");
+        return NULL;
+    }
+    *lf = '\0';
+    conn->start += (size_t)(lf - line) + 1;
+    line_check(conn, line, (size_t)(lf - line));
+    return line + STAMP_LEN + 1;
+}
+
+const char *conn_read_by(struct conn *conn, int64_t deadline)
+{
+    for (;;) {
+        const char *line = conn_take(conn);
+        if (line != NULL)
+            return line;
+        if (conn->over) {
+            ck_assert_msg(conn->start == conn->end, "the last line is torn");
+            return NULL;
+        }
+        int64_t left = deadline - clock_ms();
+        struct pollfd ready = {conn->fd, POLLIN, 0};
+        if (left <= 0 || poll(&ready, 1, (int)left) == 0)
+            ck_abort_msg("nothing more comes");
+        conn_fill(conn);
+    }
+}
+
+const char *conn_read(struct conn *conn)
+{
+    return conn_read_by(conn, deadline_in(ANSWER_MS));
+}
+
+const char *conn_read_now(struct conn *conn)
+{
+    const char *line = conn_take(conn);
+    if (line == NULL && !conn->over && conn_fill(conn))
+        line = conn_take(conn);
+    return line;
+}
+
+bool pattern_match(const char *pattern, const char *text)
+{
+    for (; *pattern != '*'; pattern++, text++) {
+        if (*pattern != *text)
+            return false;
+        if (*pattern == '\0')
+            return true;
+    }
+    do
+        if (pattern_match(pattern + 1, text))
+            return true;
+    while (*text++ != '\0');
+    return false;
+}
+
+void conn_expect(struct conn *conn, const char *pattern)
+{
+    const char *line = conn_read(conn);
+    ck_assert_msg(line != NULL, "the end instead of \"%s\"", pattern);
+    ck_assert_msg(pattern_match(pattern, line), "\"%s\" instead of \"%s\"", line, pattern);
+}
+
+const char *conn_seek(struct conn *conn, const char *pattern)
+{
+    int64_t deadline = deadline_in(ANSWER_MS);
+    for (const char *line; (line = conn_read_by(conn, deadline)) != NULL;)
+        if (pattern_match(pattern, line))
+            return line;
+    ck_abort_msg("the end instead of \"%s\"", pattern);
+    return NULL;
+}
+
+void conn_expect_end(struct conn *conn)
+{
+    const char *line = conn_read(conn);
+    ck_assert_msg(line == NULL, "\"%s\" instead of the end", line);
+}
+
+void conn_seek_end(struct conn *conn)
+{
+    int64_t deadline = deadline_in(ANSWER_MS);
+    while (conn_read_by(conn, deadline) != NULL)
+        continue;
+}
+
+void span_copy(char *out, size_t size, struct span span)
+{
+    ck_assert_uint_lt(span.len, size);
+    memcpy(out, span.at, span.len);
+    out[span.len] = '\0';
+}
+
+/* ---- Conversations ---- */
+
+static void play_step(const struct server *server, struct conn *who, char what, const char *rest)
+{
+    if (who->fd == -1)
+        conn_open(who, server);
+    switch (what) {
+    case '>':
+        conn_say(who, "%s", rest);
+        break;
+    case '&':
+        conn_send(who, rest, strlen(rest));
+        break;
+    case '<':
+        conn_expect(who, rest);
+        break;
+    case '~':
+        conn_seek(who, rest);
+        break;
+    case '|':
+        conn_finish(who);
+        break;
+    case '.':
+        conn_expect_end(who);
+        break;
+    case '-':
+        conn_close(who);
+        break;
+    case '!':
+        conn_reset(who);
+        break;
+    default:
+        ck_abort_msg("a step '%c'", what);
+    }
+}
+
+void play(const struct server *server, const char *script)
+{
+    struct conn people[26];
+    for (size_t i = 0; i < COUNT_OF(people); i++)
+        people[i] = (struct conn){.fd = -1};
+    char line[LINE_IN_MAX * 2];
+    for (size_t len; *script != '\0'; script += len + 1) {
+        len = strcspn(script, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)len, script);
+        ck_assert_msg(len >= 2 && script[len] == '\n', "the step: %s", line);
+        mark_point();
+        play_step(server, &people[line[0] - 'a'], line[1], len > 3 ? line + 3 : "");
+    }
+    for (size_t i = 0; i < COUNT_OF(people); i++)
+        conn_close(&people[i]);
+}
+
+/* ---- A room with two witnesses ---- */
+
+void room_enter(struct room *room)
+{
+    conn_join(&room->ann, &room->server, "ann");
+    conn_join(&room->ben, &room->server, "ben");
+    conn_seek(&room->ann, "join ben");
+    pid_t children[PROCESSES_MAX];
+    room->children = process_descendants(room->server.pid, children, PROCESSES_MAX);
+    room->fds = process_fds(room->server.pid);
+}
+
+void room_open_with(struct room *room, const char *const options[])
+{
+    server_start_as(&room->server, NULL, options);
+    room_enter(room);
+}
+
+void room_exchange(struct room *room)
+{
+    struct conn *people[] = {&room->ann, &room->ben};
+    for (int i = 0; i < 2; i++) {
+        char echo[64];
+        snprintf(echo, sizeof echo, "msg %s %lld", i == 0 ? "ann" : "ben", (long long)clock_ms());
+        int64_t deadline = deadline_in(1000);
+        conn_say(people[i], "%s", echo + strlen("msg ann "));
+        for (int k = 0; k < 2; k++)
+            for (const char *line = ""; !pattern_match(echo, line);)
+                ck_assert_ptr_nonnull(line = conn_read_by(people[k], deadline));
+    }
+}
+
+/* Asks who is there. */
+static unsigned long room_count(struct room *room)
+{
+    conn_say(&room->ann, "/users");
+    conn_seek(&room->ann, "users *");
+    return room->ann.event.count;
+}
+
+static bool room_is_alone(struct room *room)
+{
+    pid_t children[PROCESSES_MAX];
+    size_t count = process_descendants(room->server.pid, children, PROCESSES_MAX);
+    bool alone = count == room->children && process_fds(room->server.pid) == room->fds;
+    for (size_t i = 0; i < count; i++)
+        alone = alone && process_state(children[i]) != 'Z';
+    return alone && room_count(room) == 2;
+}
+
+static void room_fail(struct room *room)
+{
+    pid_t children[PROCESSES_MAX];
+    size_t count = process_descendants(room->server.pid, children, PROCESSES_MAX);
+    ck_abort_msg("%d descriptors (%d at first), %zu children (%zu), %lu members (2) are left",
+        process_fds(room->server.pid), room->fds, count, room->children, room_count(room));
+}
+
+static int64_t room_cpu(const struct room *room)
+{
+    pid_t children[PROCESSES_MAX];
+    size_t count = process_descendants(room->server.pid, children, PROCESSES_MAX);
+    int64_t used = process_cpu(room->server.pid);
+    for (size_t i = 0; i < count; i++)
+        used += process_cpu(children[i]);
+    return used;
+}
+
+/* Nobody says anything, so nobody works: less than a tenth of the time is anybody's. */
+static void room_rests(const struct room *room)
+{
+    int64_t before = room_cpu(room);
+    int64_t start = clock_ms();
+    poll(NULL, 0, 400);
+    int64_t used = room_cpu(room) - before;
+    ck_assert_msg(used < (clock_ms() - start) * 100, "%lld us of processor, idle", (long long)used);
+}
+
+void room_check(struct room *room)
+{
+    room_exchange(room);
+    int64_t deadline = deadline_in(2000);
+    while (!room_is_alone(room))
+        if (!deadline_wait(deadline))
+            room_fail(room);
+    room_rests(room);
+    room_exchange(room);
+}
+
+void room_close(struct room *room)
+{
+    room_check(room);
+    server_stop(&room->server);
+    conn_close(&room->ann);
+    conn_close(&room->ben);
+}
+
+pid_t room_join(struct room *room, struct conn *conn, const char *name)
+{
+    pid_t before[PROCESSES_MAX];
+    pid_t after[PROCESSES_MAX];
+    size_t old = process_descendants(room->server.pid, before, PROCESSES_MAX);
+    conn_join(conn, &room->server, name);
+    size_t count = process_descendants(room->server.pid, after, PROCESSES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < old && before[k] != after[i])
+            k++;
+        if (k == old)
+            return after[i];
+    }
+    ck_abort_msg("no new process for %s", name);
+    return -1;
+}
