@@ -56,7 +56,10 @@ LIB = $(B)libchat.a
 TESTS = $(TEST_SRCS:%.c=$(B)%)
 TEST_LIB = $(if $(TEST_LIB_SRCS),$(B)tests/libtest.a)
 REPLAYS = $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=$(B)tests/fuzz/replay_%)
-BENCHES = $(BENCH_SRCS:%.c=$(B)%)
+BENCHES = $(patsubst %,$(B)bench/%,$(filter load floor,$(basename $(notdir $(BENCH_SRCS)))))
+BENCH_LIB = $(B)bench/libbench.a
+# What scripts are told.
+PROGRAM_PATHS = dir=$$(cd "$(or $(B),.)" && pwd) && export CHATD="$$dir/chatd" CHAT="$$dir/chat"
 
 all: $(PROGRAMS)
 
@@ -81,7 +84,7 @@ CHECK_CFLAGS = $(shell pkg-config --cflags check 2>/dev/null)
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || \
 	echo -lcheck -lsubunit -lm -lrt -lpthread)
 
-$(TEST_SRCS:%.c=$(B)%.o): OUR_CPPFLAGS += $(CHECK_CFLAGS)
+$(patsubst %.c,$(B)%.o,$(TEST_SRCS) $(TEST_LIB_SRCS)): OUR_CPPFLAGS += $(CHECK_CFLAGS)
 
 $(B)tests/libtest.a: $(TEST_LIB_SRCS:%.c=$(B)%.o)
 	rm -f $@
@@ -94,8 +97,19 @@ $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/repl
 	$(LINK) -pthread -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
 
 check: all $(TESTS) $(REPLAYS)
-	@dir=$$(cd "$(or $(B),.)" && pwd) && \
-	CHATD="$$dir/chatd" CHAT="$$dir/chat" sh tests/run.sh $(TESTS) $(TEST_SCRIPTS) $(REPLAYS)
+	@$(PROGRAM_PATHS) && sh tests/run.sh $(TESTS) $(TEST_SCRIPTS) $(REPLAYS)
+
+# ---- Speed: bench/README.md ----
+
+$(BENCH_LIB): $(patsubst %.c,$(B)%.o,$(filter-out bench/load.c bench/floor.c,$(BENCH_SRCS)))
+	rm -f $@
+	$(AR) rc $@ $^
+
+$(BENCHES): %: %.o $(BENCH_LIB) $(LIB)
+	$(LINK) -pthread -o $@ $@.o $(BENCH_LIB) $(LIB) $(LDLIBS)
+
+bench: all $(BENCHES)
+	@$(PROGRAM_PATHS) && LOAD="$$dir/bench/load" FLOOR="$$dir/bench/floor" sh bench/run.sh
 
 # ---- Fuzzing: libFuzzer programs, in fuzz/. `make check` replays what they have found. ----
 
@@ -193,11 +207,11 @@ distcheck: dist
 	rm -r $(DIST)
 
 clean:
-	rm -f $(PROGRAMS) $(LIB) $(TESTS) $(TEST_LIB) $(REPLAYS) $(FUZZERS) $(BENCHES)
+	rm -f $(PROGRAMS) $(LIB) $(TESTS) $(TEST_LIB) $(REPLAYS) $(FUZZERS) $(BENCHES) $(BENCH_LIB)
 	rm -f $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
 	rm -rf $(DIST) $(DIST).tar.gz static fuzz
 
 -include $(SRCS:%.c=$(B)%.d)
 
-.PHONY: all check clean dist distcheck format-check fuzz fuzzers install man-check run static \
+.PHONY: all bench check clean dist distcheck format-check fuzz fuzzers install man-check run static \
 	uninstall
