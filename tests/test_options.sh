@@ -7,10 +7,17 @@ cd "$(dirname "$0")/.." || exit 1
 passed=0
 failed=0
 
-# One letter a line, sorted, "x:" where there is an argument: what getopt is given.
+# One letter a line, sorted, "x:" where there is an argument: what getopt is given, as a string or
+# as the name of one. Its "-:", which stands for long options, is left out.
 in_source() {
-    cat "$@" | tr '\n' ' ' | grep -Eo 'getopt\([^"]*"[^"]*"' | head -n 1 |
-        sed 's/.*"[+:]*\([^"]*\)"/\1/' | grep -Eo '[A-Za-z]:?' | sort
+    source=$(cat "$@" | tr '\n' ' ')
+    third=$(printf '%s\n' "$source" | grep -Eo 'getopt\([^(),]*,[^(),]*,[^()]*\)' |
+        sed -n '1s/.*, *\(.*\))/\1/p')
+    case $third in
+    '"'*) ;;
+    *) third=$(printf '%s\n' "$source" | grep -Eo "[ *]$third(\[\])? = \"[^\"]*\"") ;;
+    esac
+    printf '%s\n' "$third" | sed -e 's/^[^"]*"[+:]*//' -e 's/-://' | grep -Eo '[A-Za-z]:?' | sort
 }
 
 # The letters of -abc and [-d ARGUMENT] in a usage text.
