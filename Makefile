@@ -41,36 +41,49 @@ OUR_CFLAGS = -std=c11 -MMD -MP $(WARNINGS) $(HARDEN_CFLAGS)
 COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS)
 
-LIB_SRCS := $(wildcard protocol.c server/*.c client/*.c compat/*.c)
+COMMON_SRCS := $(wildcard protocol.c compat/*.c)
+SERVER_SRCS := $(wildcard server/*.c)
+CLIENT_SRCS := $(wildcard client/*.c)
 TEST_SRCS := $(wildcard tests/test_*.c)
 TEST_LIB_SRCS := $(filter-out $(TEST_SRCS),$(wildcard tests/*.c))
 TEST_SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRCS := $(wildcard bench/*.c)
-SRCS = chatd.c chat.c $(LIB_SRCS) $(TEST_SRCS) $(TEST_LIB_SRCS) $(wildcard tests/fuzz/*.c) \
-	$(BENCH_SRCS)
+SRCS = chatd.c chat.c $(COMMON_SRCS) $(SERVER_SRCS) $(CLIENT_SRCS) $(TEST_SRCS) $(TEST_LIB_SRCS) \
+	$(wildcard tests/fuzz/*.c) $(BENCH_SRCS)
 
 PROGRAMS = $(B)chatd $(B)chat
-# Everything but the two mains: the linker takes from it what a program asks for.
-LIB = $(B)libchat.a
+# Everything but the two mains: the linker takes from a library what a program asks for.
+COMMON = $(B)libcommon.a
+SERVER = $(B)libserver.a
+CLIENT = $(B)libclient.a
+TEST_LIB = $(B)tests/libtest.a
+BENCH_LIB = $(B)bench/libbench.a
+LIBS = $(COMMON) $(SERVER) $(CLIENT) $(TEST_LIB) $(BENCH_LIB)
+
 TESTS = $(TEST_SRCS:%.c=$(B)%)
-TEST_LIB = $(if $(TEST_LIB_SRCS),$(B)tests/libtest.a)
 REPLAYS = $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=$(B)tests/fuzz/replay_%)
 BENCHES = $(patsubst %,$(B)bench/%,$(filter load floor,$(basename $(notdir $(BENCH_SRCS)))))
-BENCH_LIB = $(B)bench/libbench.a
 # What scripts are told.
 PROGRAM_PATHS = dir=$$(cd "$(or $(B),.)" && pwd) && export CHATD="$$dir/chatd" CHAT="$$dir/chat"
 
 all: $(PROGRAMS)
 
-$(B)chatd: $(B)chatd.o $(LIB)
-	$(LINK) -o $@ $(B)chatd.o $(LIB) $(LDLIBS)
+$(B)chatd: $(B)chatd.o $(SERVER) $(COMMON)
+	$(LINK) -o $@ $^ $(LDLIBS)
 
-$(B)chat: $(B)chat.o $(LIB)
-	$(LINK) -pthread -o $@ $(B)chat.o $(LIB) $(LDLIBS)
+$(B)chat: $(B)chat.o $(CLIENT) $(COMMON)
+	$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
-# Made anew each time, so that no member outlives its source.
-$(LIB): $(LIB_SRCS:%.c=$(B)%.o)
+$(COMMON): $(COMMON_SRCS:%.c=$(B)%.o)
+$(SERVER): $(SERVER_SRCS:%.c=$(B)%.o)
+$(CLIENT): $(CLIENT_SRCS:%.c=$(B)%.o)
+$(TEST_LIB): $(TEST_LIB_SRCS:%.c=$(B)%.o)
+$(BENCH_LIB): $(patsubst %.c,$(B)%.o,$(filter-out bench/load.c bench/floor.c,$(BENCH_SRCS)))
+
+# Made anew: ar would keep a member whose source is gone.
+$(LIBS):
+	@mkdir -p $(@D)
 	rm -f $@
 	$(AR) rc $@ $^
 
@@ -86,27 +99,20 @@ CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || \
 
 $(patsubst %.c,$(B)%.o,$(TEST_SRCS) $(TEST_LIB_SRCS)): OUR_CPPFLAGS += $(CHECK_CFLAGS)
 
-$(B)tests/libtest.a: $(TEST_LIB_SRCS:%.c=$(B)%.o)
-	rm -f $@
-	$(AR) rc $@ $^
+$(TESTS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
+	$(LINK) -pthread -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
 
-$(TESTS): %: %.o $(TEST_LIB) $(LIB)
-	$(LINK) -pthread -o $@ $@.o $(TEST_LIB) $(LIB) $(CHECK_LIBS) $(LDLIBS)
-
-$(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o $(LIB)
-	$(LINK) -pthread -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
+$(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o \
+    $(CLIENT) $(SERVER) $(COMMON)
+	$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
 check: all $(TESTS) $(REPLAYS)
 	@$(PROGRAM_PATHS) && sh tests/run.sh $(TESTS) $(TEST_SCRIPTS) $(REPLAYS)
 
 # ---- Speed: bench/README.md ----
 
-$(BENCH_LIB): $(patsubst %.c,$(B)%.o,$(filter-out bench/load.c bench/floor.c,$(BENCH_SRCS)))
-	rm -f $@
-	$(AR) rc $@ $^
-
-$(BENCHES): %: %.o $(BENCH_LIB) $(LIB)
-	$(LINK) -pthread -o $@ $@.o $(BENCH_LIB) $(LIB) $(LDLIBS)
+$(BENCHES): %: %.o $(BENCH_LIB) $(COMMON)
+	$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
 bench: all $(BENCHES)
 	@$(PROGRAM_PATHS) && LOAD="$$dir/bench/load" FLOOR="$$dir/bench/floor" sh bench/run.sh
@@ -122,8 +128,8 @@ fuzz:
 
 fuzzers: $(FUZZERS)
 
-$(FUZZERS): $(B)fuzz_%: $(B)tests/fuzz/fuzz_%.o $(LIB)
-	$(LINK) -fsanitize=fuzzer -pthread -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
+$(FUZZERS): $(B)fuzz_%: $(B)tests/fuzz/fuzz_%.o $(CLIENT) $(SERVER) $(COMMON)
+	$(LINK) -fsanitize=fuzzer -pthread -o $@ $^ $(LDLIBS)
 
 # ---- Other ways to build and run. ----
 
@@ -207,7 +213,7 @@ distcheck: dist
 	rm -r $(DIST)
 
 clean:
-	rm -f $(PROGRAMS) $(LIB) $(TESTS) $(TEST_LIB) $(REPLAYS) $(FUZZERS) $(BENCHES) $(BENCH_LIB)
+	rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(REPLAYS) $(FUZZERS) $(BENCHES)
 	rm -f $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
 	rm -rf $(DIST) $(DIST).tar.gz static fuzz
 
