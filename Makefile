@@ -69,6 +69,9 @@ PROGRAM_PATHS = dir=$$(cd "$(or $(B),.)" && pwd) && export CHATD="$$dir/chatd" C
 
 all: $(PROGRAMS)
 
+# All that is compiled, and nothing run.
+everything: all $(TESTS) $(REPLAYS) $(BENCHES)
+
 $(B)chatd: $(B)chatd.o $(SERVER) $(COMMON)
 	$(LINK) -o $@ $^ $(LDLIBS)
 
@@ -219,5 +222,5 @@ clean:
 
 -include $(SRCS:%.c=$(B)%.d)
 
-.PHONY: all bench check clean dist distcheck format-check fuzz fuzzers install man-check run static \
-	uninstall
+.PHONY: all bench check clean dist distcheck everything format-check fuzz fuzzers install man-check \
+	run static uninstall
