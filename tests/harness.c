@@ -263,11 +263,11 @@ static void log_check(struct server *server)
 
 void server_stop(struct server *server)
 {
-    pid_t workers[PROCESSES_MAX];
-    size_t count = process_descendants(server->pid, workers, PROCESSES_MAX);
+    struct family family;
+    family_look(&family, server->pid);
     kill(server->pid, SIGTERM);
     ck_assert_int_eq(server_exit(server, 5000), 0);
-    processes_end(workers, count, 1000);
+    family_ends(&family, 1000);
     log_check(server);
     close(server->log);
 }
@@ -311,42 +311,6 @@ char process_state(pid_t pid)
     return process_stat(pid, &state, &parent) ? state : '\0';
 }
 
-struct kinship {
-    pid_t pid;
-    pid_t parent;
-};
-
-static size_t processes_list(struct kinship *all, size_t max)
-{
-    size_t count = 0;
-    DIR *dir = opendir("/proc");
-    ck_assert_ptr_nonnull(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < max;) {
-        char state;
-        long parent;
-        pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atol(entry->d_name) : 0;
-        if (pid > 0 && process_stat(pid, &state, &parent))
-            all[count++] = (struct kinship){pid, (pid_t)parent};
-    }
-    closedir(dir);
-    return count;
-}
-
-size_t process_descendants(pid_t root, pid_t *out, size_t max)
-{
-    struct kinship all[PROCESSES_MAX * 2];
-    size_t listed = processes_list(all, COUNT_OF(all));
-    size_t count = 0;
-    /* Breadth first: the parents to look for are those found already, behind the root. */
-    for (size_t next = 0; next <= count; next++) {
-        pid_t parent = next == 0 ? root : out[next - 1];
-        for (size_t i = 0; i < listed && count < max; i++)
-            if (all[i].parent == parent)
-                out[count++] = all[i].pid;
-    }
-    return count;
-}
-
 int process_fds(pid_t pid)
 {
     char path[64];
@@ -381,13 +345,70 @@ long process_memory(pid_t pid)
     return (resident - shared) * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-void processes_end(const pid_t *pids, size_t count, int64_t ms)
+struct kinship {
+    pid_t pid;
+    pid_t parent;
+};
+
+static size_t processes_list(struct kinship *all, size_t max)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc");
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < max;) {
+        char state;
+        long parent;
+        pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atol(entry->d_name) : 0;
+        if (pid > 0 && process_stat(pid, &state, &parent))
+            all[count++] = (struct kinship){pid, (pid_t)parent};
+    }
+    closedir(dir);
+    return count;
+}
+
+void family_look(struct family *family, pid_t root)
+{
+    struct kinship all[2 * COUNT_OF(family->pids)];
+    size_t listed = processes_list(all, COUNT_OF(all));
+    family->count = 0;
+    /* Breadth first: the parents to look for are those found already, behind the root. */
+    for (size_t next = 0; next <= family->count; next++) {
+        pid_t parent = next == 0 ? root : family->pids[next - 1];
+        for (size_t i = 0; i < listed && family->count < COUNT_OF(family->pids); i++)
+            if (all[i].parent == parent)
+                family->pids[family->count++] = all[i].pid;
+    }
+}
+
+static bool family_has(const struct family *family, pid_t pid)
+{
+    for (size_t i = 0; i < family->count; i++)
+        if (family->pids[i] == pid)
+            return true;
+    return false;
+}
+
+pid_t family_newcomer(const struct family *before, pid_t root)
+{
+    struct family now;
+    pid_t newcomer = -1;
+    family_look(&now, root);
+    for (size_t i = 0; i < now.count; i++)
+        if (!family_has(before, now.pids[i])) {
+            ck_assert_msg(newcomer == -1, "two new processes");
+            newcomer = now.pids[i];
+        }
+    ck_assert_msg(newcomer != -1, "no new process");
+    return newcomer;
+}
+
+void family_ends(const struct family *family, int64_t ms)
 {
     int64_t deadline = deadline_in(ms);
-    for (size_t i = 0; i < count; i++)
-        for (char state; (state = process_state(pids[i])) != '\0' && state != 'Z';)
-            ck_assert_msg(
-                deadline_wait(deadline), "process %ld (%c) is still there", (long)pids[i], state);
+    for (size_t i = 0; i < family->count; i++)
+        for (char state; (state = process_state(family->pids[i])) != '\0' && state != 'Z';)
+            if (!deadline_wait(deadline))
+                ck_abort_msg("process %ld (%c) is there", (long)family->pids[i], state);
 }
 
 /* ---- Connecting ---- */
@@ -738,8 +759,9 @@ void room_enter(struct room *room)
     conn_join(&room->ann, &room->server, "ann");
     conn_join(&room->ben, &room->server, "ben");
     conn_seek(&room->ann, "join ben");
-    pid_t children[PROCESSES_MAX];
-    room->children = process_descendants(room->server.pid, children, PROCESSES_MAX);
+    struct family family;
+    family_look(&family, room->server.pid);
+    room->children = family.count;
     room->fds = process_fds(room->server.pid);
 }
 
@@ -763,8 +785,7 @@ void room_exchange(struct room *room)
     }
 }
 
-/* Asks who is there. */
-static unsigned long room_count(struct room *room)
+unsigned long room_count(struct room *room)
 {
     conn_say(&room->ann, "/users");
     conn_seek(&room->ann, "users *");
@@ -773,34 +794,34 @@ static unsigned long room_count(struct room *room)
 
 static bool room_is_alone(struct room *room)
 {
-    pid_t children[PROCESSES_MAX];
-    size_t count = process_descendants(room->server.pid, children, PROCESSES_MAX);
-    bool alone = count == room->children && process_fds(room->server.pid) == room->fds;
-    for (size_t i = 0; i < count; i++)
-        alone = alone && process_state(children[i]) != 'Z';
+    struct family family;
+    family_look(&family, room->server.pid);
+    bool alone = family.count == room->children && process_fds(room->server.pid) == room->fds;
+    for (size_t i = 0; i < family.count; i++)
+        alone = alone && process_state(family.pids[i]) != 'Z';
     return alone && room_count(room) == 2;
 }
 
 static void room_fail(struct room *room)
 {
-    pid_t children[PROCESSES_MAX];
-    size_t count = process_descendants(room->server.pid, children, PROCESSES_MAX);
+    struct family family;
+    family_look(&family, room->server.pid);
     ck_abort_msg("%d descriptors (%d at first), %zu children (%zu), %lu members (2) are left",
-        process_fds(room->server.pid), room->fds, count, room->children, room_count(room));
+        process_fds(room->server.pid), room->fds, family.count, room->children, room_count(room));
 }
 
 static int64_t room_cpu(const struct room *room)
 {
-    pid_t children[PROCESSES_MAX];
-    size_t count = process_descendants(room->server.pid, children, PROCESSES_MAX);
+    struct family family;
+    family_look(&family, room->server.pid);
     int64_t used = process_cpu(room->server.pid);
-    for (size_t i = 0; i < count; i++)
-        used += process_cpu(children[i]);
+    for (size_t i = 0; i < family.count; i++)
+        used += process_cpu(family.pids[i]);
     return used;
 }
 
-/* Nobody says anything, so nobody works: less than a tenth of the time is anybody's. */
-static void room_rests(const struct room *room)
+/* Less than a tenth of the time is anybody's. */
+void room_rests(const struct room *room)
 {
     int64_t before = room_cpu(room);
     int64_t start = clock_ms();
@@ -828,20 +849,24 @@ void room_close(struct room *room)
     conn_close(&room->ben);
 }
 
+void room_admits(struct room *room, struct conn *conn, const char *name)
+{
+    int64_t deadline = deadline_in(5000);
+    for (;;) {
+        conn_open(conn, &room->server);
+        conn_say(conn, "%s", name);
+        while (conn_read_by(conn, deadline) != NULL)
+            if (conn->event.verb == VERB_YOU)
+                return;
+        conn_close(conn);
+        ck_assert_msg(deadline_wait(deadline), "no place for %s", name);
+    }
+}
+
 pid_t room_join(struct room *room, struct conn *conn, const char *name)
 {
-    pid_t before[PROCESSES_MAX];
-    pid_t after[PROCESSES_MAX];
-    size_t old = process_descendants(room->server.pid, before, PROCESSES_MAX);
+    struct family before;
+    family_look(&before, room->server.pid);
     conn_join(conn, &room->server, name);
-    size_t count = process_descendants(room->server.pid, after, PROCESSES_MAX);
-    for (size_t i = 0; i < count; i++) {
-        size_t k = 0;
-        while (k < old && before[k] != after[i])
-            k++;
-        if (k == old)
-            return after[i];
-    }
-    ck_abort_msg("no new process for %s", name);
-    return -1;
+    return family_newcomer(&before, room->server.pid);
 }

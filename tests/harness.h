@@ -47,7 +47,7 @@ bool deadline_wait(int64_t deadline);
 
 /* ---- The server ---- */
 
-#define ADDRESS_TEXT_MAX 160
+#define ADDRESS_TEXT_MAX 256
 
 struct server {
     pid_t pid;                      /* -1 when it is gone */
@@ -80,20 +80,26 @@ void server_kill(struct server *);
 
 /* ---- Processes ---- */
 
-#define PROCESSES_MAX 4096
-
 /* The letter that ps(1) shows ('Z', 'T', ...), or 0 when it is gone. */
 char process_state(pid_t);
-/* Its descendants of all degrees, at most max; their number. */
-size_t process_descendants(pid_t, pid_t *out, size_t max);
 /* The number of its open descriptors. */
 int process_fds(pid_t);
 /* Microseconds of processor that it has used. */
 int64_t process_cpu(pid_t);
 /* Kilobytes of memory that are its own: resident and not shared. */
 long process_memory(pid_t);
-/* Waits until none of them is there any more, but as a zombie whose parent is not ours. */
-void processes_end(const pid_t *, size_t count, int64_t ms);
+
+/* The descendants of a process, of all degrees, as they were when one looked. */
+struct family {
+    pid_t pids[4096];
+    size_t count;
+};
+
+void family_look(struct family *, pid_t root);
+/* The one descendant that has come since. */
+pid_t family_newcomer(const struct family *, pid_t root);
+/* Waits until all of them are gone, or zombies that their new parent leaves lying about. */
+void family_ends(const struct family *, int64_t ms);
 
 /* ---- People ---- */
 
@@ -189,9 +195,15 @@ void room_enter(struct room *);
 void room_check(struct room *);
 /* room_check(), and the server stops as it should. */
 void room_close(struct room *);
-/* ann and ben only: each says a line, both get both. */
+/* ann and ben only: each says a line, both get both within 1 s. */
 void room_exchange(struct room *);
-/* Joins, and finds the process that was started for it. */
+/* Asks how many are there. */
+unsigned long room_count(struct room *);
+/* Nobody says anything, and nobody uses the processor. */
+void room_rests(const struct room *);
+/* Joins somebody, trying again while the room is full. */
+void room_admits(struct room *, struct conn *, const char *name);
+/* Joins somebody, and finds the process that was started for him. */
 pid_t room_join(struct room *, struct conn *, const char *name);
 
 #endif
