@@ -1,0 +1,567 @@
+/*
+ * chatd.c: the parent process: usage, options, listeners, signals and the loop. It is the one place
+ * that starts workers and reaps them; the room itself is in server/hub.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compat/compat.h"
+#include "compat/poller.h"
+#include "protocol.h"
+#include "server/hub.h"
+#include "server/listener.h"
+#include "server/log.h"
+#include "server/sandbox.h"
+#include "server/worker.h"
+
+/* A worker is this program under this name; see start_worker(). */
+#define WORKER_NAME "chatd: worker"
+/* Room in a worker's arguments for the title that ps(1) shows. */
+#define TITLE_ROOM 160
+/* Events taken from the poller at once, and visitors from one listener. */
+#define EVENTS_MAX 1024
+#define VISITORS_MAX 16
+/* After a stop: what is owed is delivered for so long, then workers are killed. */
+#define STOP_US 2000000u
+/* Descriptors that are nobody's: the standard three, the poller, files, a start under way. */
+#define DESCRIPTORS_SPARE 24
+#define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 8)
+
+enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
+
+struct options {
+    const char *addresses[LISTENERS_MAX];
+    size_t address_count;
+    unsigned long clients; /* 0: what the system allows */
+    unsigned long clients_each;
+    enum sandbox_mode sandbox;
+    mode_t mode;
+    struct hub_config hub;
+};
+
+static volatile sig_atomic_t got_stop; /* SIGTERM, SIGINT: how many */
+static volatile sig_atomic_t got_chld;
+static volatile sig_atomic_t got_usr1;
+
+/* The parent's state. It lives in main(). */
+struct parent {
+    struct options options;
+    struct report report;
+    struct poller *poller;
+    struct listeners listeners;
+    struct hub *hub;
+    size_t capacity; /* workers that there is room for */
+    char self[4096];
+    const char *self_path;
+    struct proctitle title;
+    uint64_t stop_at; /* a stop has begun, and workers are killed then; 0: none has */
+    bool start_failing;
+};
+
+static const char usage_text[] =
+    "usage: chatd [-hvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
+    "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
+    "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
+    "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
+    "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
+    "  -m CLIENTS  most clients at once (default: what descriptors and processes allow)\n"
+    "  -i CLIENTS  most clients from one address (default 0: no limit)\n"
+    "  -L SECONDS  a session must have given its name by then (default 60)\n"
+    "  -r RATE     lines a second from one client (default 0: no limit)\n"
+    "  -w SECONDS  how long the room waits for readers that are a whole log behind (default 1)\n"
+    "  -b BYTES    the room's log in memory (default 4194304)\n"
+    "  -S MODE     the workers' sandbox: auto, require, off (default auto)\n"
+    "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
+    "  -v          report joins, leaves and workers too\n"
+    "  -h, -V      this help; the version\n";
+
+/* ---- Options ------------------------------------------------------------------------------------
+ */
+
+static _Noreturn void usage_error(const char *what, const char *why)
+{
+    fprintf(stderr, "chatd: %s: %s; try chatd -h\n", what, why);
+    exit(EX_USAGE);
+}
+
+static unsigned long number_option(
+    int option, const char *text, unsigned long min, unsigned long max)
+{
+    char what[3] = {'-', (char)option, '\0'};
+    char why[128];
+    unsigned long value;
+
+    if (!number_parse(text, strlen(text), max, &value) || value < min) {
+        snprintf(why, sizeof(why), "wants a number from %lu to %lu", min, max);
+        usage_error(what, why);
+    }
+    return value;
+}
+
+/* Seconds, with a fraction where wanted. */
+static uint64_t seconds_option(int option, const char *text, double max)
+{
+    char what[3] = {'-', (char)option, '\0'};
+    char why[128];
+    char *end;
+    double value = strtod(text, &end);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || !(value >= 0 && value <= max)) {
+        snprintf(why, sizeof(why), "wants seconds, from 0 to %.0f", max);
+        usage_error(what, why);
+    }
+    return (uint64_t)(value * 1e6);
+}
+
+static enum sandbox_mode sandbox_option(const char *text)
+{
+    if (strcmp(text, "auto") == 0)
+        return SANDBOX_AUTO;
+    if (strcmp(text, "require") == 0)
+        return SANDBOX_REQUIRE;
+    if (strcmp(text, "off") == 0)
+        return SANDBOX_OFF;
+    usage_error("-S", "wants auto, require or off");
+}
+
+static mode_t mode_option(const char *text)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+
+    if (text[0] < '0' || text[0] > '7' || *end != '\0' || mode > 0777)
+        usage_error("-M", "wants an octal mode, such as 0660");
+    return (mode_t)mode;
+}
+
+static void address_option(struct options *o, const char *text)
+{
+    struct address address;
+    const char *why = address_parse(&address, text);
+
+    if (why != NULL)
+        usage_error(text[0] == '\0' ? "-l" : text, why);
+    if (o->address_count == LISTENERS_MAX)
+        usage_error("-l", "too many addresses");
+    o->addresses[o->address_count++] = text;
+}
+
+static void options_default(struct options *o)
+{
+    memset(o, 0, sizeof(*o));
+    o->mode = 0660;
+    o->hub.log_bytes = 4u << 20;
+    o->hub.history = 20;
+    o->hub.login_us = 60 * 1000000u;
+    o->hub.wait_us = 1000000u;
+}
+
+static void options_parse(struct parent *p, int argc, char **argv)
+{
+    struct options *o = &p->options;
+    int c;
+
+    options_default(o);
+    while ((c = getopt(argc, argv, "hvVl:H:m:i:L:r:w:b:S:M:")) != -1) {
+        switch (c) {
+        case 'h':
+            fputs(usage_text, stdout);
+            exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
+        case 'V':
+            puts("chatd " CHAT_VERSION);
+            exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
+        case 'v':
+            p->report.verbose = true;
+            break;
+        case 'l':
+            address_option(o, optarg);
+            break;
+        case 'H':
+            o->hub.history = (unsigned)number_option(c, optarg, 0, 1000000000);
+            break;
+        case 'm':
+            o->clients = number_option(c, optarg, 1, 1000000);
+            break;
+        case 'i':
+            o->clients_each = number_option(c, optarg, 0, 1000000);
+            break;
+        case 'L':
+            o->hub.login_us = number_option(c, optarg, 1, 86400) * 1000000u;
+            break;
+        case 'r':
+            o->hub.rate = (unsigned)number_option(c, optarg, 0, 1000000);
+            break;
+        case 'w':
+            o->hub.wait_us = seconds_option(c, optarg, 3600);
+            break;
+        case 'b':
+            o->hub.log_bytes = number_option(c, optarg, LOG_BYTES_MIN, LOG_BYTES_MAX);
+            break;
+        case 'S':
+            o->sandbox = sandbox_option(optarg);
+            break;
+        case 'M':
+            o->mode = mode_option(optarg);
+            break;
+        default:
+            fputs(usage_text, stderr);
+            exit(EX_USAGE);
+        }
+    }
+    if (optind < argc)
+        usage_error(argv[optind], "no arguments are wanted");
+    if (o->address_count == 0)
+        o->addresses[o->address_count++] = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
+}
+
+/* ---- The process itself -----------------------------------------------------------------------
+ */
+
+static uint64_t clock_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+/* 0, 1 and 2 are open, whatever the caller left: what is opened later must not become one. */
+static void standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd != -1 && fd <= STDERR_FILENO);
+    if (fd != -1)
+        close(fd);
+}
+
+static void on_signal(int sig)
+{
+    switch (sig) {
+    case SIGTERM:
+    case SIGINT:
+        got_stop++;
+        break;
+    case SIGCHLD:
+        got_chld = 1;
+        break;
+    case SIGUSR1:
+        got_usr1 = 1;
+        break;
+    }
+}
+
+/*
+ * Signals are blocked but while the parent waits, so that none is lost between looking at the
+ * flags and the wait. *waiting is the mask of the wait.
+ */
+static void signals_prepare(sigset_t *waiting)
+{
+    static const int caught[] = {SIGTERM, SIGINT, SIGCHLD, SIGUSR1};
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigset_t block;
+
+    sigemptyset(waiting);
+    sigemptyset(&block);
+    for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
+        sigaddset(&block, caught[i]);
+        sigaction(caught[i], &sa, NULL);
+    }
+    sigprocmask(SIG_SETMASK, &block, NULL);
+    sa.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
+}
+
+static rlim_t limit_raise(int resource)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) == -1)
+        return 1024;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(resource, &limit);
+    (void)getrlimit(resource, &limit);
+    return limit.rlim_cur;
+}
+
+/* How many workers there can be: one descriptor and one process each. */
+static int find_capacity(struct parent *p)
+{
+    rlim_t files = limit_raise(RLIMIT_NOFILE);
+
+    if (files < DESCRIPTORS_MIN) {
+        report(&p->report, LOG_ERR, "RLIMIT_NOFILE: %lu descriptors are too few, %d are needed",
+            (unsigned long)files, DESCRIPTORS_MIN);
+        return EX_OSERR;
+    }
+#ifdef RLIMIT_NPROC
+    (void)limit_raise(RLIMIT_NPROC);
+#endif
+    p->capacity = 1000000;
+    if (files - (DESCRIPTORS_SPARE + REFUSALS_MAX) < p->capacity)
+        p->capacity = (size_t)files - (DESCRIPTORS_SPARE + REFUSALS_MAX);
+    if (p->options.clients != 0 && p->options.clients < p->capacity)
+        p->capacity = p->options.clients;
+    return 0;
+}
+
+/* ---- Workers ------------------------------------------------------------------------------------
+ */
+
+static void signal_worker(void *context, pid_t pid, int sig)
+{
+    (void)context;
+    kill(pid, sig);
+}
+
+/*
+ * A fresh image of this program with the client's socket as 0, one end of a pair as 1 and nothing
+ * else. Returns its pid, and the other end of the pair in *fd.
+ */
+static pid_t start_worker(struct parent *p, int client, int *fd)
+{
+    char name[] = WORKER_NAME;
+    char mode[] = "caged";
+    char room[TITLE_ROOM + 1];
+    char *argv[] = {name, mode, room, NULL};
+    int pair[2];
+    pid_t pid;
+
+    if (p->options.sandbox == SANDBOX_OFF)
+        memcpy(mode, "loose", sizeof(mode));
+    memset(room, '-', TITLE_ROOM);
+    room[TITLE_ROOM] = '\0';
+    if (socketpair_cloexec_nonblock(pair) == -1)
+        return -1;
+    pid = spawn_worker(p->self_path, argv, client, pair[1]);
+    close(pair[1]);
+    if (pid == -1) {
+        int error = errno;
+
+        close(pair[0]);
+        errno = error;
+        return -1;
+    }
+    *fd = pair[0];
+    return pid;
+}
+
+/* Why nobody can be let in now; NULL: he can. */
+static const char *find_refusal(const struct parent *p, const struct visitor *v)
+{
+    if (hub_workers(p->hub) >= p->capacity)
+        return "full no room for more people, try later";
+    if (p->options.clients_each != 0 && !v->local &&
+        hub_workers_from(p->hub, v->peer) >= p->options.clients_each)
+        return "full too many connections from your address";
+    return NULL;
+}
+
+static void let_in(struct parent *p, const struct visitor *v, uint64_t now)
+{
+    const char *refusal = find_refusal(p, v);
+    pid_t pid;
+    int fd;
+
+    if (refusal != NULL) {
+        report(&p->report, LOG_INFO, "%s: refused: %s", v->peer, refusal);
+        listeners_refuse(&p->listeners, v, refusal, now);
+        return;
+    }
+    pid = start_worker(p, v->fd, &fd);
+    if (pid == -1) {
+        if (!p->start_failing)
+            report(&p->report, LOG_WARNING, "cannot start a worker: %s", strerror(errno));
+        p->start_failing = true;
+        listeners_refuse(&p->listeners, v, "full no worker can be started, try later", now);
+        return;
+    }
+    p->start_failing = false;
+    if (hub_add(p->hub, fd, pid, v->peer, NULL, now)) {
+        close(v->fd);
+        return;
+    }
+    close(fd);
+    listeners_refuse(&p->listeners, v, "full no memory, try later", now);
+}
+
+static void reap(struct parent *p)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (hub_reaped(p->hub, pid, status))
+            listeners_resume(&p->listeners);
+}
+
+/* ---- The loop ----------------------------------------------------------------------------------
+ */
+
+static void act_on_signals(struct parent *p, uint64_t now)
+{
+    if (got_chld) {
+        got_chld = 0;
+        reap(p);
+    }
+    if (got_usr1) {
+        got_usr1 = 0;
+        hub_report(p->hub, now);
+    }
+    if (got_stop > 0 && p->stop_at == 0) {
+        report(&p->report, LOG_NOTICE, "stopping");
+        listeners_close(&p->listeners);
+        hub_stop(p->hub);
+        p->stop_at = now + STOP_US;
+    }
+    if (p->stop_at != 0 && (got_stop > 1 || now >= p->stop_at))
+        hub_signal_all(p->hub, SIGKILL);
+}
+
+static void handle_event(struct parent *p, const struct poller_event *event, uint64_t now)
+{
+    struct visitor visitor;
+
+    if (!listeners_own(&p->listeners, event->tag)) {
+        hub_ready(p->hub, event->tag, event->revents);
+        return;
+    }
+    for (int i = 0; i < VISITORS_MAX; i++) {
+        if (!listeners_accept(&p->listeners, event->tag, now, &visitor))
+            return;
+        let_in(p, &visitor, now);
+    }
+}
+
+static int earlier(int a, int b)
+{
+    if (a == -1 || b == -1)
+        return a == -1 ? b : a;
+    return a < b ? a : b;
+}
+
+static int timeout_of_stop(const struct parent *p, uint64_t now)
+{
+    if (p->stop_at == 0)
+        return -1;
+    /* Killed workers are only waited for. */
+    return now >= p->stop_at ? 100 : (int)((p->stop_at - now + 999) / 1000);
+}
+
+static int run(struct parent *p, const sigset_t *waiting)
+{
+    struct poller_event events[EVENTS_MAX];
+    uint64_t now = clock_us();
+    int timeout;
+    int n;
+
+    for (;;) {
+        timeout = hub_turn(p->hub, now);
+        if (p->stop_at != 0 && hub_workers(p->hub) == 0)
+            return 0;
+        timeout = earlier(timeout, listeners_turn(&p->listeners, now));
+        timeout = earlier(timeout, timeout_of_stop(p, now));
+        n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
+        now = clock_us();
+        for (int i = 0; i < n; i++)
+            handle_event(p, &events[i], now);
+        act_on_signals(p, now);
+    }
+}
+
+/* ---- Start
+ * --------------------------------------------------------------------------------------- */
+
+static int sandbox_check(struct parent *p)
+{
+    enum sandbox_tier tier;
+
+    if (p->options.sandbox == SANDBOX_OFF) {
+        report(&p->report, LOG_NOTICE, "sandbox: off");
+        return 0;
+    }
+    tier = sandbox_probe();
+    if (p->options.sandbox == SANDBOX_REQUIRE && tier != SANDBOX_FILTER) {
+        report(&p->report, LOG_ERR, "-S require: this system gives no filter (only: %s)",
+            sandbox_name(tier));
+        return EX_NOPERM;
+    }
+    report(&p->report, LOG_INFO, "sandbox: %s", sandbox_name(tier));
+    return 0;
+}
+
+static int open_addresses(struct parent *p)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < p->options.address_count && status == 0; i++)
+        status = listeners_open(&p->listeners, p->options.addresses[i], p->options.mode);
+    return status;
+}
+
+static int start(struct parent *p)
+{
+    int status = find_capacity(p);
+
+    if (status == 0)
+        status = sandbox_check(p);
+    if (status != 0)
+        return status;
+    if (geteuid() == 0)
+        report(&p->report, LOG_WARNING, "running as root");
+    p->poller = poller_new();
+    if (p->poller == NULL) {
+        report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    p->listeners.poller = p->options.hub.poller = p->poller;
+    p->listeners.report = p->options.hub.report = &p->report;
+    p->options.hub.signal_worker = signal_worker;
+    p->hub = hub_new(&p->options.hub);
+    if (p->hub == NULL) {
+        report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    return open_addresses(p);
+}
+
+int main(int argc, char **argv)
+{
+    static struct parent p;
+    sigset_t waiting;
+    int status;
+
+    proctitle_init(&p.title, argc, argv);
+    if (argc == 3 && strcmp(argv[0], WORKER_NAME) == 0)
+        worker_main(&p.title, strcmp(argv[1], "caged") == 0);
+    standard_descriptors();
+    options_parse(&p, argc, argv);
+    descriptors_close_from(STDERR_FILENO + 1);
+    signals_prepare(&waiting);
+    p.self_path = self_exe(p.self, sizeof(p.self), argv[0]);
+    if (p.self_path == NULL) {
+        report(&p.report, LOG_ERR, "%s: cannot find my own program: %s", argv[0], strerror(errno));
+        return EX_OSERR;
+    }
+    status = start(&p);
+    if (status == 0)
+        status = run(&p, &waiting);
+    listeners_close(&p.listeners);
+    hub_free(p.hub);
+    poller_free(p.poller);
+    return status;
+}

@@ -1,0 +1,219 @@
+/* log.c: see log.h. */
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* No line of the room is shorter ("STAMP join a\n" has 35 bytes), so the index never fills first.
+ */
+#define LINE_BYTES_MIN 32
+
+/* start is the low half of the position: no two lines in the ring are 4 GiB apart. */
+struct entry {
+    uint64_t stamp;
+    uint32_t start;
+    uint32_t author;
+};
+
+/* Lives as long as the hub. first and next count lines; entries are at their number modulo slots.
+ */
+struct log {
+    char *bytes;
+    size_t size;
+    struct entry *entries;
+    size_t slots;
+    uint64_t head;
+    uint64_t first;
+    uint64_t next;
+    uint64_t dropped_stamp; /* of the newest line that is gone; 0: none is */
+};
+
+static struct entry *entry_at(const struct log *log, uint64_t number)
+{
+    return &log->entries[number % log->slots];
+}
+
+/* Where a line begins that is in the log; head for the one that comes next. */
+static uint64_t start_of(const struct log *log, uint64_t number)
+{
+    if (number >= log->next)
+        return log->head;
+    return log->head - ((uint32_t)log->head - entry_at(log, number)->start);
+}
+
+struct log *log_new(size_t bytes)
+{
+    struct log *log = calloc(1, sizeof(*log));
+
+    if (log == NULL)
+        return NULL;
+    log->size = bytes < LOG_BYTES_MIN ? LOG_BYTES_MIN : bytes;
+    log->size = bytes > LOG_BYTES_MAX ? LOG_BYTES_MAX : log->size;
+    log->slots = log->size / LINE_BYTES_MIN + 1;
+    log->bytes = malloc(log->size);
+    log->entries = malloc(log->slots * sizeof(*log->entries));
+    if (log->bytes == NULL || log->entries == NULL) {
+        log_free(log);
+        return NULL;
+    }
+    return log;
+}
+
+void log_free(struct log *log)
+{
+    if (log == NULL)
+        return;
+    free(log->bytes);
+    free(log->entries);
+    free(log);
+}
+
+size_t log_size(const struct log *log)
+{
+    return log->size;
+}
+
+uint64_t log_head(const struct log *log)
+{
+    return log->head;
+}
+
+uint64_t log_tail(const struct log *log)
+{
+    return start_of(log, log->first);
+}
+
+size_t log_room(const struct log *log, uint64_t keep)
+{
+    return log->size - (size_t)(log->head - keep);
+}
+
+/* Copies into the ring, around its end where needed. */
+static void ring_put(struct log *log, uint64_t to, const char *from, size_t len)
+{
+    size_t at = (size_t)(to % log->size);
+    size_t run = log->size - at < len ? log->size - at : len;
+
+    memcpy(log->bytes + at, from, run);
+    memcpy(log->bytes, from + run, len - run);
+}
+
+/* Drops the oldest lines until len more bytes, and one more entry, fit. */
+static void make_room(struct log *log, size_t len)
+{
+    uint64_t first = log->first;
+
+    while (first < log->next &&
+           (log->head + len - start_of(log, first) > log->size || log->next - first >= log->slots))
+        first++;
+    if (first != log->first)
+        log->dropped_stamp = entry_at(log, first - 1)->stamp;
+    log->first = first;
+}
+
+uint64_t log_append(
+    struct log *log, const struct iovec *parts, int n, uint64_t stamp, uint32_t author)
+{
+    uint64_t start = log->head;
+    size_t len = 0;
+
+    for (int i = 0; i < n; i++)
+        len += parts[i].iov_len;
+    make_room(log, len);
+    *entry_at(log, log->next) = (struct entry){stamp, (uint32_t)start, author};
+    log->next++;
+    for (int i = 0; i < n; i++) {
+        ring_put(log, log->head, parts[i].iov_base, parts[i].iov_len);
+        log->head += parts[i].iov_len;
+    }
+    return start;
+}
+
+int log_bytes(const struct log *log, uint64_t from, uint64_t to, struct iovec out[2])
+{
+    size_t at = (size_t)(from % log->size);
+    size_t len = (size_t)(to - from);
+    size_t run = log->size - at;
+
+    if (len == 0)
+        return 0;
+    out[0].iov_base = log->bytes + at;
+    out[0].iov_len = len < run ? len : run;
+    if (len <= run)
+        return 1;
+    out[1].iov_base = log->bytes;
+    out[1].iov_len = len - run;
+    return 2;
+}
+
+/* The number of the first line that begins at or behind pos. */
+static uint64_t number_from(const struct log *log, uint64_t pos)
+{
+    uint64_t low = log->first;
+    uint64_t high = log->next;
+
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+
+        if (start_of(log, mid) < pos)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+uint64_t log_count(const struct log *log, uint64_t pos)
+{
+    return number_from(log, pos);
+}
+
+uint64_t log_line_from(const struct log *log, uint64_t pos)
+{
+    return start_of(log, number_from(log, pos));
+}
+
+uint64_t log_count_by(const struct log *log, uint64_t from, uint64_t to, uint32_t author)
+{
+    uint64_t end = number_from(log, to);
+    uint64_t count = 0;
+
+    for (uint64_t i = number_from(log, from); i < end; i++)
+        count += entry_at(log, i)->author == author;
+    return count;
+}
+
+uint64_t log_back(const struct log *log, uint64_t pos, uint64_t n)
+{
+    uint64_t number = number_from(log, pos);
+    uint64_t have = number - log->first;
+
+    return start_of(log, number - (n < have ? n : have));
+}
+
+uint64_t log_after(const struct log *log, uint64_t stamp)
+{
+    uint64_t low = log->first;
+    uint64_t high = log->next;
+
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+
+        if (entry_at(log, mid)->stamp <= stamp)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return start_of(log, low);
+}
+
+bool log_dropped_after(const struct log *log, uint64_t stamp)
+{
+    return log->dropped_stamp > stamp;
+}
+
+void log_note_dropped(struct log *log, uint64_t stamp)
+{
+    if (log->dropped_stamp < stamp)
+        log->dropped_stamp = stamp;
+}

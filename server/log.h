@@ -1,0 +1,64 @@
+/*
+ * log.h: the room's memory: one ring of finished lines.
+ *
+ * A position is the number of bytes that were ever put into the log before a place; it only grows.
+ * Readers keep a position each (a cursor) and take bytes from there; the log knows no reader. An
+ * index of line starts and authors stands beside the bytes, so that history, /since and gaps cost
+ * a look-up and no scan. When the ring is full, the oldest lines are dropped.
+ */
+#ifndef SERVER_LOG_H
+#define SERVER_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct log;
+
+/* The smallest ring: a handful of the longest lines. */
+#define LOG_BYTES_MIN 65536u
+#define LOG_BYTES_MAX 0x40000000u
+
+/* A log of that many bytes; NULL with errno set where there is no memory. log_free() ends it. */
+struct log *log_new(size_t bytes);
+void log_free(struct log *);
+
+size_t log_size(const struct log *);
+/* Where the next line will begin; where the oldest line that is still here begins. */
+uint64_t log_head(const struct log *);
+uint64_t log_tail(const struct log *);
+/* How many bytes can be appended before anything at or behind keep (tail <= keep <= head) goes. */
+size_t log_room(const struct log *, uint64_t keep);
+
+/*
+ * Appends one line, LF included, made of n parts, and drops as many old lines as it takes. The
+ * line is at most LINE_OUT_MAX bytes; stamp is the one that it begins with, greater than all before
+ * it. author is whoever sent it (0: nobody). Returns the position at which the line begins.
+ */
+uint64_t log_append(
+    struct log *, const struct iovec *parts, int n, uint64_t stamp, uint32_t author);
+
+/*
+ * The bytes [from, to) as at most two pieces; tail <= from <= to <= head. Returns the number of
+ * pieces. They stay valid until the next log_append() that drops them.
+ */
+int log_bytes(const struct log *, uint64_t from, uint64_t to, struct iovec out[2]);
+
+/* Lines appended since the log began that begin before pos (tail <= pos <= head). */
+uint64_t log_count(const struct log *, uint64_t pos);
+/* The start of the first line at or behind pos; head if there is none. */
+uint64_t log_line_from(const struct log *, uint64_t pos);
+/* How many of the lines that begin in [from, to) are by author. */
+uint64_t log_count_by(const struct log *, uint64_t from, uint64_t to, uint32_t author);
+
+/* Where the last n lines before pos begin (or tail, where fewer are left). */
+uint64_t log_back(const struct log *, uint64_t pos, uint64_t n);
+/* Where the first line with a stamp after this one begins; head if there is none. */
+uint64_t log_after(const struct log *, uint64_t stamp);
+/* True where lines with a stamp after this one have been dropped. */
+bool log_dropped_after(const struct log *, uint64_t stamp);
+/* Tells the log that lines up to this stamp existed before its first one. */
+void log_note_dropped(struct log *, uint64_t stamp);
+
+#endif
