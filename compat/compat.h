@@ -52,6 +52,11 @@ const char *self_exe(char *buf, size_t len, const char *argv0);
  */
 bool program_path(char *buf, size_t len, const char *argv0);
 
+/* ---- Secrets ---------------------------------------------------------------------------------- */
+
+/* Fills buf (at most 256 bytes) from the system's own generator. False where there is none. */
+bool random_bytes(void *buf, size_t len);
+
 /* ---- Descriptors ---------------------------------------------------------------------- */
 
 /* Closes every descriptor from lowest on. */
@@ -104,6 +109,11 @@ bool tcp_all_acked(int fd);
  * it is sent. 0 where the system cannot tell. One getsockopt(TCP_INFO).
  */
 uint64_t tcp_bytes_acked(int fd);
+
+/* ---- Terminals -------------------------------------------------------------------------- */
+
+/* The window's size in characters; 0 where that is not known. */
+void terminal_size(int fd, unsigned *rows, unsigned *columns);
 
 /* ---- Waiting -------------------------------------------------------------------------- */
 
