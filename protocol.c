@@ -493,16 +493,19 @@ static bool word_has_special(const char *s)
     return ((word | (word + ones) | (word - 0x20 * ones)) & 0x80 * ones) != 0;
 }
 
-/* How many bytes at the front are printable ASCII. */
+/* How many bytes at the front are printable ASCII or TAB. */
 static size_t ascii_prefix(const char *s, size_t len)
 {
     size_t at = 0;
 
-    while (len - at >= 8 && !word_has_special(s + at))
-        at += 8;
-    while (at < len && s[at] >= 0x20 && s[at] < 0x7F)
-        at++;
-    return at;
+    for (;;) {
+        if (len - at >= 8 && !word_has_special(s + at))
+            at += 8;
+        else if (at < len && ((s[at] >= 0x20 && s[at] < 0x7F) || s[at] == '\t'))
+            at++;
+        else
+            return at;
+    }
 }
 
 /*
@@ -730,26 +733,30 @@ static unsigned days_of_date(struct date date)
            1 - DAYS_BEFORE_1970;
 }
 
-static void digits_write(char *out, unsigned width, unsigned value)
+static void pair_write(char *out, unsigned value)
 {
-    for (; width > 0; value /= 10)
-        out[--width] = (char)('0' + value % 10);
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
 }
 
 void stamp_format(char out[STAMP_LEN], uint64_t us)
 {
     uint64_t seconds = us / US_PER_SECOND;
-    struct date date = date_of_days((unsigned)(seconds / SECONDS_PER_DAY));
     unsigned second = (unsigned)(seconds % SECONDS_PER_DAY);
+    unsigned micro = (unsigned)(us % US_PER_SECOND);
+    struct date date = date_of_days((unsigned)(seconds / SECONDS_PER_DAY));
 
     memcpy(out, "0000-00-00T00:00:00.000000Z", STAMP_LEN);
-    digits_write(out, 4, date.year);
-    digits_write(out + 5, 2, date.month);
-    digits_write(out + 8, 2, date.day);
-    digits_write(out + 11, 2, second / 3600);
-    digits_write(out + 14, 2, second / 60 % 60);
-    digits_write(out + 17, 2, second % 60);
-    digits_write(out + 20, 6, (unsigned)(us % US_PER_SECOND));
+    pair_write(out, date.year / 100);
+    pair_write(out + 2, date.year % 100);
+    pair_write(out + 5, date.month);
+    pair_write(out + 8, date.day);
+    pair_write(out + 11, second / 3600);
+    pair_write(out + 14, second / 60 % 60);
+    pair_write(out + 17, second % 60);
+    pair_write(out + 20, micro / 10000);
+    pair_write(out + 22, micro / 100 % 100);
+    pair_write(out + 24, micro % 100);
 }
 
 /* A field of a stamp: digits alone, not above max. */
