@@ -1,0 +1,95 @@
+/*
+ * console.h: what the user sees and types at: standard output and error, the terminal and its
+ * modes, the view and the line editor behind them. Arriving text, messages and typed keys come
+ * from two threads; one lock lets them onto the screen one after another.
+ */
+#ifndef CLIENT_CONSOLE_H
+#define CLIENT_CONSOLE_H
+
+#include "../protocol.h"
+#include "editor.h"
+#include "screen.h"
+#include "view.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <termios.h>
+
+enum console_format {
+    CONSOLE_NOTHING, /* refusals only */
+    CONSOLE_PRETTY,
+    CONSOLE_WIRE, /* the server's lines */
+    CONSOLE_NAMES /* of a users list */
+};
+
+struct console_setup {
+    int out;         /* where events go: standard output, or a bot's input */
+    bool is_bot;     /* out may be closed by its reader: then it wants no more */
+    bool wants_keys; /* standard input is read */
+    bool plain;
+    bool quiet;
+    bool bell;
+    enum console_format format;
+};
+
+struct console {
+    struct console_setup setup;
+    bool keyboard; /* standard input is a terminal that is read */
+    bool screen;   /* out is a terminal */
+
+    pthread_mutex_t lock; /* over all that follows */
+    struct view view;
+    struct outbuf text;
+    struct editor *editor; /* NULL: the kernel edits, or nobody */
+    bool editing;          /* its line is on the screen, the terminal's modes are its own */
+    int error;             /* errno of what could not be written; 0 */
+    struct termios before; /* the modes as they were found */
+    bool changed;          /* and are not now */
+};
+
+/* Looks at the descriptors and the environment; changes nothing yet. */
+void console_init(struct console *, const struct console_setup *);
+
+/* Takes the keyboard: line editing begins, if there is any. */
+void console_start(struct console *);
+/*
+ * Gives the keyboard back, with its modes as they were. Never waits for a terminal that is held
+ * (Ctrl-S), and may be called again.
+ */
+void console_stop(struct console *);
+/* Stopped by Ctrl-Z or from outside, until continued. */
+void console_suspend(struct console *);
+/* Continued, without having been asked before it was stopped: puts all right. */
+void console_continue(struct console *);
+/* The window may have changed its size. */
+void console_resize(struct console *);
+
+/*
+ * Ctrl-C came as a signal: throws away what is half typed, in a terminal whose kernel does the
+ * editing. Returns false where there was nothing. Whole lines that were not read yet go to `whole`,
+ * which has room for size bytes; their length in *len.
+ */
+bool console_clear_line(struct console *, char *whole, size_t size, size_t *len);
+
+/* Keys for the editor; see editor_feed(). */
+enum editor_event console_feed(struct console *, const char **at, const char *end);
+/* See editor_in_escape(), editor_pause(). */
+bool console_in_escape(struct console *);
+void console_pause(struct console *);
+
+/* Any number of console_event() between these two reaches the screen at once. */
+void console_begin(struct console *);
+void console_event(struct console *, const struct event *, struct span line);
+/* False when it could not be written: console->error says why. */
+bool console_end(struct console *);
+
+/* A new connection: see view_restart(). */
+void console_restart(struct console *);
+
+/* One message on standard error, behind "chat: ". */
+void console_say(struct console *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes it all, waiting where it must; false with errno. */
+bool write_all(int fd, const char *bytes, size_t len);
+
+#endif

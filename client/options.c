@@ -1,0 +1,227 @@
+/*
+ * options.c: see options.h.
+ */
+#include "options.h"
+
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* `--help` and `--version` are the option '-' with an argument. */
+static const char options_known[] = ":hkpqrsVlxn:m:H:C:W:w:b:e:c:-:";
+
+static const char options_usage[] =
+    "usage: chat [-hkpqrsV] [-n NAME] [-m TEXT]... [-l] [-H LINES] [-C COUNT]\n"
+    "            [-W SECONDS] [-w SECONDS] [-b WHEN] [-x] [-e COMMAND] [-c COMMAND]\n"
+    "            [ADDRESS]\n";
+
+static const char options_help[] =
+    "Talk in the room at ADDRESS (host, host:port, [ipv6]:port, or a socket's path;\n"
+    "else $CHAT_SERVER, else " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ").\n"
+    "\n"
+    "  -n NAME     your name (else $CHAT_NAME; else you are asked)\n"
+    "  -m TEXT     post this line without joining, and exit; may be given again\n"
+    "  -s          post standard input, line by line, without joining\n"
+    "  -r          receive only: never read standard input\n"
+    "  -l          list who is there, and exit\n"
+    "  -x          print the lines of the wire instead of the pretty ones\n"
+    "  -H LINES    past events wanted (20 on a terminal, 0 elsewhere)\n"
+    "  -C COUNT    leave after that many messages\n"
+    "  -W SECONDS  leave after that long\n"
+    "  -w SECONDS  give up connecting after that long (10)\n"
+    "  -k          keep: connect again when the server goes away\n"
+    "  -q          no joins, quits, notes\n"
+    "  -p          plain: no colour, no line editing\n"
+    "  -b WHEN     ring the bell: off, or mention (when you are spoken to)\n"
+    "  -e COMMAND  a bot: COMMAND reads the lines of the wire and writes yours\n"
+    "  -c COMMAND  reach the server through COMMAND's standard input and output\n"
+    "  -h, -V      this help; the version\n"
+    "\n"
+    "In the room: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT].\n";
+
+static int usage_error(const char *what, const char *detail)
+{
+    fprintf(stderr, "chat: %s%s\n%s", what, detail, options_usage);
+    return EX_USAGE;
+}
+
+static int print_help(void)
+{
+    bool printed = fputs(options_usage, stdout) >= 0 && fputs(options_help, stdout) >= 0;
+
+    return printed && fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static int print_version(void)
+{
+    return puts("chat " CHAT_VERSION) >= 0 && fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static int option_long(const char *word)
+{
+    if (strcmp(word, "help") == 0)
+        return print_help();
+    if (strcmp(word, "version") == 0)
+        return print_version();
+    return usage_error("unknown option --", word);
+}
+
+static int option_number(int option, unsigned long min, unsigned long max, unsigned long *value)
+{
+    if (number_parse(optarg, strlen(optarg), max, value) && *value >= min)
+        return -1;
+    fprintf(stderr, "chat: -%c takes a number from %lu to %lu, not %s\n%s", option, min, max,
+        optarg, options_usage);
+    return EX_USAGE;
+}
+
+static int option_bell(struct options *options)
+{
+    if (strcmp(optarg, "off") == 0)
+        options->bell = BELL_OFF;
+    else if (strcmp(optarg, "mention") == 0)
+        options->bell = BELL_MENTION;
+    else
+        return usage_error("-b takes off or mention, not ", optarg);
+    return -1;
+}
+
+static int option_mode(struct options *options, enum options_mode mode)
+{
+    if (options->mode != MODE_TALK && options->mode != mode)
+        return usage_error("only one of -e, -l, -m and -s can be had", "");
+    options->mode = mode;
+    return -1;
+}
+
+static int option_wrong(int option)
+{
+    const char letter[] = {(char)optopt, '\0'};
+
+    return usage_error(option == ':' ? "no argument for -" : "unknown option -", letter);
+}
+
+/* One option; like options_parse(). */
+static int option_take(struct options *options, int option)
+{
+    switch (option) {
+    case '-':
+        return option_long(optarg);
+    case 'h':
+        return print_help();
+    case 'V':
+        return print_version();
+    case 'k':
+        options->keep = true;
+        return -1;
+    case 'p':
+        options->plain = true;
+        return -1;
+    case 'q':
+        options->quiet = true;
+        return -1;
+    case 'r':
+        options->receive_only = true;
+        return -1;
+    case 'x':
+        options->raw = true;
+        return -1;
+    case 'l':
+        return option_mode(options, MODE_LIST);
+    case 's':
+        return option_mode(options, MODE_SEND);
+    case 'm':
+        options->texts[options->texts_count++] = optarg;
+        return option_mode(options, MODE_POST);
+    case 'e':
+        options->bot = optarg;
+        return option_mode(options, MODE_BOT);
+    case 'c':
+        options->command = optarg;
+        return -1;
+    case 'n':
+        options->name = optarg;
+        return -1;
+    case 'b':
+        return option_bell(options);
+    case 'H':
+        return option_number(option, 0, HISTORY_MAX, &options->history);
+    case 'C':
+        return option_number(option, 1, OPTIONS_UNSET - 1, &options->count);
+    case 'W':
+        return option_number(option, 1, OPTIONS_SECONDS_MAX, &options->leave_after);
+    case 'w':
+        return option_number(option, 1, OPTIONS_SECONDS_MAX, &options->patience);
+    default:
+        return option_wrong(option);
+    }
+}
+
+static const char *environment(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static int options_address(struct options *options, const char *operand)
+{
+    const char *error;
+
+    if (operand != NULL && options->command != NULL)
+        return usage_error("an address and -c exclude each other: ", operand);
+    options->server = operand != NULL ? operand : environment("CHAT_SERVER");
+    if (options->server == NULL)
+        options->server = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
+    if (options->command != NULL)
+        return -1;
+    error = address_parse(&options->address, options->server);
+    if (error == NULL && options->address.kind == ADDRESS_ANY)
+        error = "that is no place to connect to";
+    if (error == NULL)
+        return -1;
+    fprintf(stderr, "chat: %s: %s\n", options->server, error);
+    return EX_USAGE;
+}
+
+/* What the environment gives, and what the options make together. */
+static int options_complete(struct options *options)
+{
+    if (options->receive_only && options->mode == MODE_SEND)
+        return usage_error("-r and -s exclude each other", "");
+    if (options->receive_only && options->mode == MODE_TALK)
+        options->mode = MODE_RECEIVE;
+    if (options->name == NULL)
+        options->name = environment("CHAT_NAME");
+    options->secret = environment("CHAT_PASS");
+    if (options->secret != NULL &&
+        (strchr(options->secret, '\n') != NULL || strlen(options->secret) > SESSION_SECRET_MAX))
+        return usage_error("CHAT_PASS must be a line that the wire takes", "");
+    return -1;
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+    int status = -1;
+    int option;
+
+    *options = (struct options){.history = OPTIONS_UNSET, .patience = OPTIONS_UNSET};
+    options->texts = calloc((size_t)argc + 1, sizeof *options->texts);
+    if (options->texts == NULL) {
+        perror("chat");
+        return EX_OSERR;
+    }
+    while (status < 0 && (option = getopt(argc, argv, options_known)) != -1)
+        status = option_take(options, option);
+    if (status < 0 && argc - optind > 1)
+        status = usage_error("more than one address: ", argv[optind + 1]);
+    if (status < 0)
+        status = options_address(options, optind < argc ? argv[optind] : NULL);
+    if (status < 0)
+        status = options_complete(options);
+    return status;
+}

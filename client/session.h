@@ -1,0 +1,142 @@
+/*
+ * session.h: what the client knows of the conversation: what it has said, what of that has been
+ * answered, and under which name. Lines of input and events of the server go in, bytes for the
+ * server come out, over as many connections as it takes.
+ *
+ * A state machine without I/O, time or locks; the caller serialises. Every line sent after the
+ * name is kept until it is answered, so that it can be counted, and after a broken connection be
+ * sent again if, and only if, the server has not taken it.
+ */
+#ifndef CLIENT_SESSION_H
+#define CLIENT_SESSION_H
+
+#include "../protocol.h"
+
+/* Unanswered bytes: more input is taken only while there are fewer. */
+#define SESSION_WINDOW ((size_t)1 << 20)
+/* What one line of input can become at most (cleaned, cut, escaped): kept free behind the window.
+ */
+#define SESSION_SLACK ((size_t)1 << 16)
+/* Input is held until it is this long or ends; then it goes out in pieces. */
+#define SESSION_HELD (3 * LINE_IN_MAX)
+#define SESSION_TOKEN_MAX 256
+/* A secret fits into a line with "/pass " before it. */
+#define SESSION_SECRET_MAX (LINE_IN_MAX - 6)
+/* All the lines before the first message. */
+#define SESSION_PRELUDE_MAX (2 * LINE_IN_MAX)
+
+enum session_kind {
+    SESSION_MEMBER, /* joins */
+    SESSION_POSTER, /* sends without joining */
+    SESSION_LISTER  /* asks who is there, and nothing else */
+};
+
+struct session_setup {
+    enum session_kind kind;
+    const char *secret;    /* at most SESSION_SECRET_MAX bytes, or NULL */
+    unsigned long history; /* past events wanted */
+    bool keep;             /* there may be further connections */
+    bool commands;         /* a `/` at a line's begin means a command, and is not just text */
+};
+
+/* How it went with the server so far. */
+enum session_state {
+    SESSION_LOGIN,  /* the welcome is not complete */
+    SESSION_OPEN,   /* lines go out */
+    SESSION_LISTED, /* the list is complete */
+    SESSION_FULL,   /* no place, try later */
+    SESSION_REFUSED /* the secret, the name or the time it took */
+};
+
+/* What `/resume` was answered with. */
+enum session_resumed {
+    RESUMED_SILENCE, /* not (yet) answered, or not asked */
+    RESUMED_COUNT,
+    RESUMED_UNKNOWN
+};
+
+/* Public to be embedded; only `state`, `me` and the counters are for other files to read. */
+struct session {
+    struct session_setup setup;
+    enum session_state state;
+    char asked[NAME_LEN_MAX + 1]; /* the name to ask for; empty: the address */
+    char me[NAME_LEN_MAX + 1];    /* the name one has */
+    unsigned long unanswered;     /* lines, not counting /quit */
+    unsigned long refused;        /* lines the server would not have, or that are lost */
+    unsigned long present;        /* what `users` counted */
+
+    /* Lines for the server, LFs included: [start, sent) is unanswered, [sent, end) unsent. */
+    char *lines;
+    size_t start;
+    size_t sent;
+    size_t end;
+    unsigned long answered; /* of the session that the token names */
+
+    /* The lines that open the present connection. */
+    char prelude[SESSION_PRELUDE_MAX];
+    size_t prelude_len;
+    size_t prelude_sent;
+
+    /* Input that has no line end yet. */
+    struct line_splitter splitter;
+    char held[SESSION_HELD + 1];
+    bool cutting;   /* pieces of the line under way have gone out */
+    bool ended;     /* no more input is wanted */
+    bool quitting;  /* /quit is the last line */
+    bool abandoned; /* answers are not waited for */
+
+    uint64_t last; /* the newest room event's stamp; 0: none */
+    char token[SESSION_TOKEN_MAX + 1];
+
+    /* After a broken connection, until the welcome is complete. */
+    enum session_resumed resumed;
+    unsigned long resumed_count;
+    char then[NAME_LEN_MAX + 1]; /* one's name at this point of the past; empty: no longer there */
+    size_t taken;                /* up to here, events show that the server had the lines */
+    size_t delivered;            /* up to here, whole lines had been written */
+    bool renewed;                /* the token is another one than before */
+    unsigned long echoes;        /* how many lines the events have shown */
+    bool gap;                    /* there may have been more */
+};
+
+/* False with errno set where there is no memory. session_free() ends it. */
+bool session_init(struct session *, const struct session_setup *);
+void session_free(struct session *);
+
+/* The name to ask for, as somebody typed it. Returns false where nothing of it is left. */
+bool session_name(struct session *, const char *raw);
+
+/* ---- Input --------------------------------------------------------------------------- */
+
+/* False while the window is full, and after the end. */
+bool session_wants_input(const struct session *);
+/*
+ * Takes bytes of input, as many as fit now; returns their number. Long lines leave in pieces,
+ * empty ones not at all. A command that is too long for the wire is refused on the spot.
+ */
+size_t session_input(struct session *, const char *bytes, size_t len);
+/* The input has ended; a last line without LF counts. */
+void session_input_end(struct session *);
+/* No more input is wanted; half a line does not count. */
+void session_input_stop(struct session *);
+/* The same, and whole lines that have not begun to go out are dropped: leaving cannot wait. */
+void session_abandon(struct session *);
+
+/* ---- Output -------------------------------------------------------------------------- */
+
+/* A new connection: begins (or takes up again) the conversation on it. */
+void session_connect(struct session *);
+/* What is to be written now, empty where that is nothing; session_sent() tells how much was. */
+struct span session_pending(const struct session *);
+void session_sent(struct session *, size_t len);
+/* All is said and answered, or abandoned: the stream to the server may be ended. */
+bool session_is_done(const struct session *);
+/* Then, where the stream's end may not get through to the server: one more line says it. */
+void session_say_goodbye(struct session *);
+
+/* ---- Events -------------------------------------------------------------------------- */
+
+/* Takes a server's line, and moves the state on. */
+void session_event(struct session *, const struct event *);
+
+#endif
