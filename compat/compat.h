@@ -89,8 +89,9 @@ void tcp_prepare(int fd);
  * The peer is gone: the kernel is waiting for an answer (to data, or to probes of a closed window
  * or of an idle connection), has asked more than once, and has heard nothing at all for that many
  * seconds. A peer that does not read but whose kernel answers is not dead, however long.
- * Let seconds be 80 or more, for an idle peer is not heard of in the first 60. False where the
- * system cannot tell. One getsockopt(TCP_INFO).
+ * Let seconds be 80 or more, for an idle peer is not heard of in the first 60; with 100 a peer that
+ * vanishes is told within two minutes, and one that loses the network for 40 s is kept. False
+ * where the system cannot tell. One getsockopt(TCP_INFO).
  *
  * With data pending Linux since 6.15 asks at least every 15 s; before, it asks a peer that has not
  * read for long no more than every two minutes, and such a peer's end is seen after the second

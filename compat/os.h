@@ -1,6 +1,6 @@
 /*
  * compat/os.h: included first by the files that use more of a system than POSIX.1-2008, to see all
- * of its headers. No other file includes it.
+ * of its headers.
  */
 #ifndef COMPAT_OS_H
 #define COMPAT_OS_H
