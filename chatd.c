@@ -23,10 +23,15 @@
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/sandbox.h"
+#include "server/transcript.h"
 #include "server/worker.h"
 
 /* A worker is this program under this name; see start_worker(). */
 #define WORKER_NAME "chatd: worker"
+/* So is the transcript's writer; see start_writer(). */
+#define WRITER_NAME "chatd: writer"
+/* One that has died is replaced, but not more often than this. */
+#define WRITER_RETRY_US 1000000u
 /* Room in a worker's arguments for the title that ps(1) shows. */
 #define TITLE_ROOM 160
 /* Events taken from the poller at once, and visitors from one listener. */
@@ -46,6 +51,8 @@ struct options {
     unsigned long clients; /* 0: what the system allows */
     unsigned long clients_each;
     enum sandbox_mode sandbox;
+    const char *transcript; /* NULL: none */
+    bool sync;
     mode_t mode;
     struct hub_config hub;
 };
@@ -53,6 +60,7 @@ struct options {
 static volatile sig_atomic_t got_stop; /* SIGTERM, SIGINT: how many */
 static volatile sig_atomic_t got_chld;
 static volatile sig_atomic_t got_usr1;
+static volatile sig_atomic_t got_hup;
 
 /* The parent's state. It lives in main(). */
 struct parent {
@@ -61,9 +69,12 @@ struct parent {
     struct poller *poller;
     struct listeners listeners;
     struct hub *hub;
-    size_t capacity; /* workers that there is room for */
+    pid_t writer;
+    uint64_t writer_at; /* when it is started again; 0: it runs, or there is none */
+    size_t capacity;    /* workers that there is room for */
     char self[4096];
     const char *self_path;
+    char *transcript; /* its absolute path */
     struct proctitle title;
     uint64_t stop_at; /* a stop has begun, and workers are killed then; 0: none has */
     bool start_failing;
@@ -72,6 +83,7 @@ struct parent {
 static const char usage_text[] =
     "usage: chatd [-hvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
+    "             [-t FILE] [-s]\n"
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
@@ -83,6 +95,8 @@ static const char usage_text[] =
     "  -b BYTES    the room's log in memory (default 4194304)\n"
     "  -S MODE     the workers' sandbox: auto, require, off (default auto)\n"
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
+    "  -t FILE     transcript: appended to, and read back for history at start\n"
+    "  -s          a message is on the disk before anybody gets it\n"
     "  -v          report joins, leaves and workers too\n"
     "  -h, -V      this help; the version\n";
 
@@ -173,7 +187,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "hvVl:H:m:i:L:r:w:b:S:M:")) != -1) {
+    while ((c = getopt(argc, argv, "hvVl:H:m:i:L:r:w:b:S:M:t:s")) != -1) {
         switch (c) {
         case 'h':
             fputs(usage_text, stdout);
@@ -208,6 +222,12 @@ static void options_parse(struct parent *p, int argc, char **argv)
         case 'b':
             o->hub.log_bytes = number_option(c, optarg, LOG_BYTES_MIN, LOG_BYTES_MAX);
             break;
+        case 't':
+            o->transcript = optarg;
+            break;
+        case 's':
+            o->sync = true;
+            break;
         case 'S':
             o->sandbox = sandbox_option(optarg);
             break;
@@ -221,6 +241,8 @@ static void options_parse(struct parent *p, int argc, char **argv)
     }
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
+    if (o->sync && o->transcript == NULL)
+        usage_error("-s", "needs a transcript, -t FILE");
     if (o->address_count == 0)
         o->addresses[o->address_count++] = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
 }
@@ -261,6 +283,9 @@ static void on_signal(int sig)
     case SIGUSR1:
         got_usr1 = 1;
         break;
+    case SIGHUP:
+        got_hup = 1;
+        break;
     }
 }
 
@@ -270,7 +295,7 @@ static void on_signal(int sig)
  */
 static void signals_prepare(sigset_t *waiting)
 {
-    static const int caught[] = {SIGTERM, SIGINT, SIGCHLD, SIGUSR1};
+    static const int caught[] = {SIGTERM, SIGINT, SIGCHLD, SIGUSR1, SIGHUP};
     struct sigaction sa = {.sa_handler = on_signal};
     sigset_t block;
 
@@ -283,7 +308,6 @@ static void signals_prepare(sigset_t *waiting)
     sigprocmask(SIG_SETMASK, &block, NULL);
     sa.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
 }
 
 static rlim_t limit_raise(int resource)
@@ -399,14 +423,56 @@ static void let_in(struct parent *p, const struct visitor *v, uint64_t now)
     listeners_refuse(&p->listeners, v, "full no memory, try later", now);
 }
 
-static void reap(struct parent *p)
+/* The transcript's writer: a fresh image with the file, and its lock, as 0 and a pair's end as 1.
+ */
+static bool start_writer(struct parent *p, int file, uint64_t now)
+{
+    char name[] = WRITER_NAME;
+    char sync[] = "-s";
+    char room[TITLE_ROOM + 1];
+    char *argv[] = {name, p->transcript, sync, room, NULL};
+    int pair[2];
+
+    if (!p->options.sync)
+        sync[1] = '-';
+    memset(room, '-', TITLE_ROOM);
+    room[TITLE_ROOM] = '\0';
+    if (socketpair_cloexec_nonblock(pair) == -1)
+        return false;
+    p->writer = spawn_worker(p->self_path, argv, file, pair[1]);
+    close(pair[1]);
+    if (p->writer != -1 && hub_set_writer(p->hub, pair[0], p->options.sync, now))
+        return true;
+    close(pair[0]);
+    return false;
+}
+
+/* After its death, once a second until there is one again. */
+static void restart_writer(struct parent *p, uint64_t now)
+{
+    int file = transcript_open(p->transcript, false, &p->report);
+
+    p->writer_at = now + WRITER_RETRY_US;
+    if (file == -1)
+        return;
+    if (start_writer(p, file, now))
+        p->writer_at = 0;
+    close(file);
+}
+
+static void reap(struct parent *p, uint64_t now)
 {
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (hub_reaped(p->hub, pid, status))
             listeners_resume(&p->listeners);
+        if (pid == p->writer) {
+            p->writer = -1;
+            p->writer_at = now + WRITER_RETRY_US;
+        }
+    }
 }
 
 /* ---- The loop ----------------------------------------------------------------------------------
@@ -416,12 +482,18 @@ static void act_on_signals(struct parent *p, uint64_t now)
 {
     if (got_chld) {
         got_chld = 0;
-        reap(p);
+        reap(p, now);
     }
     if (got_usr1) {
         got_usr1 = 0;
         hub_report(p->hub, now);
     }
+    if (got_hup) {
+        got_hup = 0;
+        hub_reopen(p->hub);
+    }
+    if (p->writer_at != 0 && now >= p->writer_at)
+        restart_writer(p, now);
     if (got_stop > 0 && p->stop_at == 0) {
         report(&p->report, LOG_NOTICE, "stopping");
         listeners_close(&p->listeners);
@@ -471,10 +543,13 @@ static int run(struct parent *p, const sigset_t *waiting)
 
     for (;;) {
         timeout = hub_turn(p->hub, now);
-        if (p->stop_at != 0 && hub_workers(p->hub) == 0)
+        if (p->stop_at != 0 &&
+            (hub_is_done(p->hub) || (hub_workers(p->hub) == 0 && now >= p->stop_at)))
             return 0;
         timeout = earlier(timeout, listeners_turn(&p->listeners, now));
         timeout = earlier(timeout, timeout_of_stop(p, now));
+        if (p->writer_at != 0)
+            timeout = earlier(timeout, 1000);
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
         now = clock_us();
         for (int i = 0; i < n; i++)
@@ -513,6 +588,44 @@ static int open_addresses(struct parent *p)
     return status;
 }
 
+/* With -t: the file's end becomes the log's beginning, and a writer is started for what comes. */
+static int start_transcript(struct parent *p)
+{
+    const char *file = p->options.transcript;
+    char cwd[4096] = "";
+    int status = EX_CANTCREAT;
+    int fd;
+
+    if (file == NULL)
+        return 0;
+    if (file[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+        cwd[0] = '\0';
+    p->transcript = malloc(strlen(cwd) + strlen(file) + 2);
+    if (p->transcript == NULL)
+        return EX_OSERR;
+    sprintf(p->transcript, "%s%s%s", cwd, cwd[0] != '\0' ? "/" : "", file);
+    fd = transcript_open(p->transcript, true, &p->report);
+    if (fd == -1)
+        return EX_CANTCREAT;
+    if (transcript_read_back(fd, p->transcript, p->hub, &p->report)) {
+        status = start_writer(p, fd, clock_us()) ? 0 : EX_OSERR;
+        if (status != 0)
+            report(
+                &p->report, LOG_ERR, "cannot start the transcript's writer: %s", strerror(errno));
+    }
+    close(fd);
+    return status;
+}
+
+/* What the writer was handed is in the file before the parent's end is seen, within reason. */
+static void wait_for_writer(const struct parent *p)
+{
+    const struct timespec step = {.tv_nsec = 10000000};
+
+    for (int i = 0; p->writer > 0 && i < 200 && waitpid(p->writer, NULL, WNOHANG) == 0; i++)
+        nanosleep(&step, NULL);
+}
+
 static int start(struct parent *p)
 {
     int status = find_capacity(p);
@@ -536,7 +649,8 @@ static int start(struct parent *p)
         report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
         return EX_OSERR;
     }
-    return open_addresses(p);
+    status = start_transcript(p);
+    return status != 0 ? status : open_addresses(p);
 }
 
 int main(int argc, char **argv)
@@ -548,6 +662,8 @@ int main(int argc, char **argv)
     proctitle_init(&p.title, argc, argv);
     if (argc == 3 && strcmp(argv[0], WORKER_NAME) == 0)
         worker_main(&p.title, strcmp(argv[1], "caged") == 0);
+    if (argc == 4 && strcmp(argv[0], WRITER_NAME) == 0)
+        transcript_writer_main(&p.title, argv[1], strcmp(argv[2], "-s") == 0);
     standard_descriptors();
     options_parse(&p, argc, argv);
     descriptors_close_from(STDERR_FILENO + 1);
@@ -562,6 +678,7 @@ int main(int argc, char **argv)
         status = run(&p, &waiting);
     listeners_close(&p.listeners);
     hub_free(p.hub);
+    wait_for_writer(&p);
     poller_free(p.poller);
     return status;
 }

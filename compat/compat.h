@@ -65,6 +65,10 @@ void descriptors_close_from(int lowest);
 /* accept() whose descriptor is close-on-exec and non-blocking from the first instant. */
 int accept_cloexec_nonblock(int fd, struct sockaddr *, socklen_t *);
 
+/* Takes the lock of an open file, which holds until its last descriptor, in whatever process, is
+ * closed. False where somebody else has it, at once. */
+bool file_lock(int fd);
+
 /* A pair of Unix-domain stream sockets, both ends close-on-exec and non-blocking. */
 int socketpair_cloexec_nonblock(int sv[2]);
 

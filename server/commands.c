@@ -35,6 +35,8 @@ static enum taken say(struct hub *hub, struct member *m, const char *verb, struc
     struct item *copy = NULL;
     uint64_t start;
 
+    if (recorder_refuses(hub))
+        return refuse(hub, m, "not-recorded the disk does not take it; nobody has got it");
     if (m->state == MEMBER_POSTING) {
         copy = item_new(STAMP_LEN + 8 + NAME_LEN_MAX + text.len);
         if (copy == NULL)

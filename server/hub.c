@@ -61,6 +61,7 @@ void hub_free(struct hub *hub)
         free(m->held);
         free(m);
     }
+    recorder_free(hub);
     hub_list_changed(hub);
     seats_free(hub);
     names_free(hub->names);
@@ -141,7 +142,7 @@ static void ring_at(struct hub *hub, uint64_t when)
  */
 
 /* What the poller shall wait for, told to it when it changes. */
-static void member_listen(struct hub *hub, struct member *m)
+void member_listen(struct hub *hub, struct member *m)
 {
     short want = 0;
 
@@ -247,6 +248,11 @@ void hub_ready(struct hub *hub, void *tag, short revents)
 {
     struct member *m = tag;
 
+    if (m == hub->recorder.writer) {
+        m->blocked = m->blocked && (revents & (POLLOUT | POLLHUP | POLLERR)) == 0;
+        hub->recorder.readable = (revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+        return;
+    }
     if ((revents & POLLOUT) != 0 || ((revents & (POLLHUP | POLLERR)) != 0 && m->eof)) {
         m->blocked = false;
         outbox_mark(hub, m);
@@ -266,7 +272,7 @@ void member_pause(struct hub *hub, struct member *m, enum pause pause, uint64_t 
 /* ---- Events --------------------------------------------------------------------------------- */
 
 /* The time of day, read once a turn; events of one turn are a microsecond apart. */
-static void clock_read(struct hub *hub)
+void hub_clock(struct hub *hub)
 {
     struct timespec ts;
 
@@ -715,7 +721,7 @@ static uint64_t find_floor(const struct hub *hub)
         if (m->out.reads_log && !m->deaf && outbox_needs(&m->out) < floor &&
             outbox_needs(&m->out) < m->out.limit)
             floor = outbox_needs(&m->out);
-    return floor;
+    return recorder_needs(hub) < floor ? recorder_needs(hub) : floor;
 }
 
 /*
@@ -731,6 +737,8 @@ static void move_laggards(struct hub *hub, bool only_stuck)
         if (m->out.reads_log && !m->deaf && outbox_needs(&m->out) < target &&
             (!only_stuck || m->out.cursor < m->out.moved_to))
             (void)outbox_move_ahead(hub, m, target);
+    if (!only_stuck)
+        recorder_move_ahead(hub, target);
     hub->floor = find_floor(hub);
 }
 
@@ -884,7 +892,7 @@ static void flush_all(struct hub *hub)
 
 static int timeout_of(const struct hub *hub)
 {
-    uint64_t next = hub->next_ring;
+    uint64_t next = recorder_due(hub) < hub->next_ring ? recorder_due(hub) : hub->next_ring;
     uint64_t wait;
 
     if (hub->stuck != NULL)
@@ -902,13 +910,13 @@ static int timeout_of(const struct hub *hub)
 int hub_turn(struct hub *hub, uint64_t now)
 {
     hub->now = now;
-    clock_read(hub);
+    hub_clock(hub);
     ring_clocks(hub);
     budget_find(hub);
     read_all(hub);
     login_all(hub);
     pace(hub);
-    hub->shown = log_head(hub->log);
+    recorder_turn(hub);
     flush_all(hub);
     hub_list_changed(hub); /* written anew when it is wanted again: it carries the time */
     free_over(hub);
@@ -925,7 +933,7 @@ void hub_stop(struct hub *hub)
     if (hub->stopping)
         return;
     hub->stopping = true;
-    clock_read(hub);
+    hub_clock(hub);
     for (struct member *m = hub->first; m != NULL; m = m->next) {
         if (m->state == MEMBER_LEAVING || m->over)
             continue;
@@ -933,6 +941,7 @@ void hub_stop(struct hub *hub)
         m->out.limit = m->out.reads_log ? log_head(hub->log) : m->out.cursor;
         member_send_away(hub, m);
     }
+    recorder_say_quits(hub);
 }
 
 size_t hub_workers(const struct hub *hub)

@@ -43,6 +43,25 @@ struct hub_config {
 struct hub *hub_new(const struct hub_config *);
 void hub_free(struct hub *);
 
+/* ---- The transcript. Without hub_set_writer() there is none. ---- */
+
+size_t hub_log_size(const struct hub *);
+/* At a start, line by line: an event of an earlier hub, without its LF; keep: it fits the log. */
+void hub_remember(struct hub *, const char *line, size_t len, uint64_t stamp, bool keep);
+/* Events up to this stamp are missing in what is remembered. */
+void hub_remember_gap(struct hub *, uint64_t stamp);
+/* Somebody whom a crash left in the room is not there any more. */
+void hub_say_absent(struct hub *, const char *name);
+/*
+ * A writer was started (see transcript.h): fd is the hub's end of its pair (the hub closes it).
+ * sync: members get nothing that it has not confirmed. Again after its death: nothing is lost.
+ */
+bool hub_set_writer(struct hub *, int fd, bool sync, uint64_t now);
+/* The writer shall open its file anew. */
+void hub_reopen(struct hub *);
+/* After hub_stop(): nothing is owed any more, to workers or writer. */
+bool hub_is_done(const struct hub *);
+
 /*
  * A worker was started: fd is the hub's end of its pair (non-blocking; the hub closes it), peer
  * the client's address, fit to be a name. login, where not NULL, is the name that the kernel has

@@ -60,6 +60,7 @@ struct item {
 /* One member's way out: a cursor in the log, and the items due at positions of it. */
 struct outbox {
     bool reads_log;
+    bool ahead; /* the writer: it gets what nobody has been shown yet */
     uint64_t cursor;
     uint64_t moved_to; /* everything before it has been given up, see outbox_move_ahead() */
     uint64_t limit;    /* the log is not sent beyond this */
@@ -166,8 +167,25 @@ struct counters {
     uint64_t faults;
 };
 
+/* The transcript, from the hub's side; see recorder.c. */
+struct recorder {
+    struct member *writer; /* NULL: no transcript, or the writer has died */
+    bool wanted;           /* there is a transcript */
+    bool sync;             /* -s */
+    bool ready;            /* the writer has said where it is */
+    bool readable;
+    bool behind;  /* the disk is too slow: the room does not wait for it */
+    bool failing; /* the disk takes nothing */
+    uint64_t kept;         /* the log is in the file up to here */
+    uint64_t kept_count;   /* how many events those are */
+    uint64_t waiting_since;
+    struct line_splitter splitter;
+    char held[513];
+};
+
 struct hub {
     struct hub_config config;
+    struct recorder recorder;
     struct log *log;
     struct names *names;
     struct pacing pacing;
@@ -218,6 +236,8 @@ enum taken { LINE_TAKEN, LINE_LATER };
  * Returns the stamp. */
 uint64_t hub_event(struct hub *, const char *verb, const char *a, const char *b, struct span text,
     uint32_t author);
+/* Reads the time of day. */
+void hub_clock(struct hub *);
 /* The stamp for a line that is not an event. */
 void hub_stamp_text(struct hub *, char out[STAMP_LEN]);
 /* The users list as `here` lines and `users N`; NULL without memory. The hub keeps a reference. */
@@ -233,6 +253,8 @@ void hub_list_changed(struct hub *);
 void member_leave(struct hub *, struct member *, const char *reason, struct span text);
 /* Sends a member away after the lines that it has been queued. */
 void member_send_away(struct hub *, struct member *);
+/* Tells the poller what is waited for, where that has changed. */
+void member_listen(struct hub *, struct member *);
 /* A worker that broke the rules: it is ended and reported. */
 void member_fault(struct hub *, struct member *, const char *why);
 void member_kill(struct hub *, struct member *);
@@ -240,6 +262,22 @@ void member_pause(struct hub *, struct member *, enum pause, uint64_t wake);
 void member_queue_input(struct hub *, struct member *);
 /* One more line after the name has its answer. */
 void member_answered(struct member *);
+
+/* ---- recorder.c */
+
+/* Hears the writer, hands it the log, and finds up to where members may see it. */
+void recorder_turn(struct hub *);
+/* Before it is said: the disk does not take it, and -s wants it there. */
+bool recorder_refuses(const struct hub *);
+/* The first position of the log that the file still lacks. */
+uint64_t recorder_needs(const struct hub *);
+/* Gives up what the writer has not taken before target. */
+void recorder_move_ahead(struct hub *, uint64_t target);
+/* When recorder_turn() must be called again at the latest; UINT64_MAX: no need. */
+uint64_t recorder_due(const struct hub *);
+void recorder_free(struct hub *);
+/* The quits of a room that closes go to the file alone. */
+void recorder_say_quits(struct hub *);
 
 /* ---- login.c */
 
@@ -291,6 +329,10 @@ uint64_t outbox_needs(const struct outbox *);
 /* Gives up the log before target, saying so by gap items. False without memory. */
 bool outbox_move_ahead(struct hub *, struct member *, uint64_t target);
 void outbox_clear(struct outbox *);
+/* Puts an item behind before (NULL: first). */
+void outbox_insert(struct outbox *, struct item *before, struct item *item);
+/* Takes the item behind before (NULL: the first) out and frees it. */
+void outbox_remove(struct outbox *, struct item *before);
 
 /* ---- seats.c */
 

@@ -173,6 +173,13 @@ uint64_t log_line_from(const struct log *log, uint64_t pos)
     return start_of(log, number_from(log, pos));
 }
 
+uint64_t log_line_at(const struct log *log, uint64_t pos)
+{
+    uint64_t number = number_from(log, pos);
+
+    return start_of(log, start_of(log, number) > pos && number > log->first ? number - 1 : number);
+}
+
 uint64_t log_count_by(const struct log *log, uint64_t from, uint64_t to, uint32_t author)
 {
     uint64_t end = number_from(log, to);
@@ -216,4 +223,50 @@ void log_note_dropped(struct log *log, uint64_t stamp)
 {
     if (log->dropped_stamp < stamp)
         log->dropped_stamp = stamp;
+}
+
+size_t log_remove(struct log *log, uint64_t from, uint64_t to,
+    bool (*unwanted)(const char *line, size_t len), struct log_removed **removed)
+{
+    uint64_t first = number_from(log, from);
+    size_t lines = (size_t)(log->next - first);
+    uint64_t start = start_of(log, first);
+    size_t bytes = (size_t)(log->head - start);
+    char *copy = malloc(bytes + 1);
+    struct entry *entries = malloc((lines + 1) * sizeof(*entries));
+    struct log_removed *out = malloc((lines + 1) * sizeof(*out));
+    size_t count = 0;
+    struct iovec piece[2];
+    char *at = copy;
+    int n = copy == NULL ? 0 : log_bytes(log, start, log->head, piece);
+
+    if (copy == NULL || entries == NULL || out == NULL) {
+        free(copy);
+        free(entries);
+        free(out);
+        return SIZE_MAX;
+    }
+    for (int i = 0; i < n; i++)
+        at = (char *)memcpy(at, piece[i].iov_base, piece[i].iov_len) + piece[i].iov_len;
+    for (size_t i = 0; i < lines; i++)
+        entries[i] = *entry_at(log, first + i);
+    at = copy;
+    log->next = first;
+    log->head = start;
+    for (size_t i = 0; i < lines; i++) {
+        size_t len = i + 1 < lines ? (uint32_t)(entries[i + 1].start - entries[i].start)
+                                   : (size_t)(copy + bytes - at);
+        struct iovec line = {at, len};
+
+        if (start < to && unwanted(at, len - 1))
+            out[count++] = (struct log_removed){start, start + len, entries[i].author};
+        else
+            log_append(log, &line, 1, entries[i].stamp, entries[i].author);
+        start += len;
+        at += len;
+    }
+    free(copy);
+    free(entries);
+    *removed = out;
+    return count;
 }

@@ -49,6 +49,8 @@ int log_bytes(const struct log *, uint64_t from, uint64_t to, struct iovec out[2
 uint64_t log_count(const struct log *, uint64_t pos);
 /* The start of the first line at or behind pos; head if there is none. */
 uint64_t log_line_from(const struct log *, uint64_t pos);
+/* The start of the last line that begins at or before pos; head for head. */
+uint64_t log_line_at(const struct log *, uint64_t pos);
 /* How many of the lines that begin in [from, to) are by author. */
 uint64_t log_count_by(const struct log *, uint64_t from, uint64_t to, uint32_t author);
 
@@ -58,6 +60,21 @@ uint64_t log_back(const struct log *, uint64_t pos, uint64_t n);
 uint64_t log_after(const struct log *, uint64_t stamp);
 /* True where lines with a stamp after this one have been dropped. */
 bool log_dropped_after(const struct log *, uint64_t stamp);
+/* A line that log_remove() took out. */
+struct log_removed {
+    uint64_t start;
+    uint64_t end;
+    uint32_t author;
+};
+
+/*
+ * Takes the unwanted ones out of the lines that begin in [from, to); what is behind them moves up.
+ * Nobody may have read from there on. *removed gets an array that the caller frees; returns its
+ * length. SIZE_MAX without memory: then nothing has changed.
+ */
+size_t log_remove(struct log *, uint64_t from, uint64_t to,
+    bool (*unwanted)(const char *line, size_t len), struct log_removed **removed);
+
 /* Tells the log that lines up to this stamp existed before its first one. */
 void log_note_dropped(struct log *, uint64_t stamp);
 

@@ -85,13 +85,14 @@ static size_t item_cost(const struct item *item)
     return sizeof(*item) + (item->kind == ITEM_BYTES ? item->len : 4096);
 }
 
-static void outbox_drop_first(struct outbox *out)
+void outbox_remove(struct outbox *out, struct item *before)
 {
-    struct item *item = out->first;
+    struct item **place = before == NULL ? &out->first : &before->next;
+    struct item *item = *place;
 
-    out->first = item->next;
-    if (out->first == NULL)
-        out->last = NULL;
+    *place = item->next;
+    if (out->last == item)
+        out->last = before;
     out->bytes -= item_cost(item);
     item_free(item);
 }
@@ -99,7 +100,7 @@ static void outbox_drop_first(struct outbox *out)
 void outbox_clear(struct outbox *out)
 {
     while (out->first != NULL)
-        outbox_drop_first(out);
+        outbox_remove(out, NULL);
 }
 
 void outbox_mark(struct hub *hub, struct member *m)
@@ -156,6 +157,8 @@ static uint64_t log_end(const struct hub *hub, const struct outbox *out)
 {
     if (!out->reads_log)
         return out->cursor;
+    if (out->ahead)
+        return out->limit < log_head(hub->log) ? out->limit : log_head(hub->log);
     return out->limit < hub->shown ? out->limit : hub->shown;
 }
 
@@ -246,7 +249,7 @@ static void outbox_advance(const struct hub *hub, struct outbox *out, size_t sen
             item->sent += part;
             if (item->sent == item->len) {
                 out->cursor = item->after;
-                outbox_drop_first(out);
+                outbox_remove(out, NULL);
             }
         }
         sent -= part;
@@ -307,8 +310,7 @@ static struct item *gap_new(struct hub *hub, const struct member *m, uint64_t fr
     return item;
 }
 
-/* Puts an item behind before (NULL: first). */
-static void outbox_insert(struct outbox *out, struct item *before, struct item *item)
+void outbox_insert(struct outbox *out, struct item *before, struct item *item)
 {
     struct item **place = before == NULL ? &out->first : &before->next;
 

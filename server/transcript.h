@@ -1,0 +1,53 @@
+/*
+ * transcript.h: the room's record in a file, and the process that writes it.
+ *
+ * The file holds the lines of the room as they are on the wire. The writer is a process of its own
+ * at the end of a socketpair: one more reader of the log, that outlives the hub to write what it
+ * was handed. It holds the file's lock as long as it lives; a new hub waits for it.
+ *
+ * What hub and writer say to each other beside the lines, see below, begins with CONTROL_BYTE.
+ */
+#ifndef SERVER_TRANSCRIPT_H
+#define SERVER_TRANSCRIPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../compat/compat.h"
+#include "report.h"
+
+struct hub;
+
+/* hub to writer: open the path anew; what follows goes there. */
+#define WRITER_REOPEN "\001reopen\n"
+/* writer to hub, with a stamp: all lines up to it are in the file (with -s: on the disk). Also
+ * said at the start, of what the file ends with. */
+#define WRITER_KEPT "\001kept "
+/* writer to hub, with a stamp: so are they, but not those since the last answer: the file did not
+ * take them. */
+#define WRITER_LOST "\001lost "
+/* writer to hub, with a text for the operator */
+#define WRITER_WARN "\001warn "
+
+/*
+ * Opens the file for reading and appending and takes its lock, waiting some seconds for a writer
+ * of an earlier hub where wait is true. Makes it where it is missing. Returns the descriptor, or -1
+ * after a report.
+ */
+int transcript_open(const char *path, bool wait, const struct report *);
+
+/*
+ * At a start: repairs a torn last line, gives the hub the events at the file's end as far as its
+ * log holds them, and says a quit for everybody who is still in the room by the file's word.
+ * False after a report.
+ */
+bool transcript_read_back(int fd, const char *path, struct hub *, const struct report *);
+
+/*
+ * The writer: 0 is the file, locked, 1 its end of the pair. sync: a line counts as kept when it is
+ * on the disk. Ends when the hub has closed its side and everything is written.
+ */
+_Noreturn void transcript_writer_main(
+    const struct proctitle *, const char *path, bool sync);
+
+#endif
