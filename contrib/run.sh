@@ -21,15 +21,15 @@ leave() {
 }
 trap leave EXIT
 trap 'exit 129' HUP
-trap 'exit 130' INT
+trap : INT
 trap 'exit 143' TERM
 
-# On a terminal the room gets a process group of its own, so that Ctrl-C is not for it.
-[ ! -t 0 ] || set -m
-
 mkfifo "$dir/log" || exit 1
+# On a terminal the room gets a process group of its own: Ctrl-C there is for the client.
+[ ! -t 0 ] || set -m
 "$chatd" -l "$address" </dev/null >/dev/null 2>"$dir/log" &
 room=$!
+set +m
 exec 3<"$dir/log"
 said=
 ready=
