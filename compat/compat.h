@@ -130,6 +130,24 @@ void terminal_size(int fd, unsigned *rows, unsigned *columns);
  */
 int poll_masked(struct pollfd *fds, nfds_t count, int timeout_ms, const sigset_t *mask);
 
+/* ---- The system's log ----------------------------------------------------------------- */
+
+/*
+ * Prepares syslog_line(), which says a line as the daemon `name` (a string that lives on) and
+ * waits for nobody where the system allows that: then a log whose reader does not read loses
+ * lines. The descriptor is the caller's, and may be -1.
+ */
+int syslog_connect(const char *name);
+void syslog_line(int fd, const char *name, int priority, const char *text);
+
+/* ---- Logins --------------------------------------------------------------------------- */
+
+/*
+ * Hands every login of this machine to take, in the order of the system's list, until that says
+ * false. False then, or, with errno, where the list could not be read.
+ */
+bool passwd_each(bool (*take)(void *context, uid_t uid, const char *name), void *context);
+
 /* ---- Processes ------------------------------------------------------------------------ */
 
 /*
