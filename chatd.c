@@ -22,6 +22,7 @@
 #include "server/hub.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/path.h"
 #include "server/sandbox.h"
 #include "server/transcript.h"
 #include "server/worker.h"
@@ -592,18 +593,14 @@ static int open_addresses(struct parent *p)
 static int start_transcript(struct parent *p)
 {
     const char *file = p->options.transcript;
-    char cwd[4096] = "";
     int status = EX_CANTCREAT;
     int fd;
 
     if (file == NULL)
         return 0;
-    if (file[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
-        cwd[0] = '\0';
-    p->transcript = malloc(strlen(cwd) + strlen(file) + 2);
+    p->transcript = path_absolute(file);
     if (p->transcript == NULL)
         return EX_OSERR;
-    sprintf(p->transcript, "%s%s%s", cwd, cwd[0] != '\0' ? "/" : "", file);
     fd = transcript_open(p->transcript, true, &p->report);
     if (fd == -1)
         return EX_CANTCREAT;
@@ -649,8 +646,12 @@ static int start(struct parent *p)
         report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
         return EX_OSERR;
     }
-    status = start_transcript(p);
-    return status != 0 ? status : open_addresses(p);
+    status = open_addresses(p);
+    if (status == 0)
+        status = start_transcript(p);
+    if (status == 0)
+        listeners_announce(&p->listeners);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #include "../compat/compat.h"
 #include "../compat/poller.h"
+#include "path.h"
 
 /* The kernel cuts it to what it allows. */
 #define BACKLOG 4096
@@ -65,8 +67,8 @@ static int add(struct listeners *ls, int fd, bool local, const char *text)
             ls->count == LISTENERS_MAX ? "too many addresses" : strerror(errno));
     }
     *l = (struct listener){.fd = fd, .local = local};
+    snprintf(l->text, sizeof(l->text), "%s", text);
     ls->count++;
-    report(ls->report, LOG_NOTICE, "listening on %s", text);
     return 0;
 }
 
@@ -205,7 +207,7 @@ static int open_path(struct listeners *ls, const char *path, mode_t mode)
         unlink(path);
         return status;
     }
-    ls->all[ls->count - 1].path = strdup(path);
+    ls->all[ls->count - 1].path = path_absolute(path);
     ls->all[ls->count - 1].dev = st.st_dev;
     ls->all[ls->count - 1].ino = st.st_ino;
     return 0;
@@ -229,22 +231,63 @@ int listeners_open(struct listeners *ls, const char *text, mode_t mode)
     return EX_SOFTWARE;
 }
 
+/* A name in the abstract namespace has a NUL before it and none behind it. */
+static void local_format(
+    char text[LISTENER_TEXT_MAX], const struct sockaddr_un *un, socklen_t un_len)
+{
+    size_t len = un_len > offsetof(struct sockaddr_un, sun_path)
+                     ? un_len - offsetof(struct sockaddr_un, sun_path)
+                     : 0;
+    bool abstract = len > 0 && un->sun_path[0] == '\0';
+
+    snprintf(text, LISTENER_TEXT_MAX, "%s%.*s", abstract ? "@" : "", (int)(len - abstract),
+        un->sun_path + abstract);
+}
+
 int listeners_adopt(struct listeners *ls, int fd)
 {
     struct sockaddr_storage ss = {0};
     socklen_t len = sizeof(ss);
-    char text[PEER_TEXT_MAX + sizeof(struct sockaddr_un)];
+    char text[LISTENER_TEXT_MAX];
 
     if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
-        return fail(ls, EX_UNAVAILABLE, "a descriptor that was handed over", strerror(errno));
+        return fail(ls, EX_UNAVAILABLE, "a socket that was handed over", strerror(errno));
     if (ss.ss_family == AF_UNIX)
-        snprintf(text, sizeof(text), "%s", ((struct sockaddr_un *)&ss)->sun_path);
+        local_format(text, (struct sockaddr_un *)&ss, len);
     else
         address_format(text, (struct sockaddr *)&ss);
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == -1)
         return fail(ls, EX_UNAVAILABLE, text, strerror(errno));
     return add(ls, fd, ss.ss_family == AF_UNIX, text);
+}
+
+void listeners_announce(const struct listeners *ls)
+{
+    for (size_t i = 0; i < ls->count; i++)
+        report(ls->report, LOG_NOTICE, "listening on %s", ls->all[i].text);
+}
+
+/* The port of an address that stands for every address of the machine; else NULL. */
+static const char *port_of_any(const char *text)
+{
+    if (strncmp(text, "[::]:", 5) == 0)
+        return text + 5;
+    return strncmp(text, "0.0.0.0:", 8) == 0 ? text + 8 : NULL;
+}
+
+void listeners_describe(const struct listeners *ls, char *out, size_t size)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < ls->count && len < size; i++) {
+        const char *text = ls->all[i].text;
+        const char *port = port_of_any(text);
+
+        len += (size_t)snprintf(out + len, size - len, "%s%s%s", i > 0 ? ", " : "",
+            port != NULL ? "*:" : "", port != NULL ? port : text);
+    }
 }
 
 static void path_remove(const struct listener *l)

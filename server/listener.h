@@ -18,10 +18,13 @@ struct poller;
 #define LISTENERS_MAX 64
 /* People who were told `full` and have not hung up yet. */
 #define REFUSALS_MAX 32
+/* Fits every socket's address as text. */
+#define LISTENER_TEXT_MAX 128
 
 struct listener {
     int fd;
     bool local;
+    char text[LISTENER_TEXT_MAX]; /* the address, with the real port */
     char *path; /* of a Unix-domain socket that is ours to remove; NULL otherwise */
     dev_t dev;
     ino_t ino;
@@ -53,13 +56,16 @@ struct visitor {
 };
 
 /*
- * Opens every socket that an address stands for and says so to stderr, "listening on ADDRESS" for
- * each. mode is for Unix-domain sockets. Returns 0, or the exit status (sysexits(3)) after a
- * report of what failed.
+ * Opens every socket that an address stands for. mode is for Unix-domain sockets. Returns 0, or the
+ * exit status (sysexits(3)) after a report of what failed.
  */
 int listeners_open(struct listeners *, const char *address, mode_t mode);
 /* Takes over a socket that somebody else has opened and listens on. */
 int listeners_adopt(struct listeners *, int fd);
+/* Reports "listening on ADDRESS" for each socket: the room is ready. */
+void listeners_announce(const struct listeners *);
+/* Writes all addresses in a line, as one gives them to chatd(8), cut at size. */
+void listeners_describe(const struct listeners *, char *out, size_t size);
 /* Stops listening and removes the sockets' files that are still ours. */
 void listeners_close(struct listeners *);
 
