@@ -54,6 +54,7 @@ struct options {
     enum sandbox_mode sandbox;
     const char *transcript; /* NULL: none */
     bool sync;
+    uint64_t empty_us; /* exit when the room has been empty that long; 0: never */
     mode_t mode;
     struct hub_config hub;
 };
@@ -77,14 +78,15 @@ struct parent {
     const char *self_path;
     char *transcript; /* its absolute path */
     struct proctitle title;
-    uint64_t stop_at; /* a stop has begun, and workers are killed then; 0: none has */
+    uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
+    uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
     bool start_failing;
 };
 
 static const char usage_text[] =
     "usage: chatd [-hvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-s]\n"
+    "             [-t FILE] [-s] [-x SECONDS]\n"
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
@@ -98,6 +100,7 @@ static const char usage_text[] =
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
     "  -t FILE     transcript: appended to, and read back for history at start\n"
     "  -s          a message is on the disk before anybody gets it\n"
+    "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          report joins, leaves and workers too\n"
     "  -h, -V      this help; the version\n";
 
@@ -182,64 +185,89 @@ static void options_default(struct options *o)
     o->hub.wait_us = 1000000u;
 }
 
+static _Noreturn void print_and_exit(const char *text)
+{
+    fputs(text, stdout);
+    exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
+}
+
+/* The options that are numbers. */
+static void option_number(struct options *o, int c, const char *text)
+{
+    switch (c) {
+    case 'b':
+        o->hub.log_bytes = number_option(c, text, LOG_BYTES_MIN, LOG_BYTES_MAX);
+        break;
+    case 'H':
+        o->hub.history = (unsigned)number_option(c, text, 0, 1000000000);
+        break;
+    case 'i':
+        o->clients_each = number_option(c, text, 0, 1000000);
+        break;
+    case 'L':
+        o->hub.login_us = number_option(c, text, 1, 86400) * 1000000u;
+        break;
+    case 'm':
+        o->clients = number_option(c, text, 1, 1000000);
+        break;
+    case 'r':
+        o->hub.rate = (unsigned)number_option(c, text, 0, 1000000);
+        break;
+    case 'w':
+        o->hub.wait_us = seconds_option(c, text, 3600);
+        break;
+    case 'x':
+        o->empty_us = seconds_option(c, text, 1e8);
+        if (o->empty_us == 0)
+            usage_error("-x", "wants more than 0 seconds");
+        break;
+    default:
+        fputs(usage_text, stderr);
+        exit(EX_USAGE);
+    }
+}
+
+static void option_take(struct parent *p, int c, const char *text)
+{
+    struct options *o = &p->options;
+
+    switch (c) {
+    case 'h':
+        print_and_exit(usage_text);
+    case 'V':
+        print_and_exit("chatd " CHAT_VERSION "\n");
+    case 'v':
+        p->report.verbose = true;
+        break;
+    case 'l':
+        address_option(o, text);
+        break;
+    case 't':
+        o->transcript = text;
+        break;
+    case 's':
+        o->sync = true;
+        break;
+    case 'S':
+        o->sandbox = sandbox_option(text);
+        break;
+    case 'M':
+        o->mode = mode_option(text);
+        break;
+    default:
+        option_number(o, c, text);
+        break;
+    }
+}
+
 static void options_parse(struct parent *p, int argc, char **argv)
 {
     struct options *o = &p->options;
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "hvVl:H:m:i:L:r:w:b:S:M:t:s")) != -1) {
-        switch (c) {
-        case 'h':
-            fputs(usage_text, stdout);
-            exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
-        case 'V':
-            puts("chatd " CHAT_VERSION);
-            exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
-        case 'v':
-            p->report.verbose = true;
-            break;
-        case 'l':
-            address_option(o, optarg);
-            break;
-        case 'H':
-            o->hub.history = (unsigned)number_option(c, optarg, 0, 1000000000);
-            break;
-        case 'm':
-            o->clients = number_option(c, optarg, 1, 1000000);
-            break;
-        case 'i':
-            o->clients_each = number_option(c, optarg, 0, 1000000);
-            break;
-        case 'L':
-            o->hub.login_us = number_option(c, optarg, 1, 86400) * 1000000u;
-            break;
-        case 'r':
-            o->hub.rate = (unsigned)number_option(c, optarg, 0, 1000000);
-            break;
-        case 'w':
-            o->hub.wait_us = seconds_option(c, optarg, 3600);
-            break;
-        case 'b':
-            o->hub.log_bytes = number_option(c, optarg, LOG_BYTES_MIN, LOG_BYTES_MAX);
-            break;
-        case 't':
-            o->transcript = optarg;
-            break;
-        case 's':
-            o->sync = true;
-            break;
-        case 'S':
-            o->sandbox = sandbox_option(optarg);
-            break;
-        case 'M':
-            o->mode = mode_option(optarg);
-            break;
-        default:
-            fputs(usage_text, stderr);
-            exit(EX_USAGE);
-        }
-    }
+    while ((c = getopt(argc, argv, "hsvVb:H:i:L:l:M:m:r:S:t:w:x:")) != -1)
+        option_take(p, c, optarg);
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
     if (o->sync && o->transcript == NULL)
@@ -479,6 +507,16 @@ static void reap(struct parent *p, uint64_t now)
 /* ---- The loop ----------------------------------------------------------------------------------
  */
 
+static void stop(struct parent *p, const char *why, uint64_t now)
+{
+    if (p->stop_at != 0)
+        return;
+    report(&p->report, LOG_NOTICE, "%s", why);
+    listeners_close(&p->listeners);
+    hub_stop(p->hub);
+    p->stop_at = now + STOP_US;
+}
+
 static void act_on_signals(struct parent *p, uint64_t now)
 {
     if (got_chld) {
@@ -495,12 +533,8 @@ static void act_on_signals(struct parent *p, uint64_t now)
     }
     if (p->writer_at != 0 && now >= p->writer_at)
         restart_writer(p, now);
-    if (got_stop > 0 && p->stop_at == 0) {
-        report(&p->report, LOG_NOTICE, "stopping");
-        listeners_close(&p->listeners);
-        hub_stop(p->hub);
-        p->stop_at = now + STOP_US;
-    }
+    if (got_stop > 0)
+        stop(p, "stopping", now);
     if (p->stop_at != 0 && (got_stop > 1 || now >= p->stop_at))
         hub_signal_all(p->hub, SIGKILL);
 }
@@ -527,12 +561,31 @@ static int earlier(int a, int b)
     return a < b ? a : b;
 }
 
+static int milliseconds_until(uint64_t when, uint64_t now)
+{
+    if (when <= now)
+        return 0;
+    return when - now > 3600000000u ? 3600000 : (int)((when - now + 999) / 1000);
+}
+
 static int timeout_of_stop(const struct parent *p, uint64_t now)
 {
     if (p->stop_at == 0)
         return -1;
     /* Killed workers are only waited for. */
-    return now >= p->stop_at ? 100 : (int)((p->stop_at - now + 999) / 1000);
+    return now >= p->stop_at ? 100 : milliseconds_until(p->stop_at, now);
+}
+
+/* -x: looks whether anybody is here, and when the room ends if nobody comes. */
+static int timeout_of_emptiness(struct parent *p, uint64_t now)
+{
+    if (p->options.empty_us == 0 || p->stop_at != 0 || hub_workers(p->hub) > 0) {
+        p->empty_since = 0;
+        return -1;
+    }
+    if (p->empty_since == 0)
+        p->empty_since = now;
+    return milliseconds_until(p->empty_since + p->options.empty_us, now);
 }
 
 static int run(struct parent *p, const sigset_t *waiting)
@@ -549,6 +602,7 @@ static int run(struct parent *p, const sigset_t *waiting)
             return 0;
         timeout = earlier(timeout, listeners_turn(&p->listeners, now));
         timeout = earlier(timeout, timeout_of_stop(p, now));
+        timeout = earlier(timeout, timeout_of_emptiness(p, now));
         if (p->writer_at != 0)
             timeout = earlier(timeout, 1000);
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
@@ -556,6 +610,9 @@ static int run(struct parent *p, const sigset_t *waiting)
         for (int i = 0; i < n; i++)
             handle_event(p, &events[i], now);
         act_on_signals(p, now);
+        /* Who stands at the door is let in first. */
+        if (n == 0 && timeout_of_emptiness(p, now) == 0)
+            stop(p, "stopping: nobody is here", now);
     }
 }
 
