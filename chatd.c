@@ -23,6 +23,7 @@
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/path.h"
+#include "server/pidfile.h"
 #include "server/sandbox.h"
 #include "server/transcript.h"
 #include "server/worker.h"
@@ -54,7 +55,8 @@ struct options {
     enum sandbox_mode sandbox;
     const char *transcript; /* NULL: none */
     bool sync;
-    uint64_t empty_us; /* exit when the room has been empty that long; 0: never */
+    const char *pid_file; /* NULL: none */
+    uint64_t empty_us;    /* exit when the room has been empty that long; 0: never */
     mode_t mode;
     struct hub_config hub;
 };
@@ -77,6 +79,7 @@ struct parent {
     char self[4096];
     const char *self_path;
     char *transcript; /* its absolute path */
+    char *pid_file;   /* the same; NULL: none was written */
     struct proctitle title;
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
@@ -86,7 +89,7 @@ struct parent {
 static const char usage_text[] =
     "usage: chatd [-hvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-s] [-x SECONDS]\n"
+    "             [-t FILE] [-s] [-p FILE] [-x SECONDS]\n"
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
@@ -100,6 +103,7 @@ static const char usage_text[] =
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
     "  -t FILE     transcript: appended to, and read back for history at start\n"
     "  -s          a message is on the disk before anybody gets it\n"
+    "  -p FILE     write the process ID there\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          report joins, leaves and workers too\n"
     "  -h, -V      this help; the version\n";
@@ -242,6 +246,9 @@ static void option_take(struct parent *p, int c, const char *text)
     case 'l':
         address_option(o, text);
         break;
+    case 'p':
+        o->pid_file = text;
+        break;
     case 't':
         o->transcript = text;
         break;
@@ -266,7 +273,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "hsvVb:H:i:L:l:M:m:r:S:t:w:x:")) != -1)
+    while ((c = getopt(argc, argv, "hsvVb:H:i:L:l:M:m:p:r:S:t:w:x:")) != -1)
         option_take(p, c, optarg);
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
@@ -671,6 +678,19 @@ static int start_transcript(struct parent *p)
     return status;
 }
 
+static int write_pid_file(struct parent *p)
+{
+    const char *file = p->options.pid_file;
+
+    if (file == NULL)
+        return 0;
+    p->pid_file = path_absolute(file);
+    if (p->pid_file != NULL && pidfile_write(file))
+        return 0;
+    report(&p->report, LOG_ERR, "%s: %s", file, strerror(errno));
+    return EX_CANTCREAT;
+}
+
 /* What the writer was handed is in the file before the parent's end is seen, within reason. */
 static void wait_for_writer(const struct parent *p)
 {
@@ -705,6 +725,8 @@ static int start(struct parent *p)
     }
     status = open_addresses(p);
     if (status == 0)
+        status = write_pid_file(p);
+    if (status == 0)
         status = start_transcript(p);
     if (status == 0)
         listeners_announce(&p->listeners);
@@ -737,6 +759,8 @@ int main(int argc, char **argv)
     listeners_close(&p.listeners);
     hub_free(p.hub);
     wait_for_writer(&p);
+    if (p.pid_file != NULL)
+        pidfile_remove(p.pid_file);
     poller_free(p.poller);
     return status;
 }
