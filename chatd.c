@@ -56,6 +56,7 @@ struct options {
     const char *transcript; /* NULL: none */
     bool sync;
     const char *pid_file; /* NULL: none */
+    const char *user;     /* whom to give up root for; NULL: stay */
     uint64_t empty_us;    /* exit when the room has been empty that long; 0: never */
     mode_t mode;
     struct hub_config hub;
@@ -89,7 +90,7 @@ struct parent {
 static const char usage_text[] =
     "usage: chatd [-hvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-s] [-p FILE] [-x SECONDS]\n"
+    "             [-t FILE] [-s] [-u USER] [-p FILE] [-x SECONDS]\n"
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
@@ -103,6 +104,7 @@ static const char usage_text[] =
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
     "  -t FILE     transcript: appended to, and read back for history at start\n"
     "  -s          a message is on the disk before anybody gets it\n"
+    "  -u USER     give up root for USER\n"
     "  -p FILE     write the process ID there\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          report joins, leaves and workers too\n"
@@ -249,6 +251,9 @@ static void option_take(struct parent *p, int c, const char *text)
     case 'p':
         o->pid_file = text;
         break;
+    case 'u':
+        o->user = text;
+        break;
     case 't':
         o->transcript = text;
         break;
@@ -273,7 +278,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "hsvVb:H:i:L:l:M:m:p:r:S:t:w:x:")) != -1)
+    while ((c = getopt(argc, argv, "hsvVb:H:i:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
         option_take(p, c, optarg);
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
@@ -691,6 +696,25 @@ static int write_pid_file(struct parent *p)
     return EX_CANTCREAT;
 }
 
+/* What only root may do is done by now; what comes next is done, and made, as the user. */
+static int give_up_root(struct parent *p)
+{
+    const char *user = p->options.user;
+    const char *why;
+
+    if (user == NULL) {
+        if (geteuid() == 0)
+            report(&p->report, LOG_WARNING, "running as root; -u USER would give that up");
+        return 0;
+    }
+    why = privileges_drop(user);
+    if (why == NULL)
+        return 0;
+    report(&p->report, LOG_ERR, "-u %s: %s%s%s", user, why, errno != 0 ? ": " : "",
+        errno != 0 ? strerror(errno) : "");
+    return EX_NOPERM;
+}
+
 /* What the writer was handed is in the file before the parent's end is seen, within reason. */
 static void wait_for_writer(const struct parent *p)
 {
@@ -708,8 +732,6 @@ static int start(struct parent *p)
         status = sandbox_check(p);
     if (status != 0)
         return status;
-    if (geteuid() == 0)
-        report(&p->report, LOG_WARNING, "running as root");
     p->poller = poller_new();
     if (p->poller == NULL) {
         report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
@@ -726,6 +748,8 @@ static int start(struct parent *p)
     status = open_addresses(p);
     if (status == 0)
         status = write_pid_file(p);
+    if (status == 0)
+        status = give_up_root(p);
     if (status == 0)
         status = start_transcript(p);
     if (status == 0)
