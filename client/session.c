@@ -257,19 +257,29 @@ static size_t lines_delivered(const struct session *session)
     return at;
 }
 
-void session_connect(struct session *session)
+/*
+ * The connection has broken on which lines went out. What the events tell from here on is kept
+ * over further connections that do not get as far as that: the events will not come again.
+ */
+static void replay_begin(struct session *session)
 {
-    char history[24];
-
     session->delivered = lines_delivered(session);
     session->sent = session->start;
     session->taken = session->start;
     memcpy(session->then, session->me, sizeof session->then);
-    session->state = SESSION_LOGIN;
-    session->resumed = RESUMED_SILENCE;
-    session->renewed = session->token[0] == '\0';
     session->echoes = 0;
     session->gap = false;
+}
+
+void session_connect(struct session *session)
+{
+    char history[24];
+
+    if (session->state == SESSION_OPEN)
+        replay_begin(session);
+    session->state = SESSION_LOGIN;
+    session->resumed = RESUMED_SILENCE;
+    session->offered[0] = '\0';
     session->prelude_len = 0;
     session->prelude_sent = 0;
     if (session->setup.secret != NULL)
@@ -451,8 +461,6 @@ static void replay_end(struct session *session)
             replay_drop_private(session);
     }
     session->sent = session->start;
-    if (session->renewed)
-        session->answered = 0;
 }
 
 /* ---- Events -------------------------------------------------------------------------- */
@@ -490,14 +498,26 @@ static void session_rename(struct session *session, struct span name)
         name_copy(session->asked, name);
 }
 
-/* A token other than the last one counts the answers anew. */
 static void session_take_token(struct session *session, struct span token)
 {
     if (token.len > SESSION_TOKEN_MAX)
         return;
-    session->renewed = !span_equals(token, session->token);
-    memcpy(session->token, token.at, token.len);
-    session->token[token.len] = '\0';
+    memcpy(session->offered, token.at, token.len);
+    session->offered[token.len] = '\0';
+}
+
+/*
+ * The welcome is complete. Only now is a new token worth more than the old one, which still stood
+ * for the lines of the last connection; answers are counted anew for it.
+ */
+static void session_open(struct session *session, struct span name)
+{
+    session_rename(session, name);
+    replay_end(session);
+    if (strcmp(session->token, session->offered) != 0)
+        session->answered = 0;
+    memcpy(session->token, session->offered, sizeof session->token);
+    session->state = SESSION_OPEN;
 }
 
 static void session_login_event(struct session *session, const struct event *event)
@@ -509,9 +529,7 @@ static void session_login_event(struct session *session, const struct event *eve
             session->state = SESSION_LISTED;
         break;
     case VERB_YOU:
-        session_rename(session, event->name);
-        replay_end(session);
-        session->state = SESSION_OPEN;
+        session_open(session, event->name);
         break;
     case VERB_TOKEN:
         session_take_token(session, event->word);

@@ -87,6 +87,7 @@ struct session {
 
     uint64_t last; /* the newest room event's stamp; 0: none */
     char token[SESSION_TOKEN_MAX + 1];
+    char offered[SESSION_TOKEN_MAX + 1]; /* on this connection */
 
     /* After a broken connection, until the welcome is complete. */
     enum session_resumed resumed;
@@ -94,7 +95,6 @@ struct session {
     char then[NAME_LEN_MAX + 1]; /* one's name at this point of the past; empty: no longer there */
     size_t taken;                /* up to here, events show that the server had the lines */
     size_t delivered;            /* up to here, whole lines had been written */
-    bool renewed;                /* the token is another one than before */
     unsigned long echoes;        /* how many lines the events have shown */
     bool gap;                    /* there may have been more */
 };
