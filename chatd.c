@@ -25,6 +25,7 @@
 #include "server/path.h"
 #include "server/pidfile.h"
 #include "server/sandbox.h"
+#include "server/secret.h"
 #include "server/transcript.h"
 #include "server/worker.h"
 
@@ -56,6 +57,7 @@ struct options {
     const char *transcript; /* NULL: none */
     bool sync;
     const char *pid_file; /* NULL: none */
+    const char *secret;   /* the file that holds it; NULL: none is asked for */
     const char *user;     /* whom to give up root for; NULL: stay */
     uint64_t empty_us;    /* exit when the room has been empty that long; 0: never */
     mode_t mode;
@@ -79,8 +81,10 @@ struct parent {
     size_t capacity;    /* workers that there is room for */
     char self[4096];
     const char *self_path;
-    char *transcript; /* its absolute path */
-    char *pid_file;   /* the same; NULL: none was written */
+    char *transcript;  /* its absolute path */
+    char *pid_file;    /* the same; NULL: none was written */
+    char *secret_file; /* the same */
+    char secret[SECRET_SIZE];
     struct proctitle title;
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
@@ -90,7 +94,7 @@ struct parent {
 static const char usage_text[] =
     "usage: chatd [-hvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-s] [-u USER] [-p FILE] [-x SECONDS]\n"
+    "             [-t FILE] [-s] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n"
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
@@ -106,6 +110,7 @@ static const char usage_text[] =
     "  -s          a message is on the disk before anybody gets it\n"
     "  -u USER     give up root for USER\n"
     "  -p FILE     write the process ID there\n"
+    "  -k FILE     its first line is the secret that /pass must give\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          report joins, leaves and workers too\n"
     "  -h, -V      this help; the version\n";
@@ -248,6 +253,9 @@ static void option_take(struct parent *p, int c, const char *text)
     case 'l':
         address_option(o, text);
         break;
+    case 'k':
+        o->secret = text;
+        break;
     case 'p':
         o->pid_file = text;
         break;
@@ -278,7 +286,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "hsvVb:H:i:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
+    while ((c = getopt(argc, argv, "hsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
         option_take(p, c, optarg);
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
@@ -516,6 +524,45 @@ static void reap(struct parent *p, uint64_t now)
     }
 }
 
+/* ---- The operator's files
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Reads the secret of -k. At a start (again: at SIGHUP) what cannot be read lets nobody in (leaves
+ * the old secret, which the user of -u may not be able to read again). 0 or the exit status.
+ */
+static int read_secret(struct parent *p, bool again)
+{
+    const char *result = again ? "the old secret stays" : "nobody gets in";
+
+    if (p->secret_file == NULL)
+        return 0;
+    switch (secret_read(p->secret_file, p->secret)) {
+    case SECRET_READ:
+        break;
+    case SECRET_EMPTY:
+        report(&p->report, LOG_WARNING, "%s: no secret in its first line; nobody gets in",
+            p->secret_file);
+        break;
+    case SECRET_UNREADABLE:
+        report(&p->report, LOG_WARNING, "%s: %s; %s", p->secret_file, strerror(errno), result);
+        break;
+    case SECRET_EXPOSED:
+        report(&p->report, again ? LOG_WARNING : LOG_ERR, "%s: must not be open to others%s%s",
+            p->secret_file, again ? "; " : "", again ? result : "");
+        return EX_NOPERM;
+    }
+    return 0;
+}
+
+/* SIGHUP: everything that can be read again is. */
+static void reload(struct parent *p)
+{
+    hub_reopen(p->hub);
+    (void)read_secret(p, true);
+}
+
 /* ---- The loop ----------------------------------------------------------------------------------
  */
 
@@ -541,7 +588,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
     }
     if (got_hup) {
         got_hup = 0;
-        hub_reopen(p->hub);
+        reload(p);
     }
     if (p->writer_at != 0 && now >= p->writer_at)
         restart_writer(p, now);
@@ -724,12 +771,26 @@ static void wait_for_writer(const struct parent *p)
         nanosleep(&step, NULL);
 }
 
+/* The secret is asked for from the first moment on, even if it cannot be read. */
+static int start_secret(struct parent *p)
+{
+    if (p->options.secret == NULL)
+        return 0;
+    p->secret_file = path_absolute(p->options.secret);
+    if (p->secret_file == NULL)
+        return EX_OSERR;
+    p->options.hub.secret = p->secret;
+    return read_secret(p, false);
+}
+
 static int start(struct parent *p)
 {
     int status = find_capacity(p);
 
     if (status == 0)
         status = sandbox_check(p);
+    if (status == 0)
+        status = start_secret(p);
     if (status != 0)
         return status;
     p->poller = poller_new();
