@@ -1,0 +1,147 @@
+/* screen.c: an output buffer, and how many columns a terminal gives to a piece of text. */
+#define _XOPEN_SOURCE 700 /* wcwidth(3) */
+
+#include "screen.h"
+
+#include "../protocol.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+/* ---- Output ------------------------------------------------------------------------------- */
+
+static bool outbuf_make_room(struct outbuf *out, size_t len)
+{
+    size_t size = out->size != 0 ? out->size : 4096;
+    char *at;
+
+    if (len > OUTBUF_MAX - out->len)
+        return false;
+    while (size - out->len < len)
+        size *= 2;
+    if (size == out->size)
+        return true;
+    at = realloc(out->at, size);
+    if (at == NULL)
+        return false;
+    out->at = at;
+    out->size = size;
+    return true;
+}
+
+void outbuf_add(struct outbuf *out, const char *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    if (!outbuf_make_room(out, len)) {
+        out->lost = true;
+        return;
+    }
+    memcpy(out->at + out->len, bytes, len);
+    out->len += len;
+}
+
+void outbuf_puts(struct outbuf *out, const char *text)
+{
+    outbuf_add(out, text, strlen(text));
+}
+
+void outbuf_number(struct outbuf *out, unsigned long number)
+{
+    char digits[3 * sizeof number + 1];
+
+    snprintf(digits, sizeof digits, "%lu", number);
+    outbuf_puts(out, digits);
+}
+
+void outbuf_free(struct outbuf *out)
+{
+    free(out->at);
+    *out = (struct outbuf){0};
+}
+
+/* ---- Width -------------------------------------------------------------------------------- */
+
+#define ZWJ 0x200D
+#define EMOJI_SELECTOR 0xFE0F
+
+/*
+ * Joined emoji are one picture on some terminals and a row of them on others. Counting them as a
+ * row is safe; an endless chain of them is not one cluster any more.
+ */
+#define CLUSTER_COLUMNS_MAX 8
+
+void screen_locale(void)
+{
+    if (setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static bool char_is_regional(uint32_t cp)
+{
+    return cp >= 0x1F1E6 && cp <= 0x1F1FF;
+}
+
+static bool char_is_skin_tone(uint32_t cp)
+{
+    return cp >= 0x1F3FB && cp <= 0x1F3FF;
+}
+
+/* What the system does not know is as wide as its neighbours: newer emoji live beyond 1F000. */
+static unsigned char_columns(uint32_t cp, bool *sure)
+{
+    int columns;
+
+    if ((cp >= 0x20 && cp < 0x7F) || cp == '\t')
+        return 1;
+    if (char_is_combining(cp))
+        return 0;
+    columns = wcwidth((wchar_t)cp);
+    if (columns >= 0)
+        return (unsigned)columns;
+    *sure = false;
+    return cp >= 0x1F000 ? 2 : 1;
+}
+
+/* Whether cp, of so many columns, belongs to the cluster that ends with the character before. */
+static bool cluster_takes(
+    const struct cluster *cluster, uint32_t before, uint32_t cp, unsigned columns)
+{
+    if (columns == 0)
+        return true;
+    if (cluster->columns + columns > CLUSTER_COLUMNS_MAX)
+        return false;
+    return (before == ZWJ && cp >= 0x2000) || (char_is_skin_tone(cp) && before >= 0x80) ||
+           (char_is_regional(before) && char_is_regional(cp) && cluster->columns == 1);
+}
+
+struct cluster cluster_first(const char *text, size_t len)
+{
+    struct cluster cluster = {.sure = true};
+    uint32_t before;
+    uint32_t cp;
+
+    cluster.len = utf8_decode(text, len, &before);
+    cluster.columns = char_columns(before, &cluster.sure);
+    while (cluster.len < len) {
+        bool sure = true;
+        size_t n = utf8_decode(text + cluster.len, len - cluster.len, &cp);
+        unsigned columns = char_columns(cp, &sure);
+
+        if (!cluster_takes(&cluster, before, cp, columns))
+            break;
+        if (columns != 0 || cp == EMOJI_SELECTOR || !sure)
+            cluster.sure = false;
+        cluster.len += n;
+        cluster.columns += columns;
+        if (cp == EMOJI_SELECTOR && cluster.columns == 1)
+            cluster.columns = 2;
+        before = cp;
+    }
+    return cluster;
+}
