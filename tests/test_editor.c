@@ -1,0 +1,994 @@
+/* test_editor.c: keys go in, events come out, and a small terminal shows what was drawn. */
+#include "../client/editor.h"
+#include "terminal.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+/* A row of a table, and its bytes: they may hold NUL. */
+#define BYTES(text) text, sizeof(text) - 1
+
+#define ESC "\x1b"
+#define UP ESC "[A"
+#define DOWN ESC "[B"
+#define RIGHT ESC "[C"
+#define LEFT ESC "[D"
+#define PASTE ESC "[200~"
+#define PASTED ESC "[201~"
+#define BAD "\xEF\xBF\xBD"
+
+#define WIDE "\xE4\xBD\xA0"                      /* U+4F60, two columns */
+#define ACUTE "\xCC\x81"                         /* U+0301 */
+#define E_MARK "e" ACUTE                         /* one column of two characters */
+#define ZWJ "\xE2\x80\x8D"                       /* U+200D */
+#define WOMAN "\xF0\x9F\x91\xA9"                 /* U+1F469 */
+#define LAPTOP "\xF0\x9F\x92\xBB"                /* U+1F4BB */
+#define CODER WOMAN ZWJ LAPTOP                   /* joined: one picture, or two */
+#define FLAG "\xF0\x9F\x87\xA9\xF0\x9F\x87\xAA"  /* U+1F1E9 U+1F1EA */
+#define THUMB "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD" /* U+1F44D with a skin tone */
+
+/* An editor at a terminal, and what it has told its caller. */
+struct desk {
+    struct editor *editor;
+    struct terminal *terminal;
+    struct outbuf out;
+    char *events;
+    size_t events_len;
+};
+
+static void desk_open(struct desk *desk, const char *prompt, unsigned rows, unsigned columns)
+{
+    memset(desk, 0, sizeof *desk);
+    desk->editor = editor_new(prompt, rows, columns);
+    ck_assert_ptr_nonnull(desk->editor);
+    desk->terminal = terminal_new(rows, columns);
+    desk->events = calloc(1, 1);
+}
+
+static void desk_close(struct desk *desk)
+{
+    editor_free(desk->editor);
+    terminal_free(desk->terminal);
+    outbuf_free(&desk->out);
+    free(desk->events);
+}
+
+static void desk_flush(struct desk *desk)
+{
+    ck_assert(!desk->out.lost);
+    terminal_write(desk->terminal, desk->out.at, desk->out.len, false);
+    desk->out.len = 0;
+}
+
+static void desk_note(struct desk *desk, const char *text, size_t len)
+{
+    desk->events = realloc(desk->events, desk->events_len + len + 2);
+    ck_assert_ptr_nonnull(desk->events);
+    memcpy(desk->events + desk->events_len, text, len);
+    desk->events_len += len;
+    memcpy(desk->events + desk->events_len, "\n", 2);
+    desk->events_len++;
+}
+
+static void desk_event(struct desk *desk, enum editor_event event)
+{
+    struct span line;
+
+    switch (event) {
+    case EDITOR_NONE:
+        break;
+    case EDITOR_LINE:
+        line = editor_line(desk->editor);
+        ck_assert(text_is_clean(line.at, line.len));
+        desk_note(desk, line.at, line.len);
+        break;
+    case EDITOR_INTERRUPT:
+        desk_note(desk, BYTES("<interrupt>"));
+        break;
+    case EDITOR_SUSPEND:
+        desk_note(desk, BYTES("<suspend>"));
+        break;
+    case EDITOR_END:
+        desk_note(desk, BYTES("<end>"));
+        break;
+    }
+}
+
+static void desk_feed(struct desk *desk, const char *bytes, size_t len)
+{
+    const char *at = bytes;
+    enum editor_event event;
+
+    do {
+        event = editor_feed(desk->editor, &at, bytes + len, &desk->out);
+        desk_event(desk, event);
+    } while (event != EDITOR_NONE);
+    ck_assert_ptr_eq(at, bytes + len);
+    desk_flush(desk);
+}
+
+static void desk_type(struct desk *desk, const char *text)
+{
+    desk_feed(desk, text, strlen(text));
+}
+
+static void desk_show(struct desk *desk)
+{
+    editor_show(desk->editor, &desk->out);
+    desk_flush(desk);
+}
+
+/* Something arrives. */
+static void desk_print(struct desk *desk, const char *text)
+{
+    editor_hide(desk->editor, &desk->out);
+    desk_flush(desk);
+    ck_assert_uint_eq(desk->terminal->column, 0);
+    ck_assert_str_eq(terminal_row(desk->terminal, desk->terminal->row), "");
+    outbuf_puts(&desk->out, text);
+    outbuf_puts(&desk->out, "\r\n");
+    editor_show(desk->editor, &desk->out);
+    desk_flush(desk);
+}
+
+/* ---- Every key ---- */
+
+static const char *const some_names[] = {"ann", "Anna", "bob",
+    "b\xC3\xA9"
+    "a",
+    NULL};
+
+static const char *some_name(void *context, size_t i)
+{
+    return ((const char *const *)context)[i];
+}
+
+/* What is typed into an empty line, the events, and what the row then shows. */
+static const struct keys {
+    const char *typed;
+    size_t len;
+    const char *events;
+    const char *row;
+    unsigned column;
+} keys[] = {
+    {BYTES(""), "", "> ", 2},
+    {BYTES("abc"), "", "> abc", 5},
+    {BYTES("abc\r"), "abc\n", "> ", 2},
+    {BYTES("abc\n"), "abc\n", "> ", 2},
+    {BYTES("abc\r\nd\n\r"), "abc\nd\n\n", "> ", 2},
+    {BYTES("a\rb\nc"), "a\nb\n", "> c", 3},
+    {BYTES("\r"), "\n", "> ", 2},
+    /* backspace, delete */
+    {BYTES("abc\x7f"), "", "> ab", 4},
+    {BYTES("abc\b\b"), "", "> a", 3},
+    {BYTES("\x7f\x7fx"), "", "> x", 3},
+    {BYTES("abc" LEFT "\x7f"), "", "> ac", 3},
+    {BYTES("abc" LEFT LEFT ESC "[3~"), "", "> ac", 3},
+    {BYTES("abc" ESC "[3~"), "", "> abc", 5},
+    {BYTES("abc\x01\x04\x04"), "", "> c", 2},
+    /* moving */
+    {BYTES("abc" LEFT "x"), "", "> abxc", 5},
+    {BYTES("abc" ESC "OD" ESC "ODx"), "", "> axbc", 4},
+    {BYTES("abc\x02\x02x"), "", "> axbc", 4},
+    {BYTES("abc" LEFT LEFT LEFT LEFT "x"), "", "> xabc", 3},
+    {BYTES("abc\x01" RIGHT "x"), "", "> axbc", 4},
+    {BYTES("abc\x01" ESC "OCx"), "", "> axbc", 4},
+    {BYTES("abc\x01\x06x"), "", "> axbc", 4},
+    {BYTES("abc" RIGHT RIGHT "x"), "", "> abcx", 6},
+    {BYTES("abc\x01x"), "", "> xabc", 3},
+    {BYTES("abc" ESC "[Hx" ESC "[Fy"), "", "> xabcy", 7},
+    {BYTES("abc" ESC "OHx" ESC "OFy"), "", "> xabcy", 7},
+    {BYTES("abc" ESC "[1~x" ESC "[4~y"), "", "> xabcy", 7},
+    {BYTES("abc" ESC "[7~x" ESC "[8~y"), "", "> xabcy", 7},
+    {BYTES("abc\x01x\x05y"), "", "> xabcy", 7},
+    {BYTES("one two" ESC "[1;5Dx" ESC "[1;5Cy"), "", "> one xtwoy", 11},
+    {BYTES("one  two" ESC "b" ESC "b" ESC "fx"), "", "> onex  two", 6},
+    {BYTES("one two" ESC "Od" ESC "Od" ESC "Ocx"), "", "> onex two", 6},
+    {BYTES("abc" LEFT), "", "> abc", 4},
+    /* killing */
+    {BYTES("abc" LEFT "\x15"), "", "> c", 2},
+    {BYTES("abc" LEFT "\x0b"), "", "> ab", 4},
+    {BYTES("one two  \x17"), "", "> one ", 6},
+    {BYTES("one two" LEFT "\x17"), "", "> one o", 6},
+    {BYTES("one\x17\x17x"), "", "> x", 3},
+    /* leaving, or not */
+    {BYTES("\x03"), "<interrupt>\n", "> ", 2},
+    {BYTES("abc\x03"), "", "> ", 2},
+    {BYTES("abc\x03\x03"), "<interrupt>\n", "> ", 2},
+    {BYTES("\x04"), "<end>\n", "> ", 2},
+    {BYTES("abc\x04\r"), "abc\n", "> ", 2},
+    {BYTES("ab\x1a"
+           "c"),
+        "<suspend>\n", "> abc", 5},
+    /* history */
+    {BYTES("one\rtwo\r" UP), "one\ntwo\n", "> two", 5},
+    {BYTES("one\rtwo\r" UP UP), "one\ntwo\n", "> one", 5},
+    {BYTES("one\rtwo\r" UP UP UP UP "x"), "one\ntwo\n", "> onex", 6},
+    {BYTES("one\rtwo\r\x10\x10\x0e"), "one\ntwo\n", "> two", 5},
+    {BYTES("one\rtwo\r" ESC "OA" ESC "OA" ESC "OB"), "one\ntwo\n", "> two", 5},
+    {BYTES("one\rhalf" UP DOWN), "one\n", "> half", 6},
+    {BYTES("one\rhalf" UP "x" DOWN "y" DOWN), "one\n", "> halfy", 7},
+    {BYTES("one\r" DOWN "x"), "one\n", "> x", 3},
+    {BYTES("one\rtwo\r" UP UP "\r" UP UP), "one\ntwo\none\n", "> two", 5},
+    {BYTES("one\rone\rone\r" UP UP), "one\none\none\n", "> one", 5},
+    {BYTES("zero\rone\rone\r" UP UP), "zero\none\none\n", "> zero", 6},
+    {BYTES("one\r\r" UP), "one\n\n", "> one", 5},
+    {BYTES("one\r" UP "x" UP UP DOWN), "one\n", "> ", 2},
+    {BYTES("one\rtwo\r" UP UP "\x03" UP), "one\ntwo\n", "> two", 5},
+    {BYTES(UP DOWN "x"), "", "> x", 3},
+    /* names */
+    {BYTES("an\t"), "", "> ann: ", 7},
+    {BYTES("AN\t"), "", "> ann: ", 7},
+    {BYTES("an\t\t"), "", "> Anna: ", 8},
+    {BYTES("an\t\t\t"), "", "> ann: ", 7},
+    {BYTES("an\t\x02\t"), "", "> ann: ", 6},
+    {BYTES("ann\tx\t"), "", "> ann: x", 8},
+    {BYTES("b\t"), "", "> bob: ", 7},
+    {BYTES("b\xC3\xA9\t"), "",
+        "> b\xC3\xA9"
+        "a: ",
+        7},
+    {BYTES("hi b\t"), "", "> hi bob ", 9},
+    {BYTES("/msg bo\thi"), "", "> /msg bob hi", 13},
+    {BYTES("bx" LEFT "\t"), "", "> bob: x", 7},
+    {BYTES("x\ty"), "", "> xy", 4},
+    {BYTES("\t"), "", "> ann: ", 7},
+    {BYTES("ann:\ty"), "", "> ann:y", 7},
+    /* pasting */
+    {BYTES(PASTE "one\ntwo\nthree" PASTED), "one\ntwo\n", "> three", 7},
+    {BYTES("x" PASTE "one\r\ntwo\r" PASTED "y"), "xone\ntwo\n", "> y", 3},
+    {BYTES("ab" LEFT PASTE "x\ny" PASTED), "axb\n", "> y", 3},
+    {BYTES(PASTE "a\tb\n" PASTED "\r"), "a\tb\n\n", "> ", 2},
+    {BYTES(PASTE "a\tb" PASTED), "", "> a b", 5},
+    {BYTES(PASTE "a" LEFT ESC "OH" UP "b" ESC "[2J" ESC "[31mc\x01\x03\x04\x15\x1a\0d" PASTED), "",
+        "> abcd", 6},
+    {BYTES(PASTE "a" ESC "]0;title\ab" ESC PASTED "c"), "", "> abc", 5},
+    {BYTES(PASTE "a" ESC "[" PASTED "b" LEFT), "", "> ab", 3},
+    {BYTES(PASTE "a" PASTE "b" PASTED "c\x15"), "", "> ", 2},
+    {BYTES(PASTE "one\n" PASTED UP "x"), "one\n", "> x", 3},
+    {BYTES(PASTED "a"), "", "> a", 3},
+    /* what is no key does nothing */
+    {BYTES("a" ESC "[15~" ESC "[99;99;99;99Z" ESC "OP" ESC "[[Ab"), "", "> ab", 4},
+    {BYTES("a" ESC "x" ESC "[1;2A" ESC "[I" ESC "[?1;2c" ESC "(B"
+           "b"),
+        "", "> ab", 4},
+    {BYTES("a" ESC "]11;rgb:ffff/ffff/ffff" ESC "\\" ESC "P1$r0m" ESC "\\b"), "", "> ab", 4},
+    {BYTES("a" ESC "]never ends\rb"), "a\n", "> b", 3},
+    {BYTES("a" ESC "[12\rb"), "a\n", "> b", 3},
+    {BYTES("a" ESC ESC ESC "[Db"), "", "> ba", 3},
+    {BYTES("a" ESC "\x7f"
+           "b"),
+        "", "> b", 3},
+    {BYTES("a" ESC "[\xC3\xA9"), "", "> a\xC3\xA9", 4},
+    {BYTES("a\0\x07\x0f\x11\x12\x13\x14\x16\x18\x19\x1c\x1d\x1e\x1f\x0c"
+           "b"),
+        "", "> ab", 4},
+    /* every cluster is one step */
+    {BYTES("a" WIDE "b" LEFT LEFT "x"), "", "> ax" WIDE "b", 4},
+    {BYTES(WIDE WIDE "\x7f"), "", "> " WIDE, 4},
+    {BYTES("a" E_MARK "b" LEFT LEFT "x"), "", "> ax" E_MARK "b", 4},
+    {BYTES("a" E_MARK "\x7f"), "", "> a", 3},
+    {BYTES("a" E_MARK "\x01" RIGHT ESC "[3~b"), "", "> ab", 4},
+    {BYTES(ACUTE "a" LEFT LEFT "\x7fx"), "", "> x" ACUTE "a", 3},
+    {BYTES("a" CODER "b" LEFT LEFT "x"), "", "> ax" CODER "b", 4},
+    {BYTES("a" CODER "\x7f"), "", "> a", 3},
+    {BYTES("a" THUMB "\x7f"), "", "> a", 3},
+    {BYTES(FLAG FLAG "\x7f"), "", "> " FLAG, 4},
+    {BYTES(FLAG FLAG LEFT "x"), "", "> " FLAG "x" FLAG, 5},
+    {BYTES("\xE2\x9D\xA4\xEF\xB8\x8F\x7f"
+           "a"),
+        "", "> a", 3},
+    /* bytes that are no text, and text that is not safe */
+    {BYTES("a\x80"
+           "b"),
+        "", "> a" BAD "b", 5},
+    {BYTES("a\xE4\xBD"
+           "b"),
+        "", "> a" BAD "b", 5},
+    {BYTES("a\xE4\xBD\xC3\xA9"), "", "> a" BAD "\xC3\xA9", 5},
+    {BYTES("a\xE4\r"), "a" BAD "\n", "> ", 2},
+    {BYTES("a\xE4" LEFT "b"), "", "> ab" BAD, 4},
+    {BYTES("\xC0\xAF\xF5\xFF"), "", "> " BAD BAD BAD BAD, 6},
+    {BYTES("\xE0\x80\xAF"), "", "> " BAD BAD BAD, 5},
+    {BYTES("\xED\xA0\x80"), "", "> " BAD BAD BAD, 5},
+    {BYTES("\xF0\x9F\x91"
+           "a"),
+        "", "> " BAD "a", 4},
+    {BYTES("\xF4\x90\x80\x80"), "", "> " BAD BAD BAD BAD, 6},
+    {BYTES("\xC2\x9B"
+           "31m\xE2\x80\xAE\xEF\xBB\xBF"),
+        "", "> " BAD "31m" BAD BAD, 8},
+    {BYTES(PASTE "\xC2\x9B"
+                 "31m\xE4" PASTED "a"),
+        "", "> " BAD "31m" BAD "a", 8},
+};
+
+static void keys_check(const struct keys *row, size_t first, size_t step)
+{
+    struct desk desk;
+    size_t at = 0;
+
+    desk_open(&desk, "> ", 24, 80);
+    editor_complete_from(desk.editor, some_name, (void *)some_names);
+    desk_show(&desk);
+    for (size_t n = first; at < row->len; n = step) {
+        n = n < row->len - at ? n : row->len - at;
+        desk_feed(&desk, row->typed + at, n);
+        at += n;
+    }
+    ck_assert_str_eq(desk.events, row->events);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), row->row);
+    ck_assert_uint_eq(desk.terminal->row, 0);
+    ck_assert_uint_eq(desk.terminal->column, row->column);
+    desk_close(&desk);
+}
+
+START_TEST(every_key_in_every_cut)
+{
+    const struct keys *row = &keys[_i];
+
+    keys_check(row, row->len, row->len);
+    for (size_t cut = 1; cut < row->len; cut++) {
+        keys_check(row, cut, row->len);
+        keys_check(row, cut, cut);
+    }
+}
+END_TEST
+
+START_TEST(escape_alone_is_harmless)
+{
+    struct desk desk;
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    ck_assert(!editor_in_escape(desk.editor));
+    desk_type(&desk, "a" ESC);
+    ck_assert(editor_in_escape(desk.editor));
+    editor_pause(desk.editor);
+    ck_assert(!editor_in_escape(desk.editor));
+    desk_type(&desk, "[O" ESC "[");
+    ck_assert(!editor_in_escape(desk.editor));
+    editor_pause(desk.editor);
+    desk_type(&desk, "Db\r");
+    desk_type(&desk, PASTE ESC);
+    ck_assert(!editor_in_escape(desk.editor));
+    ck_assert_str_eq(desk.events, "a[bO\n");
+    desk_close(&desk);
+}
+END_TEST
+
+START_TEST(bells)
+{
+    static const struct {
+        const char *typed;
+        unsigned bells;
+    } table[] = {
+        {"abc\x7f\x7f\x7f\x7f" LEFT RIGHT UP DOWN, 0},
+        {"an\t", 0},
+        {"x\t", 1},
+        {"ann:\t", 1},
+        {"x\x07", 0},
+    };
+    struct desk desk;
+
+    desk_open(&desk, "> ", 24, 80);
+    editor_complete_from(desk.editor, some_name, (void *)some_names);
+    desk_show(&desk);
+    desk_type(&desk, table[_i].typed);
+    ck_assert_uint_eq(desk.terminal->bells, table[_i].bells);
+    desk_close(&desk);
+}
+END_TEST
+
+/* Names can come and go between two presses of Tab. */
+START_TEST(completion_while_names_change)
+{
+    const char *changing[] = {"ann", "anna", "anne", NULL};
+    struct desk desk;
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    desk_type(&desk, "an\t");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> an");
+    ck_assert_uint_eq(desk.terminal->bells, 1);
+    editor_complete_from(desk.editor, some_name, changing);
+    desk_type(&desk, "\t\t\t");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> anne: ");
+    changing[0] = "xenia";
+    changing[1] = NULL;
+    desk_type(&desk, "\t");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> anne: ");
+    ck_assert_uint_eq(desk.terminal->bells, 2);
+    desk_close(&desk);
+}
+END_TEST
+
+START_TEST(line_has_a_limit)
+{
+    struct desk desk;
+    char *line = malloc(EDITOR_LINE_MAX + 2);
+
+    ck_assert_ptr_nonnull(line);
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    memset(line, 'a', EDITOR_LINE_MAX);
+    desk_feed(&desk, line, EDITOR_LINE_MAX);
+    ck_assert_uint_eq(desk.terminal->bells, 0);
+    desk_type(&desk, "b");
+    ck_assert_uint_eq(desk.terminal->bells, 1);
+    desk_type(&desk, PASTE "bbb" PASTED "\x01" WIDE);
+    ck_assert_uint_eq(desk.terminal->bells, 2);
+    desk_type(&desk, "\x05\x7f"
+                     "c\x7f\x7f" WIDE);
+    ck_assert_uint_eq(desk.terminal->bells, 3);
+    desk_type(&desk, "zd\r" UP UP DOWN "\r");
+    line[EDITOR_LINE_MAX - 2] = 'z';
+    line[EDITOR_LINE_MAX - 1] = 'd';
+    line[EDITOR_LINE_MAX] = '\n';
+    line[EDITOR_LINE_MAX + 1] = '\0';
+    ck_assert_uint_eq(strlen(desk.events), EDITOR_LINE_MAX + 2);
+    ck_assert(strncmp(desk.events, line, EDITOR_LINE_MAX + 1) == 0);
+    free(line);
+    desk_close(&desk);
+}
+END_TEST
+
+START_TEST(history_has_a_limit)
+{
+    struct desk desk;
+    char line[20];
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    for (int i = 0; i < EDITOR_HISTORY_MAX + 10; i++) {
+        snprintf(line, sizeof line, "line %d\r", i);
+        desk_type(&desk, line);
+    }
+    for (int i = EDITOR_HISTORY_MAX + 9; i >= 10; i--) {
+        desk_type(&desk, UP);
+        snprintf(line, sizeof line, "> line %d", i);
+        ck_assert_str_eq(terminal_row(desk.terminal, 0), line);
+    }
+    desk_type(&desk, UP);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> line 10");
+    desk_close(&desk);
+}
+END_TEST
+
+/* The line that was finished is there until more is typed, whatever is printed in between. */
+START_TEST(finished_line_stays_valid)
+{
+    struct desk desk;
+    const char *typed = "first\rsecond";
+    const char *at = typed;
+    struct span line;
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    ck_assert_int_eq(editor_feed(desk.editor, &at, typed + strlen(typed), &desk.out), EDITOR_LINE);
+    desk_print(&desk, "hello");
+    line = editor_line(desk.editor);
+    ck_assert_uint_eq(line.len, 5);
+    ck_assert(memcmp(line.at, "first", 5) == 0);
+    ck_assert_str_eq(at, "second");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "hello");
+    ck_assert_str_eq(terminal_row(desk.terminal, 1), "> ");
+    desk_close(&desk);
+}
+END_TEST
+
+START_TEST(start_and_stop)
+{
+    struct desk desk;
+
+    desk_open(&desk, "name: ", 24, 80);
+    editor_start(desk.editor, &desk.out);
+    desk_flush(&desk);
+    ck_assert(desk.terminal->paste);
+    desk_type(&desk, "ab" LEFT);
+    editor_stop(desk.editor, &desk.out);
+    desk_flush(&desk);
+    ck_assert(!desk.terminal->paste);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "");
+    ck_assert_uint_eq(desk.terminal->column, 0);
+    desk_type(&desk, "x");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "");
+    editor_start(desk.editor, &desk.out);
+    editor_show(desk.editor, &desk.out);
+    desk_flush(&desk);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "name: axb");
+    ck_assert_uint_eq(desk.terminal->column, 8);
+    desk_close(&desk);
+}
+END_TEST
+
+START_TEST(clear_screen)
+{
+    struct desk desk;
+
+    desk_open(&desk, "> ", 5, 20);
+    desk_show(&desk);
+    desk_print(&desk, "one");
+    desk_print(&desk, "two");
+    desk_type(&desk, "typed" LEFT "\x0c");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> typed");
+    ck_assert_uint_eq(desk.terminal->row, 0);
+    ck_assert_uint_eq(desk.terminal->column, 6);
+    for (unsigned row = 1; row < 5; row++)
+        ck_assert_str_eq(terminal_row(desk.terminal, row), "");
+    desk_close(&desk);
+}
+END_TEST
+
+/* What is typed at the end, and moving, must not redraw a long line. */
+START_TEST(little_is_written)
+{
+    static const struct {
+        const char *typed;
+        const char *written;
+    } table[] = {
+        {"x", "x"},
+        {"xyz", "xyz"},
+        {LEFT, "\r" ESC "[71C"},
+        {"\x01", "\r" ESC "[2C"},
+        {"\x01\x05", ""},
+        {RIGHT, ""},
+        {ESC "[99~", ""},
+    };
+    struct desk desk;
+    const char *at = table[_i].typed;
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    desk_type(&desk, "0123456789012345678901234567890123456789012345678901234567890123456789");
+    editor_feed(desk.editor, &at, at + strlen(at), &desk.out);
+    outbuf_add(&desk.out, "", 1);
+    ck_assert_str_eq(desk.out.at, table[_i].written);
+    desk_close(&desk);
+}
+END_TEST
+
+/* ---- Rows ---- */
+
+#define TEN "0123456789"
+#define SIXTEEN TEN "abcdef"
+
+/* On 20 columns, behind "> ": what stands in the rows, and where the cursor is. */
+static const struct rows {
+    const char *typed;
+    const char *rows[4];
+    unsigned row;
+    unsigned column;
+} rows[] = {
+    {SIXTEEN "x", {"> " SIXTEEN "x"}, 0, 19},
+    {SIXTEEN "xy", {"> " SIXTEEN "xy", ""}, 1, 0},
+    {SIXTEEN "xyz", {"> " SIXTEEN "xy", "z"}, 1, 1},
+    {SIXTEEN "xy" LEFT, {"> " SIXTEEN "xy", ""}, 0, 19},
+    {SIXTEEN "xyz" LEFT, {"> " SIXTEEN "xy", "z"}, 1, 0},
+    {SIXTEEN "xyz" LEFT LEFT, {"> " SIXTEEN "xy", "z"}, 0, 19},
+    {SIXTEEN "xyz\x7f", {"> " SIXTEEN "xy", ""}, 1, 0},
+    {SIXTEEN "xyz\x7f\x7f", {"> " SIXTEEN "x", ""}, 0, 19},
+    {SIXTEEN "xy" TEN TEN, {"> " SIXTEEN "xy", TEN TEN, ""}, 2, 0},
+    {SIXTEEN "xy" TEN TEN "\x01", {"> " SIXTEEN "xy", TEN TEN, ""}, 0, 2},
+    {SIXTEEN "xy" TEN TEN "z\x01" ESC "[3~", {"> 123456789abcdefxy0", "1234567890123456789z"}, 0,
+        2},
+    {SIXTEEN "x" WIDE, {"> " SIXTEEN "x", WIDE}, 1, 2},
+    {SIXTEEN "x" WIDE LEFT, {"> " SIXTEEN "x", WIDE}, 1, 0},
+    {SIXTEEN "x" WIDE LEFT LEFT, {"> " SIXTEEN "x", WIDE}, 0, 18},
+    {SIXTEEN WIDE, {"> " SIXTEEN WIDE, ""}, 1, 0},
+    {SIXTEEN WIDE WIDE, {"> " SIXTEEN WIDE, WIDE}, 1, 2},
+    {SIXTEEN "x" E_MARK, {"> " SIXTEEN "x" E_MARK, ""}, 1, 0},
+    {SIXTEEN "x" E_MARK "z", {"> " SIXTEEN "x" E_MARK, "z"}, 1, 1},
+    {SIXTEEN "x" WIDE "\x01x", {"> x" SIXTEEN "x", WIDE}, 0, 3},
+    {SIXTEEN "x" WIDE "\x01" ESC "[3~", {"> 123456789abcdefx" WIDE, ""}, 0, 2},
+    {SIXTEEN CODER, {"> " SIXTEEN, CODER}, 1, 4},
+};
+
+START_TEST(rows_of_a_long_line)
+{
+    struct desk desk;
+
+    desk_open(&desk, "> ", 8, 20);
+    desk_show(&desk);
+    desk_type(&desk, rows[_i].typed);
+    for (int twice = 0; twice < 2; twice++) {
+        for (unsigned row = 0; row < COUNT_OF(rows[0].rows); row++) {
+            const char *expected = rows[_i].rows[row];
+
+            ck_assert_str_eq(terminal_row(desk.terminal, row), expected != NULL ? expected : "");
+        }
+        ck_assert_uint_eq(desk.terminal->row, rows[_i].row);
+        ck_assert_uint_eq(desk.terminal->column, rows[_i].column);
+        ck_assert(!desk.terminal->waits);
+        editor_hide(desk.editor, &desk.out);
+        editor_show(desk.editor, &desk.out);
+        desk_flush(&desk);
+    }
+    desk_close(&desk);
+}
+END_TEST
+
+START_TEST(window_is_resized)
+{
+    static const struct {
+        unsigned rows;
+        unsigned columns;
+        const char *shown[4];
+        unsigned row;
+        unsigned column;
+    } table[] = {
+        {24, 80, {"message", "> " TEN TEN TEN}, 1, 32},
+        {5, 80, {"message", "> " TEN TEN TEN}, 1, 32},
+        {2, 80, {"message", "> " TEN TEN TEN}, 1, 32},
+        {5, 32, {"message", "> " TEN TEN TEN, ""}, 2, 0},
+        {5, 33, {"message", "> " TEN TEN TEN}, 1, 32},
+    };
+    struct desk desk;
+
+    desk_open(&desk, "> ", 5, 100);
+    desk_show(&desk);
+    desk_print(&desk, "message");
+    desk_type(&desk, TEN TEN TEN);
+    terminal_resize(desk.terminal, table[_i].rows, table[_i].columns);
+    editor_resize(desk.editor, table[_i].rows, table[_i].columns, &desk.out);
+    desk_flush(&desk);
+    for (unsigned row = 0; row < table[_i].rows; row++) {
+        const char *expected = row < 4 ? table[_i].shown[row] : NULL;
+
+        ck_assert_str_eq(terminal_row(desk.terminal, row), expected != NULL ? expected : "");
+    }
+    ck_assert_uint_eq(desk.terminal->row, table[_i].row);
+    ck_assert_uint_eq(desk.terminal->column, table[_i].column);
+    desk_close(&desk);
+}
+END_TEST
+
+/* ---- Anything, on any screen: an editor of pieces, and a screen to compare with ---- */
+
+struct piece {
+    const char *text;
+    unsigned columns;
+};
+
+static const struct piece pieces[] = {
+    {"a", 1},
+    {"b", 1},
+    {"c", 1},
+    {" ", 1},
+    {"\xC3\xA9", 1},
+    {WIDE, 2},
+    {"\xEA\xB0\x80", 2},
+    {E_MARK, 1},
+    {CODER, 4},
+    {THUMB, 4},
+};
+/* From here on terminals disagree. */
+#define PIECES_SURE 8
+
+#define MODEL_MAX 600
+
+struct model {
+    const struct piece *line[MODEL_MAX];
+    size_t len;
+    size_t cursor;
+    char *printed; /* all rows that have arrived */
+    size_t printed_len;
+    size_t seen; /* of these, what is known to have left the screen as it came */
+};
+
+static void model_delete(struct model *model, size_t from, size_t to)
+{
+    memmove(model->line + from, model->line + to, (model->len - to) * sizeof model->line[0]);
+    model->len -= to - from;
+    model->cursor = from;
+}
+
+static void model_insert(struct model *model, const struct piece *piece)
+{
+    memmove(model->line + model->cursor + 1, model->line + model->cursor,
+        (model->len - model->cursor) * sizeof model->line[0]);
+    model->line[model->cursor++] = piece;
+    model->len++;
+}
+
+struct picture {
+    char rows[MODEL_MAX][1000];
+    size_t count;
+    size_t row;
+    size_t column; /* by the terminal's count */
+};
+
+static unsigned piece_columns(const struct piece *piece, bool joins)
+{
+    return joins && piece->columns == 4 ? 2 : piece->columns;
+}
+
+static void picture_draw(
+    struct picture *picture, const struct model *model, unsigned columns, bool joins)
+{
+    size_t used = 2;
+    size_t shown = 2;
+
+    picture->count = 1;
+    strcpy(picture->rows[0], "> ");
+    for (size_t i = 0; i <= model->len; i++) {
+        const struct piece *piece = i < model->len ? model->line[i] : NULL;
+
+        if (used + (piece != NULL ? piece->columns : 1) > columns) {
+            picture->rows[picture->count++][0] = '\0';
+            used = shown = 0;
+        }
+        if (i == model->cursor) {
+            picture->row = picture->count - 1;
+            picture->column = shown;
+        }
+        if (piece != NULL) {
+            strcat(picture->rows[picture->count - 1], piece->text);
+            used += piece->columns;
+            shown += piece_columns(piece, joins);
+        }
+    }
+}
+
+/* The rows from top on are on the screen, the cursor's row where the terminal's cursor is. */
+static bool picture_is_shown(
+    const struct picture *picture, const struct terminal *terminal, size_t top, size_t height)
+{
+    size_t first = terminal->row - (picture->row - top);
+
+    if (picture->row < top || picture->row >= top + height || terminal->row < picture->row - top ||
+        first + height > terminal->rows)
+        return false;
+    for (size_t row = 0; row < height; row++) {
+        if (strcmp(terminal_row(terminal, (unsigned)(first + row)), picture->rows[top + row]) != 0)
+            return false;
+    }
+    for (size_t row = first + height; row < terminal->rows; row++) {
+        if (*terminal_row(terminal, (unsigned)row) != '\0')
+            return false;
+    }
+    return true;
+}
+
+/* Everything that arrived, once and in order, is above. */
+static void printed_check(struct model *model, const struct terminal *terminal, size_t above)
+{
+    size_t len = terminal->history_len;
+
+    ck_assert_uint_le(len, model->printed_len);
+    if (len > model->seen)
+        ck_assert(memcmp(model->printed + model->seen, terminal->history + model->seen,
+                      len - model->seen) == 0);
+    model->seen = len;
+    for (size_t row = 0; row < above; row++) {
+        const char *text = terminal_row(terminal, (unsigned)row);
+
+        if (strncmp(model->printed + len, text, strlen(text)) != 0)
+            ck_abort_msg("this did not arrive: %s", text);
+        len += strlen(text) + 1;
+    }
+    ck_assert_uint_eq(len, model->printed_len);
+}
+
+static void model_check(struct model *model, const struct desk *desk)
+{
+    static struct picture picture;
+    const struct terminal *terminal = desk->terminal;
+    size_t window = terminal->rows - 1;
+    size_t height;
+
+    picture_draw(&picture, model, terminal->columns, terminal->joins);
+    height = picture.count < window ? picture.count : window;
+    ck_assert_uint_eq(terminal->column, picture.column);
+    for (size_t top = 0; top + height <= picture.count; top++) {
+        if (picture_is_shown(&picture, terminal, top, height)) {
+            printed_check(model, terminal, terminal->row - (picture.row - top));
+            return;
+        }
+    }
+    ck_abort_msg("the screen does not show the line");
+}
+
+static void model_print(struct model *model, struct desk *desk, size_t number, size_t len)
+{
+    char text[TERMINAL_COLUMNS_MAX * 2 + 1];
+    unsigned columns = desk->terminal->columns;
+
+    memset(text, 'm', len);
+    snprintf(text, sizeof text, "%zu", number);
+    text[strlen(text)] = ':';
+    text[len] = '\0';
+    desk_print(desk, text);
+    model->printed = realloc(model->printed, model->printed_len + 2 * len + 3);
+    ck_assert_ptr_nonnull(model->printed);
+    for (size_t at = 0; at < len; at += columns) {
+        model->printed_len +=
+            (size_t)sprintf(model->printed + model->printed_len, "%.*s\n", (int)columns, text + at);
+    }
+}
+
+/* One key, in the editor and in the model. */
+static void model_step(struct model *model, struct desk *desk, size_t pieces_known)
+{
+    const struct piece *piece = &pieces[(size_t)rand() % pieces_known];
+
+    switch (rand() % 24) {
+    case 0:
+    case 1:
+        desk_type(desk, LEFT);
+        model->cursor -= model->cursor > 0;
+        break;
+    case 2:
+        desk_type(desk, RIGHT);
+        model->cursor += model->cursor < model->len;
+        break;
+    case 3:
+        desk_type(desk, "\x7f");
+        if (model->cursor > 0)
+            model_delete(model, model->cursor - 1, model->cursor);
+        break;
+    case 4:
+        desk_type(desk, ESC "[3~");
+        if (model->cursor < model->len)
+            model_delete(model, model->cursor, model->cursor + 1);
+        break;
+    case 5:
+        desk_type(desk, "\x01");
+        model->cursor = 0;
+        break;
+    case 6:
+    case 7:
+        desk_type(desk, "\x05");
+        model->cursor = model->len;
+        break;
+    case 8:
+        if (rand() % 8 == 0) {
+            desk_type(desk, "\x15");
+            model_delete(model, 0, model->cursor);
+        } else if (rand() % 8 == 0) {
+            desk_type(desk, "\x0b");
+            model_delete(model, model->cursor, model->len);
+        }
+        break;
+    default:
+        for (int n = rand() % 8; n >= 0 && model->len < MODEL_MAX; n--) {
+            desk_type(desk, piece->text);
+            model_insert(model, piece);
+        }
+    }
+}
+
+static const struct {
+    unsigned rows;
+    unsigned columns;
+    bool joins;
+    size_t pieces;
+    int steps;
+} screens[] = {
+    {24, 80, false, PIECES_SURE, 4000},
+    {24, 80, false, COUNT_OF(pieces), 2000},
+    {24, 80, true, COUNT_OF(pieces), 2000},
+    {5, 20, false, PIECES_SURE, 8000},
+    {5, 20, false, COUNT_OF(pieces), 4000},
+    {5, 20, true, COUNT_OF(pieces), 4000},
+    {50, 200, false, PIECES_SURE, 2000},
+    {2, 10, false, PIECES_SURE, 4000},
+    {3, 7, true, COUNT_OF(pieces), 4000},
+};
+
+START_TEST(line_survives_whatever_arrives)
+{
+    struct model model = {.printed = calloc(1, 1)};
+    struct desk desk;
+
+    srand((unsigned)_i + 1);
+    desk_open(&desk, "> ", screens[_i].rows, screens[_i].columns);
+    desk.terminal->joins = screens[_i].joins;
+    desk_show(&desk);
+    for (int step = 0; step < screens[_i].steps; step++) {
+        if (rand() % 3 == 0) {
+            size_t len = (size_t)rand() % (screens[_i].columns * 2) + 1;
+
+            model_print(&model, &desk, (size_t)step, len > 8 ? len : 8);
+        } else {
+            model_step(&model, &desk, screens[_i].pieces);
+        }
+        model_check(&model, &desk);
+    }
+    free(model.printed);
+    desk_close(&desk);
+}
+END_TEST
+
+/* ---- The output ---- */
+
+START_TEST(output_has_a_limit)
+{
+    struct outbuf out = {0};
+    char *much = calloc(1, OUTBUF_MAX);
+
+    ck_assert_ptr_nonnull(much);
+    outbuf_add(&out, much, 0);
+    ck_assert_ptr_null(out.at);
+    outbuf_add(&out, much, OUTBUF_MAX - 3);
+    outbuf_number(&out, 12);
+    ck_assert(!out.lost);
+    outbuf_puts(&out, "ab");
+    ck_assert(out.lost);
+    ck_assert_uint_eq(out.len, OUTBUF_MAX - 1);
+    out.len = 0;
+    out.lost = false;
+    outbuf_number(&out, 18446744073709551615ul);
+    ck_assert(out.len == 20 && memcmp(out.at, "18446744073709551615", 20) == 0 && !out.lost);
+    outbuf_free(&out);
+    ck_assert_ptr_null(out.at);
+    free(much);
+}
+END_TEST
+
+START_TEST(width_of_clusters)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        unsigned columns;
+        bool sure;
+    } table[] = {
+        {"ab", 1, 1, true},
+        {"\t", 1, 1, true},
+        {WIDE "b", 3, 2, true},
+        {E_MARK "b", 3, 1, true},
+        {ACUTE "b", 2, 0, true},
+        {CODER "b", 11, 4, false},
+        {CODER CODER, 11, 4, false},
+        {WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN, 28, 8, false},
+        {WOMAN ZWJ "b", 7, 2, true},
+        {"a" ZWJ "b", 4, 1, true},
+        {THUMB "b", 8, 4, false},
+        {FLAG FLAG, 8, 2, false},
+        {"\xE2\x9D\xA4\xEF\xB8\x8F"
+         "b",
+            6, 2, false},
+        {BAD "b", 3, 1, true},
+    };
+    struct cluster cluster = cluster_first(table[_i].text, strlen(table[_i].text));
+
+    ck_assert_uint_eq(cluster.len, table[_i].len);
+    ck_assert_uint_eq(cluster.columns, table[_i].columns);
+    ck_assert_int_eq(cluster.sure, table[_i].sure);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("editor");
+    TCase *tcase = tcase_create("editor");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    screen_locale();
+    suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, every_key_in_every_cut, 0, COUNT_OF(keys));
+    tcase_add_test(tcase, escape_alone_is_harmless);
+    tcase_add_loop_test(tcase, bells, 0, 5);
+    tcase_add_test(tcase, completion_while_names_change);
+    tcase_add_test(tcase, line_has_a_limit);
+    tcase_add_test(tcase, history_has_a_limit);
+    tcase_add_test(tcase, finished_line_stays_valid);
+    tcase_add_test(tcase, start_and_stop);
+    tcase_add_test(tcase, clear_screen);
+    tcase_add_loop_test(tcase, little_is_written, 0, 7);
+    tcase_add_loop_test(tcase, rows_of_a_long_line, 0, COUNT_OF(rows));
+    tcase_add_loop_test(tcase, window_is_resized, 0, 5);
+    tcase_add_loop_test(tcase, line_survives_whatever_arrives, 0, COUNT_OF(screens));
+    tcase_add_test(tcase, output_has_a_limit);
+    tcase_add_loop_test(tcase, width_of_clusters, 0, 14);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
