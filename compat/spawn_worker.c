@@ -115,8 +115,11 @@ static pid_t child_start(struct spawn *spawn)
 {
     _Alignas(16) char stack[CHILD_STACK];
 
-    return clone(
+    pid_t pid = clone(
         spawn_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, spawn);
+    if (pid == -1 && errno == EINVAL)
+        spawn->unable = true; /* an emulated kernel */
+    return pid;
 }
 
 /* Runs child_start() while fd0 and fd1 are this process's own 0 and 1: only low descriptors are
