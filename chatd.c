@@ -19,6 +19,7 @@
 #include "compat/compat.h"
 #include "compat/poller.h"
 #include "protocol.h"
+#include "server/accounts.h"
 #include "server/hub.h"
 #include "server/listener.h"
 #include "server/log.h"
@@ -56,6 +57,7 @@ struct options {
     enum sandbox_mode sandbox;
     const char *transcript; /* NULL: none */
     bool sync;
+    bool authenticated;   /* names are login names, where the kernel knows them */
     const char *pid_file; /* NULL: none */
     const char *secret;   /* the file that holds it; NULL: none is asked for */
     const char *user;     /* whom to give up root for; NULL: stay */
@@ -85,6 +87,7 @@ struct parent {
     char *pid_file;    /* the same; NULL: none was written */
     char *secret_file; /* the same */
     char secret[SECRET_SIZE];
+    struct accounts accounts; /* with -a */
     struct proctitle title;
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
@@ -92,9 +95,9 @@ struct parent {
 };
 
 static const char usage_text[] =
-    "usage: chatd [-hvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
+    "usage: chatd [-ahsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-s] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n"
+    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n"
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
@@ -108,6 +111,7 @@ static const char usage_text[] =
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
     "  -t FILE     transcript: appended to, and read back for history at start\n"
     "  -s          a message is on the disk before anybody gets it\n"
+    "  -a          names over Unix-domain sockets are login names, and nobody else gets one\n"
     "  -u USER     give up root for USER\n"
     "  -p FILE     write the process ID there\n"
     "  -k FILE     its first line is the secret that /pass must give\n"
@@ -253,6 +257,9 @@ static void option_take(struct parent *p, int c, const char *text)
     case 'l':
         address_option(o, text);
         break;
+    case 'a':
+        o->authenticated = true;
+        break;
     case 'k':
         o->secret = text;
         break;
@@ -286,7 +293,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "hsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
+    while ((c = getopt(argc, argv, "ahsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
         option_take(p, c, optarg);
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
@@ -433,6 +440,19 @@ static pid_t start_worker(struct parent *p, int client, int *fd)
     return pid;
 }
 
+/* The name that the kernel vouches for; NULL: there is none, or it is not asked. */
+static const char *find_login(const struct parent *p, const struct visitor *v)
+{
+    return p->options.authenticated && v->local ? accounts_name(&p->accounts, v->uid) : NULL;
+}
+
+static bool is_login(void *context, const char *folded)
+{
+    const struct parent *p = context;
+
+    return accounts_have(&p->accounts, folded);
+}
+
 /* Why nobody can be let in now; NULL: he can. */
 static const char *find_refusal(const struct parent *p, const struct visitor *v)
 {
@@ -464,7 +484,7 @@ static void let_in(struct parent *p, const struct visitor *v, uint64_t now)
         return;
     }
     p->start_failing = false;
-    if (hub_add(p->hub, fd, pid, v->peer, NULL, now)) {
+    if (hub_add(p->hub, fd, pid, v->peer, find_login(p, v), now)) {
         close(v->fd);
         return;
     }
@@ -556,11 +576,21 @@ static int read_secret(struct parent *p, bool again)
     return 0;
 }
 
+/* For -a. Where the list cannot be read, it is what it was. */
+static int read_accounts(struct parent *p)
+{
+    if (!p->options.authenticated || accounts_read(&p->accounts))
+        return 0;
+    report(&p->report, LOG_ERR, "the list of logins: %s", strerror(errno));
+    return EX_OSERR;
+}
+
 /* SIGHUP: everything that can be read again is. */
 static void reload(struct parent *p)
 {
     hub_reopen(p->hub);
     (void)read_secret(p, true);
+    (void)read_accounts(p);
 }
 
 /* ---- The loop ----------------------------------------------------------------------------------
@@ -791,6 +821,8 @@ static int start(struct parent *p)
         status = sandbox_check(p);
     if (status == 0)
         status = start_secret(p);
+    if (status == 0)
+        status = read_accounts(p);
     if (status != 0)
         return status;
     p->poller = poller_new();
@@ -801,6 +833,8 @@ static int start(struct parent *p)
     p->listeners.poller = p->options.hub.poller = p->poller;
     p->listeners.report = p->options.hub.report = &p->report;
     p->options.hub.signal_worker = signal_worker;
+    p->options.hub.name_reserved = p->options.authenticated ? is_login : NULL;
+    p->options.hub.context = p;
     p->hub = hub_new(&p->options.hub);
     if (p->hub == NULL) {
         report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
@@ -847,5 +881,6 @@ int main(int argc, char **argv)
     if (p.pid_file != NULL)
         pidfile_remove(p.pid_file);
     poller_free(p.poller);
+    accounts_free(&p.accounts);
     return status;
 }

@@ -381,19 +381,28 @@ bool hub_say_users(struct hub *hub, struct member *m)
 /* ---- Names -------------------------------------------------------------------------------------
  */
 
+struct asker {
+    const struct hub *hub;
+    char login[NAME_LEN_MAX + 1]; /* folded; empty: nothing is proved */
+};
+
+/* His own login is for him; "ann_2" is not for ann's second session where it is another's. */
 static bool name_is_reserved(void *context, const char *folded)
 {
-    const struct hub *hub = context;
+    const struct asker *asker = context;
+    const struct hub_config *config = &asker->hub->config;
 
-    return hub->config.name_reserved(hub->config.context, folded);
+    return strcmp(folded, asker->login) != 0 && config->name_reserved(config->context, folded);
 }
 
 bool hub_take_name(struct hub *hub, struct member *m, const char *wanted)
 {
-    bool check = hub->config.name_reserved != NULL && m->login[0] == '\0';
+    bool check = hub->config.name_reserved != NULL;
+    struct asker asker = {.hub = hub};
     char name[NAME_LEN_MAX + 1];
 
-    if (!names_take(hub->names, wanted, m, check ? name_is_reserved : NULL, hub, name))
+    name_fold(asker.login, m->login);
+    if (!names_take(hub->names, wanted, m, check ? name_is_reserved : NULL, &asker, name))
         return false;
     memcpy(m->name, name, sizeof(name));
     m->named = true;

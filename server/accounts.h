@@ -1,0 +1,30 @@
+/*
+ * accounts.h: the logins of this machine, for -a: who a uid is, and which names are logins. They
+ * are read as a whole, now and then; a look-up opens and asks nothing.
+ */
+#ifndef SERVER_ACCOUNTS_H
+#define SERVER_ACCOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct account;
+
+/* Zeroed memory has none. accounts_free() ends it. */
+struct accounts {
+    struct account *all; /* in the order of their uids */
+    const struct account **by_name;
+    size_t count;
+};
+
+/* Reads them anew. False with errno: then they are what they were. */
+bool accounts_read(struct accounts *);
+void accounts_free(struct accounts *);
+
+/* The login name of that uid, the first where it has several; NULL where it has none. */
+const char *accounts_name(const struct accounts *, uid_t);
+/* A name, folded by name_fold(), is a login name. */
+bool accounts_have(const struct accounts *, const char *folded);
+
+#endif
