@@ -1,0 +1,601 @@
+#define _GNU_SOURCE
+#include "bench/crowd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* "@A 00000017" and then this. */
+#define FILLER " the quick brown fox jumps over the lazy dog, twice!!"
+#define COUNT_AT 3
+#define COUNT_LEN 8
+#define FILLER_AT (COUNT_AT + COUNT_LEN)
+#define FILLER_LEN (TEXT_LEN - FILLER_AT)
+_Static_assert(sizeof FILLER - 1 == FILLER_LEN, "a text is TEXT_LEN bytes");
+
+/* A member's name is one letter and its number. */
+#define NAME_DIGITS 5
+#define STAMP_LEN 27
+
+#define IN_SIZE (256u << 10)
+/* The longest line that may be cut by the end of a read. */
+#define HELD_MAX (32u << 10)
+#define OUT_SIZE (64u << 10)
+/* Few enough that the speakers are never kept waiting for long by those who listen. */
+#define TURN_EVENTS 64
+/* Enough to tell a late text from a doubled one; more only if the server loses very much. */
+#define HOLES_MAX 4096
+#define PATIENCE_S 10
+#define ALARM UINT32_MAX
+
+static const struct wire wires[] = {
+    {"chatd", "/history 0\n%\n", " you ", "", "\n", 0, 1, true, true, true},
+    {"floor", "%\n", " you ", "", "\n", 0, 1, true, false, true},
+    {"redis", "HELLO 3\r\nSUBSCRIBE r\r\n", "subscribe",
+        "*3\r\n$7\r\nPUBLISH\r\n$1\r\nr\r\n$64\r\n", "\r\n", 95, 2, true, false, false},
+    {"irc", "NICK %\r\nUSER % 0 * :%\r\nJOIN #r\r\n", " 366 ", "PRIVMSG #r :", "\r\n", 0, 2, false,
+        false, false},
+    {"ncat", "", "", "", "\n", 0, 1, false, false, false},
+};
+
+const struct wire *wire_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof wires / sizeof wires[0]; i++) {
+        if (strcmp(wires[i].name, name) == 0)
+            return &wires[i];
+    }
+    return NULL;
+}
+
+uint64_t clock_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "load: ");
+    perror(what);
+    exit(71);
+}
+
+static void *allocate(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+    if (!p)
+        die("calloc");
+    return p;
+}
+
+/* ---- Texts
+ * --------------------------------------------------------------------------------------- */
+
+static void count_write(char at[COUNT_LEN], uint32_t count)
+{
+    for (int i = COUNT_LEN - 1; i >= 0; i--) {
+        at[i] = (char)('0' + count % 10);
+        count /= 10;
+    }
+}
+
+static uint32_t number_read(const char *at, int digits)
+{
+    uint32_t n = 0;
+    for (int i = 0; i < digits; i++)
+        n = n * 10 + (uint32_t)(at[i] - '0');
+    return n;
+}
+
+static bool text_is_ours(const char *text)
+{
+    return text[0] == '@' && text[2] == ' ' && memcmp(text + FILLER_AT, FILLER, FILLER_LEN) == 0;
+}
+
+static void speaker_init(struct speaker *s, const struct wire *w, unsigned number)
+{
+    size_t before = strlen(w->before);
+    s->line_len = before + TEXT_LEN + strlen(w->after);
+    s->line = allocate(1, s->line_len + 1);
+    s->out = allocate(1, OUT_SIZE);
+    s->count_at = before + COUNT_AT;
+    snprintf(s->line, s->line_len + 1, "%s@%c 00000000%s%s", w->before, (int)('A' + number), FILLER,
+        w->after);
+}
+
+/* ---- Beginning
+ * ----------------------------------------------------------------------------------- */
+
+static void address_read(struct crowd *c, const char *address)
+{
+    if (strchr(address, '/')) {
+        struct sockaddr_un *sun = (struct sockaddr_un *)&c->address;
+        sun->sun_family = AF_UNIX;
+        snprintf(sun->sun_path, sizeof sun->sun_path, "%s", address);
+        c->address_len = sizeof *sun;
+        return;
+    }
+    struct sockaddr_in *sin = (struct sockaddr_in *)&c->address;
+    char host[INET_ADDRSTRLEN];
+    const char *colon = strrchr(address, ':');
+    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
+    sin->sin_family = AF_INET;
+    if (inet_pton(AF_INET, host, &sin->sin_addr) != 1) {
+        fprintf(stderr, "load: %s: not a path, nor HOST:PORT in numbers\n", address);
+        exit(64);
+    }
+    sin->sin_port = htons((uint16_t)atoi(colon + 1));
+    c->address_len = sizeof *sin;
+}
+
+void crowd_init(struct crowd *c, const struct wire *wire, const char *address, unsigned members,
+    unsigned speakers)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = ALARM};
+    memset(c, 0, sizeof *c);
+    c->wire = wire;
+    c->frame = wire->frame;
+    c->count = members;
+    c->speaker_count = speakers;
+    c->members = allocate(members, sizeof *c->members);
+    c->speakers = allocate(speakers, sizeof *c->speakers);
+    c->holes = allocate(HOLES_MAX, sizeof *c->holes);
+    c->in = allocate(1, HELD_MAX + IN_SIZE);
+    for (unsigned i = 0; i < members; i++) {
+        c->members[i].fd = -1;
+        c->members[i].next = allocate(speakers, sizeof(uint32_t));
+    }
+    for (unsigned i = 0; i < speakers; i++)
+        speaker_init(&c->speakers[i], wire, i);
+    address_read(c, address);
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
+    c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (c->epoll < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->timer, &ev) != 0)
+        die("epoll");
+}
+
+void crowd_free(struct crowd *c)
+{
+    for (unsigned i = 0; i < c->count; i++) {
+        crowd_leave(c, i);
+        free(c->members[i].next);
+    }
+    for (unsigned i = 0; i < c->speaker_count; i++) {
+        free(c->speakers[i].line);
+        free(c->speakers[i].out);
+    }
+    close(c->epoll);
+    close(c->timer);
+    free(c->members);
+    free(c->speakers);
+    free(c->holes);
+    free(c->in);
+}
+
+/* A blocking connect: loopback answers at once, and where the queue is full it is well to wait. */
+static int connect_once(const struct crowd *c)
+{
+    struct timeval patience = {.tv_sec = PATIENCE_S};
+    int on = 1;
+    int fd = socket(c->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        die("socket");
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (c->address.ss_family == AF_INET)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(fd, (const struct sockaddr *)&c->address, c->address_len) != 0) {
+        close(fd);
+        return -1;
+    }
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+}
+
+/* Tries again for a while: a server that does not tell when it listens may have just begun. */
+static int crowd_connect(const struct crowd *c)
+{
+    uint64_t start = clock_now();
+    int fd;
+    while ((fd = connect_once(c)) < 0 && clock_now() - start < PATIENCE_S * UINT64_C(1000000000))
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    return fd;
+}
+
+void crowd_leave(struct crowd *c, unsigned member)
+{
+    struct member *m = &c->members[member];
+    if (m->fd >= 0)
+        close(m->fd);
+    m->fd = -1;
+    free(m->held);
+    m->held = NULL;
+    m->held_len = 0;
+}
+
+static void member_dropped(struct crowd *c, struct member *m)
+{
+    c->faults.dropped++;
+    crowd_leave(c, (unsigned)(m - c->members));
+}
+
+static void member_ready(struct crowd *c, struct member *m)
+{
+    m->ready = true;
+    c->ready++;
+}
+
+/* ---- Hearing
+ * ------------------------------------------------------------------------------------- */
+
+/* Not what came next: something is missing before it, or it is one that was missing, or a double.
+ */
+static void heard_odd(struct crowd *c, struct member *m, unsigned speaker, uint32_t count)
+{
+    uint32_t expected = m->next[speaker];
+    if (count > expected) {
+        m->next[speaker] = count + 1;
+        if (c->hole_count < HOLES_MAX)
+            c->holes[c->hole_count++] = (struct hole){m, speaker, expected, count};
+        return;
+    }
+    for (size_t i = 0; i < c->hole_count; i++) {
+        struct hole *h = &c->holes[i];
+        if (h->member != m || h->speaker != speaker || count < h->from || count >= h->to)
+            continue;
+        c->faults.disordered++;
+        if (c->hole_count < HOLES_MAX)
+            c->holes[c->hole_count++] = (struct hole){m, speaker, count + 1, h->to};
+        h->to = count;
+        return;
+    }
+    c->faults.doubled++;
+}
+
+static inline void member_hears(struct crowd *c, struct member *m, const char *text)
+{
+    unsigned speaker = (unsigned)(text[1] - 'A');
+    uint32_t count = number_read(text + COUNT_AT, COUNT_LEN);
+    if (speaker >= c->speaker_count) {
+        c->faults.torn++;
+        return;
+    }
+    if (count == m->next[speaker])
+        m->next[speaker]++;
+    else
+        heard_odd(c, m, speaker, count);
+    m->order = (m->order ^ ((uint64_t)speaker << 32 | count)) * 0x9E3779B97F4A7C15u;
+    c->heard++;
+    unsigned witness = c->wire->echo ? speaker : (speaker + 1) % c->count;
+    if (m == &c->members[witness])
+        c->speakers[speaker].answered++;
+    if (c->on_heard)
+        c->on_heard(c->on_heard_arg, speaker, count);
+}
+
+/* The number in a name, as it was given or with a server's suffix. */
+static void member_sees(struct member *m, const char *name, size_t len, int more)
+{
+    m->present += (unsigned)more;
+    if (len > NAME_DIGITS)
+        m->present_sum += (uint64_t)(int64_t)(more * (int64_t)number_read(name + 1, NAME_DIGITS));
+}
+
+static void member_sees_all(struct member *m, const char *names, const char *end)
+{
+    while (names < end) {
+        const char *space = memchr(names, ' ', (size_t)(end - names));
+        size_t len = (size_t)((space ? space : end) - names);
+        member_sees(m, names, len, 1);
+        names += len + 1;
+    }
+}
+
+/* A line of contract 2.2 that holds no text of ours; false where it is none. */
+static bool line_take_event(struct crowd *c, struct member *m, const char *line, size_t len)
+{
+    const char *verb = line + STAMP_LEN + 1;
+    const char *end = line + len;
+    size_t left = len - STAMP_LEN - 1;
+    if (len < STAMP_LEN + 2 || line[STAMP_LEN - 1] != 'Z' || line[STAMP_LEN] != ' ')
+        return false;
+    if (left > 5 && memcmp(verb, "join ", 5) == 0)
+        member_sees(m, verb + 5, left - 5, 1);
+    else if (left > 5 && memcmp(verb, "here ", 5) == 0)
+        member_sees_all(m, verb + 5, end);
+    else if (left > 5 && memcmp(verb, "quit ", 5) == 0) {
+        member_sees(m, verb + 5, left - 5, -1);
+        m->quits++;
+    } else if (left > 6 && memcmp(verb, "users ", 6) == 0)
+        c->faults.torn += (unsigned)atoi(verb + 6) != m->present;
+    else if (left > 4 && memcmp(verb, "gap ", 4) == 0)
+        c->faults.skipped += (uint64_t)atoi(verb + 4);
+    else if (left > 6 && memcmp(verb, "error ", 6) == 0)
+        c->faults.refused++;
+    else
+        return memcmp(verb, "note ", 5) == 0 || memcmp(verb, "you ", 4) == 0;
+    return true;
+}
+
+/* Any line, with its LF. */
+static void line_take(struct crowd *c, struct member *m, const char *line, size_t len)
+{
+    const struct wire *w = c->wire;
+    if (len >= TEXT_LEN + w->end && text_is_ours(line + len - w->end - TEXT_LEN)) {
+        if (w->frame == 0)
+            c->frame = len;
+        member_hears(c, m, line + len - w->end - TEXT_LEN);
+        return;
+    }
+    if (!m->ready && memmem(line, len, w->ready, strlen(w->ready)))
+        member_ready(c, m);
+    if (w->lines_only && !line_take_event(c, m, line, len - 1))
+        c->faults.torn++;
+}
+
+/* Takes whole lines; returns what is left. Most are as long as the last one was. */
+static const char *member_take(struct crowd *c, struct member *m, const char *at, const char *end)
+{
+    size_t tail = TEXT_LEN + c->wire->end;
+    while (at < end) {
+        size_t frame = c->frame;
+        if (frame > 0 && (size_t)(end - at) >= frame && at[frame - 1] == '\n' &&
+            text_is_ours(at + frame - tail)) {
+            member_hears(c, m, at + frame - tail);
+            at += frame;
+            continue;
+        }
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        if (!lf)
+            break;
+        line_take(c, m, at, (size_t)(lf + 1 - at));
+        at = lf + 1;
+    }
+    return at;
+}
+
+static void member_hold(struct crowd *c, struct member *m, const char *at, size_t len)
+{
+    if (len > HELD_MAX) {
+        c->faults.torn++;
+        member_dropped(c, m);
+        return;
+    }
+    m->held_len = len;
+    if (len > 0) {
+        m->held = realloc(m->held, len);
+        if (!m->held)
+            die("realloc");
+        memcpy(m->held, at, len);
+    }
+}
+
+static void member_read(struct crowd *c, struct member *m)
+{
+    char *at = c->in + HELD_MAX - m->held_len;
+    ssize_t n = recv(m->fd, c->in + HELD_MAX, IN_SIZE, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        member_dropped(c, m);
+        return;
+    }
+    if (c->on_heard)
+        c->now = clock_now();
+    if (m->held_len > 0)
+        memcpy(at, m->held, m->held_len);
+    c->heard_bytes += (uint64_t)n;
+    const char *end = c->in + HELD_MAX + n;
+    const char *rest = member_take(c, m, at, end);
+    member_hold(c, m, rest, (size_t)(end - rest));
+    if (c->leave_at_once && m->ready)
+        crowd_leave(c, (unsigned)(m - c->members));
+}
+
+/* ---- Speaking
+ * ------------------------------------------------------------------------------------ */
+
+static void member_watch(struct crowd *c, unsigned member, uint32_t events, int op)
+{
+    struct epoll_event ev = {.events = events, .data.u32 = member};
+    if (epoll_ctl(c->epoll, op, c->members[member].fd, &ev) != 0)
+        die("epoll_ctl");
+}
+
+static void speaker_send(struct crowd *c, unsigned speaker)
+{
+    struct speaker *s = &c->speakers[speaker];
+    struct member *m = &c->members[speaker];
+    size_t len = s->out_len - s->out_at;
+    if (m->fd < 0 || len == 0)
+        return;
+    ssize_t n = send(m->fd, s->out + s->out_at, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        member_dropped(c, m);
+        return;
+    }
+    if (n > 0)
+        s->out_at += (size_t)n;
+    if (s->out_at == s->out_len)
+        s->out_at = s->out_len = 0;
+    bool blocked = s->out_len > 0;
+    if (blocked != s->blocked)
+        member_watch(c, speaker, EPOLLIN | (blocked ? EPOLLOUT : 0), EPOLL_CTL_MOD);
+    s->blocked = blocked;
+}
+
+uint32_t crowd_say(struct crowd *c, unsigned speaker, uint32_t n)
+{
+    struct speaker *s = &c->speakers[speaker];
+    uint32_t done = 0;
+    while (done < n && s->out_len + s->line_len <= OUT_SIZE && c->members[speaker].fd >= 0) {
+        count_write(s->line + s->count_at, s->said++);
+        memcpy(s->out + s->out_len, s->line, s->line_len);
+        s->out_len += s->line_len;
+        done++;
+    }
+    if (!s->blocked)
+        speaker_send(c, speaker);
+    return done;
+}
+
+bool speaker_is_idle(const struct speaker *s)
+{
+    return s->out_len == 0;
+}
+
+/* ---- Turns
+ * --------------------------------------------------------------------------------------- */
+
+void crowd_alarm(struct crowd *c, uint64_t start, uint64_t period_ns)
+{
+    struct itimerspec its = {
+        .it_value = {(time_t)(start / 1000000000u), (long)(start % 1000000000u)},
+        .it_interval = {(time_t)(period_ns / 1000000000u), (long)(period_ns % 1000000000u)},
+    };
+    c->alarms = 0;
+    if (timerfd_settime(c->timer, TFD_TIMER_ABSTIME, &its, NULL) != 0)
+        die("timerfd_settime");
+}
+
+void crowd_turn(struct crowd *c, int timeout_ms)
+{
+    struct epoll_event events[TURN_EVENTS];
+    uint64_t before = c->heard;
+    int n = epoll_wait(c->epoll, events, TURN_EVENTS, timeout_ms);
+    for (int i = 0; i < n; i++) {
+        uint32_t who = events[i].data.u32;
+        uint64_t struck;
+        if (who == ALARM) {
+            if (read(c->timer, &struck, sizeof struck) == (ssize_t)sizeof struck)
+                c->alarms += (unsigned)struck;
+            continue;
+        }
+        if (c->members[who].fd >= 0 && (events[i].events & EPOLLOUT))
+            speaker_send(c, who);
+        if (c->members[who].fd >= 0 && (events[i].events & ~(uint32_t)EPOLLOUT))
+            member_read(c, &c->members[who]);
+    }
+    if (c->heard != before)
+        c->heard_at = clock_now();
+}
+
+/* ---- Coming in
+ * ----------------------------------------------------------------------------------- */
+
+/* What the member says first; returns its length. */
+static size_t hello_write(const struct crowd *c, unsigned member, char *out, size_t size)
+{
+    size_t len = 0;
+    for (const char *at = c->wire->hello; *at; at++) {
+        if (*at == '%')
+            len += (size_t)snprintf(out + len, size - len, "m%0*u", NAME_DIGITS, member % 100000);
+        else
+            out[len++] = *at;
+    }
+    return len;
+}
+
+static bool member_enter(struct crowd *c, unsigned member)
+{
+    struct member *m = &c->members[member];
+    char hello[128];
+    size_t len = hello_write(c, member, hello, sizeof hello);
+    m->fd = crowd_connect(c);
+    if (m->fd < 0)
+        return false;
+    member_watch(c, member, EPOLLIN, EPOLL_CTL_ADD);
+    if (len > 0 && send(m->fd, hello, len, MSG_NOSIGNAL) != (ssize_t)len)
+        member_dropped(c, m);
+    else if (c->wire->ready[0] == '\0')
+        member_ready(c, m);
+    return true;
+}
+
+bool crowd_join(struct crowd *c, unsigned from, unsigned to, unsigned flight)
+{
+    unsigned base = c->ready;
+    unsigned last = base;
+    uint64_t last_at = clock_now();
+    for (unsigned next = from; c->ready - base < to - from;) {
+        while (next < to && next - from - (c->ready - base) < flight) {
+            if (!member_enter(c, next))
+                return false;
+            next++;
+        }
+        crowd_turn(c, 100);
+        if (c->ready != last) {
+            last = c->ready;
+            last_at = clock_now();
+        } else if (clock_now() - last_at > 30000000000u) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool crowd_knows_itself(const struct crowd *c)
+{
+    unsigned in = 0;
+    uint64_t sum = 0;
+    if (!c->wire->list)
+        return true;
+    for (unsigned i = 0; i < c->count; i++) {
+        in += c->members[i].fd >= 0;
+        sum += c->members[i].fd >= 0 ? i : 0;
+    }
+    for (unsigned i = 0; i < c->count; i++) {
+        const struct member *m = &c->members[i];
+        if (m->fd >= 0 && (m->present != in || m->present_sum != sum))
+            return false;
+    }
+    return true;
+}
+
+bool crowd_settle(struct crowd *c, unsigned quiet_ms)
+{
+    uint64_t start = clock_now();
+    uint64_t quiet_since = start;
+    for (;;) {
+        uint64_t before = c->heard_bytes;
+        crowd_turn(c, (int)quiet_ms);
+        uint64_t now = clock_now();
+        if (c->heard_bytes != before)
+            quiet_since = now;
+        else if (now - quiet_since >= quiet_ms * UINT64_C(1000000) && crowd_knows_itself(c))
+            return true;
+        if (now - start > 60000000000u)
+            return false;
+    }
+}
+
+/* ---- Accounts
+ * ------------------------------------------------------------------------------------ */
+
+uint64_t crowd_owed(const struct crowd *c)
+{
+    uint64_t said = 0;
+    for (unsigned i = 0; i < c->speaker_count; i++)
+        said += c->speakers[i].said;
+    return said * (c->wire->echo ? c->count : c->count - 1);
+}
+
+unsigned crowd_disagreeing(const struct crowd *c)
+{
+    /* Without an echo the speakers' own orders lack what they said. */
+    unsigned first = c->wire->echo ? 0 : c->speaker_count;
+    unsigned differing = 0;
+    for (unsigned i = first + 1; i < c->count; i++)
+        differing += c->members[i].order != c->members[first].order;
+    return differing;
+}
