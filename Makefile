@@ -3,6 +3,7 @@
 #   make                      both programs, in the top directory
 #   make check                every test; the last line is "N passed, N failed"
 #   make run                  build, and talk in a room on this machine
+#   make bench                chatd beside bare relays: bench/README.md; BENCHFLAGS are its options
 #   make install              see the directories below; DESTDIR is put before each
 #   make BUILD=dir ...        put everything that is made into dir instead
 #
@@ -118,7 +119,7 @@ $(BENCHES): %: %.o $(BENCH_LIB) $(COMMON)
 	$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
 bench: all $(BENCHES)
-	@$(PROGRAM_PATHS) && LOAD="$$dir/bench/load" FLOOR="$$dir/bench/floor" sh bench/run.sh
+	@$(PROGRAM_PATHS) && LOAD="$$dir/bench/load" FLOOR="$$dir/bench/floor" sh bench/run.sh $(BENCHFLAGS)
 
 # ---- Fuzzing: libFuzzer programs, in fuzz/. `make check` replays what they have found. ----
 
