@@ -23,6 +23,7 @@
 #include "server/hub.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/manager.h"
 #include "server/path.h"
 #include "server/pidfile.h"
 #include "server/sandbox.h"
@@ -75,6 +76,8 @@ static volatile sig_atomic_t got_hup;
 struct parent {
     struct options options;
     struct report report;
+    struct manager manager;
+    int sockets; /* that the service manager has handed over */
     struct poller *poller;
     struct listeners listeners;
     struct hub *hub;
@@ -299,7 +302,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
         usage_error(argv[optind], "no arguments are wanted");
     if (o->sync && o->transcript == NULL)
         usage_error("-s", "needs a transcript, -t FILE");
-    if (o->address_count == 0)
+    if (o->address_count == 0 && p->sockets == 0)
         o->addresses[o->address_count++] = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
 }
 
@@ -588,9 +591,11 @@ static int read_accounts(struct parent *p)
 /* SIGHUP: everything that can be read again is. */
 static void reload(struct parent *p)
 {
+    manager_say(&p->manager, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
     hub_reopen(p->hub);
     (void)read_secret(p, true);
     (void)read_accounts(p);
+    manager_say(&p->manager, "READY=1");
 }
 
 /* ---- The loop ----------------------------------------------------------------------------------
@@ -601,6 +606,7 @@ static void stop(struct parent *p, const char *why, uint64_t now)
     if (p->stop_at != 0)
         return;
     report(&p->report, LOG_NOTICE, "%s", why);
+    manager_say(&p->manager, "STOPPING=1\nSTATUS=%s", why);
     listeners_close(&p->listeners);
     hub_stop(p->hub);
     p->stop_at = now + STOP_US;
@@ -730,6 +736,8 @@ static int open_addresses(struct parent *p)
 {
     int status = 0;
 
+    for (int i = 0; i < p->sockets && status == 0; i++)
+        status = listeners_adopt(&p->listeners, MANAGER_FIRST_FD + i);
     for (size_t i = 0; i < p->options.address_count && status == 0; i++)
         status = listeners_open(&p->listeners, p->options.addresses[i], p->options.mode);
     return status;
@@ -849,6 +857,8 @@ static int start(struct parent *p)
         status = start_transcript(p);
     if (status == 0)
         listeners_announce(&p->listeners);
+    if (status == 0)
+        manager_say(&p->manager, "READY=1");
     return status;
 }
 
@@ -864,8 +874,12 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[0], WRITER_NAME) == 0)
         transcript_writer_main(&p.title, argv[1], strcmp(argv[2], "-s") == 0);
     standard_descriptors();
+    p.sockets = manager_sockets();
     options_parse(&p, argc, argv);
-    descriptors_close_from(STDERR_FILENO + 1);
+    descriptors_close_from(MANAGER_FIRST_FD + p.sockets);
+    manager_open(&p.manager);
+    if (manager_reads_stderr())
+        p.report.to = REPORT_JOURNAL;
     signals_prepare(&waiting);
     p.self_path = self_exe(p.self, sizeof(p.self), argv[0]);
     if (p.self_path == NULL) {

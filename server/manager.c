@@ -1,0 +1,97 @@
+/* manager.c: see manager.h. */
+#include "manager.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../protocol.h"
+
+#define SAY_MAX 512
+
+/* 0 where it is no number, as where there is none. */
+static unsigned long number_variable(const char *name)
+{
+    const char *text = getenv(name);
+    unsigned long value = 0;
+
+    if (text != NULL && !number_parse(text, strlen(text), INT_MAX, &value))
+        value = 0;
+    return value;
+}
+
+int manager_sockets(void)
+{
+    unsigned long count = number_variable("LISTEN_FDS");
+
+    if (number_variable("LISTEN_PID") != (unsigned long)getpid())
+        count = 0;
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return count > INT_MAX - MANAGER_FIRST_FD ? 0 : (int)count;
+}
+
+/* The variable holds the device and inode of the stream: stderr may be another by now. */
+bool manager_reads_stderr(void)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    unsigned long long device;
+    unsigned long long inode;
+    struct stat st;
+
+    return text != NULL && sscanf(text, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+/* "/path", or "@name" in the abstract namespace. */
+static bool address_fill(struct manager *m, const char *text)
+{
+    size_t len = strlen(text);
+
+    m->address.sun_family = AF_UNIX;
+    if ((text[0] != '/' && text[0] != '@') || len < 2 || len >= sizeof(m->address.sun_path))
+        return false;
+    memcpy(m->address.sun_path, text, len + 1);
+    m->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+    if (text[0] == '@') {
+        m->address.sun_path[0] = '\0';
+        m->len--;
+    }
+    return true;
+}
+
+void manager_open(struct manager *m)
+{
+    const char *text = getenv("NOTIFY_SOCKET");
+
+    *m = (struct manager){.fd = -1};
+    if (text != NULL && address_fill(m, text)) {
+        m->fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+        if (m->fd != -1)
+            (void)fcntl(m->fd, F_SETFD, FD_CLOEXEC);
+    }
+    unsetenv("NOTIFY_SOCKET");
+}
+
+void manager_say(const struct manager *m, const char *format, ...)
+{
+    char text[SAY_MAX];
+    va_list ap;
+    int n;
+
+    if (m->fd == -1)
+        return;
+    va_start(ap, format);
+    n = vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    if (n > 0)
+        (void)sendto(m->fd, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1,
+            MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&m->address, m->len);
+}

@@ -1,0 +1,34 @@
+/*
+ * manager.h: what a service manager hands to a server and is told by it, as systemd and others do
+ * it: sockets (sd_listen_fds(3)), readiness and state (sd_notify(3)), a log that wants levels
+ * (sd-daemon(3)). All of it comes by the environment, and is taken out of there.
+ */
+#ifndef SERVER_MANAGER_H
+#define SERVER_MANAGER_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* The first of the sockets that were handed over. */
+#define MANAGER_FIRST_FD 3
+
+/* Where to tell. */
+struct manager {
+    int fd; /* -1: nobody wants to know */
+    struct sockaddr_un address;
+    socklen_t len;
+};
+
+/* How many sockets were handed over to this very process, from MANAGER_FIRST_FD on. */
+int manager_sockets(void);
+/* What is said on stderr goes to the journal. */
+bool manager_reads_stderr(void);
+
+/* Finds where to tell. */
+void manager_open(struct manager *);
+/* Tells these variables, a line each. Never blocks: what cannot be taken now is lost. */
+void manager_say(const struct manager *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
