@@ -118,7 +118,7 @@ check: all $(TESTS) $(REPLAYS)
 $(BENCHES): %: %.o $(BENCH_LIB) $(COMMON)
 	$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
-bench: all $(BENCHES)
+bench: $(B)chatd $(BENCHES)
 	@$(PROGRAM_PATHS) && LOAD="$$dir/bench/load" FLOOR="$$dir/bench/floor" sh bench/run.sh $(BENCHFLAGS)
 
 # ---- Fuzzing: libFuzzer programs, in fuzz/. `make check` replays what they have found. ----
