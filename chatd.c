@@ -44,6 +44,8 @@
 #define VISITORS_MAX 16
 /* After a stop: what is owed is delivered for so long, then workers are killed. */
 #define STOP_US 2000000u
+/* What ps(1) and the service manager show is not changed more often. */
+#define SHOW_US 1000000u
 /* Descriptors that are nobody's: the standard three, the poller, files, a start under way. */
 #define DESCRIPTORS_SPARE 24
 #define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 8)
@@ -92,6 +94,9 @@ struct parent {
     char secret[SECRET_SIZE];
     struct accounts accounts; /* with -a */
     struct proctitle title;
+    char where[256];      /* the addresses */
+    size_t shown;         /* members that the title tells of */
+    uint64_t shown_at;    /* since when; 0: nothing is shown yet */
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
     bool start_failing;
@@ -683,6 +688,26 @@ static int timeout_of_emptiness(struct parent *p, uint64_t now)
     return milliseconds_until(p->empty_since + p->options.empty_us, now);
 }
 
+/* Keeps what ps(1) and the service manager show up to date; in how many milliseconds again. */
+static int show_state(struct parent *p, uint64_t now)
+{
+    size_t members = hub_members(p->hub);
+    char title[64 + sizeof(p->where)];
+    int len;
+
+    if (p->shown_at != 0 && members == p->shown)
+        return -1;
+    if (p->shown_at != 0 && now - p->shown_at < SHOW_US)
+        return milliseconds_until(p->shown_at + SHOW_US, now);
+    p->shown = members;
+    p->shown_at = now;
+    len = snprintf(title, sizeof(title), "chatd: %zu member%s, %s", members,
+        members == 1 ? "" : "s", p->where);
+    proctitle_set(&p->title, title, (size_t)len);
+    manager_say(&p->manager, "STATUS=%s", title + strlen("chatd: "));
+    return -1;
+}
+
 static int run(struct parent *p, const sigset_t *waiting)
 {
     struct poller_event events[EVENTS_MAX];
@@ -698,6 +723,7 @@ static int run(struct parent *p, const sigset_t *waiting)
         timeout = earlier(timeout, listeners_turn(&p->listeners, now));
         timeout = earlier(timeout, timeout_of_stop(p, now));
         timeout = earlier(timeout, timeout_of_emptiness(p, now));
+        timeout = earlier(timeout, show_state(p, now));
         if (p->writer_at != 0)
             timeout = earlier(timeout, 1000);
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
@@ -855,11 +881,16 @@ static int start(struct parent *p)
         status = give_up_root(p);
     if (status == 0)
         status = start_transcript(p);
-    if (status == 0)
-        listeners_announce(&p->listeners);
-    if (status == 0)
-        manager_say(&p->manager, "READY=1");
     return status;
+}
+
+/* From here on people come in. */
+static void be_ready(struct parent *p)
+{
+    listeners_describe(&p->listeners, p->where, sizeof(p->where));
+    (void)show_state(p, clock_us());
+    listeners_announce(&p->listeners);
+    manager_say(&p->manager, "READY=1");
 }
 
 int main(int argc, char **argv)
@@ -887,8 +918,10 @@ int main(int argc, char **argv)
         return EX_OSERR;
     }
     status = start(&p);
-    if (status == 0)
+    if (status == 0) {
+        be_ready(&p);
         status = run(&p, &waiting);
+    }
     listeners_close(&p.listeners);
     hub_free(p.hub);
     wait_for_writer(&p);
