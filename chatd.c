@@ -44,8 +44,8 @@
 #define VISITORS_MAX 16
 /* After a stop: what is owed is delivered for so long, then workers are killed. */
 #define STOP_US 2000000u
-/* What ps(1) and the service manager show is not changed more often. */
-#define SHOW_US 1000000u
+/* The service manager is not told more often how many are here. */
+#define STATUS_US 1000000u
 /* Descriptors that are nobody's: the standard three, the poller, files, a start under way. */
 #define DESCRIPTORS_SPARE 24
 #define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 8)
@@ -95,8 +95,9 @@ struct parent {
     struct accounts accounts; /* with -a */
     struct proctitle title;
     char where[256];      /* the addresses */
-    size_t shown;         /* members that the title tells of */
-    uint64_t shown_at;    /* since when; 0: nothing is shown yet */
+    size_t titled;        /* members that the title tells of */
+    size_t told;          /* that the service manager was told of */
+    uint64_t told_at;     /* when */
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
     bool start_failing;
@@ -688,23 +689,31 @@ static int timeout_of_emptiness(struct parent *p, uint64_t now)
     return milliseconds_until(p->empty_since + p->options.empty_us, now);
 }
 
-/* Keeps what ps(1) and the service manager show up to date; in how many milliseconds again. */
-static int show_state(struct parent *p, uint64_t now)
+/* How many are here, for ps(1) and, not so often, for the service manager. */
+static void show_title(struct parent *p, size_t members)
+{
+    char title[64 + sizeof(p->where)];
+    int len = snprintf(title, sizeof(title), "chatd: %zu member%s, %s", members,
+        members == 1 ? "" : "s", p->where);
+
+    proctitle_set(&p->title, title, (size_t)len);
+    p->titled = members;
+}
+
+/* Keeps both up to date; in how many milliseconds again. */
+static int show_members(struct parent *p, uint64_t now)
 {
     size_t members = hub_members(p->hub);
-    char title[64 + sizeof(p->where)];
-    int len;
 
-    if (p->shown_at != 0 && members == p->shown)
+    if (members != p->titled)
+        show_title(p, members);
+    if (members == p->told)
         return -1;
-    if (p->shown_at != 0 && now - p->shown_at < SHOW_US)
-        return milliseconds_until(p->shown_at + SHOW_US, now);
-    p->shown = members;
-    p->shown_at = now;
-    len = snprintf(title, sizeof(title), "chatd: %zu member%s, %s", members,
-        members == 1 ? "" : "s", p->where);
-    proctitle_set(&p->title, title, (size_t)len);
-    manager_say(&p->manager, "STATUS=%s", title + strlen("chatd: "));
+    if (now - p->told_at < STATUS_US)
+        return milliseconds_until(p->told_at + STATUS_US, now);
+    p->told = members;
+    p->told_at = now;
+    manager_say(&p->manager, "STATUS=%zu member%s, %s", members, members == 1 ? "" : "s", p->where);
     return -1;
 }
 
@@ -723,7 +732,7 @@ static int run(struct parent *p, const sigset_t *waiting)
         timeout = earlier(timeout, listeners_turn(&p->listeners, now));
         timeout = earlier(timeout, timeout_of_stop(p, now));
         timeout = earlier(timeout, timeout_of_emptiness(p, now));
-        timeout = earlier(timeout, show_state(p, now));
+        timeout = earlier(timeout, show_members(p, now));
         if (p->writer_at != 0)
             timeout = earlier(timeout, 1000);
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
@@ -888,9 +897,9 @@ static int start(struct parent *p)
 static void be_ready(struct parent *p)
 {
     listeners_describe(&p->listeners, p->where, sizeof(p->where));
-    (void)show_state(p, clock_us());
+    show_title(p, 0);
     listeners_announce(&p->listeners);
-    manager_say(&p->manager, "READY=1");
+    manager_say(&p->manager, "READY=1\nSTATUS=0 members, %s", p->where);
 }
 
 int main(int argc, char **argv)
