@@ -20,6 +20,7 @@
 #include "compat/poller.h"
 #include "protocol.h"
 #include "server/accounts.h"
+#include "server/detach.h"
 #include "server/hub.h"
 #include "server/listener.h"
 #include "server/log.h"
@@ -60,6 +61,7 @@ struct options {
     enum sandbox_mode sandbox;
     const char *transcript; /* NULL: none */
     bool sync;
+    bool detach;
     bool authenticated;   /* names are login names, where the kernel knows them */
     const char *pid_file; /* NULL: none */
     const char *secret;   /* the file that holds it; NULL: none is asked for */
@@ -79,7 +81,8 @@ struct parent {
     struct options options;
     struct report report;
     struct manager manager;
-    int sockets; /* that the service manager has handed over */
+    int detaching; /* whom to tell that the room is ready; -1: nobody */
+    int sockets;   /* that the service manager has handed over */
     struct poller *poller;
     struct listeners listeners;
     struct hub *hub;
@@ -104,7 +107,7 @@ struct parent {
 };
 
 static const char usage_text[] =
-    "usage: chatd [-ahsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
+    "usage: chatd [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
     "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n"
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
@@ -124,6 +127,7 @@ static const char usage_text[] =
     "  -u USER     give up root for USER\n"
     "  -p FILE     write the process ID there\n"
     "  -k FILE     its first line is the secret that /pass must give\n"
+    "  -d          detach: return when the room is ready, and log to syslog\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          report joins, leaves and workers too\n"
     "  -h, -V      this help; the version\n";
@@ -269,6 +273,9 @@ static void option_take(struct parent *p, int c, const char *text)
     case 'a':
         o->authenticated = true;
         break;
+    case 'd':
+        o->detach = true;
+        break;
     case 'k':
         o->secret = text;
         break;
@@ -302,7 +309,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "ahsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
+    while ((c = getopt(argc, argv, "adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
         option_take(p, c, optarg);
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
@@ -893,6 +900,22 @@ static int start(struct parent *p)
     return status;
 }
 
+/* -d: from here on this is the child, which is on its own when it is ready. */
+static int detach(struct parent *p)
+{
+    p->detaching = -1;
+    if (!p->options.detach)
+        return 0;
+    p->detaching = detach_begin();
+    if (p->detaching == -1) {
+        report(&p->report, LOG_ERR, "cannot detach: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    p->report.syslog = syslog_connect("chatd");
+    p->report.to = REPORT_BOTH;
+    return 0;
+}
+
 /* From here on people come in. */
 static void be_ready(struct parent *p)
 {
@@ -900,6 +923,11 @@ static void be_ready(struct parent *p)
     show_title(p, 0);
     listeners_announce(&p->listeners);
     manager_say(&p->manager, "READY=1\nSTATUS=0 members, %s", p->where);
+    if (p->detaching != -1) {
+        p->report.to = REPORT_SYSLOG;
+        detach_finish(p->detaching);
+        p->detaching = -1;
+    }
 }
 
 int main(int argc, char **argv)
@@ -920,6 +948,9 @@ int main(int argc, char **argv)
     manager_open(&p.manager);
     if (manager_reads_stderr())
         p.report.to = REPORT_JOURNAL;
+    status = detach(&p);
+    if (status != 0)
+        return status;
     signals_prepare(&waiting);
     p.self_path = self_exe(p.self, sizeof(p.self), argv[0]);
     if (p.self_path == NULL) {

@@ -10,11 +10,13 @@
 enum report_to {
     REPORT_STDERR,  /* "chatd: text" */
     REPORT_JOURNAL, /* the same with a priority prefix, sd-daemon(3) */
-    REPORT_SYSLOG
+    REPORT_SYSLOG,
+    REPORT_BOTH /* stderr and syslog: a server that will detach is starting */
 };
 
 struct report {
     enum report_to to;
+    int syslog;   /* of syslog_connect() */
     bool verbose; /* report LOG_INFO and LOG_DEBUG too */
 };
 
