@@ -52,7 +52,7 @@ const char *self_exe(char *buf, size_t len, const char *argv0);
  */
 bool program_path(char *buf, size_t len, const char *argv0);
 
-/* ---- Secrets ---------------------------------------------------------------------------------- */
+/* ---- Secrets -------------------------------------------------------------------------- */
 
 /* Fills buf (at most 256 bytes) from the system's own generator. False where there is none. */
 bool random_bytes(void *buf, size_t len);
@@ -115,7 +115,7 @@ bool tcp_all_acked(int fd);
  */
 uint64_t tcp_bytes_acked(int fd);
 
-/* ---- Terminals -------------------------------------------------------------------------- */
+/* ---- Terminals ------------------------------------------------------------------------ */
 
 /* The window's size in characters; 0 where that is not known. */
 void terminal_size(int fd, unsigned *rows, unsigned *columns);

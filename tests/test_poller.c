@@ -258,6 +258,7 @@ START_TEST(any_order_of_changes)
     struct poller *p = poller_new();
 
     srand((unsigned)_i);
+    memset(models, 0, sizeof models);
     for (int i = 0; i < MODEL_PAIRS; i++)
         pair_open(&models[i].pair);
     for (int step = 0; step < MODEL_STEPS; step++) {
