@@ -48,8 +48,8 @@
 /* The service manager is not told more often how many are here. */
 #define STATUS_US 1000000u
 /* Descriptors that are nobody's: the standard three, the poller, files, a start under way. */
-#define DESCRIPTORS_SPARE 24
-#define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 8)
+#define DESCRIPTORS_SPARE 14
+#define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 2)
 
 enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
 
@@ -106,10 +106,11 @@ struct parent {
     bool start_failing;
 };
 
-static const char usage_text[] =
+static const char synopsis[] =
     "usage: chatd [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n"
+    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n";
+static const char usage_text[] =
     "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
@@ -137,7 +138,7 @@ static const char usage_text[] =
 
 static _Noreturn void usage_error(const char *what, const char *why)
 {
-    fprintf(stderr, "chatd: %s: %s; try chatd -h\n", what, why);
+    fprintf(stderr, "chatd: %s: %s\n%s", what, why, synopsis);
     exit(EX_USAGE);
 }
 
@@ -250,8 +251,8 @@ static void option_number(struct options *o, int c, const char *text)
             usage_error("-x", "wants more than 0 seconds");
         break;
     default:
-        fputs(usage_text, stderr);
-        exit(EX_USAGE);
+        usage_error((char[]){'-', (char)optopt, '\0'},
+            c == ':' ? "wants an argument" : "no such option");
     }
 }
 
@@ -309,7 +310,7 @@ static void options_parse(struct parent *p, int argc, char **argv)
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, "adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
+    while ((c = getopt(argc, argv, ":adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
         option_take(p, c, optarg);
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");

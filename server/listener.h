@@ -17,7 +17,7 @@ struct poller;
 
 #define LISTENERS_MAX 64
 /* People who were told `full` and have not hung up yet. */
-#define REFUSALS_MAX 32
+#define REFUSALS_MAX 8
 /* Fits every socket's address as text. */
 #define LISTENER_TEXT_MAX 128
 
