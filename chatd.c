@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -23,9 +22,8 @@
 #include "server/detach.h"
 #include "server/hub.h"
 #include "server/listener.h"
-#include "server/log.h"
 #include "server/manager.h"
-#include "server/path.h"
+#include "server/options.h"
 #include "server/pidfile.h"
 #include "server/sandbox.h"
 #include "server/secret.h"
@@ -51,26 +49,6 @@
 #define DESCRIPTORS_SPARE 14
 #define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 2)
 
-enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
-
-struct options {
-    const char *addresses[LISTENERS_MAX];
-    size_t address_count;
-    unsigned long clients; /* 0: what the system allows */
-    unsigned long clients_each;
-    enum sandbox_mode sandbox;
-    const char *transcript; /* NULL: none */
-    bool sync;
-    bool detach;
-    bool authenticated;   /* names are login names, where the kernel knows them */
-    const char *pid_file; /* NULL: none */
-    const char *secret;   /* the file that holds it; NULL: none is asked for */
-    const char *user;     /* whom to give up root for; NULL: stay */
-    uint64_t empty_us;    /* exit when the room has been empty that long; 0: never */
-    mode_t mode;
-    struct hub_config hub;
-};
-
 static volatile sig_atomic_t got_stop; /* SIGTERM, SIGINT: how many */
 static volatile sig_atomic_t got_chld;
 static volatile sig_atomic_t got_usr1;
@@ -91,9 +69,6 @@ struct parent {
     size_t capacity;    /* workers that there is room for */
     char self[4096];
     const char *self_path;
-    char *transcript;  /* its absolute path */
-    char *pid_file;    /* the same; NULL: none was written */
-    char *secret_file; /* the same */
     char secret[SECRET_SIZE];
     struct accounts accounts; /* with -a */
     struct proctitle title;
@@ -105,220 +80,6 @@ struct parent {
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
     bool start_failing;
 };
-
-static const char synopsis[] =
-    "usage: chatd [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
-    "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n";
-static const char usage_text[] =
-    "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
-    "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
-    "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
-    "  -m CLIENTS  most clients at once (default: what descriptors and processes allow)\n"
-    "  -i CLIENTS  most clients from one address (default 0: no limit)\n"
-    "  -L SECONDS  a session must have given its name by then (default 60)\n"
-    "  -r RATE     lines a second from one client (default 0: no limit)\n"
-    "  -w SECONDS  how long the room waits for readers that are a whole log behind (default 1)\n"
-    "  -b BYTES    the room's log in memory (default 4194304)\n"
-    "  -S MODE     the workers' sandbox: auto, require, off (default auto)\n"
-    "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
-    "  -t FILE     transcript: appended to, and read back for history at start\n"
-    "  -s          a message is on the disk before anybody gets it\n"
-    "  -a          names over Unix-domain sockets are login names, and nobody else gets one\n"
-    "  -u USER     give up root for USER\n"
-    "  -p FILE     write the process ID there\n"
-    "  -k FILE     its first line is the secret that /pass must give\n"
-    "  -d          detach: return when the room is ready, and log to syslog\n"
-    "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
-    "  -v          report joins, leaves and workers too\n"
-    "  -h, -V      this help; the version\n";
-
-/* ---- Options ------------------------------------------------------------------------------------
- */
-
-static _Noreturn void usage_error(const char *what, const char *why)
-{
-    fprintf(stderr, "chatd: %s: %s\n%s", what, why, synopsis);
-    exit(EX_USAGE);
-}
-
-static unsigned long number_option(
-    int option, const char *text, unsigned long min, unsigned long max)
-{
-    char what[3] = {'-', (char)option, '\0'};
-    char why[128];
-    unsigned long value;
-
-    if (!number_parse(text, strlen(text), max, &value) || value < min) {
-        snprintf(why, sizeof(why), "wants a number from %lu to %lu", min, max);
-        usage_error(what, why);
-    }
-    return value;
-}
-
-/* Seconds, with a fraction where wanted. */
-static uint64_t seconds_option(int option, const char *text, double max)
-{
-    char what[3] = {'-', (char)option, '\0'};
-    char why[128];
-    char *end;
-    double value = strtod(text, &end);
-
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || !(value >= 0 && value <= max)) {
-        snprintf(why, sizeof(why), "wants seconds, from 0 to %.0f", max);
-        usage_error(what, why);
-    }
-    return (uint64_t)(value * 1e6);
-}
-
-static enum sandbox_mode sandbox_option(const char *text)
-{
-    if (strcmp(text, "auto") == 0)
-        return SANDBOX_AUTO;
-    if (strcmp(text, "require") == 0)
-        return SANDBOX_REQUIRE;
-    if (strcmp(text, "off") == 0)
-        return SANDBOX_OFF;
-    usage_error("-S", "wants auto, require or off");
-}
-
-static mode_t mode_option(const char *text)
-{
-    char *end;
-    unsigned long mode = strtoul(text, &end, 8);
-
-    if (text[0] < '0' || text[0] > '7' || *end != '\0' || mode > 0777)
-        usage_error("-M", "wants an octal mode, such as 0660");
-    return (mode_t)mode;
-}
-
-static void address_option(struct options *o, const char *text)
-{
-    struct address address;
-    const char *why = address_parse(&address, text);
-
-    if (why != NULL)
-        usage_error(text[0] == '\0' ? "-l" : text, why);
-    if (o->address_count == LISTENERS_MAX)
-        usage_error("-l", "too many addresses");
-    o->addresses[o->address_count++] = text;
-}
-
-static void options_default(struct options *o)
-{
-    memset(o, 0, sizeof(*o));
-    o->mode = 0660;
-    o->hub.log_bytes = 4u << 20;
-    o->hub.history = 20;
-    o->hub.login_us = 60 * 1000000u;
-    o->hub.wait_us = 1000000u;
-}
-
-static _Noreturn void print_and_exit(const char *text)
-{
-    fputs(text, stdout);
-    exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
-}
-
-/* The options that are numbers. */
-static void option_number(struct options *o, int c, const char *text)
-{
-    switch (c) {
-    case 'b':
-        o->hub.log_bytes = number_option(c, text, LOG_BYTES_MIN, LOG_BYTES_MAX);
-        break;
-    case 'H':
-        o->hub.history = (unsigned)number_option(c, text, 0, 1000000000);
-        break;
-    case 'i':
-        o->clients_each = number_option(c, text, 0, 1000000);
-        break;
-    case 'L':
-        o->hub.login_us = number_option(c, text, 1, 86400) * 1000000u;
-        break;
-    case 'm':
-        o->clients = number_option(c, text, 1, 1000000);
-        break;
-    case 'r':
-        o->hub.rate = (unsigned)number_option(c, text, 0, 1000000);
-        break;
-    case 'w':
-        o->hub.wait_us = seconds_option(c, text, 3600);
-        break;
-    case 'x':
-        o->empty_us = seconds_option(c, text, 1e8);
-        if (o->empty_us == 0)
-            usage_error("-x", "wants more than 0 seconds");
-        break;
-    default:
-        usage_error((char[]){'-', (char)optopt, '\0'},
-            c == ':' ? "wants an argument" : "no such option");
-    }
-}
-
-static void option_take(struct parent *p, int c, const char *text)
-{
-    struct options *o = &p->options;
-
-    switch (c) {
-    case 'h':
-        print_and_exit(usage_text);
-    case 'V':
-        print_and_exit("chatd " CHAT_VERSION "\n");
-    case 'v':
-        p->report.verbose = true;
-        break;
-    case 'l':
-        address_option(o, text);
-        break;
-    case 'a':
-        o->authenticated = true;
-        break;
-    case 'd':
-        o->detach = true;
-        break;
-    case 'k':
-        o->secret = text;
-        break;
-    case 'p':
-        o->pid_file = text;
-        break;
-    case 'u':
-        o->user = text;
-        break;
-    case 't':
-        o->transcript = text;
-        break;
-    case 's':
-        o->sync = true;
-        break;
-    case 'S':
-        o->sandbox = sandbox_option(text);
-        break;
-    case 'M':
-        o->mode = mode_option(text);
-        break;
-    default:
-        option_number(o, c, text);
-        break;
-    }
-}
-
-static void options_parse(struct parent *p, int argc, char **argv)
-{
-    struct options *o = &p->options;
-    int c;
-
-    options_default(o);
-    while ((c = getopt(argc, argv, ":adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
-        option_take(p, c, optarg);
-    if (optind < argc)
-        usage_error(argv[optind], "no arguments are wanted");
-    if (o->sync && o->transcript == NULL)
-        usage_error("-s", "needs a transcript, -t FILE");
-    if (o->address_count == 0 && p->sockets == 0)
-        o->addresses[o->address_count++] = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
-}
 
 /* ---- The process itself -----------------------------------------------------------------------
  */
@@ -516,7 +277,7 @@ static bool start_writer(struct parent *p, int file, uint64_t now)
     char name[] = WRITER_NAME;
     char sync[] = "-s";
     char room[TITLE_ROOM + 1];
-    char *argv[] = {name, p->transcript, sync, room, NULL};
+    char *argv[] = {name, p->options.transcript, sync, room, NULL};
     int pair[2];
 
     if (!p->options.sync)
@@ -536,7 +297,7 @@ static bool start_writer(struct parent *p, int file, uint64_t now)
 /* After its death, once a second until there is one again. */
 static void restart_writer(struct parent *p, uint64_t now)
 {
-    int file = transcript_open(p->transcript, false, &p->report);
+    int file = transcript_open(p->options.transcript, false, &p->report);
 
     p->writer_at = now + WRITER_RETRY_US;
     if (file == -1)
@@ -573,21 +334,22 @@ static int read_secret(struct parent *p, bool again)
 {
     const char *result = again ? "the old secret stays" : "nobody gets in";
 
-    if (p->secret_file == NULL)
+    if (p->options.secret_file == NULL)
         return 0;
-    switch (secret_read(p->secret_file, p->secret)) {
+    switch (secret_read(p->options.secret_file, p->secret)) {
     case SECRET_READ:
         break;
     case SECRET_EMPTY:
         report(&p->report, LOG_WARNING, "%s: no secret in its first line; nobody gets in",
-            p->secret_file);
+            p->options.secret_file);
         break;
     case SECRET_UNREADABLE:
-        report(&p->report, LOG_WARNING, "%s: %s; %s", p->secret_file, strerror(errno), result);
+        report(
+            &p->report, LOG_WARNING, "%s: %s; %s", p->options.secret_file, strerror(errno), result);
         break;
     case SECRET_EXPOSED:
         report(&p->report, again ? LOG_WARNING : LOG_ERR, "%s: must not be open to others%s%s",
-            p->secret_file, again ? "; " : "", again ? result : "");
+            p->options.secret_file, again ? "; " : "", again ? result : "");
         return EX_NOPERM;
     }
     return 0;
@@ -777,12 +539,15 @@ static int sandbox_check(struct parent *p)
 
 static int open_addresses(struct parent *p)
 {
+    struct options *o = &p->options;
     int status = 0;
 
+    if (o->address_count == 0 && p->sockets == 0)
+        o->addresses[o->address_count++] = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
     for (int i = 0; i < p->sockets && status == 0; i++)
         status = listeners_adopt(&p->listeners, MANAGER_FIRST_FD + i);
-    for (size_t i = 0; i < p->options.address_count && status == 0; i++)
-        status = listeners_open(&p->listeners, p->options.addresses[i], p->options.mode);
+    for (size_t i = 0; i < o->address_count && status == 0; i++)
+        status = listeners_open(&p->listeners, o->addresses[i], o->mode);
     return status;
 }
 
@@ -795,13 +560,10 @@ static int start_transcript(struct parent *p)
 
     if (file == NULL)
         return 0;
-    p->transcript = path_absolute(file);
-    if (p->transcript == NULL)
-        return EX_OSERR;
-    fd = transcript_open(p->transcript, true, &p->report);
+    fd = transcript_open(file, true, &p->report);
     if (fd == -1)
         return EX_CANTCREAT;
-    if (transcript_read_back(fd, p->transcript, p->hub, &p->report)) {
+    if (transcript_read_back(fd, file, p->hub, &p->report)) {
         status = start_writer(p, fd, clock_us()) ? 0 : EX_OSERR;
         if (status != 0)
             report(
@@ -815,10 +577,7 @@ static int write_pid_file(struct parent *p)
 {
     const char *file = p->options.pid_file;
 
-    if (file == NULL)
-        return 0;
-    p->pid_file = path_absolute(file);
-    if (p->pid_file != NULL && pidfile_write(file))
+    if (file == NULL || pidfile_write(file))
         return 0;
     report(&p->report, LOG_ERR, "%s: %s", file, strerror(errno));
     return EX_CANTCREAT;
@@ -852,18 +611,6 @@ static void wait_for_writer(const struct parent *p)
         nanosleep(&step, NULL);
 }
 
-/* The secret is asked for from the first moment on, even if it cannot be read. */
-static int start_secret(struct parent *p)
-{
-    if (p->options.secret == NULL)
-        return 0;
-    p->secret_file = path_absolute(p->options.secret);
-    if (p->secret_file == NULL)
-        return EX_OSERR;
-    p->options.hub.secret = p->secret;
-    return read_secret(p, false);
-}
-
 static int start(struct parent *p)
 {
     int status = find_capacity(p);
@@ -871,7 +618,7 @@ static int start(struct parent *p)
     if (status == 0)
         status = sandbox_check(p);
     if (status == 0)
-        status = start_secret(p);
+        status = read_secret(p, false);
     if (status == 0)
         status = read_accounts(p);
     if (status != 0)
@@ -886,6 +633,8 @@ static int start(struct parent *p)
     p->options.hub.signal_worker = signal_worker;
     p->options.hub.name_reserved = p->options.authenticated ? is_login : NULL;
     p->options.hub.context = p;
+    if (p->options.secret_file != NULL)
+        p->options.hub.secret = p->secret;
     p->hub = hub_new(&p->options.hub);
     if (p->hub == NULL) {
         report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
@@ -944,7 +693,8 @@ int main(int argc, char **argv)
         transcript_writer_main(&p.title, argv[1], strcmp(argv[2], "-s") == 0);
     standard_descriptors();
     p.sockets = manager_sockets();
-    options_parse(&p, argc, argv);
+    options_read(&p.options, argc, argv);
+    p.report.verbose = p.options.verbose;
     descriptors_close_from(MANAGER_FIRST_FD + p.sockets);
     manager_open(&p.manager);
     if (manager_reads_stderr())
@@ -966,8 +716,8 @@ int main(int argc, char **argv)
     listeners_close(&p.listeners);
     hub_free(p.hub);
     wait_for_writer(&p);
-    if (p.pid_file != NULL)
-        pidfile_remove(p.pid_file);
+    if (p.options.pid_file != NULL)
+        pidfile_remove(p.options.pid_file);
     poller_free(p.poller);
     accounts_free(&p.accounts);
     return status;

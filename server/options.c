@@ -1,0 +1,231 @@
+/* options.c: see options.h. */
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "../protocol.h"
+#include "log.h"
+#include "path.h"
+
+static const char synopsis[] =
+    "usage: chatd [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
+    "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
+    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n";
+static const char usage_text[] =
+    "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
+    "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
+    "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
+    "  -m CLIENTS  most clients at once (default: what descriptors and processes allow)\n"
+    "  -i CLIENTS  most clients from one address (default 0: no limit)\n"
+    "  -L SECONDS  a session must have given its name by then (default 60)\n"
+    "  -r RATE     lines a second from one client (default 0: no limit)\n"
+    "  -w SECONDS  how long the room waits for readers that are a whole log behind (default 1)\n"
+    "  -b BYTES    the room's log in memory (default 4194304)\n"
+    "  -S MODE     the workers' sandbox: auto, require, off (default auto)\n"
+    "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
+    "  -t FILE     transcript: appended to, and read back for history at start\n"
+    "  -s          a message is on the disk before anybody gets it\n"
+    "  -a          names over Unix-domain sockets are login names, and nobody else gets one\n"
+    "  -u USER     give up root for USER\n"
+    "  -p FILE     write the process ID there\n"
+    "  -k FILE     its first line is the secret that /pass must give\n"
+    "  -d          detach: return when the room is ready, and log to syslog\n"
+    "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
+    "  -v          report joins, leaves and workers too\n"
+    "  -h, -V      this help; the version\n";
+
+static _Noreturn void usage_error(const char *what, const char *why)
+{
+    fprintf(stderr, "chatd: %s: %s\n%s", what, why, synopsis);
+    exit(EX_USAGE);
+}
+
+static unsigned long number_option(
+    int option, const char *text, unsigned long min, unsigned long max)
+{
+    char what[3] = {'-', (char)option, '\0'};
+    char why[128];
+    unsigned long value;
+
+    if (!number_parse(text, strlen(text), max, &value) || value < min) {
+        snprintf(why, sizeof(why), "wants a number from %lu to %lu", min, max);
+        usage_error(what, why);
+    }
+    return value;
+}
+
+/* Seconds, with a fraction where wanted. */
+static uint64_t seconds_option(int option, const char *text, double max)
+{
+    char what[3] = {'-', (char)option, '\0'};
+    char why[128];
+    char *end;
+    double value = strtod(text, &end);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || !(value >= 0 && value <= max)) {
+        snprintf(why, sizeof(why), "wants seconds, from 0 to %.0f", max);
+        usage_error(what, why);
+    }
+    return (uint64_t)(value * 1e6);
+}
+
+static enum sandbox_mode sandbox_option(const char *text)
+{
+    if (strcmp(text, "auto") == 0)
+        return SANDBOX_AUTO;
+    if (strcmp(text, "require") == 0)
+        return SANDBOX_REQUIRE;
+    if (strcmp(text, "off") == 0)
+        return SANDBOX_OFF;
+    usage_error("-S", "wants auto, require or off");
+}
+
+static mode_t mode_option(const char *text)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+
+    if (text[0] < '0' || text[0] > '7' || *end != '\0' || mode > 0777)
+        usage_error("-M", "wants an octal mode, such as 0660");
+    return (mode_t)mode;
+}
+
+static void address_option(struct options *o, const char *text)
+{
+    struct address address;
+    const char *why = address_parse(&address, text);
+
+    if (why != NULL)
+        usage_error(text[0] == '\0' ? "-l" : text, why);
+    if (o->address_count == LISTENERS_MAX)
+        usage_error("-l", "too many addresses");
+    o->addresses[o->address_count++] = text;
+}
+
+/* Whoever gives an option twice means the last. */
+static char *path_option(int option, const char *text)
+{
+    char what[3] = {'-', (char)option, '\0'};
+    char *path = text[0] == '\0' ? NULL : path_absolute(text);
+
+    if (path == NULL)
+        usage_error(what, text[0] == '\0' ? "wants a file" : strerror(errno));
+    return path;
+}
+
+static void options_default(struct options *o)
+{
+    memset(o, 0, sizeof(*o));
+    o->mode = 0660;
+    o->hub.log_bytes = 4u << 20;
+    o->hub.history = 20;
+    o->hub.login_us = 60 * 1000000u;
+    o->hub.wait_us = 1000000u;
+}
+
+static _Noreturn void print_and_exit(const char *text, const char *more)
+{
+    fputs(text, stdout);
+    fputs(more, stdout);
+    exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
+}
+
+/* The options that are numbers. */
+static void option_number(struct options *o, int c, const char *text)
+{
+    switch (c) {
+    case 'b':
+        o->hub.log_bytes = number_option(c, text, LOG_BYTES_MIN, LOG_BYTES_MAX);
+        break;
+    case 'H':
+        o->hub.history = (unsigned)number_option(c, text, 0, 1000000000);
+        break;
+    case 'i':
+        o->clients_each = number_option(c, text, 0, 1000000);
+        break;
+    case 'L':
+        o->hub.login_us = number_option(c, text, 1, 86400) * 1000000u;
+        break;
+    case 'm':
+        o->clients = number_option(c, text, 1, 1000000);
+        break;
+    case 'r':
+        o->hub.rate = (unsigned)number_option(c, text, 0, 1000000);
+        break;
+    case 'w':
+        o->hub.wait_us = seconds_option(c, text, 3600);
+        break;
+    case 'x':
+        o->empty_us = seconds_option(c, text, 1e8);
+        if (o->empty_us == 0)
+            usage_error("-x", "wants more than 0 seconds");
+        break;
+    default:
+        usage_error(
+            (char[]){'-', (char)optopt, '\0'}, c == ':' ? "wants an argument" : "no such option");
+    }
+}
+
+static void option_take(struct options *o, int c, const char *text)
+{
+    switch (c) {
+    case 'h':
+        print_and_exit(synopsis, usage_text);
+    case 'V':
+        print_and_exit("chatd " CHAT_VERSION "\n", "");
+    case 'v':
+        o->verbose = true;
+        break;
+    case 'l':
+        address_option(o, text);
+        break;
+    case 'a':
+        o->authenticated = true;
+        break;
+    case 'd':
+        o->detach = true;
+        break;
+    case 'k':
+        o->secret_file = path_option(c, text);
+        break;
+    case 'p':
+        o->pid_file = path_option(c, text);
+        break;
+    case 'u':
+        o->user = text;
+        break;
+    case 't':
+        o->transcript = path_option(c, text);
+        break;
+    case 's':
+        o->sync = true;
+        break;
+    case 'S':
+        o->sandbox = sandbox_option(text);
+        break;
+    case 'M':
+        o->mode = mode_option(text);
+        break;
+    default:
+        option_number(o, c, text);
+        break;
+    }
+}
+
+void options_read(struct options *o, int argc, char **argv)
+{
+    int c;
+
+    options_default(o);
+    while ((c = getopt(argc, argv, ":adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
+        option_take(o, c, optarg);
+    if (optind < argc)
+        usage_error(argv[optind], "no arguments are wanted");
+    if (o->sync && o->transcript == NULL)
+        usage_error("-s", "needs a transcript, -t FILE");
+}

@@ -1,0 +1,43 @@
+/*
+ * options.h: what the command line asks of chatd.
+ */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "hub.h"
+#include "listener.h"
+
+enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
+
+/* Paths of files are absolute and allocated, for the life of the program. */
+struct options {
+    const char *addresses[LISTENERS_MAX];
+    size_t address_count;
+    unsigned long clients; /* 0: what the system allows */
+    unsigned long clients_each;
+    enum sandbox_mode sandbox;
+    char *transcript; /* NULL: none */
+    bool sync;
+    bool verbose;
+    bool detach;
+    bool authenticated; /* names are login names, where the kernel knows them */
+    char *pid_file;     /* NULL: none */
+    char *secret_file;  /* NULL: no secret is asked for */
+    const char *user;   /* whom to give up root for; NULL: stay */
+    uint64_t empty_us;  /* exit when the room has been empty that long; 0: never */
+    mode_t mode;
+    struct hub_config hub;
+};
+
+/*
+ * Reads them; what is not given has its default, but for the addresses. Exits after -h and -V, and
+ * where the command line is wrong. Call it before any chdir().
+ */
+void options_read(struct options *, int argc, char **argv);
+
+#endif
