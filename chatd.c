@@ -72,10 +72,11 @@ struct parent {
     char secret[SECRET_SIZE];
     struct accounts accounts; /* with -a */
     struct proctitle title;
-    char where[256];      /* the addresses */
-    size_t titled;        /* members that the title tells of */
-    size_t told;          /* that the service manager was told of */
-    uint64_t told_at;     /* when */
+    char where[256];  /* the addresses */
+    size_t titled;    /* members that the title tells of */
+    size_t told;      /* that the service manager was told of */
+    uint64_t told_at; /* when */
+    uint64_t started;
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
     bool start_failing;
@@ -377,6 +378,14 @@ static void reload(struct parent *p)
 /* ---- The loop ----------------------------------------------------------------------------------
  */
 
+static void report_status(struct parent *p, uint64_t now)
+{
+    report(&p->report, LOG_NOTICE,
+        "status: chatd " CHAT_VERSION ", pid %ld, up %llu s, on %s, for at most %zu clients",
+        (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->where, p->capacity);
+    hub_report(p->hub, now);
+}
+
 static void stop(struct parent *p, const char *why, uint64_t now)
 {
     if (p->stop_at != 0)
@@ -396,7 +405,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
     }
     if (got_usr1) {
         got_usr1 = 0;
-        hub_report(p->hub, now);
+        report_status(p, now);
     }
     if (got_hup) {
         got_hup = 0;
@@ -670,6 +679,7 @@ static int detach(struct parent *p)
 static void be_ready(struct parent *p)
 {
     listeners_describe(&p->listeners, p->where, sizeof(p->where));
+    p->started = clock_us();
     show_title(p, 0);
     listeners_announce(&p->listeners);
     manager_say(&p->manager, "READY=1\nSTATUS=0 members, %s", p->where);

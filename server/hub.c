@@ -980,34 +980,3 @@ void hub_signal_all(struct hub *hub, int signal)
         if (!m->reaped)
             hub->config.signal_worker(hub->config.context, m->pid, signal);
 }
-
-static void report_member(const struct hub *hub, const struct member *m)
-{
-    static const char *const states[] = {"preparing", "named", "joined", "posting", "leaving"};
-    uint64_t lag = m->out.reads_log && !m->deaf ? log_head(hub->log) - m->out.cursor : 0;
-
-    report(hub->config.report, LOG_NOTICE,
-        "%s %s: %s, pid %ld, %llu s here, %llu bytes behind, %zu queued, %llu lines, %llu skipped",
-        m->peer, m->name[0] != '\0' ? m->name : "-", states[m->state], (long)m->pid,
-        (unsigned long long)((hub->now - m->arrived) / 1000000u), (unsigned long long)lag,
-        m->out.bytes, (unsigned long long)m->received, (unsigned long long)m->skipped);
-}
-
-void hub_report(struct hub *hub, uint64_t now)
-{
-    const struct counters *c = &hub->counters;
-
-    hub->now = now;
-    report(hub->config.report, LOG_NOTICE,
-        "%zu members, %zu workers, %llu logins; lines: %llu received, %llu echoed, %llu answered, "
-        "%llu refused, %llu goodbyes; %llu gaps of %llu events; %llu faults",
-        hub->members, hub->workers, (unsigned long long)c->logins, (unsigned long long)c->received,
-        (unsigned long long)c->echoed, (unsigned long long)c->answered,
-        (unsigned long long)c->refused, (unsigned long long)c->ended, (unsigned long long)c->gaps,
-        (unsigned long long)c->skipped, (unsigned long long)c->faults);
-    report(hub->config.report, LOG_NOTICE, "log: %llu of %zu bytes, %llu bytes in all",
-        (unsigned long long)(log_head(hub->log) - log_tail(hub->log)), log_size(hub->log),
-        (unsigned long long)log_head(hub->log));
-    for (const struct member *m = hub->first; m != NULL; m = m->next)
-        report_member(hub, m);
-}
