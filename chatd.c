@@ -79,6 +79,7 @@ struct parent {
     uint64_t started;
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
+    struct report_limit refusals;
     bool start_failing;
 };
 
@@ -250,7 +251,8 @@ static void let_in(struct parent *p, const struct visitor *v, uint64_t now)
     int fd;
 
     if (refusal != NULL) {
-        report(&p->report, LOG_INFO, "%s: refused: %s", v->peer, refusal);
+        report_limited(
+            &p->report, &p->refusals, now, LOG_INFO, "%s: refused: %s", v->peer, refusal);
         listeners_refuse(&p->listeners, v, refusal, now);
         return;
     }
@@ -542,7 +544,7 @@ static int sandbox_check(struct parent *p)
             sandbox_name(tier));
         return EX_NOPERM;
     }
-    report(&p->report, LOG_INFO, "sandbox: %s", sandbox_name(tier));
+    report(&p->report, LOG_NOTICE, "sandbox: %s", sandbox_name(tier));
     return 0;
 }
 
@@ -659,6 +661,16 @@ static int start(struct parent *p)
     return status;
 }
 
+/* A log is kept; a terminal is looked at, perhaps with a chat(1) on it. */
+static void report_prepare(struct parent *p)
+{
+    bool kept = p->options.detach || !isatty(STDERR_FILENO);
+
+    p->report.level = p->options.verbose ? LOG_DEBUG : kept ? LOG_INFO : LOG_NOTICE;
+    if (manager_reads_stderr())
+        p->report.to = REPORT_JOURNAL;
+}
+
 /* -d: from here on this is the child, which is on its own when it is ready. */
 static int detach(struct parent *p)
 {
@@ -704,11 +716,9 @@ int main(int argc, char **argv)
     standard_descriptors();
     p.sockets = manager_sockets();
     options_read(&p.options, argc, argv);
-    p.report.verbose = p.options.verbose;
     descriptors_close_from(MANAGER_FIRST_FD + p.sockets);
     manager_open(&p.manager);
-    if (manager_reads_stderr())
-        p.report.to = REPORT_JOURNAL;
+    report_prepare(&p);
     status = detach(&p);
     if (status != 0)
         return status;

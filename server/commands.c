@@ -3,6 +3,7 @@
  * goes to the log for all, everything else to the one who asked.
  */
 #include <string.h>
+#include <syslog.h>
 
 #include "hub_private.h"
 
@@ -121,6 +122,8 @@ static enum taken rename_to(struct hub *hub, struct member *m, struct span text)
         return LINE_LATER;
     hub_list_changed(hub);
     hub_event(hub, "nick", old, m->name, (struct span){NULL, 0}, m->id);
+    report_limited(hub->config.report, &hub->renames, hub->now, LOG_INFO,
+        "%s: %s is now %s (pid %ld)", m->peer, old, m->name, (long)m->pid);
     title = item_title(m);
     if (title != NULL)
         outbox_put(hub, m, title);

@@ -426,10 +426,25 @@ static void member_unseat(struct hub *hub, struct member *m)
     }
 }
 
+static const char *name_of(const struct member *m)
+{
+    return m->name[0] != '\0' ? m->name : "nobody";
+}
+
+/* Who never had a name may be one of a million. */
+static void report_leave(struct hub *hub, const struct member *m, const char *reason)
+{
+    if (m->named)
+        report(hub->config.report, LOG_INFO, "%s: %s %s (pid %ld)", m->peer, m->name, reason,
+            (long)m->pid);
+    else
+        report_limited(hub->config.report, &hub->strangers, hub->now, LOG_INFO,
+            "%s: %s %s (pid %ld)", m->peer, name_of(m), reason, (long)m->pid);
+}
+
 void member_leave(struct hub *hub, struct member *m, const char *reason, struct span text)
 {
-    report(hub->config.report, LOG_INFO, "%s: %s %s (pid %ld)", m->peer,
-        m->name[0] != '\0' ? m->name : "nobody", reason, (long)m->pid);
+    report_leave(hub, m, reason);
     m->out.limit = m->out.reads_log ? log_head(hub->log) : m->out.cursor;
     m->progress = hub->now;
     if (m->seat != NULL && m->seat->member == m) {
@@ -468,9 +483,9 @@ void member_fault(struct hub *hub, struct member *m, const char *why)
     struct span none = {NULL, 0};
 
     hub->counters.faults++;
-    if (report_due(&hub->fault_reported, hub->now, 1000000u))
-        report(hub->config.report, LOG_WARNING, "%s: worker %ld broke the rules (%s); ended",
-            m->peer, (long)m->pid, why);
+    report_limited(hub->config.report, &hub->faults, hub->now, LOG_WARNING,
+        "%s: %s: worker broke the rules (%s); ended (pid %ld)", m->peer, name_of(m), why,
+        (long)m->pid);
     member_kill(hub, m);
     if (m->state != MEMBER_LEAVING)
         member_leave(hub, m, "crashed", none);

@@ -220,7 +220,9 @@ struct hub {
     struct seat *seats[256];
     struct seat *seats_oldest; /* those whose session is over, in the order of their ends */
     struct seat *seats_newest;
-    uint64_t fault_reported;
+    struct report_limit faults; /* of workers */
+    struct report_limit strangers;
+    struct report_limit renames;
 
     struct member *stuck; /* whose input could not be kept for want of memory: it is in scratch */
     size_t stuck_len;

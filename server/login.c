@@ -53,7 +53,8 @@ static enum taken take_pass(struct hub *hub, struct member *m, struct span given
     /* Guessing is slow: the answer takes its time, and then the connection is gone. */
     if (!m->wrong) {
         m->wrong = true;
-        report(hub->config.report, LOG_NOTICE, "%s: wrong secret", m->peer);
+        report_limited(hub->config.report, &hub->strangers, hub->now, LOG_NOTICE,
+            "%s: wrong secret (pid %ld)", m->peer, (long)m->pid);
         member_pause(hub, m, PAUSE_UNTIL_WAKE, hub->now + WRONG_PASS_US);
         return LINE_LATER;
     }
@@ -127,7 +128,8 @@ void login_late(struct hub *hub, struct member *m)
 {
     (void)outbox_say(hub, m, "error login-timeout no name within %llu seconds",
         (unsigned long long)(hub->config.login_us / 1000000u));
-    report(hub->config.report, LOG_INFO, "%s: gave no name in time", m->peer);
+    report_limited(hub->config.report, &hub->strangers, hub->now, LOG_INFO,
+        "%s: gave no name in time (pid %ld)", m->peer, (long)m->pid);
     member_leave(hub, m, "lost", (struct span){NULL, 0});
 }
 

@@ -36,7 +36,7 @@ static const char usage_text[] =
     "  -k FILE     its first line is the secret that /pass must give\n"
     "  -d          detach: return when the room is ready, and log to syslog\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
-    "  -v          report joins, leaves and workers too\n"
+    "  -v          log more: the ends of workers, and, on a terminal, joins and leaves\n"
     "  -h, -V      this help; the version\n";
 
 static _Noreturn void usage_error(const char *what, const char *why)

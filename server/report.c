@@ -13,6 +13,9 @@
 
 /* A line of at most PIPE_BUF bytes is written to a pipe whole or, after poll says so, at once. */
 #define REPORT_MAX 512
+/* Of lines that strangers can cause at will, so many in such a time. */
+#define LIMIT_LINES 10
+#define LIMIT_US 1000000u
 
 static void write_stderr(const struct report *report, int priority, const char *text)
 {
@@ -27,18 +30,12 @@ static void write_stderr(const struct report *report, int priority, const char *
         return; /* there is nobody left to tell */
 }
 
-void report(const struct report *report, int priority, const char *format, ...)
+static void vreport(const struct report *report, int priority, const char *format, va_list ap)
 {
     char text[REPORT_MAX];
     char clean[3 * REPORT_MAX + 1];
-    int n;
-    va_list ap;
+    int n = vsnprintf(text, sizeof(text), format, ap);
 
-    if (priority >= LOG_INFO && !report->verbose)
-        return;
-    va_start(ap, format);
-    n = vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
     if (n < 0)
         return;
     clean[text_clean(clean, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1)] = '\0';
@@ -48,10 +45,42 @@ void report(const struct report *report, int priority, const char *format, ...)
         syslog_line(report->syslog, "chatd", priority, clean);
 }
 
-bool report_due(uint64_t *last, uint64_t now, uint64_t every_us)
+void report(const struct report *report, int priority, const char *format, ...)
 {
-    if (*last != 0 && now - *last < every_us)
+    va_list ap;
+
+    if (priority > report->level)
+        return;
+    va_start(ap, format);
+    vreport(report, priority, format, ap);
+    va_end(ap);
+}
+
+static bool limit_passes(struct report_limit *limit, uint64_t now)
+{
+    if (now - limit->since >= LIMIT_US) {
+        limit->since = now;
+        limit->said = 0;
+    }
+    if (limit->said == LIMIT_LINES) {
+        limit->left++;
         return false;
-    *last = now;
+    }
+    limit->said++;
     return true;
+}
+
+void report_limited(const struct report *r, struct report_limit *limit, uint64_t now, int priority,
+    const char *format, ...)
+{
+    va_list ap;
+
+    if (priority > r->level || !limit_passes(limit, now))
+        return;
+    if (limit->left > 0)
+        report(r, priority, "%lu lines like the next were left out", limit->left);
+    limit->left = 0;
+    va_start(ap, format);
+    vreport(r, priority, format, ap);
+    va_end(ap);
 }

@@ -16,8 +16,15 @@ enum report_to {
 
 struct report {
     enum report_to to;
-    int syslog;   /* of syslog_connect() */
-    bool verbose; /* report LOG_INFO and LOG_DEBUG too */
+    int syslog; /* of syslog_connect() */
+    int level;  /* what is more detailed than this priority (LOG_INFO, ...) is not said */
+};
+
+/* How often something that strangers can cause at will was said. Zero at first. */
+struct report_limit {
+    uint64_t since;     /* this second began then */
+    unsigned said;      /* in it */
+    unsigned long left; /* out, since the last line that was said */
 };
 
 /*
@@ -27,7 +34,9 @@ struct report {
 void report(const struct report *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* True at most once in so many microseconds: *last is the caller's, zero at first. */
-bool report_due(uint64_t *last, uint64_t now, uint64_t every_us);
+/* The same, a few times a second at most: then only how many lines were left out. now is in
+ * microseconds, of any clock that does not step back. */
+void report_limited(const struct report *, struct report_limit *, uint64_t now, int priority,
+    const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 #endif
