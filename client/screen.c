@@ -59,6 +59,16 @@ void outbuf_number(struct outbuf *out, unsigned long number)
     outbuf_puts(out, digits);
 }
 
+void outbuf_clean(struct outbuf *out, const char *bytes, size_t len)
+{
+    if (text_is_clean(bytes, len))
+        outbuf_add(out, bytes, len);
+    else if (outbuf_make_room(out, 3 * len))
+        out->len += text_clean(out->at + out->len, bytes, len);
+    else
+        out->lost = true;
+}
+
 void outbuf_free(struct outbuf *out)
 {
     free(out->at);
@@ -144,4 +154,78 @@ struct cluster cluster_first(const char *text, size_t len)
         before = cp;
     }
     return cluster;
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+/* The length of the SGR sequence that begins there, if one does. */
+static size_t sgr_len(const char *at, const char *end)
+{
+    const char *m = *at == '\x1b' ? memchr(at, 'm', (size_t)(end - at)) : NULL;
+
+    return m != NULL ? (size_t)(m + 1 - at) : 0;
+}
+
+static bool is_blank(const char *at)
+{
+    return *at == ' ' || *at == '\t';
+}
+
+/* Goes to the next word, and to the column where it begins. */
+static const char *blanks_skip(const char *at, const char *end, size_t *column)
+{
+    for (; at < end && is_blank(at); at++)
+        *column = *at == ' ' ? *column + 1 : (*column / 8 + 1) * 8;
+    return at;
+}
+
+/* Goes to the next place for a break, and counts the columns up to it. */
+static const char *word_skip(const char *at, const char *end, size_t *columns)
+{
+    while (at < end && !is_blank(at)) {
+        size_t sgr = sgr_len(at, end);
+        struct cluster cluster = {.len = sgr};
+
+        if (sgr == 0)
+            cluster = cluster_first(at, (size_t)(end - at));
+        if (cluster.columns > 1 && *columns != 0)
+            break;
+        at += cluster.len;
+        *columns += cluster.columns;
+        if (cluster.columns > 1)
+            break;
+    }
+    return at;
+}
+
+static void add_blanks(struct outbuf *out, size_t n)
+{
+    while (n-- > 0)
+        outbuf_puts(out, " ");
+}
+
+void outbuf_wrap(struct outbuf *out, const char *text, size_t len, size_t columns, size_t indent)
+{
+    const char *end = text + len;
+    size_t column = 0;
+
+    while (text < end) {
+        size_t begin = column;
+        const char *word = blanks_skip(text, end, &begin);
+        size_t width = 0;
+
+        text = word_skip(word, end, &width);
+        if (begin + width > columns && width != 0 && indent + width <= columns) {
+            outbuf_puts(out, "\n");
+            column = 0;
+            begin = indent;
+        }
+        if (width != 0) {
+            add_blanks(out, begin - column);
+            column = begin + width;
+        }
+        outbuf_add(out, word, (size_t)(text - word));
+        if (column > columns)
+            column %= columns;
+    }
 }

@@ -25,6 +25,8 @@ struct outbuf {
 void outbuf_add(struct outbuf *, const char *bytes, size_t len);
 void outbuf_puts(struct outbuf *, const char *text);
 void outbuf_number(struct outbuf *, unsigned long);
+/* Adds what text_clean() makes of the bytes. */
+void outbuf_clean(struct outbuf *, const char *bytes, size_t len);
 void outbuf_free(struct outbuf *);
 
 /*
@@ -42,5 +44,13 @@ struct cluster {
 
 /* The first cluster of clean text; len >= 1. */
 struct cluster cluster_first(const char *text, size_t len);
+
+/*
+ * Adds clean text, in which SGR sequences may stand, broken into rows: between words, and beside
+ * wide characters, for Chinese and Japanese have no blanks. Later rows are indented. Tabs become
+ * spaces. A word that is longer than a row (a link, often) is left to the terminal to break, so
+ * that it can be copied in one piece.
+ */
+void outbuf_wrap(struct outbuf *, const char *text, size_t len, size_t columns, size_t indent);
 
 #endif
