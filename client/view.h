@@ -8,20 +8,10 @@
 #define CLIENT_VIEW_H
 
 #include "../protocol.h"
+#include "roster.h"
 #include "screen.h"
 #include <stdbool.h>
 #include <stddef.h>
-
-/* Names remembered for the users list; a room is never that full, a hostile server may say so. */
-#define VIEW_NAMES_MAX 100000
-
-/* Who is here: sorted without regard to ASCII case once a list is complete. */
-struct view_names {
-    char (*at)[NAME_LEN_MAX + 1];
-    size_t len;
-    size_t size;
-    bool sorted;
-};
 
 /*
  * Zeroed memory is a view for a pipe: one line per event, no colour, no wrapping. The caller sets
@@ -30,15 +20,15 @@ struct view_names {
 struct view {
     bool terminal;    /* short times, day lines, marks around the past */
     bool colour;      /* SGR sequences */
-    bool quiet;       /* no joins, quits, notes, and no list at the beginning */
+    bool quiet;       /* no joins, quits, notes, nor who is there at the beginning */
     unsigned columns; /* wrap there; 0: do not wrap */
 
     char name[NAME_LEN_MAX + 1]; /* one's own; empty until `you` */
     bool present;                /* `you` has come: what comes now is no history */
     bool marked;                 /* the past has its mark */
-    int day;                     /* the last event's local day, as year * 366 + day of year */
+    int day;                     /* the last event's, in local time; 0: none yet */
     unsigned long count;         /* how many are here */
-    struct view_names names;
+    struct roster roster;
     struct outbuf line; /* the line being made */
 };
 

@@ -1,0 +1,549 @@
+/*
+ * view.c: an event becomes a line of clean text with SGR sequences in it, and the line goes out,
+ * wrapped where the width is known.
+ */
+#include "view.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#define SGR_NONE "\x1b[m"
+#define SGR_BOLD "\x1b[1m"
+#define SGR_DIM "\x1b[2m"
+#define SGR_RED "\x1b[31m"
+#define SGR_GREEN "\x1b[32m"
+
+/* Of each cleaned name, and of each name that is kept. */
+#define NAME_SIZE (NAME_LEN_MAX + 1)
+
+/* A users list that was asked for names that many bytes of names, and says how many are left. */
+#define LIST_MAX 4096
+/* Where the width is not known, a line should not be longer than that without need. */
+#define COLUMNS_USUAL 80
+
+/* ---- The line that is being made ------------------------------------------------------------ */
+
+static void paint(struct view *view, const char *sgr)
+{
+    if (view->colour)
+        outbuf_puts(&view->line, sgr);
+}
+
+static void put(struct view *view, const char *text)
+{
+    outbuf_puts(&view->line, text);
+}
+
+static void put_span(struct view *view, struct span text)
+{
+    outbuf_clean(&view->line, text.at, text.len);
+}
+
+static void put_name(struct view *view, struct span name)
+{
+    char clean[NAME_SIZE];
+
+    name_take(clean, name);
+    put(view, clean);
+}
+
+/*
+ * Contrast 3.7 or more with black and with white, each of a hue of its own, none of them green:
+ * that is oneself. The hash (FNV-1a) is the same everywhere, so everybody talks of the same colour.
+ */
+static void paint_name(struct view *view, struct span name)
+{
+    static const unsigned char colours[] = {160, 130, 100, 30, 32, 62, 98, 133, 162};
+    char clean[NAME_SIZE];
+    char folded[NAME_SIZE];
+    uint32_t hash = 2166136261u;
+
+    name_take(clean, name);
+    name_fold(folded, clean);
+    for (const char *at = folded; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    paint(view, "\x1b[38;5;");
+    if (view->colour)
+        outbuf_number(&view->line, colours[hash % sizeof colours]);
+    paint(view, "m");
+}
+
+/* Later rows begin behind the time, or where there is no room for that, a little in. */
+static size_t line_indent(const struct view *view)
+{
+    return view->columns < COLUMNS_USUAL / 2 ? 2 : strlen("12:00 ");
+}
+
+static void line_end(struct view *view, struct outbuf *out)
+{
+    paint(view, SGR_NONE);
+    if (view->columns != 0)
+        outbuf_wrap(out, view->line.at, view->line.len, view->columns, line_indent(view));
+    else
+        outbuf_add(out, view->line.at, view->line.len);
+    outbuf_puts(out, "\n");
+    out->lost = out->lost || view->line.lost;
+    view->line.len = 0;
+    view->line.lost = false;
+}
+
+/* ---- Time --------------------------------------------------------------------------------- */
+
+static struct tm local_time(uint64_t stamp)
+{
+    time_t seconds = (time_t)(stamp / 1000000);
+    struct tm time = {.tm_mday = 1};
+
+    localtime_r(&seconds, &time);
+    return time;
+}
+
+static void put_time(struct view *view, const struct tm *time)
+{
+    char text[64];
+    size_t len;
+
+    if (view->terminal)
+        len = strftime(text, sizeof text, "%H:%M ", time);
+    else
+        len = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S ", time);
+    outbuf_add(&view->line, text, len);
+}
+
+static void put_day(struct view *view, const struct tm *time)
+{
+    char text[64];
+
+    outbuf_add(&view->line, text, strftime(text, sizeof text, "%A %Y-%m-%d", time));
+}
+
+static void mark_begin(struct view *view)
+{
+    paint(view, SGR_DIM);
+    put(view, "-- ");
+}
+
+static void mark_end(struct view *view, struct outbuf *out)
+{
+    put(view, " --");
+    line_end(view, out);
+}
+
+/* Lines between events, on a terminal: where the past begins, and where another day does. */
+static void view_mark(struct view *view, bool past, const struct tm *time, struct outbuf *out)
+{
+    int day = time->tm_year * 366 + time->tm_yday;
+    bool past_begins = past && !view->marked;
+
+    if (past_begins || (view->day != 0 && view->day != day)) {
+        mark_begin(view);
+        put(view, past_begins ? "earlier, " : "");
+        put_day(view, time);
+        mark_end(view, out);
+    }
+    view->marked = view->marked || past;
+    view->day = day;
+}
+
+/* Events of the room before `you`: what one was not there for. */
+static bool event_is_past(const struct view *view, const struct event *event)
+{
+    return !view->present && (verb_is_room(event->verb) || event->verb == VERB_GAP);
+}
+
+/* The time; behind it dim text where what happened matters less than what is said, or is past. */
+static void line_begin(struct view *view, const struct event *event, bool dim, struct outbuf *out)
+{
+    struct tm time = local_time(event->stamp);
+    bool past = event_is_past(view, event);
+
+    if (view->terminal)
+        view_mark(view, past, &time, out);
+    paint(view, SGR_DIM);
+    put_time(view, &time);
+    if (!dim && !past)
+        paint(view, SGR_NONE);
+}
+
+/* ---- Messages ------------------------------------------------------------------------------- */
+
+static bool name_is_own(const struct view *view, struct span name)
+{
+    char clean[NAME_SIZE];
+
+    name_take(clean, name);
+    return *view->name != '\0' && strcasecmp(clean, view->name) == 0;
+}
+
+/* One's own lines are green, of others' the name has its colour; the past has none. */
+static void show_message(struct view *view, const struct event *event, struct outbuf *out)
+{
+    bool past = event_is_past(view, event);
+    bool own = !past && name_is_own(view, event->name);
+
+    line_begin(view, event, false, out);
+    if (own)
+        paint(view, SGR_GREEN);
+    if (event->verb == VERB_PRIV)
+        paint(view, SGR_BOLD);
+    if (event->verb == VERB_ME)
+        put(view, "* ");
+    if (!own && !past)
+        paint_name(view, event->name);
+    put_name(view, event->name);
+    if (event->verb == VERB_PRIV) {
+        put(view, " -> ");
+        put_name(view, event->word);
+    }
+    if (event->verb != VERB_ME)
+        put(view, ":");
+    if (!own && !past)
+        paint(view, SGR_NONE);
+    put(view, " ");
+    put_span(view, event->text);
+    line_end(view, out);
+}
+
+/*
+ * What can be part of a word: letters and digits of ASCII, and what lies where the alphabets are.
+ * Scripts without blanks, beyond, can stand right beside a name.
+ */
+static bool is_word(uint32_t cp)
+{
+    if (cp >= 0x80)
+        return cp >= 0xAA && cp < 0x2000;
+    return (cp >= '0' && cp <= '9') || ((cp | 0x20) >= 'a' && (cp | 0x20) <= 'z') || cp == '_';
+}
+
+/* The character that begins there, or that ends before there; 0 at either end of the text. */
+static uint32_t char_after(const char *text, size_t len, size_t at)
+{
+    uint32_t cp = 0;
+
+    if (at < len)
+        utf8_decode(text + at, len - at, &cp);
+    return cp;
+}
+
+static uint32_t char_before(const char *text, size_t len, size_t at)
+{
+    if (at == 0)
+        return 0;
+    do
+        at--;
+    while (at > 0 && ((unsigned char)text[at] & 0xC0) == 0x80);
+    return char_after(text, len, at);
+}
+
+/* Whether the text holds the name as a word, in any ASCII case. */
+static bool text_mentions(struct span text, const char *name)
+{
+    size_t len = strlen(name);
+    bool open_start = !is_word(char_after(name, len, 0));
+    bool open_end = !is_word(char_before(name, len, len));
+
+    for (size_t at = 0; at + len <= text.len; at++) {
+        if (strncasecmp(text.at + at, name, len) != 0)
+            continue;
+        if ((open_start || !is_word(char_before(text.at, text.len, at))) &&
+            (open_end || !is_word(char_after(text.at, text.len, at + len))))
+            return true;
+    }
+    return false;
+}
+
+static bool event_wants_bell(const struct view *view, const struct event *event)
+{
+    if (!view->present || *view->name == '\0' || name_is_own(view, event->name))
+        return false;
+    return event->verb == VERB_PRIV || text_mentions(event->text, view->name);
+}
+
+/* ---- Notices ------------------------------------------------------------------------------ */
+
+static void notice_begin(struct view *view, const struct event *event, bool dim, struct outbuf *out)
+{
+    line_begin(view, event, dim, out);
+    put(view, "-- ");
+}
+
+static void put_count(struct view *view)
+{
+    outbuf_number(&view->line, view->count);
+    put(view, " here");
+}
+
+/* Behind what has changed it. How many were there in the past nobody says. */
+static void put_new_count(struct view *view)
+{
+    if (!view->present)
+        return;
+    put(view, ", ");
+    put_count(view);
+}
+
+/* Names, as many as there is room for, and how many more there are. */
+static void put_list(struct view *view, size_t room)
+{
+    const struct roster *roster = &view->roster;
+    size_t shown = 0;
+
+    for (; shown < roster->len && strlen(roster->at[shown]) < room; shown++) {
+        put(view, shown == 0 ? ": " : " ");
+        put(view, roster->at[shown]);
+        room -= strlen(roster->at[shown]) + 1;
+    }
+    if (shown != 0 && shown < view->count) {
+        put(view, " and ");
+        outbuf_number(&view->line, view->count - shown);
+        put(view, " more");
+    }
+}
+
+/* How many bytes of a row the names take, which is no less than columns. */
+static size_t list_len(const struct roster *roster)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < roster->len; i++)
+        len += 1 + strlen(roster->at[i]);
+    return len;
+}
+
+static void show_users(struct view *view, const struct event *event, struct outbuf *out)
+{
+    notice_begin(view, event, false, out);
+    put_count(view);
+    put_list(view, LIST_MAX);
+    line_end(view, out);
+}
+
+/* The users list of the welcome is one tidy row, or no more than a count. */
+static void show_welcome(struct view *view, const struct event *event, struct outbuf *out)
+{
+    size_t columns = view->columns != 0 ? view->columns : COLUMNS_USUAL;
+    size_t used = strlen("12:00 -- you are , 100000 here:") + strlen(view->name);
+
+    if (view->marked) {
+        mark_begin(view);
+        put(view, "now");
+        mark_end(view, out);
+    }
+    if (view->quiet)
+        return;
+    notice_begin(view, event, true, out);
+    put(view, "you are ");
+    put(view, view->name);
+    put(view, ", ");
+    put_count(view);
+    if (used + list_len(&view->roster) <= columns)
+        put_list(view, columns);
+    line_end(view, out);
+}
+
+static void show_join(struct view *view, const struct event *event, struct outbuf *out)
+{
+    notice_begin(view, event, true, out);
+    put_name(view, event->name);
+    put(view, " joined");
+    put_new_count(view);
+    line_end(view, out);
+}
+
+static bool span_is(struct span span, const char *word)
+{
+    return span.len == strlen(word) && memcmp(span.at, word, span.len) == 0;
+}
+
+/* A reason that only a newer server gives is told in its own word. */
+static void put_reason(struct view *view, struct span reason)
+{
+    static const char *const reasons[][2] = {
+        {"left", " left"},
+        {"lost", " lost the connection"},
+        {"kicked", " was kicked out"},
+        {"crashed", " crashed"},
+    };
+
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (span_is(reason, reasons[i][0])) {
+            put(view, reasons[i][1]);
+            return;
+        }
+    }
+    put(view, " is gone, ");
+    put_span(view, reason);
+}
+
+static void show_quit(struct view *view, const struct event *event, struct outbuf *out)
+{
+    notice_begin(view, event, true, out);
+    put_name(view, event->name);
+    put_reason(view, event->word);
+    put_new_count(view);
+    if (event->text.len != 0) {
+        put(view, ": ");
+        put_span(view, event->text);
+    }
+    line_end(view, out);
+}
+
+static void show_nick(struct view *view, const struct event *event, struct outbuf *out)
+{
+    notice_begin(view, event, true, out);
+    put_name(view, event->name);
+    put(view, " is now ");
+    put_name(view, event->word);
+    line_end(view, out);
+}
+
+static void show_note(struct view *view, const struct event *event, struct outbuf *out)
+{
+    notice_begin(view, event, false, out);
+    put_span(view, event->text);
+    line_end(view, out);
+}
+
+static void show_error(struct view *view, const struct event *event, struct outbuf *out)
+{
+    line_begin(view, event, false, out);
+    paint(view, SGR_RED);
+    put(view, "-- ");
+    put_span(view, event->word);
+    if (event->text.len != 0) {
+        put(view, ": ");
+        put_span(view, event->text);
+    }
+    line_end(view, out);
+}
+
+static void show_gap(struct view *view, const struct event *event, struct outbuf *out)
+{
+    notice_begin(view, event, false, out);
+    if (event->counted)
+        outbuf_number(&view->line, event->count);
+    else
+        put(view, "some");
+    put(view, event->counted && event->count == 1 ? " line is" : " lines are");
+    put(view, " missing here");
+    if (event->mine != 0) {
+        put(view, ", your own among them: ");
+        outbuf_number(&view->line, event->mine);
+    }
+    line_end(view, out);
+}
+
+/* ---- The interface ------------------------------------------------------------------------ */
+
+/* Joins, quits and nicks of the past do not change the list that comes behind them. */
+static void view_follow_room(struct view *view, const struct event *event)
+{
+    if (event->verb == VERB_JOIN) {
+        view->count++;
+        roster_add(&view->roster, event->name);
+    } else if (event->verb == VERB_QUIT) {
+        view->count -= view->count > 0;
+        roster_remove(&view->roster, event->name);
+    } else if (event->verb == VERB_NICK) {
+        roster_remove(&view->roster, event->name);
+        roster_add(&view->roster, event->word);
+        if (name_is_own(view, event->name))
+            name_take(view->name, event->word);
+    }
+}
+
+/* Who is here, and who one is, as far as this event says it. */
+static void view_follow(struct view *view, const struct event *event)
+{
+    if (view->present)
+        view_follow_room(view, event);
+    if (event->verb == VERB_HERE)
+        roster_here(&view->roster, event->text);
+    if (event->verb == VERB_USERS) {
+        roster_complete(&view->roster);
+        view->count = event->count;
+    }
+    if (event->verb == VERB_YOU)
+        name_take(view->name, event->name);
+}
+
+bool view_event(struct view *view, const struct event *event, struct outbuf *out)
+{
+    view_follow(view, event);
+    switch (event->verb) {
+    case VERB_HERE:
+    case VERB_TOKEN:
+    case VERB_RESUMED:
+        return false;
+    case VERB_USERS:
+        if (view->present)
+            show_users(view, event, out);
+        return false;
+    case VERB_YOU:
+        show_welcome(view, event, out);
+        view->present = true;
+        return false;
+    case VERB_JOIN:
+        if (!view->quiet)
+            show_join(view, event, out);
+        return false;
+    case VERB_QUIT:
+        if (!view->quiet)
+            show_quit(view, event, out);
+        return false;
+    case VERB_NICK:
+        show_nick(view, event, out);
+        return false;
+    case VERB_MSG:
+    case VERB_ME:
+    case VERB_POST:
+    case VERB_PRIV:
+        show_message(view, event, out);
+        return event_wants_bell(view, event);
+    case VERB_NOTE:
+        if (!view->quiet)
+            show_note(view, event, out);
+        return false;
+    case VERB_GAP:
+        show_gap(view, event, out);
+        return false;
+    case VERB_ERROR:
+        show_error(view, event, out);
+        return false;
+    }
+    return false;
+}
+
+void view_restart(struct view *view)
+{
+    view->present = false;
+    view->marked = false;
+    view->count = 0;
+    roster_clear(&view->roster);
+}
+
+const char *view_other(void *context, size_t i)
+{
+    struct view *view = context;
+
+    return roster_other(&view->roster, view->name, i);
+}
+
+void view_here(const struct event *here, struct outbuf *out)
+{
+    struct span names = here->text;
+    struct span name;
+
+    while (here_next(&names, &name)) {
+        outbuf_clean(out, name.at, name.len);
+        outbuf_puts(out, "\n");
+    }
+}
+
+void view_free(struct view *view)
+{
+    roster_free(&view->roster);
+    outbuf_free(&view->line);
+}
