@@ -90,8 +90,7 @@ static const struct sight {
            "-- x was kicked out, 1 here\n" P0 "-- y crashed, 0 here\n" P0
            "-- z is gone, bored, 0 here\n"},
     {WELCOME T0 "nick Bob bert\n" T0 "users 3\n",
-        P0 "-- you are ann, 3 here: ann Bob carol\n" P0 "-- Bob is now bert\n" P0
-           "-- 3 here\n"},
+        P0 "-- you are ann, 3 here: ann Bob carol\n" P0 "-- Bob is now bert\n" P0 "-- 3 here\n"},
     /* /users is the truth about who is here, at any time */
     {WELCOME T0 "join dave\n" T0 "here zed ann\n" T0 "here bob BOB\n" T0 "users 3\n" T0
                 "quit zed left\n" T0 "here ann bob\n" T0 "users 2\n",
