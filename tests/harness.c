@@ -29,6 +29,8 @@
 #define ANSWER_MS 10000
 #define LOG_MAX 262144
 #define OPTIONS_MAX 64
+/* More than a test has open when it starts a server. */
+#define OWN_FDS_MAX 512
 
 /* ---- The test program ---- */
 
@@ -145,7 +147,8 @@ static _Noreturn void server_exec(int log, void (*in_child)(void), const char *c
     dup2(nothing, STDIN_FILENO);
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
-    close(nothing);
+    for (int fd = STDERR_FILENO + 1; fd < OWN_FDS_MAX; fd++) /* ours and libcheck's */
+        close(fd);
     signal(SIGPIPE, SIG_DFL);
     if (in_child != NULL)
         in_child();
@@ -294,21 +297,22 @@ static bool proc_read(pid_t pid, const char *file, char *out, size_t size)
     return n > 0;
 }
 
-/* State and parent: they stand behind the name, which may hold anything. */
-static bool process_stat(pid_t pid, char *state, long *parent)
+char process_state(pid_t pid)
 {
     char text[1024];
     if (!proc_read(pid, "stat", text, sizeof text))
-        return false;
+        return '\0';
+    /* It stands behind the name in parentheses, which may hold anything. */
     const char *behind = strrchr(text, ')');
-    return behind != NULL && sscanf(behind, ") %c %ld", state, parent) == 2;
+    return behind != NULL && behind[1] == ' ' ? behind[2] : '\0';
 }
 
-char process_state(pid_t pid)
+void process_stop(pid_t pid)
 {
-    char state;
-    long parent;
-    return process_stat(pid, &state, &parent) ? state : '\0';
+    int64_t deadline = deadline_in(ANSWER_MS);
+    kill(pid, SIGSTOP);
+    while (process_state(pid) != 'T')
+        ensure(deadline_wait(deadline), "process %ld does not stop", (long)pid);
 }
 
 int process_fds(pid_t pid)
@@ -345,39 +349,25 @@ long process_memory(pid_t pid)
     return (resident - shared) * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-struct kinship {
-    pid_t pid;
-    pid_t parent;
-};
-
-static size_t processes_list(struct kinship *all, size_t max)
+/* Adds the children of one process (its only thread's: proc(5), children). */
+static void family_add(struct family *family, pid_t parent)
 {
-    size_t count = 0;
-    DIR *dir = opendir("/proc");
-    ck_assert_ptr_nonnull(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < max;) {
-        char state;
-        long parent;
-        pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atol(entry->d_name) : 0;
-        if (pid > 0 && process_stat(pid, &state, &parent))
-            all[count++] = (struct kinship){pid, (pid_t)parent};
-    }
-    closedir(dir);
-    return count;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)parent, (long)parent);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    for (long pid; family->count < COUNT_OF(family->pids) && fscanf(file, "%ld", &pid) == 1;)
+        family->pids[family->count++] = (pid_t)pid;
+    fclose(file);
 }
 
 void family_look(struct family *family, pid_t root)
 {
-    struct kinship all[2 * COUNT_OF(family->pids)];
-    size_t listed = processes_list(all, COUNT_OF(all));
     family->count = 0;
-    /* Breadth first: the parents to look for are those found already, behind the root. */
-    for (size_t next = 0; next <= family->count; next++) {
-        pid_t parent = next == 0 ? root : family->pids[next - 1];
-        for (size_t i = 0; i < listed && family->count < COUNT_OF(family->pids); i++)
-            if (all[i].parent == parent)
-                family->pids[family->count++] = all[i].pid;
-    }
+    family_add(family, root);
+    for (size_t i = 0; i < family->count; i++) /* grows meanwhile */
+        family_add(family, family->pids[i]);
 }
 
 static bool family_has(const struct family *family, pid_t pid)
@@ -527,7 +517,7 @@ static void conn_reserve(struct conn *conn, size_t room)
         return;
     conn->size = 2 * conn->size + room;
     conn->bytes = realloc(conn->bytes, conn->size);
-    ck_assert_ptr_nonnull(conn->bytes);
+    ensure(conn->bytes != NULL, "no memory");
 }
 
 /* Takes what is there; false when nothing is. A reset is an end, too. */
@@ -561,7 +551,7 @@ bool conn_send(struct conn *conn, const char *bytes, size_t len)
         len -= (size_t)n;
         if (len == 0)
             break;
-        ck_assert_msg(clock_ms() < deadline, "the server does not read");
+        ensure(clock_ms() < deadline, "the server does not read");
         bool listens = !conn->deaf && !conn->over;
         struct pollfd ready = {conn->fd, (short)(listens ? POLLIN | POLLOUT : POLLOUT), 0};
         poll(&ready, 1, 100);
@@ -578,7 +568,7 @@ void conn_say(struct conn *conn, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(line, sizeof line - 1, format, args);
     va_end(args);
-    ck_assert(len >= 0 && (size_t)len < sizeof line - 1);
+    ensure(len >= 0 && (size_t)len < sizeof line - 1, "a line that is too long");
     line[len] = '\n';
     conn_send(conn, line, (size_t)len + 1);
 }
@@ -586,15 +576,15 @@ void conn_say(struct conn *conn, const char *format, ...)
 /* What every line of a chatd is, whoever gets it. */
 static void line_check(struct conn *conn, const char *line, size_t len)
 {
-    ck_assert_msg(len < LINE_OUT_MAX, "a line of %zu bytes", len);
-    ck_assert_msg(event_parse(&conn->event, line, len), "no line of a chatd: %s", line);
-    ck_assert_msg(text_is_clean(line, len), "forbidden text: %s", line);
+    ensure(len < LINE_OUT_MAX, "a line of %zu bytes", len);
+    ensure(event_parse(&conn->event, line, len), "no line of a chatd: %s", line);
+    ensure(text_is_clean(line, len), "forbidden text: %s", line);
     for (size_t i = 0; i < len; i++)
-        ck_assert_msg((unsigned char)line[i] >= 0x20 || line[i] == '\t', "control: %s", line);
+        ensure((unsigned char)line[i] >= 0x20 || line[i] == '\t', "control: %s", line);
     if (conn->event.verb == VERB_HERE)
-        ck_assert_msg(len < LINE_HERE_MAX, "a here line of %zu bytes", len);
+        ensure(len < LINE_HERE_MAX, "a here line of %zu bytes", len);
     if (verb_is_room(conn->event.verb)) {
-        ck_assert_msg(conn->event.stamp > conn->last, "stamps do not grow: %s", line);
+        ensure(conn->event.stamp > conn->last, "stamps do not grow: %s", line);
         conn->last = conn->event.stamp;
     }
 }
@@ -607,31 +597,38 @@ static const char *conn_take(struct conn *conn)
     char *line = conn->bytes + conn->start;
     char *lf = memchr(line, '\n', conn->end - conn->start);
     if (lf == NULL) {
-        ck_assert_msg(conn->end - conn->start < LINE_OUT_MAX, "a line without an end");
+        ensure(conn->end - conn->start < LINE_OUT_MAX, "a line without an end");
         return NULL;
     }
     *lf = '\0';
     conn->start += (size_t)(lf - line) + 1;
+    snprintf(conn->latest, sizeof conn->latest, "%s", line);
     line_check(conn, line, (size_t)(lf - line));
     return line + STAMP_LEN + 1;
 }
 
-const char *conn_read_by(struct conn *conn, int64_t deadline)
+/* The next line by then, NULL at the end; wanted says for what one is waiting. */
+static const char *conn_await(struct conn *conn, int64_t deadline, const char *wanted)
 {
     for (;;) {
         const char *line = conn_take(conn);
         if (line != NULL)
             return line;
         if (conn->over) {
-            ck_assert_msg(conn->start == conn->end, "the last line is torn");
+            ensure(conn->start == conn->end, "the last line is torn");
             return NULL;
         }
         int64_t left = deadline - clock_ms();
         struct pollfd ready = {conn->fd, POLLIN, 0};
         if (left <= 0 || poll(&ready, 1, (int)left) == 0)
-            ck_abort_msg("nothing more comes");
+            ck_abort_msg("after \"%s\" nothing comes; wanted: %s", conn->latest, wanted);
         conn_fill(conn);
     }
+}
+
+const char *conn_read_by(struct conn *conn, int64_t deadline)
+{
+    return conn_await(conn, deadline, "a line");
 }
 
 const char *conn_read(struct conn *conn)
@@ -664,15 +661,15 @@ bool pattern_match(const char *pattern, const char *text)
 
 void conn_expect(struct conn *conn, const char *pattern)
 {
-    const char *line = conn_read(conn);
-    ck_assert_msg(line != NULL, "the end instead of \"%s\"", pattern);
-    ck_assert_msg(pattern_match(pattern, line), "\"%s\" instead of \"%s\"", line, pattern);
+    const char *line = conn_await(conn, deadline_in(ANSWER_MS), pattern);
+    ensure(line != NULL, "the end instead of \"%s\"", pattern);
+    ensure(pattern_match(pattern, line), "\"%s\" instead of \"%s\"", line, pattern);
 }
 
 const char *conn_seek(struct conn *conn, const char *pattern)
 {
     int64_t deadline = deadline_in(ANSWER_MS);
-    for (const char *line; (line = conn_read_by(conn, deadline)) != NULL;)
+    for (const char *line; (line = conn_await(conn, deadline, pattern)) != NULL;)
         if (pattern_match(pattern, line))
             return line;
     ck_abort_msg("the end instead of \"%s\"", pattern);
@@ -682,7 +679,7 @@ const char *conn_seek(struct conn *conn, const char *pattern)
 void conn_expect_end(struct conn *conn)
 {
     const char *line = conn_read(conn);
-    ck_assert_msg(line == NULL, "\"%s\" instead of the end", line);
+    ensure(line == NULL, "\"%s\" instead of the end", line);
 }
 
 void conn_seek_end(struct conn *conn)
@@ -694,7 +691,7 @@ void conn_seek_end(struct conn *conn)
 
 void span_copy(char *out, size_t size, struct span span)
 {
-    ck_assert_uint_lt(span.len, size);
+    ensure(span.len < size, "%zu bytes", span.len);
     memcpy(out, span.at, span.len);
     out[span.len] = '\0';
 }
@@ -781,7 +778,7 @@ void room_exchange(struct room *room)
         conn_say(people[i], "%s", echo + strlen("msg ann "));
         for (int k = 0; k < 2; k++)
             for (const char *line = ""; !pattern_match(echo, line);)
-                ck_assert_ptr_nonnull(line = conn_read_by(people[k], deadline));
+                ensure((line = conn_await(people[k], deadline, echo)) != NULL, "the end");
     }
 }
 
@@ -805,9 +802,12 @@ static bool room_is_alone(struct room *room)
 static void room_fail(struct room *room)
 {
     struct family family;
+    char what[256];
     family_look(&family, room->server.pid);
-    ck_abort_msg("%d descriptors (%d at first), %zu children (%zu), %lu members (2) are left",
-        process_fds(room->server.pid), room->fds, family.count, room->children, room_count(room));
+    snprintf(what, sizeof what, "%d descriptors (%d at first), %zu children (%zu), state %c",
+        process_fds(room->server.pid), room->fds, family.count, room->children,
+        process_state(room->server.pid));
+    server_fail(&room->server, what);
 }
 
 static int64_t room_cpu(const struct room *room)
@@ -830,8 +830,19 @@ void room_rests(const struct room *room)
     ck_assert_msg(used < (clock_ms() - start) * 100, "%lld us of processor, idle", (long long)used);
 }
 
+/* Whoever did not read while a test kept him waiting reads now. */
+static void room_catch_up(struct room *room)
+{
+    struct conn *people[] = {&room->ann, &room->ben};
+    for (int i = 0; i < 2; i++) {
+        conn_say(people[i], "/users");
+        conn_seek(people[i], "users *");
+    }
+}
+
 void room_check(struct room *room)
 {
+    room_catch_up(room);
     room_exchange(room);
     int64_t deadline = deadline_in(2000);
     while (!room_is_alone(room))

@@ -31,6 +31,13 @@ struct test {
 /* Runs them all, each in a process of its own; the exit status of main. */
 int tests_run(const char *name, const struct test *tests, size_t count);
 
+/* ck_assert_msg() writes to a pipe each time that it holds; this is for what is asked often. */
+#define ensure(condition, ...)                                                                     \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            ck_abort_msg(__VA_ARGS__);                                                             \
+    } while (0)
+
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 #define PATH_TEXT_MAX 256
@@ -82,6 +89,8 @@ void server_kill(struct server *);
 
 /* The letter that ps(1) shows ('Z', 'T', ...), or 0 when it is gone. */
 char process_state(pid_t);
+/* Stops it, and waits until it stands. */
+void process_stop(pid_t);
 /* The number of its open descriptors. */
 int process_fds(pid_t);
 /* Microseconds of processor that it has used. */
@@ -114,6 +123,7 @@ struct conn {
     size_t end;
     size_t size;
     struct event event; /* the line taken last */
+    char latest[160];   /* its beginning, for a test that fails */
     uint64_t last;      /* the stamp of the last room event */
     bool over;          /* the server's end of stream was seen */
     bool deaf;          /* never reads while it sends */

@@ -1,0 +1,407 @@
+/*
+ * Load and slow peers, faults.md: what is sent arrives once, in one order, or is counted in a gap;
+ * and nobody waits for him who does not read.
+ */
+#include "harness.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- A flood with numbers in it ---- */
+
+#define FLOOD_LINE 1000 /* bytes of one of its lines, LF included */
+
+/* What somebody has had of a flood: the number that must come next, and what gaps took. */
+struct account {
+    unsigned long next;
+    unsigned long received;
+    unsigned long missed;
+    unsigned long mine;
+};
+
+/* A line of the room: the flood's numbers have no hole but what a gap has counted. */
+static void account_line(struct account *account, const struct event *event)
+{
+    if (event->verb == VERB_GAP) {
+        ensure(event->counted, "the server knows how many it skipped");
+        account->missed += event->count;
+        account->mine += event->mine;
+        account->next += event->count;
+    } else if (event->verb == VERB_MSG) {
+        unsigned long number = strtoul(event->text.at, NULL, 10);
+        ensure(number == account->next, "%lu instead of %lu", number, account->next);
+        account->received++;
+        account->next++;
+    } else {
+        ck_abort_msg("a line that is neither flood nor gap");
+    }
+}
+
+/* Takes what is here, without waiting. */
+static void account_drain(struct account *account, struct conn *conn)
+{
+    while (conn_read_now(conn) != NULL)
+        account_line(account, &conn->event);
+}
+
+/* Takes the rest of a flood of so many lines. */
+static void account_finish(struct account *account, struct conn *conn, unsigned long lines)
+{
+    while (account->next < lines) {
+        ensure(conn_read(conn) != NULL, "the end");
+        account_line(account, &conn->event);
+    }
+    ck_assert_uint_eq(account->received + account->missed, lines);
+}
+
+/* One piece of the flood: 64 numbered lines. */
+static size_t flood_piece(char *out, unsigned long first)
+{
+    for (unsigned long i = 0; i < 64; i++) {
+        char *line = out + i * FLOOD_LINE;
+        memset(line, '.', FLOOD_LINE);
+        line[sprintf(line, "%lu ", first + i)] = '.';
+        line[FLOOD_LINE - 1] = '\n';
+    }
+    return (size_t)64 * FLOOD_LINE;
+}
+
+/*
+ * ann sends so many lines (a multiple of 64); she and ben read what comes. Their accounts begin
+ * at 0 and must be complete in the end.
+ */
+static void flood(struct room *room, unsigned long lines, struct account accounts[2])
+{
+    char *piece = malloc((size_t)64 * FLOOD_LINE);
+    struct conn *people[] = {&room->ann, &room->ben};
+    memset(accounts, 0, 2 * sizeof *accounts);
+    for (unsigned long sent = 0; sent < lines; sent += 64) {
+        size_t len = flood_piece(piece, sent);
+        for (size_t at = 0; at < len;) {
+            struct pollfd ready[] = {
+                {people[0]->fd, POLLIN | POLLOUT, 0}, {people[1]->fd, POLLIN, 0}};
+            ensure(poll(ready, 2, 10000) > 0, "the flood stands still");
+            ssize_t n = conn_send_some(people[0], piece + at, len - at);
+            ensure(n >= 0, "the end");
+            at += (size_t)n;
+            for (int i = 0; i < 2; i++)
+                account_drain(&accounts[i], people[i]);
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        account_finish(&accounts[i], people[i], lines);
+    free(piece);
+}
+
+/* A room without a past, where the joins of ann and ben have been seen. */
+static void flood_room(struct room *room, const char *wait)
+{
+    room_open(room, ANY_PORT, "-H", "0", "-w", wait);
+}
+
+/* Joins, and takes the joins from the others' lines, so that only the flood is to come. */
+static void flood_join(struct room *room, struct conn *conn, const char *name)
+{
+    conn_join(conn, &room->server, name);
+    conn_seek(&room->ann, "join *");
+    conn_seek(&room->ben, "join *");
+}
+
+/* ---- Slow readers ---- */
+
+/*
+ * 20 MB go by while one member does not read at all. The others have all of it; he stays, and when
+ * he reads at last, what he has and what his gaps count is everything, in order. Nobody's lines are
+ * kept for him without limit.
+ */
+START_TEST(a_reader_that_does_not_read)
+{
+    enum { LINES = 20032 };
+    static const char *const waits[] = {"0", "1"};
+    struct room room;
+    struct conn deaf;
+    struct account accounts[2];
+    struct account late = {0};
+    flood_room(&room, waits[_i]);
+    flood_join(&room, &deaf, "deaf");
+    long before = process_memory(room.server.pid);
+    flood(&room, LINES, accounts);
+    ck_assert_int_lt(process_memory(room.server.pid), before + 12 * 1024);
+    if (_i == 1) /* who reads has all of it, because the room waits for those who do */
+        ck_assert_uint_eq(accounts[0].missed + accounts[1].missed, 0);
+    ck_assert_uint_eq(accounts[0].missed, accounts[0].mine);
+    ck_assert_uint_eq(accounts[1].mine, 0);
+    account_finish(&late, &deaf, LINES);
+    ck_assert_uint_gt(late.missed, 0);
+    ck_assert_uint_gt(late.received, 0);
+    ck_assert_uint_eq(late.mine, 0);
+    conn_say(&deaf, "I am here");
+    conn_expect(&deaf, "msg deaf I am here");
+    conn_close(&deaf);
+    room_close(&room);
+}
+END_TEST
+
+/* A sender who never reads is one, too: his receipts are in the gap's MINE. */
+START_TEST(a_sender_that_does_not_read)
+{
+    enum { LINES = 12800 };
+    struct room room;
+    struct conn deaf;
+    struct account account = {0};
+    struct account ben = {0};
+    flood_room(&room, "0");
+    flood_join(&room, &deaf, "deaf");
+    char *piece = malloc((size_t)64 * FLOOD_LINE);
+    for (unsigned long sent = 0; sent < LINES; sent += 64) {
+        size_t len = flood_piece(piece, sent);
+        for (size_t at = 0; at < len;) {
+            struct pollfd ready[] = {{deaf.fd, POLLOUT, 0}, {room.ben.fd, POLLIN, 0}};
+            ensure(poll(ready, 2, 10000) > 0, "the flood stands still");
+            ssize_t n = conn_send_some(&deaf, piece + at, len - at);
+            ensure(n >= 0, "the end");
+            at += (size_t)n;
+            account_drain(&ben, &room.ben);
+        }
+    }
+    free(piece);
+    account_finish(&ben, &room.ben, LINES);
+    account_finish(&account, &deaf, LINES);
+    ck_assert_uint_gt(account.missed, 0);
+    ck_assert_uint_eq(account.mine, account.missed);
+    conn_close(&deaf);
+    room_close(&room);
+}
+END_TEST
+
+/* While the room waits for one who does not read, and after, two others talk as ever. */
+START_TEST(talk_beside_a_stalled_reader)
+{
+    struct room room;
+    struct conn deaf;
+    struct account accounts[2];
+    flood_room(&room, "0");
+    flood_join(&room, &deaf, "deaf");
+    flood(&room, 12800, accounts);
+    for (int i = 0; i < 50; i++) {
+        int64_t start = clock_ms();
+        room_exchange(&room);
+        ck_assert_int_lt(clock_ms() - start, 200);
+    }
+    conn_close(&deaf);
+    room_close(&room);
+}
+END_TEST
+
+/* A stopped worker is a slow reader; when it goes on, what it missed is told or there. */
+START_TEST(a_stopped_worker)
+{
+    static const unsigned long floods[] = {640, 12800}; /* a part of the log, several logs */
+    struct room room;
+    struct conn vic;
+    struct account accounts[2];
+    struct account late = {0};
+    flood_room(&room, "0");
+    pid_t worker = room_join(&room, &vic, "vic");
+    conn_seek(&room.ann, "join vic");
+    conn_seek(&room.ben, "join vic");
+    process_stop(worker);
+    conn_say(&vic, "said while stopped");
+    flood(&room, floods[_i], accounts);
+    kill(worker, SIGCONT);
+    account_finish(&late, &vic, floods[_i]);
+    ck_assert_int_eq(late.missed == 0, _i == 0);
+    conn_expect(&vic, "msg vic said while stopped");
+    conn_expect(&room.ann, "msg vic said while stopped");
+    conn_close(&vic);
+    room_close(&room);
+}
+END_TEST
+
+/*
+ * Private messages have no log to fall back to: he who does not take them is `busy`, in bounded
+ * memory. What was echoed arrives, and every line is answered.
+ */
+START_TEST(private_messages_to_the_deaf)
+{
+    struct room room;
+    struct conn deaf;
+    flood_room(&room, "0");
+    flood_join(&room, &deaf, "deaf");
+    long before = process_memory(room.server.pid);
+    char text[1001];
+    memset(text, 'x', 1000);
+    text[1000] = '\0';
+    unsigned long echoed = 0;
+    unsigned long refused = 0;
+    while (refused < 100) {
+        ck_assert_uint_lt(echoed, 50000);
+        for (int i = 0; i < 100; i++)
+            conn_say(&room.ann, "/msg deaf %lu %s", echoed, text);
+        for (int i = 0; i < 100; i++) {
+            ck_assert_ptr_nonnull(conn_read(&room.ann));
+            bool busy = room.ann.event.verb == VERB_ERROR;
+            ck_assert(busy || room.ann.event.verb == VERB_PRIV);
+            if (busy)
+                ck_assert_int_eq(strncmp(room.ann.event.word.at, "busy ", 5), 0);
+            echoed += !busy;
+            refused += busy;
+        }
+    }
+    ck_assert_int_lt(process_memory(room.server.pid), before + 8 * 1024);
+    for (unsigned long i = 0; i < echoed; i++)
+        conn_expect(&deaf, "priv ann deaf *");
+    conn_say(&room.ann, "/msg deaf again");
+    conn_expect(&room.ann, "priv ann deaf again");
+    conn_expect(&deaf, "priv ann deaf again");
+    conn_close(&deaf);
+    room_close(&room);
+}
+END_TEST
+
+/* ---- Many ---- */
+
+struct member {
+    struct conn conn;
+    unsigned long messages;
+    uint64_t sum; /* of all that he received, in its order */
+};
+
+/* FNV-1a over the lines, stamps included. */
+static void member_reads(struct member *member)
+{
+    for (const char *line; (line = conn_read_now(&member->conn)) != NULL;) {
+        if (member->conn.event.verb != VERB_MSG)
+            continue;
+        member->messages++;
+        for (const char *at = line - STAMP_LEN - 1; *at != '\0'; at++)
+            member->sum = (member->sum ^ (unsigned char)*at) * 0x100000001b3u;
+    }
+}
+
+/* Reads for all until everybody has had that many messages. */
+static void members_read(struct member *members, size_t count, unsigned long messages)
+{
+    struct pollfd *ready = calloc(count, sizeof *ready);
+    int64_t deadline = deadline_in(20000);
+    for (size_t done = 0; done < count;) {
+        ck_assert_msg(clock_ms() < deadline, "%zu of %zu members have all", done, count);
+        done = 0;
+        for (size_t i = 0; i < count; i++) {
+            done += members[i].messages >= messages;
+            ready[i] = (struct pollfd){members[i].conn.fd, POLLIN, 0};
+        }
+        if (done < count)
+            poll(ready, (nfds_t)count, 100);
+        for (size_t i = 0; i < count; i++)
+            if (ready[i].revents != 0)
+                member_reads(&members[i]);
+    }
+    free(ready);
+}
+
+static struct member *members_join(struct room *room, size_t count)
+{
+    struct member *members = calloc(count, sizeof *members);
+    for (size_t i = 0; i < count; i++) {
+        conn_open(&members[i].conn, &room->server);
+        conn_say(&members[i].conn, "member");
+    }
+    for (size_t i = 0; i < count; i++)
+        conn_seek(&members[i].conn, "you member*");
+    for (size_t i = 0; i < count; i++)
+        conn_seek(&room->ann, "join member*");
+    return members;
+}
+
+static void members_leave(struct member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        conn_close(&members[i].conn);
+    free(members);
+}
+
+/* Two hundred, ten of whom talk at once: each has each line once, and all have one order. */
+START_TEST(many_members_one_order)
+{
+    enum { MEMBERS = 200, TALKERS = 10, LINES = 200 };
+    struct room room;
+    room_open(&room, ANY_PORT, "-H", "0", "-w", "5");
+    struct member *members = members_join(&room, MEMBERS);
+    for (int line = 0; line < LINES; line++)
+        for (int i = 0; i < TALKERS; i++)
+            conn_say(&members[i].conn, "%d", line);
+    members_read(members, MEMBERS, TALKERS * LINES);
+    for (int i = 0; i < MEMBERS; i++) {
+        ck_assert_uint_eq(members[i].messages, TALKERS * LINES);
+        ck_assert_msg(members[i].sum == members[0].sum, "member %d saw another room", i);
+    }
+    members_leave(members, MEMBERS);
+    room_close(&room);
+}
+END_TEST
+
+/* Two hundred leave in one instant: each is seen to go once, and the list has the others. */
+START_TEST(many_leave_at_once)
+{
+    enum { MEMBERS = 200 };
+    struct room room;
+    room_open(&room, ANY_PORT, "-H", "0");
+    struct member *members = members_join(&room, MEMBERS);
+    for (int i = 0; i < MEMBERS; i++)
+        if (_i == 0)
+            conn_finish(&members[i].conn);
+        else
+            conn_reset(&members[i].conn);
+    for (int i = 0; i < MEMBERS; i++)
+        conn_seek(&room.ann, _i == 0 ? "quit member* left" : "quit member* lost");
+    members_leave(members, MEMBERS);
+    conn_say(&room.ann, "/users");
+    conn_expect(&room.ann, "here *");
+    conn_expect(&room.ann, "users 2");
+    room_close(&room);
+}
+END_TEST
+
+/* Fifty flood at once; two others' words still pass in time. */
+START_TEST(talk_beside_many_flooders)
+{
+    enum { FLOODERS = 50, ROUNDS = 40 };
+    struct room room;
+    room_open(&room, ANY_PORT, "-H", "0", "-w", "0");
+    struct member *members = members_join(&room, FLOODERS);
+    char piece[4096];
+    for (size_t at = 0; at < sizeof piece; at += 64)
+        snprintf(piece + at, sizeof piece - at, "%063d", 0);
+    for (size_t at = 63; at < sizeof piece; at += 64)
+        piece[at] = '\n';
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < FLOODERS; i++) {
+            conn_send_some(&members[i].conn, piece, sizeof piece);
+            member_reads(&members[i]);
+        }
+        if (round % 10 == 9)
+            room_exchange(&room);
+    }
+    members_leave(members, FLOODERS);
+    room_close(&room);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {a_reader_that_does_not_read, 2, 60},
+        {a_sender_that_does_not_read, 1, 60},
+        {talk_beside_a_stalled_reader, 1, 60},
+        {a_stopped_worker, 2, 60},
+        {private_messages_to_the_deaf, 1, 60},
+        {many_members_one_order, 1, 60},
+        {many_leave_at_once, 2, 60},
+        {talk_beside_many_flooders, 1, 60},
+    };
+    return tests_run("load", tests, COUNT_OF(tests));
+}
