@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -28,6 +29,7 @@
 #include "server/sandbox.h"
 #include "server/secret.h"
 #include "server/transcript.h"
+#include "server/upgrade.h"
 #include "server/worker.h"
 
 /* A worker is this program under this name; see start_worker(). */
@@ -53,6 +55,7 @@ static volatile sig_atomic_t got_stop; /* SIGTERM, SIGINT: how many */
 static volatile sig_atomic_t got_chld;
 static volatile sig_atomic_t got_usr1;
 static volatile sig_atomic_t got_hup;
+static volatile sig_atomic_t got_usr2;
 
 /* The parent's state. It lives in main(). */
 struct parent {
@@ -64,7 +67,8 @@ struct parent {
     struct poller *poller;
     struct listeners listeners;
     struct hub *hub;
-    pid_t writer;
+    struct upgrade upgrade;
+    pid_t writer;       /* the transcript's; -1: it has died, 0: there is none */
     uint64_t writer_at; /* when it is started again; 0: it runs, or there is none */
     size_t capacity;    /* workers that there is room for */
     char self[4096];
@@ -122,6 +126,9 @@ static void on_signal(int sig)
     case SIGHUP:
         got_hup = 1;
         break;
+    case SIGUSR2:
+        got_usr2 = 1;
+        break;
     }
 }
 
@@ -131,7 +138,7 @@ static void on_signal(int sig)
  */
 static void signals_prepare(sigset_t *waiting)
 {
-    static const int caught[] = {SIGTERM, SIGINT, SIGCHLD, SIGUSR1, SIGHUP};
+    static const int caught[] = {SIGTERM, SIGINT, SIGCHLD, SIGUSR1, SIGUSR2, SIGHUP};
     struct sigaction sa = {.sa_handler = on_signal};
     sigset_t block;
 
@@ -318,6 +325,7 @@ static void reap(struct parent *p, uint64_t now)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (hub_reaped(p->hub, pid, status))
             listeners_resume(&p->listeners);
+        (void)upgrade_reaped(&p->upgrade, pid, status, &p->report);
         if (pid == p->writer) {
             p->writer = -1;
             p->writer_at = now + WRITER_RETRY_US;
@@ -399,6 +407,52 @@ static void stop(struct parent *p, const char *why, uint64_t now)
     p->stop_at = now + STOP_US;
 }
 
+/* ---- The next program ---- */
+
+/*
+ * All that another program needs to go on in this process; see upgrade.h for who reads it. What
+ * can be found out again (limits, logins, the options) is not in it.
+ */
+static void parent_state(struct parent *p, struct codec *c)
+{
+    codec_fd(c, &p->manager.fd);
+    codec_bytes(c, &p->manager.address, sizeof(p->manager.address));
+    codec_u32(c, &p->manager.len);
+    codec_text(c, p->secret, sizeof(p->secret));
+    codec_int(c, &p->writer);
+    codec_u64(c, &p->writer_at);
+    codec_u64(c, &p->started);
+    codec_u64(c, &p->empty_since);
+    listeners_state(&p->listeners, c);
+}
+
+/* A turn is over, and the new program has agreed. Returns where it could not be done after all. */
+static void hand_over(struct parent *p, uint64_t now)
+{
+    struct codec c = {.keep_fds = true};
+    uint64_t version = HANDOVER_VERSION;
+    size_t log_bytes = hub_log_size(p->hub);
+
+    codec_u64(&c, &version);
+    codec_u64(&c, &now);
+    codec_size(&c, &log_bytes);
+    parent_state(p, &c);
+    if (hub_state(p->hub, &c) && !c.bad) {
+        manager_say(&p->manager, "STATUS=becoming another version");
+        upgrade_exec(&p->upgrade, &c, p->options.again, &p->report);
+    } else {
+        report(&p->report, LOG_ERR, "no upgrade: no memory for the state");
+    }
+    /* Still here: the descriptors are this program's alone again. */
+    p->upgrade.agreed = false;
+    c.keep_fds = false;
+    c.len = 0;
+    c.bad = false;
+    parent_state(p, &c);
+    (void)hub_state(p->hub, &c);
+    free(c.buf);
+}
+
 static void act_on_signals(struct parent *p, uint64_t now)
 {
     if (got_chld) {
@@ -413,6 +467,12 @@ static void act_on_signals(struct parent *p, uint64_t now)
         got_hup = 0;
         reload(p);
     }
+    if (got_usr2) {
+        got_usr2 = 0;
+        upgrade_ask(&p->upgrade, &p->report, now);
+    }
+    if (p->upgrade.agreed && p->stop_at == 0)
+        hand_over(p, now);
     if (p->writer_at != 0 && now >= p->writer_at)
         restart_writer(p, now);
     if (got_stop > 0)
@@ -514,6 +574,7 @@ static int run(struct parent *p, const sigset_t *waiting)
         timeout = earlier(timeout, timeout_of_stop(p, now));
         timeout = earlier(timeout, timeout_of_emptiness(p, now));
         timeout = earlier(timeout, show_members(p, now));
+        timeout = earlier(timeout, upgrade_turn(&p->upgrade, now));
         if (p->writer_at != 0)
             timeout = earlier(timeout, 1000);
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
@@ -622,18 +683,9 @@ static void wait_for_writer(const struct parent *p)
         nanosleep(&step, NULL);
 }
 
-static int start(struct parent *p)
+/* An empty room. */
+static int make_hub(struct parent *p)
 {
-    int status = find_capacity(p);
-
-    if (status == 0)
-        status = sandbox_check(p);
-    if (status == 0)
-        status = read_secret(p, false);
-    if (status == 0)
-        status = read_accounts(p);
-    if (status != 0)
-        return status;
     p->poller = poller_new();
     if (p->poller == NULL) {
         report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
@@ -651,7 +703,23 @@ static int start(struct parent *p)
         report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
         return EX_OSERR;
     }
-    status = open_addresses(p);
+    return 0;
+}
+
+static int start(struct parent *p)
+{
+    int status = find_capacity(p);
+
+    if (status == 0)
+        status = sandbox_check(p);
+    if (status == 0)
+        status = read_secret(p, false);
+    if (status == 0)
+        status = read_accounts(p);
+    if (status == 0)
+        status = make_hub(p);
+    if (status == 0)
+        status = open_addresses(p);
     if (status == 0)
         status = write_pid_file(p);
     if (status == 0)
@@ -659,6 +727,36 @@ static int start(struct parent *p)
     if (status == 0)
         status = start_transcript(p);
     return status;
+}
+
+/* In the new program: the room goes on where the old one left it. */
+static int take_over(struct parent *p, struct codec *c)
+{
+    uint64_t version = 0;
+    uint64_t since = 0;
+    int status = find_capacity(p);
+
+    codec_u64(c, &version);
+    codec_u64(c, &since);
+    codec_size(c, &p->options.hub.log_bytes);
+    if (status == 0)
+        status = read_accounts(p);
+    if (status == 0)
+        status = make_hub(p);
+    if (status != 0)
+        return status;
+    parent_state(p, c);
+    if (version != HANDOVER_VERSION || !hub_state(p->hub, c) || c->bad || c->at != c->len ||
+        !hub_listen(p->hub)) {
+        report(&p->report, LOG_ERR, "what the old program handed over cannot be read");
+        return EX_SOFTWARE;
+    }
+    free(c->buf);
+    got_chld = 1; /* whoever died meanwhile */
+    report(&p->report, LOG_NOTICE,
+        "this is chatd " CHAT_VERSION " now, with %zu members, after %.1f ms", hub_members(p->hub),
+        (double)(clock_us() - since) / 1000);
+    return 0;
 }
 
 /* A log is kept; a terminal is looked at, perhaps with a chat(1) on it. */
@@ -672,11 +770,16 @@ static void report_prepare(struct parent *p)
 }
 
 /* -d: from here on this is the child, which is on its own when it is ready. */
-static int detach(struct parent *p)
+static int detach(struct parent *p, bool already)
 {
     p->detaching = -1;
     if (!p->options.detach)
         return 0;
+    if (already) {
+        p->report.syslog = syslog_connect("chatd");
+        p->report.to = REPORT_SYSLOG;
+        return 0;
+    }
     p->detaching = detach_begin();
     if (p->detaching == -1) {
         report(&p->report, LOG_ERR, "cannot detach: %s", strerror(errno));
@@ -688,13 +791,15 @@ static int detach(struct parent *p)
 }
 
 /* From here on people come in. */
-static void be_ready(struct parent *p)
+static void be_ready(struct parent *p, bool again)
 {
     listeners_describe(&p->listeners, p->where, sizeof(p->where));
+    show_title(p, hub_members(p->hub));
+    manager_say(&p->manager, "READY=1\nSTATUS=%zu members, %s", p->titled, p->where);
+    if (again)
+        return;
     p->started = clock_us();
-    show_title(p, 0);
     listeners_announce(&p->listeners);
-    manager_say(&p->manager, "READY=1\nSTATUS=0 members, %s", p->where);
     if (p->detaching != -1) {
         p->report.to = REPORT_SYSLOG;
         detach_finish(p->detaching);
@@ -705,6 +810,8 @@ static void be_ready(struct parent *p)
 int main(int argc, char **argv)
 {
     static struct parent p;
+    struct codec state;
+    bool arrived;
     sigset_t waiting;
     int status;
 
@@ -713,13 +820,18 @@ int main(int argc, char **argv)
         worker_main(&p.title, strcmp(argv[1], "caged") == 0);
     if (argc == 4 && strcmp(argv[0], WRITER_NAME) == 0)
         transcript_writer_main(&p.title, argv[1], strcmp(argv[2], "-s") == 0);
+    if (argc == 2 && strcmp(argv[0], UPGRADE_QUESTION) == 0)
+        upgrade_answer(argv[1]);
     standard_descriptors();
+    arrived = upgrade_arrives(&state);
     p.sockets = manager_sockets();
     options_read(&p.options, argc, argv);
-    descriptors_close_from(MANAGER_FIRST_FD + p.sockets);
-    manager_open(&p.manager);
     report_prepare(&p);
-    status = detach(&p);
+    if (!arrived) {
+        descriptors_close_from(MANAGER_FIRST_FD + p.sockets);
+        manager_open(&p.manager);
+    }
+    status = detach(&p, arrived);
     if (status != 0)
         return status;
     signals_prepare(&waiting);
@@ -728,9 +840,13 @@ int main(int argc, char **argv)
         report(&p.report, LOG_ERR, "%s: cannot find my own program: %s", argv[0], strerror(errno));
         return EX_OSERR;
     }
-    status = start(&p);
+    if (!program_path(p.upgrade.program, sizeof(p.upgrade.program), argv[0]))
+        p.upgrade.program[0] = '\0';
+    else
+        p.options.again[0] = p.upgrade.program;
+    status = arrived ? take_over(&p, &state) : start(&p);
     if (status == 0) {
-        be_ready(&p);
+        be_ready(&p, arrived);
         status = run(&p, &waiting);
     }
     listeners_close(&p.listeners);

@@ -69,6 +69,9 @@ int accept_cloexec_nonblock(int fd, struct sockaddr *, socklen_t *);
  * closed. False where somebody else has it, at once. */
 bool file_lock(int fd);
 
+/* A file without a name, in memory where there is such a thing. It outlives an exec. */
+int memory_file(void);
+
 /* A pair of Unix-domain stream sockets, both ends close-on-exec and non-blocking. */
 int socketpair_cloexec_nonblock(int sv[2]);
 

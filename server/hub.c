@@ -103,12 +103,12 @@ static struct member *next_input(struct hub *hub)
     return m;
 }
 
-static void member_remember(struct hub *hub, struct member *m)
+void member_remember(struct hub *hub, struct member *m)
 {
     struct member **slot = pid_slot(hub, m->pid);
 
     m->next_pid = *slot;
-    *slot = m;
+    *slot = m->reaped ? m->next_pid : m;
     m->prev = hub->last;
     if (hub->last == NULL)
         hub->first = m;
@@ -454,6 +454,7 @@ void member_leave(struct hub *hub, struct member *m, const char *reason, struct 
             login_take_over(hub, taker, m);
         } else {
             seat_over(hub, m->seat);
+            m->seat = NULL;
         }
     }
     if (m->seated)

@@ -62,6 +62,18 @@ void hub_reopen(struct hub *);
 /* After hub_stop(): nothing is owed any more, to workers or writer. */
 bool hub_is_done(const struct hub *);
 
+/* ---- What one hub hands to the next ---- */
+
+struct codec;
+
+/*
+ * Writes the room, or fills a new hub with it; see codec.h. Between two turns only. False where
+ * that is not possible now, or what is read is wrong (then the new hub is only to be freed).
+ */
+bool hub_state(struct hub *, struct codec *);
+/* After that: tells the poller of everybody. False with errno. */
+bool hub_listen(struct hub *);
+
 /*
  * A worker was started: fd is the hub's end of its pair (non-blocking; the hub closes it), peer
  * the client's address, fit to be a name. login, where not NULL, is the name that the kernel has

@@ -6,6 +6,7 @@
 #define SERVER_HUB_PRIVATE_H
 
 #include "../protocol.h"
+#include "codec.h"
 #include "hub.h"
 #include "log.h"
 #include "names.h"
@@ -23,6 +24,9 @@
 #define TAKEOVER_US (5u * 1000000u)
 /* Who gave a wrong secret waits for the answer. */
 #define WRONG_PASS_US 1000000u
+#define SEAT_SLOTS 256
+/* ITEM_GAP has room for this. */
+#define GAP_TEXT_MAX (STAMP_LEN + 64)
 
 /* Bytes that several members are sent, as one users list by all who join in one turn. */
 struct blob {
@@ -107,6 +111,7 @@ struct member {
     struct member *next_dirty;  /* in the list of those with something to send */
     struct member *next_pid;    /* in the hash chain */
     struct member *next_over;   /* in the list of those who are over */
+    size_t place;               /* in the list, when it is handed over */
     uint32_t id;                /* author number in the log */
     int fd;
     pid_t pid;
@@ -174,10 +179,10 @@ struct recorder {
     bool sync;             /* -s */
     bool ready;            /* the writer has said where it is */
     bool readable;
-    bool behind;  /* the disk is too slow: the room does not wait for it */
-    bool failing; /* the disk takes nothing */
-    uint64_t kept;         /* the log is in the file up to here */
-    uint64_t kept_count;   /* how many events those are */
+    bool behind;         /* the disk is too slow: the room does not wait for it */
+    bool failing;        /* the disk takes nothing */
+    uint64_t kept;       /* the log is in the file up to here */
+    uint64_t kept_count; /* how many events those are */
     uint64_t waiting_since;
     struct line_splitter splitter;
     char held[513];
@@ -217,7 +222,7 @@ struct hub {
     struct member *named[256]; /* logins of this turn */
     size_t named_count;
     struct blob *list; /* the users list, NULL when it is out of date */
-    struct seat *seats[256];
+    struct seat *seats[SEAT_SLOTS];
     struct seat *seats_oldest; /* those whose session is over, in the order of their ends */
     struct seat *seats_newest;
     struct report_limit faults; /* of workers */
@@ -262,6 +267,8 @@ void member_fault(struct hub *, struct member *, const char *why);
 void member_kill(struct hub *, struct member *);
 void member_pause(struct hub *, struct member *, enum pause, uint64_t wake);
 void member_queue_input(struct hub *, struct member *);
+/* Puts a new member into the list of all, and where its pid is found. */
+void member_remember(struct hub *, struct member *);
 /* One more line after the name has its answer. */
 void member_answered(struct member *);
 
@@ -340,6 +347,8 @@ void outbox_remove(struct outbox *, struct item *before);
 
 /* A new seat with a fresh token; NULL without memory or randomness. */
 struct seat *seat_new(struct hub *, struct member *);
+/* Puts a seat where its token is found, and among those that are over where it is. */
+void seat_put(struct hub *, struct seat *);
 struct seat *seat_find(struct hub *, struct span token);
 /* The session's connection has ended for good. */
 void seat_over(struct hub *, struct seat *);

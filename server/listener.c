@@ -20,6 +20,7 @@
 
 #include "../compat/compat.h"
 #include "../compat/poller.h"
+#include "codec.h"
 #include "path.h"
 
 /* The kernel cuts it to what it allows. */
@@ -287,6 +288,30 @@ void listeners_describe(const struct listeners *ls, char *out, size_t size)
 
         len += (size_t)snprintf(out + len, size - len, "%s%s%s", i > 0 ? ", " : "",
             port != NULL ? "*:" : "", port != NULL ? port : text);
+    }
+}
+
+void listeners_state(struct listeners *ls, struct codec *c)
+{
+    codec_size(c, &ls->count);
+    if (ls->count > LISTENERS_MAX) {
+        c->bad = true;
+        ls->count = 0;
+    }
+    for (size_t i = 0; i < ls->count; i++) {
+        struct listener *l = &ls->all[i];
+        size_t len = l->path == NULL ? 0 : strlen(l->path) + 1;
+
+        codec_fd(c, &l->fd);
+        codec_bool(c, &l->local);
+        codec_text(c, l->text, sizeof(l->text));
+        codec_block(c, &l->path, &len, 4096);
+        codec_bytes(c, &l->dev, sizeof(l->dev));
+        codec_bytes(c, &l->ino, sizeof(l->ino));
+        if (len > 0 && l->path[len - 1] != '\0')
+            c->bad = true;
+        if (c->loading && !c->bad && poller_set(ls->poller, l->fd, POLLIN, l) == -1)
+            c->bad = true;
     }
 }
 

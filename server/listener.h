@@ -13,6 +13,7 @@
 #include "../protocol.h"
 #include "report.h"
 
+struct codec;
 struct poller;
 
 #define LISTENERS_MAX 64
@@ -66,6 +67,8 @@ int listeners_adopt(struct listeners *, int fd);
 void listeners_announce(const struct listeners *);
 /* Writes all addresses in a line, as one gives them to chatd(8), cut at size. */
 void listeners_describe(const struct listeners *, char *out, size_t size);
+/* Writes them for the next program, or takes them over; see codec.h. Refusals end. */
+void listeners_state(struct listeners *, struct codec *);
 /* Stops listening and removes the sockets' files that are still ours. */
 void listeners_close(struct listeners *);
 

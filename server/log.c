@@ -1,6 +1,8 @@
 /* log.c: see log.h. */
 #include "log.h"
 
+#include "codec.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,4 +271,65 @@ size_t log_remove(struct log *log, uint64_t from, uint64_t to,
     free(entries);
     *removed = out;
     return count;
+}
+
+/* The lines are appended as they once were: what comes out is a log like any other. */
+static void lines_load(struct log *log, struct codec *c, uint64_t count)
+{
+    for (uint64_t i = 0; i < count && !c->bad; i++) {
+        struct iovec line;
+        size_t len = 0;
+        uint64_t stamp = 0;
+        uint32_t author = 0;
+
+        codec_u64(c, &stamp);
+        codec_u32(c, &author);
+        codec_size(c, &len);
+        if (len > c->len - c->at || len > log->size || len == 0) {
+            c->bad = true;
+            return;
+        }
+        line = (struct iovec){c->buf + c->at, len};
+        c->at += len;
+        log_append(log, &line, 1, stamp, author);
+    }
+}
+
+static void lines_save(const struct log *log, struct codec *c)
+{
+    for (uint64_t i = log->first; i < log->next; i++) {
+        struct entry entry = *entry_at(log, i);
+        size_t len = (size_t)(start_of(log, i + 1) - start_of(log, i));
+        struct iovec piece[2];
+        int n = log_bytes(log, start_of(log, i), start_of(log, i + 1), piece);
+
+        codec_u64(c, &entry.stamp);
+        codec_u32(c, &entry.author);
+        codec_size(c, &len);
+        for (int k = 0; k < n; k++)
+            codec_bytes(c, piece[k].iov_base, piece[k].iov_len);
+    }
+}
+
+void log_state(struct log *log, struct codec *c)
+{
+    size_t size = log->size;
+    uint64_t tail = log_tail(log);
+    uint64_t dropped = log->dropped_stamp;
+    uint64_t count = log->next - log->first;
+
+    codec_size(c, &size);
+    codec_u64(c, &tail);
+    codec_u64(c, &log->first);
+    codec_u64(c, &dropped);
+    codec_u64(c, &count);
+    c->bad |= size > log->size;
+    if (!c->loading) {
+        lines_save(log, c);
+        return;
+    }
+    log->next = log->first;
+    log->head = tail;
+    lines_load(log, c, count);
+    log->dropped_stamp = dropped;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct codec;
 struct log;
 
 /* The smallest ring: a handful of the longest lines. */
@@ -74,6 +75,12 @@ struct log_removed {
  */
 size_t log_remove(struct log *, uint64_t from, uint64_t to,
     bool (*unwanted)(const char *line, size_t len), struct log_removed **removed);
+
+/*
+ * Writes the log, or fills a new one; see codec.h. Positions and numbers stay what they were. A
+ * smaller log than the one that was written is bad.
+ */
+void log_state(struct log *, struct codec *);
 
 /* Tells the log that lines up to this stamp existed before its first one. */
 void log_note_dropped(struct log *, uint64_t stamp);

@@ -113,6 +113,7 @@ void login_take_over(struct hub *hub, struct member *taker, struct member *old)
     /* Gaps count one's own lines by this number. */
     taker->id = old->id;
     old->id = 0;
+    old->seat = NULL;
 }
 
 void login_takeover_late(struct hub *hub, struct member *taker)

@@ -239,6 +239,14 @@ bool names_take(struct names *names, const char *wanted, void *holder, names_res
     return true;
 }
 
+bool names_put(struct names *names, const char *wanted, void *holder)
+{
+    char taken[NAME_LEN_MAX + 1];
+
+    return names_find(names, wanted) == NULL &&
+           names_take(names, wanted, holder, NULL, NULL, taken);
+}
+
 void names_give(struct names *names, const char *text, void *holder)
 {
     char folded[NAME_LEN_MAX + 1];

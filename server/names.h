@@ -27,6 +27,8 @@ typedef bool names_reserved(void *context, const char *folded);
  */
 bool names_take(struct names *, const char *wanted, void *holder, names_reserved *reserved,
     void *context, char out[NAME_LEN_MAX + 1]);
+/* Takes exactly this name, which nobody has. False where somebody has it, or without memory. */
+bool names_put(struct names *, const char *name, void *holder);
 /* Gives a name that is held to another holder. */
 void names_give(struct names *, const char *name, void *holder);
 /* Gives the name back; it is free at once. */

@@ -217,13 +217,50 @@ static void option_take(struct options *o, int c, const char *text)
     }
 }
 
+static size_t count_letters(int argc, char **argv)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < argc; i++)
+        count += strlen(argv[i]);
+    return count;
+}
+
+/* What another start from anywhere shall be given to mean the same. */
+static void option_keep(struct options *o, size_t *count, int c, char *text)
+{
+    char *option = malloc(3);
+
+    if (c == 'l')
+        return;
+    if (c == 'k' || c == 'p' || c == 't')
+        text = c == 'k' ? o->secret_file : c == 'p' ? o->pid_file : o->transcript;
+    if (option == NULL)
+        usage_error("options", strerror(errno));
+    option[0] = '-';
+    option[1] = (char)c;
+    option[2] = '\0';
+    o->again[(*count)++] = option;
+    if (text != NULL)
+        o->again[(*count)++] = text;
+}
+
 void options_read(struct options *o, int argc, char **argv)
 {
+    size_t kept = 1;
     int c;
 
     options_default(o);
-    while ((c = getopt(argc, argv, ":adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1)
+    /* A word of the command line gives as many options as it has letters. */
+    o->again = calloc(count_letters(argc, argv) * 2 + 2, sizeof(char *));
+    if (o->again == NULL)
+        usage_error("options", strerror(errno));
+    o->again[0] = argv[0];
+    while ((c = getopt(argc, argv, ":adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1) {
+        optarg = strchr("adhsvV", c) != NULL ? NULL : optarg;
         option_take(o, c, optarg);
+        option_keep(o, &kept, c, optarg);
+    }
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
     if (o->sync && o->transcript == NULL)

@@ -32,6 +32,7 @@ struct options {
     uint64_t empty_us;  /* exit when the room has been empty that long; 0: never */
     mode_t mode;
     struct hub_config hub;
+    char **again; /* the same options for another start: no addresses, every path absolute */
 };
 
 /*

@@ -172,9 +172,6 @@ uint64_t outbox_needs(const struct outbox *out)
     return out->cursor > out->moved_to ? out->cursor : out->moved_to;
 }
 
-/* ITEM_GAP has room for this behind the stamp. */
-#define GAP_TEXT_MAX (STAMP_LEN + 64)
-
 static void gap_write(struct hub *hub, struct item *item)
 {
     char count[24] = "?";

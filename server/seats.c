@@ -16,14 +16,34 @@ static struct seat **seat_slot(struct hub *hub, const char *token)
     /* Tokens are random: any two of their digits are a hash. */
     for (int i = 0; i < 2; i++)
         slot = slot * 16 + (unsigned)(token[i] <= '9' ? token[i] - '0' : token[i] - 'a' + 10);
-    return &hub->seats[slot % 256];
+    return &hub->seats[slot % SEAT_SLOTS];
+}
+
+static void seat_list(struct hub *hub, struct seat *seat)
+{
+    seat->listed = true;
+    seat->newer = NULL;
+    if (hub->seats_newest == NULL)
+        hub->seats_oldest = seat;
+    else
+        hub->seats_newest->newer = seat;
+    hub->seats_newest = seat;
+}
+
+void seat_put(struct hub *hub, struct seat *seat)
+{
+    struct seat **slot = seat_slot(hub, seat->token);
+
+    seat->next = *slot;
+    *slot = seat;
+    if (seat->listed)
+        seat_list(hub, seat);
 }
 
 struct seat *seat_new(struct hub *hub, struct member *m)
 {
     struct seat *seat = calloc(1, sizeof(*seat));
     unsigned char bytes[16];
-    struct seat **slot;
 
     if (seat == NULL || !random_bytes(bytes, sizeof(bytes))) {
         free(seat);
@@ -31,10 +51,8 @@ struct seat *seat_new(struct hub *hub, struct member *m)
     }
     for (size_t i = 0; i < sizeof(bytes); i++)
         snprintf(seat->token + 2 * i, 3, "%02x", bytes[i]);
-    slot = seat_slot(hub, seat->token);
-    seat->next = *slot;
-    *slot = seat;
     seat->member = m;
+    seat_put(hub, seat);
     return seat;
 }
 
@@ -82,20 +100,13 @@ void seat_over(struct hub *hub, struct seat *seat)
     seat->member = NULL;
     seat->over_at = hub->now;
     seats_expire(hub);
-    if (seat->listed)
-        return;
-    seat->listed = true;
-    seat->newer = NULL;
-    if (hub->seats_newest == NULL)
-        hub->seats_oldest = seat;
-    else
-        hub->seats_newest->newer = seat;
-    hub->seats_newest = seat;
+    if (!seat->listed)
+        seat_list(hub, seat);
 }
 
 void seats_free(struct hub *hub)
 {
-    for (size_t i = 0; i < 256; i++)
+    for (size_t i = 0; i < SEAT_SLOTS; i++)
         while (hub->seats[i] != NULL)
             seat_free(hub, hub->seats[i]);
 }

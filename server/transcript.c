@@ -101,7 +101,6 @@ struct reading {
 static void present_add(struct reading *rd, struct span name)
 {
     char text[NAME_LEN_MAX + 1];
-    char taken[NAME_LEN_MAX + 1];
     struct present *p;
 
     memcpy(text, name.at, name.len);
@@ -109,7 +108,7 @@ static void present_add(struct reading *rd, struct span name)
     if (names_find(rd->names, text) != NULL)
         return;
     p = calloc(1, sizeof(*p));
-    if (p == NULL || !names_take(rd->names, text, p, NULL, NULL, taken)) {
+    if (p == NULL || !names_put(rd->names, text, p)) {
         free(p);
         return;
     }

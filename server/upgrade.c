@@ -1,0 +1,137 @@
+/* upgrade.c: see upgrade.h. */
+#include "upgrade.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "../compat/compat.h"
+#include "../protocol.h"
+
+/* The descriptor of the state, in decimal. */
+#define VARIABLE "CHATD_HANDOVER"
+#define ANSWER_US 5000000u
+
+_Noreturn void upgrade_answer(const char *version)
+{
+    unsigned long asked;
+
+    _exit(number_parse(version, strlen(version), 1000000, &asked) && asked == HANDOVER_VERSION ? 0
+                                                                                               : 1);
+}
+
+void upgrade_ask(struct upgrade *u, const struct report *r, uint64_t now)
+{
+    char name[] = UPGRADE_QUESTION;
+    char version[16];
+    char *argv[] = {name, version, NULL};
+    int null;
+
+    if (u->asking != 0 || u->agreed)
+        return;
+    snprintf(version, sizeof(version), "%d", HANDOVER_VERSION);
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    u->asking = null == -1 ? -1 : spawn_worker(u->program, argv, null, null);
+    if (u->asking == -1) {
+        report(r, LOG_ERR, "no upgrade: %s: %s", u->program, strerror(errno));
+        u->asking = 0;
+    }
+    u->until = now + ANSWER_US;
+    if (null != -1)
+        close(null);
+}
+
+bool upgrade_reaped(struct upgrade *u, pid_t pid, int status, const struct report *r)
+{
+    if (u->asking == 0 || pid != u->asking)
+        return false;
+    u->asking = 0;
+    u->agreed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!u->agreed)
+        report(r, LOG_ERR, "no upgrade: %s does not understand version %d of the state", u->program,
+            HANDOVER_VERSION);
+    return true;
+}
+
+int upgrade_turn(struct upgrade *u, uint64_t now)
+{
+    if (u->asking == 0)
+        return -1;
+    if (now >= u->until)
+        kill(u->asking, SIGKILL);
+    return now >= u->until ? 100 : (int)((u->until - now) / 1000) + 1;
+}
+
+static bool write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, bytes, len);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+void upgrade_exec(
+    struct upgrade *u, const struct codec *c, char *const argv[], const struct report *r)
+{
+    char number[16];
+    int fd = memory_file();
+
+    u->agreed = false;
+    if (fd != -1 && write_all(fd, c->buf, c->len) && lseek(fd, 0, SEEK_SET) == 0) {
+        snprintf(number, sizeof(number), "%d", fd);
+        if (setenv(VARIABLE, number, 1) == 0)
+            execv(u->program, argv);
+    }
+    report(r, LOG_ERR, "no upgrade: %s: %s", u->program, strerror(errno));
+    unsetenv(VARIABLE);
+    if (fd != -1)
+        close(fd);
+}
+
+static bool read_all(int fd, char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = read(fd, bytes, len);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+bool upgrade_arrives(struct codec *c)
+{
+    const char *text = getenv(VARIABLE);
+    unsigned long fd;
+    struct stat st;
+
+    if (text == NULL)
+        return false;
+    *c = (struct codec){.loading = true, .bad = true};
+    if (number_parse(text, strlen(text), 1000000, &fd) && fstat((int)fd, &st) == 0) {
+        c->len = (size_t)st.st_size;
+        c->buf = malloc(c->len + 1);
+        c->bad = c->buf == NULL || !read_all((int)fd, c->buf, c->len);
+        close((int)fd);
+    }
+    unsetenv(VARIABLE);
+    return true;
+}
