@@ -9,9 +9,10 @@ void pacing_init(struct pacing *p, uint64_t limit_us)
     p->limit = limit_us;
 }
 
+/* The slot that now is in has only begun: all the others together are ten limits. */
 static uint64_t slot_of(const struct pacing *p, uint64_t now)
 {
-    return now / (p->limit / 10 + 1);
+    return now / (10 * p->limit / (PACING_SLOTS - 1) + 1);
 }
 
 /* Forgets what has become older than the window. */

@@ -9,7 +9,7 @@
 
 #define PACING_SLOTS 100
 
-/* The last ten limits as slots of a tenth of a limit, each with the time waited in it. */
+/* The last ten limits, and a little more, as slots, each with the time waited in it. */
 struct pacing {
     uint64_t limit;
     uint64_t slot; /* number of the slot that now is in */
