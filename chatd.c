@@ -202,14 +202,15 @@ static void signal_worker(void *context, pid_t pid, int sig)
 static pid_t start_worker(struct parent *p, int client, int *fd)
 {
     char name[] = WORKER_NAME;
-    char mode[] = "caged";
+    char cage[] = {p->options.sandbox == SANDBOX_OFF       ? 'o'
+                   : p->options.sandbox == SANDBOX_REQUIRE ? 'r'
+                                                           : 'a',
+        '\0'};
     char room[TITLE_ROOM + 1];
-    char *argv[] = {name, mode, room, NULL};
+    char *argv[] = {name, cage, room, NULL};
     int pair[2];
     pid_t pid;
 
-    if (p->options.sandbox == SANDBOX_OFF)
-        memcpy(mode, "loose", sizeof(mode));
     memset(room, '-', TITLE_ROOM);
     room[TITLE_ROOM] = '\0';
     if (socketpair_cloexec_nonblock(pair) == -1)
@@ -817,7 +818,9 @@ int main(int argc, char **argv)
 
     proctitle_init(&p.title, argc, argv);
     if (argc == 3 && strcmp(argv[0], WORKER_NAME) == 0)
-        worker_main(&p.title, strcmp(argv[1], "caged") == 0);
+        worker_main(&p.title, argv[1][0] == 'o'   ? WORKER_LOOSE
+                              : argv[1][0] == 'r' ? WORKER_LOCKED
+                                                  : WORKER_CAGED);
     if (argc == 4 && strcmp(argv[0], WRITER_NAME) == 0)
         transcript_writer_main(&p.title, argv[1], strcmp(argv[2], "-s") == 0);
     if (argc == 2 && strcmp(argv[0], UPGRADE_QUESTION) == 0)

@@ -498,8 +498,9 @@ static void signals_prepare(sigset_t *mask)
     sigaction(SIGQUIT, &sa, NULL);
 }
 
-_Noreturn void worker_main(const struct proctitle *title, bool caged)
+_Noreturn void worker_main(const struct proctitle *title, enum worker_cage cage)
 {
+    static const char starting[] = "chatd: nobody yet";
     struct worker w;
     sigset_t mask;
 
@@ -511,8 +512,9 @@ _Noreturn void worker_main(const struct proctitle *title, bool caged)
     w.down_at = w.down;
     line_splitter_init(&w.splitter, w.held, LINE_IN_MAX);
     signals_prepare(&mask);
-    if (caged)
-        (void)sandbox_enter();
+    proctitle_set(title, starting, strlen(starting));
+    if (cage != WORKER_LOOSE && sandbox_enter() != SANDBOX_FILTER && cage == WORKER_LOCKED)
+        _exit(1);
     w.now = clock_ms();
     worker_loop(&w, &mask);
 }

@@ -13,7 +13,13 @@
 
 #include "../compat/compat.h"
 
-/* Runs the worker: cages itself before the first byte, unless caged is false (-S off). */
-_Noreturn void worker_main(const struct proctitle *, bool caged);
+/* How a worker cages itself before it reads the first byte; chatd's -S. */
+enum worker_cage {
+    WORKER_LOOSE, /* not at all */
+    WORKER_CAGED, /* as well as the system lets it */
+    WORKER_LOCKED /* with a filter, or it ends at once */
+};
+
+_Noreturn void worker_main(const struct proctitle *, enum worker_cage);
 
 #endif
