@@ -1,0 +1,1324 @@
+/*
+ * The client from outside, contract 4: a real chat, a real chatd or somebody who is none, pipes and
+ * terminals.
+ */
+#include "../client/connect.h"
+#include "chatter.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define EXIT_MS 10000
+#define RUN(chatter, input, ...)                                                                   \
+    chatter_run((chatter), (input), (const char *const[]){__VA_ARGS__, NULL})
+
+static size_t lines_in(const struct sink *sink)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sink->len; i++)
+        n += sink->at[i] == '\n' || sink->at[i] == '\0';
+    return n;
+}
+
+/* One sentence for people, and no data. */
+static void complained_once(const struct chatter *chat)
+{
+    ck_assert_uint_eq(lines_in(&chat->err), 1);
+    ck_assert_int_eq(strncmp(chat->err.at, "chat: ", 6), 0);
+    ck_assert_uint_eq(chat->out.len, 0);
+}
+
+static void said_nothing(const struct chatter *chat)
+{
+    ck_assert_uint_eq(chat->out.len, 0);
+    ck_assert_msg(chat->err.len == 0, "on stderr: %s", chat->err.at);
+}
+
+/* ---- The command line ---------------------------------------------------------------- */
+
+static const char *const wrong_usage[][4] = {{"-Z"}, {"--nonsense"}, {"-n"}, {"-H", "x"},
+    {"-H", "-1"}, {"-C", "0"}, {"-W", "0"}, {"-w", "99999999999999999999"}, {"-b", "loud"},
+    {"-l", "-s"}, {"-m", "x", "-e", "cat"}, {"-r", "-s"}, {"a", "b"}, {"-c", "cat", "a"}, {"[::1"},
+    {"*:5"}, {"localhost:0x10"}};
+
+START_TEST(usage_is_64)
+{
+    struct chatter chat;
+
+    ck_assert_int_eq(chatter_run(&chat, "", wrong_usage[_i]), EX_USAGE);
+    ck_assert_int_eq(strncmp(chat.err.at, "chat: ", 6), 0);
+    ck_assert_uint_eq(chat.out.len, 0);
+    chatter_end(&chat);
+}
+END_TEST
+
+START_TEST(help_and_version)
+{
+    static const struct {
+        const char *option, *pattern;
+    } cases[] = {{"-h", "usage: chat *"}, {"--help", "usage: chat *"}, {"-V", "chat " CHAT_VERSION},
+        {"--version", "chat " CHAT_VERSION}};
+    struct chatter chat;
+
+    ck_assert_int_eq(RUN(&chat, "", "-x", cases[_i].option, "-Z"), EX_OK);
+    chatter_seek(&chat, cases[_i].pattern);
+    ck_assert_uint_eq(chat.err.len, 0);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* ---- No connection ------------------------------------------------------------------- */
+
+START_TEST(nobody_listens)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    server_stop(&server);
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", server.address), EX_UNAVAILABLE);
+    complained_once(&chat);
+    chatter_seek_error(&chat, "chat: nobody listens on 127.0.0.1:*; start a room with: chatd -l *");
+    chatter_end(&chat);
+}
+END_TEST
+
+START_TEST(no_such_socket)
+{
+    char path[PATH_TEXT_MAX];
+    struct chatter chat;
+
+    test_path(path, "none");
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", path), EX_UNAVAILABLE);
+    complained_once(&chat);
+    chatter_seek_error(&chat, "chat: nobody listens on *");
+    chatter_end(&chat);
+}
+END_TEST
+
+START_TEST(no_such_host)
+{
+    int64_t start = clock_ms();
+    struct chatter chat;
+
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-w", "2", "nobody.invalid"), EX_NOHOST);
+    ck_assert_int_lt(clock_ms() - start, deadline_in(4000) - clock_ms());
+    complained_once(&chat);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* ---- Servers that are none ----------------------------------------------------------- */
+
+#define WELCOME "2026-11-22T21:42:07.000001Z users 1\n2026-11-22T21:42:07.000002Z you x\n"
+#define EVENT "2026-11-22T21:42:07.000003Z "
+
+/* What the server sends before it closes, and what the client makes of it. */
+static const struct {
+    const char *bytes;
+    int status;
+} strangers[] = {
+    {"", EX_UNAVAILABLE},
+    {"SSH-2.0-OpenSSH_9.2\r\n", EX_PROTOCOL},
+    {"SSH-2.0", EX_PROTOCOL},
+    {"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n", EX_PROTOCOL},
+    {"2026-11-22", EX_UNAVAILABLE},
+    {WELCOME "who are you\n", EX_PROTOCOL},
+    {WELCOME EVENT "msg y hal", EX_UNAVAILABLE},
+    {EVENT "error full no place\n", EX_TEMPFAIL},
+    {EVENT "error password wrong secret\n", EX_NOPERM},
+    {EVENT "error not-allowed not you\n", EX_NOPERM},
+    {EVENT "error login-timeout too slow\n", EX_NOPERM},
+};
+
+START_TEST(what_the_server_is)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-n", "x", fake.address);
+    fake_accept(&fake);
+    while (strcmp(fake_read(&fake), "x") != 0)
+        continue;
+    fake_send(&fake, strangers[_i].bytes, strlen(strangers[_i].bytes));
+    shutdown(fake.fd, SHUT_WR);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), strangers[_i].status);
+    ck_assert_uint_eq(lines_in(&chat.err), 1);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* What a server that never closes sends again and again. */
+static const char *const floods[] = {"", "x", "\0", "2026-11-22T21:42:07.000001Z msg x y"};
+
+START_TEST(a_flood_without_a_line)
+{
+    static char bytes[65536];
+    size_t len = _i == 2 ? 1 : strlen(floods[_i]);
+    struct chatter chat;
+    struct fake fake;
+    long memory = 0;
+
+    for (size_t i = 0; len > 0 && i + len <= sizeof bytes; i += len)
+        memcpy(bytes + i, floods[_i], len);
+    fake_open(&fake);
+    chatter_start(&chat, "-n", "x", "-w", "1", fake.address);
+    fake_accept(&fake);
+    for (int i = 0; len > 0 && i < 16384 && fake_send(&fake, bytes, sizeof bytes); i++)
+        if (process_memory(chat.pid) > memory)
+            memory = process_memory(chat.pid);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_PROTOCOL);
+    complained_once(&chat);
+    ck_assert_int_lt(memory, 16384);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* Nothing that a server sends reaches a terminal or a pipe uncleaned. */
+START_TEST(a_server_that_sends_escapes)
+{
+    static const char *const options[] = {"-p", "-x"};
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-r", "-n", "x", options[_i], fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "x");
+    fake_say(&fake, "msg \033[1mb\302\233 \033]0;title\007 \342\200\256 \377 a\rb");
+    fake_say(&fake, "here \033c");
+    fake_say(&fake, "quit \a left \033[2J");
+    fake_say(&fake, "error usage \033[2J");
+    fake_say(&fake, "note \302\205\177");
+    fake_say(&fake, "later what \033c");
+    fake_say(&fake, "msg end end");
+    chatter_seek(&chat, "*end*end");
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    for (char *at = chat.out.at; at < chat.out.at + chat.out.len; at += strlen(at) + 1) {
+        at[strcspn(at, "\n")] = '\0';
+        ck_assert(text_is_clean(at, strlen(at)));
+    }
+    for (char *line = strtok(chat.err.at, "\n"); line != NULL; line = strtok(NULL, "\n"))
+        ck_assert(text_is_clean(line, strlen(line)));
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* The server reads nothing while the client has a lot to say: it still hears. */
+START_TEST(a_server_that_does_not_read)
+{
+    static char line[1024];
+    struct chatter chat;
+    struct fake fake;
+
+    memset(line, 'x', sizeof line - 2);
+    line[sizeof line - 2] = '\n';
+    fake_open(&fake);
+    chatter_start(&chat, "-n", "x", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "x");
+    for (int i = 0; i < 1000; i++)
+        chatter_type(&chat, line);
+    for (int i = 0; i < 100; i++) {
+        fake_say(&fake, "msg ann %d", i);
+        chatter_seek(&chat, "*ann*");
+    }
+    kill(chat.pid, SIGTERM);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 128 + SIGTERM);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* The server is gone in the very moment in which the input ends, in one way or another. */
+START_TEST(the_server_closes_at_the_end_of_input)
+{
+    struct chatter chat;
+    struct fake fake;
+    const char *line;
+
+    fake_open(&fake);
+    for (int i = 0; i < 100; i++) {
+        chatter_start(&chat, "-n", "x", fake.address);
+        fake_accept(&fake);
+        fake_welcome(&fake, "x");
+        chatter_type(&chat, "hi");
+        if (i % 2 == 0)
+            chatter_finish(&chat);
+        else
+            chatter_type(&chat, "\n");
+        line = i % 2 == 0 || i % 4 == 1 ? fake_read(&fake) : NULL;
+        if (line != NULL)
+            fake_say(&fake, "msg x %s", line);
+        if (i % 3 == 0)
+            setsockopt(
+                fake.fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+        fake_hang_up(&fake);
+        if (i % 2 != 0)
+            chatter_finish(&chat);
+        int status = chatter_exit(&chat, EXIT_MS);
+        ck_assert_msg(
+            status == EX_OK || status == EX_UNAVAILABLE, "status %d: %s", status, chat.err.at);
+        if (i % 2 == 0 && i % 3 != 0)
+            ck_assert_int_eq(status, EX_OK);
+        chatter_end(&chat);
+    }
+    fake_close(&fake);
+}
+END_TEST
+
+/* ---- Pipes and receipts -------------------------------------------------------------- */
+
+static const struct {
+    const char *input;
+    const char *heard; /* by another member, one a line */
+} pieces[] = {
+    {"hi\n", "hi\n"},
+    {"no end", "no end\n"},
+    {"", ""},
+    {"\n\n\r\n", ""},
+    {"dos\r\nunix\n", "dos\nunix\n"},
+    {"/quit\n/etc/passwd\n//x\n", "/quit\n/etc/passwd\n//x\n"},
+    {"\xe4\xbd\xa0\xe5\xa5\xbd\n", "\xe4\xbd\xa0\xe5\xa5\xbd\n"},
+    {"a\033[31m\377b\tc\n", "a\xef\xbf\xbd[31m\xef\xbf\xbd"
+                            "b\tc\n"},
+};
+
+START_TEST(piped_text_is_data)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+    char lines[256];
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    ck_assert_int_eq(RUN(&chat, pieces[_i].input, "-n", "ci", server.address), EX_OK);
+    ck_assert_uint_eq(chat.err.len, 0);
+    chatter_end(&chat);
+    conn_expect(&ann, "join ci");
+    snprintf(lines, sizeof lines, "%s", pieces[_i].heard);
+    for (char *line = strtok(lines, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        const char *heard = conn_read(&ann);
+        ck_assert_ptr_nonnull(heard);
+        ck_assert_int_eq(strncmp(heard, "msg ci ", 7), 0);
+        ck_assert_str_eq(heard + 7, line);
+    }
+    conn_expect(&ann, "quit ci left");
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* Lines that the wire does not take leave in pieces of whole characters; nothing is lost. */
+START_TEST(long_lines_go_in_pieces)
+{
+    static const char *const patterns[] = {
+        "x", "\xe4\xbd\xa0", "e\xcc\x81", "/", "a\xf0\x9f\x98\x80"};
+    enum { LINE = 100000 };
+    static char sent[LINE + 8], heard[LINE + 8];
+    size_t len = strlen(patterns[_i]), sent_len = 0, heard_len = 0;
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+    const char *line;
+
+    while (sent_len + len <= LINE) {
+        memcpy(sent + sent_len, patterns[_i], len);
+        sent_len += len;
+    }
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    chatter_start(&chat, "-s", "-n", "ci", server.address);
+    chatter_write(&chat, sent, sent_len);
+    chatter_type(&chat, "\n");
+    while (heard_len < sent_len && (line = conn_read(&ann)) != NULL) {
+        ck_assert_int_eq(strncmp(line, "post ci ", 8), 0);
+        memcpy(heard + heard_len, line + 8, strlen(line + 8));
+        heard_len += strlen(line + 8);
+    }
+    ck_assert_uint_eq(heard_len, sent_len);
+    ck_assert_int_eq(memcmp(heard, sent, sent_len), 0);
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    said_nothing(&chat);
+    chatter_end(&chat);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(ten_thousand_lines)
+{
+    enum { LINES = 10000 };
+    static char text[LINES * 16];
+    char expected[32];
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+    size_t len = 0;
+
+    for (int i = 0; i < LINES; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", i);
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    chatter_start(&chat, "-x", "-n", "ci", server.address);
+    chatter_write(&chat, text, len);
+    chatter_finish(&chat);
+    conn_expect(&ann, "join ci");
+    for (int i = 0; i < LINES; i++) {
+        snprintf(expected, sizeof expected, "msg ci line %d", i);
+        conn_expect(&ann, expected);
+    }
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_seek(&chat, "* msg ci line 9999");
+    chatter_end(&chat);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(the_server_dies_in_the_middle)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start(&chat, "-n", "ci", server.address);
+    chatter_type(&chat, "one\n");
+    chatter_seek(&chat, "*ci*one");
+    kill(server.pid, SIGSTOP);
+    chatter_type(&chat, "two\nthree\n");
+    chatter_finish(&chat);
+    server_kill(&server);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chatter_seek_error(&chat, "chat: the server went away; not confirmed: 2 lines");
+    chatter_end(&chat);
+}
+END_TEST
+
+START_TEST(standard_output_fails)
+{
+    struct server server;
+    struct chatter chat;
+    int gone[2];
+    int out;
+
+    ck_assert_int_eq(pipe(gone), 0);
+    close(gone[0]);
+    out = _i == 0 ? open("/dev/full", O_WRONLY | O_CLOEXEC) : gone[1];
+    server_start(&server, ANY_PORT);
+    chatter_start_as(&chat, &(struct chatter_setup){.out = out},
+        (const char *const[]){"-n", "ci", server.address, NULL});
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
+    complained_once(&chat);
+    chatter_end(&chat);
+    close(gone[1]);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(standard_input_fails)
+{
+    int directory = open("/", O_RDONLY | O_CLOEXEC);
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_as(&chat, &(struct chatter_setup){.in = directory},
+        (const char *const[]){"-s", "-n", "ci", server.address, NULL});
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
+    complained_once(&chat);
+    chatter_end(&chat);
+    close(directory);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- Options ------------------------------------------------------------------------- */
+
+START_TEST(posts_join_nobody)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    ck_assert_int_eq(
+        RUN(&chat, "unread", "-n", "ci", "-m", "one", "-m", "/two\n\nthree", server.address),
+        EX_OK);
+    said_nothing(&chat);
+    chatter_end(&chat);
+    ck_assert_int_eq(RUN(&chat, "four\n/five", "-n", "ci", "-s", server.address), EX_OK);
+    said_nothing(&chat);
+    chatter_end(&chat);
+    conn_expect(&ann, "post ci one");
+    conn_expect(&ann, "post ci /two");
+    conn_expect(&ann, "post ci three");
+    conn_expect(&ann, "post ci four");
+    conn_expect(&ann, "post ci /five");
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(the_list_of_names)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT);
+    ck_assert_int_eq(RUN(&chat, "", "-l", server.address), 1);
+    said_nothing(&chat);
+    chatter_end(&chat);
+    conn_join(&ann, &server, "ann");
+    ck_assert_int_eq(RUN(&chat, "", "-l", server.address), EX_OK);
+    ck_assert_str_eq(chat.out.at, "ann\n");
+    chatter_end(&chat);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* -x prints the wire's lines; -q keeps joins, quits and notes back; -C counts messages only. */
+START_TEST(the_lines_of_the_wire)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ann, ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    chatter_start(&chat, "-r", "-x", "-C", "2", _i == 0 ? "-p" : "-q", "-n", "ci", server.address);
+    chatter_seek(&chat, "* you ci");
+    conn_join(&ben, &server, "ben");
+    conn_say(&ann, "hello  there ");
+    conn_seek(&ann, "msg ann *");
+    conn_say(&ben, "/quit bye");
+    conn_seek(&ann, "quit ben*");
+    conn_say(&ann, "/msg ci psst");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    if (_i == 0)
+        chatter_seek(&chat, "* join ben");
+    chatter_seek(&chat, "* msg ann hello  there ");
+    if (_i == 0)
+        chatter_seek(&chat, "* quit ben left bye");
+    chatter_seek(&chat, "* priv ann ci psst");
+    ck_assert_uint_eq(chat.out.taken, chat.out.len);
+    ck_assert(_i == 0 || strstr(chat.out.at, "ben left") == NULL);
+    chatter_end(&chat);
+    conn_close(&ann);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(enough_seconds_is_1)
+{
+    struct server server;
+    struct chatter chat;
+    int64_t start = clock_ms();
+
+    server_start(&server, ANY_PORT);
+    ck_assert_int_eq(RUN(&chat, "", "-r", "-W", "1", "-n", "ci", server.address), 1);
+    ck_assert_int_ge(clock_ms() - start, 1000);
+    ck_assert_uint_eq(chat.err.len, 0);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(the_past)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    ck_assert_int_eq(RUN(&chat, "1\n2\n3\n4\n", "-s", "-n", "ci", server.address), EX_OK);
+    chatter_end(&chat);
+    ck_assert_int_eq(RUN(&chat, "", "-x", "-H", "2", "-n", "ci", server.address), EX_OK);
+    chatter_seek(&chat, "* post ci 3");
+    chatter_seek(&chat, "* post ci 4");
+    ck_assert_ptr_null(strstr(chat.out.at, "post ci 2"));
+    chatter_end(&chat);
+    ck_assert_int_eq(RUN(&chat, "", "-x", "-n", "ci", server.address), EX_OK);
+    ck_assert_ptr_null(strstr(chat.out.at, "post"));
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+static const struct {
+    const char *env;
+    const char *option;
+    const char *you;
+    bool warns;
+} names[] = {
+    {"CHAT_NAME=env", "ann", "ann", false},
+    {"CHAT_NAME=env", NULL, "env", false},
+    {"CHAT_NAME=", NULL, "127.0.0.1:*", true},
+    {"X=", "", "127.0.0.1:*", true},
+    {"X=", " /a b ", "a_b", false},
+    {"X=", "/users", "users", false},
+};
+
+/* ... and the address, both from the environment. */
+START_TEST(whose_name)
+{
+    struct server server;
+    struct chatter chat;
+    char env[512], you[128];
+
+    server_start(&server, ANY_PORT);
+    snprintf(env, sizeof env, "%s\nCHAT_SERVER=%s", names[_i].env, server.address);
+    chatter_start_as(&chat, &(struct chatter_setup){.env = env},
+        (const char *const[]){
+            "-x", names[_i].option != NULL ? "-n" : NULL, names[_i].option, NULL});
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    snprintf(you, sizeof you, "* you %s", names[_i].you);
+    chatter_seek(&chat, you);
+    ck_assert_uint_eq(lines_in(&chat.err), names[_i].warns);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(the_secret)
+{
+    static const struct {
+        const char *env;
+        int status;
+    } cases[] = {
+        {"CHAT_PASS=swordfish", EX_OK}, {"CHAT_PASS=herring", EX_NOPERM}, {NULL, EX_NOPERM}};
+    char path[PATH_TEXT_MAX];
+    struct server server;
+    struct chatter chat;
+    FILE *file;
+
+    test_path(path, "secret");
+    file = fopen(path, "w");
+    fchmod(fileno(file), 0600);
+    fputs("swordfish\n", file);
+    fclose(file);
+    server_start(&server, ANY_PORT, "-k", path);
+    chatter_start_as(&chat, &(struct chatter_setup){.env = cases[_i].env},
+        (const char *const[]){"-n", "ci", "-m", "hi", server.address, NULL});
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), cases[_i].status);
+    ck_assert_uint_eq(lines_in(&chat.err), cases[_i].status != EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(a_full_room_is_75)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT, "-m", "1");
+    conn_join(&ann, &server, "ann");
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "ci", server.address), EX_TEMPFAIL);
+    complained_once(&chat);
+    chatter_end(&chat);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- Commands ------------------------------------------------------------------------ */
+
+START_TEST(a_bot_hears_and_speaks)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    chatter_start(&chat, "-n", "bot", "-e",
+        "while read -r stamp verb who what; do case $verb in msg) echo \"/msg $who $what?\"; "
+        "echo bye; exit;; esac; done",
+        server.address);
+    conn_expect(&ann, "join bot");
+    conn_say(&ann, "well");
+    conn_expect(&ann, "msg ann well");
+    conn_expect(&ann, "priv bot ann well?");
+    conn_expect(&ann, "msg bot bye");
+    conn_expect(&ann, "quit bot left");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    said_nothing(&chat);
+    chatter_end(&chat);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+static const struct {
+    const char *command;
+    int status;
+} bots[] = {
+    {"true", EX_OK},
+    {"exit 3", 1},
+    {"kill -9 $$", 1},
+    {"exec >/dev/null; read line", EX_OK}, /* its end counts, not that of its output */
+    {"exec </dev/null; echo hi", EX_OK},
+    {"echo /nonsense", 1},
+    {"echo /me; echo hi; sleep 5 2>&- & exit 0", 1},
+};
+
+START_TEST(how_a_bot_ends)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    ck_assert_int_eq(
+        RUN(&chat, "", "-n", "bot", "-e", bots[_i].command, server.address), bots[_i].status);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+/* Moves what comes from one to the other; false at the end. */
+static bool relay(int from, int to)
+{
+    char bytes[65536];
+    ssize_t n = read(from, bytes, sizeof bytes);
+
+    for (ssize_t done = 0; done < n;) {
+        ssize_t k = write(to, bytes + done, (size_t)(n - done));
+        if (k < 0)
+            return false;
+        done += k;
+    }
+    return n > 0;
+}
+
+/* What this program is as the command of -c: like nc, and the end of its input ends nothing. */
+static int relay_main(const char *address)
+{
+    struct connect_failure failure;
+    struct address to;
+    int fd = address_parse(&to, address) == NULL
+                 ? connect_server(&to, clock_now() + EXIT_MS, &failure)
+                 : -1;
+    struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {fd, POLLIN, 0}};
+
+    if (fd < 0)
+        return EXIT_FAILURE;
+    fcntl(fd, F_SETFL, 0);
+    while (poll(fds, 2, 60000) > 0) {
+        if (fds[0].revents != 0 && !relay(STDIN_FILENO, fd))
+            fds[0].fd = -1;
+        if (fds[1].revents != 0 && !relay(fd, STDOUT_FILENO))
+            break;
+    }
+    return EXIT_SUCCESS;
+}
+
+static void relay_command(char *out, size_t size, const char *address)
+{
+    char self[PATH_TEXT_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    ck_assert_int_gt(len, 0);
+    self[len] = '\0';
+    snprintf(out, size, "exec '%s' relay %s", self, address);
+}
+
+START_TEST(through_a_command)
+{
+    char command[1024];
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT);
+    relay_command(command, sizeof command, server.address);
+    conn_join(&ann, &server, "ann");
+    ck_assert_int_eq(RUN(&chat, "", "-l", "-c", command), EX_OK);
+    ck_assert_str_eq(chat.out.at, "ann\n");
+    chatter_end(&chat);
+    ck_assert_int_eq(RUN(&chat, "one\ntwo\n", "-x", "-n", "ci", "-c", command), EX_OK);
+    chatter_seek(&chat, "* msg ci one");
+    chatter_seek(&chat, "* msg ci two");
+    chatter_end(&chat);
+    conn_expect(&ann, "join ci");
+    conn_expect(&ann, "msg ci one");
+    conn_expect(&ann, "msg ci two");
+    conn_expect(&ann, "quit ci left");
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "ci", "-c", "exit 7"), EX_UNAVAILABLE);
+    chatter_end(&chat);
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "ci", "-c", "echo hello"), EX_PROTOCOL);
+    chatter_end(&chat);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- Terminals ----------------------------------------------------------------------- */
+
+static void modes_equal(const struct termios *a, const struct termios *b)
+{
+    ck_assert_uint_eq(a->c_iflag, b->c_iflag);
+    ck_assert_uint_eq(a->c_oflag, b->c_oflag);
+    ck_assert_uint_eq(a->c_cflag, b->c_cflag);
+    ck_assert_uint_eq(a->c_lflag, b->c_lflag);
+    ck_assert_int_eq(memcmp(a->c_cc, b->c_cc, sizeof a->c_cc), 0);
+}
+
+/* Chat at a terminal with 80 columns, in the room as ann; the modes before are in *before. */
+static void terminal_open(
+    struct chatter *chat, struct termios *before, const char *option, const char *address)
+{
+    chatter_start_at_terminal(chat, option, "-n", "ann", address);
+    tcgetattr(chat->slave, before);
+    chatter_see(chat, "you are ann");
+}
+
+static void crash(struct chatter *chat, struct server *server)
+{
+    (void)chat;
+    server_kill(server);
+}
+
+static void terminate(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    kill(chat->pid, SIGTERM);
+}
+
+static void hang_up(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    kill(chat->pid, SIGHUP);
+}
+
+static void interrupt(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "\003");
+}
+
+static void end_input(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "\004");
+}
+
+static void quit(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "/quit now\r");
+}
+
+static void kernel_stop(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "/nonsense\r");
+    chatter_see(chat, "unknown");
+    chatter_type(chat, "\023"); /* Ctrl-S: output is held */
+    kill(chat->pid, SIGTERM);
+}
+
+static const struct {
+    void (*act)(struct chatter *, struct server *);
+    int status;
+} endings[] = {
+    {end_input, EX_OK},
+    {quit, EX_OK},
+    {interrupt, EX_OK},
+    {terminate, 128 + SIGTERM},
+    {hang_up, 128 + SIGHUP},
+    {kernel_stop, 128 + SIGTERM},
+    {crash, EX_UNAVAILABLE},
+};
+
+/* With the editor, and with the kernel's line editing. */
+START_TEST(the_terminal_is_left_as_it_was)
+{
+    static const char *const options[] = {"-H5", "-p"};
+    struct termios before, after;
+    struct server server;
+    struct chatter chat;
+
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        server_start(&server, ANY_PORT);
+        terminal_open(&chat, &before, options[i], server.address);
+        endings[_i].act(&chat, &server);
+        ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), endings[_i].status);
+        tcgetattr(chat.slave, &after);
+        modes_equal(&before, &after);
+        chatter_end(&chat);
+        if (server.pid > 0)
+            server_stop(&server);
+    }
+}
+END_TEST
+
+/* Ctrl-Z puts the modes right, fg takes them again, and the half-typed line is still there. */
+START_TEST(stopped_and_continued)
+{
+    struct termios before, stopped;
+    struct server server;
+    struct chatter chat;
+    int64_t deadline = deadline_in(EXIT_MS);
+    int status;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    tcgetattr(chat.slave, &before);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, "half");
+    chatter_see(&chat, "half");
+    /* Not by Ctrl-Z: it would only stop a group that somebody in the session could continue. */
+    kill(chat.pid, SIGSTOP);
+    ck_assert_int_eq(waitpid(chat.pid, &status, WUNTRACED), chat.pid);
+    ck_assert(WIFSTOPPED(status));
+    ck_assert_int_eq(tcsetattr(chat.slave, TCSANOW, &before), 0); /* as a shell does */
+    kill(chat.pid, SIGCONT);
+    do
+        tcgetattr(chat.slave, &stopped);
+    while ((stopped.c_lflag & ICANON) != 0 && deadline_wait(deadline));
+    ck_assert_int_eq(stopped.c_lflag & ICANON, 0);
+    chatter_type(&chat, " and whole\r");
+    chatter_see(&chat, "ann: half and whole");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+/* What arrives is printed above; the typed line stays. */
+START_TEST(the_typed_line_survives)
+{
+    struct terminal *screen = terminal_new(24, 80);
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+    char line[32];
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = "NO_COLOR=1"},
+        (const char *const[]){"-n", "ann", server.address, NULL});
+    chatter_see(&chat, "you are ann");
+    for (int i = 0; i < 10; i++) {
+        snprintf(line, sizeof line, "%c", 'a' + i);
+        chatter_type(&chat, line);
+        snprintf(line, sizeof line, "message %d", i);
+        conn_say(&ben, "%s", line);
+        chatter_see(&chat, line);
+    }
+    chatter_see(&chat, "j");
+    terminal_write(screen, chat.out.at, chat.out.len, false);
+    ck_assert_ptr_nonnull(strstr(terminal_row(screen, screen->row - 1), "ben: message 9"));
+    ck_assert_ptr_nonnull(strstr(terminal_row(screen, screen->row), "abcdefghij"));
+    chatter_type(&chat, "\r");
+    conn_seek(&ben, "msg ann abcdefghij");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    terminal_free(screen);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(it_asks_for_a_name)
+{
+    static const struct {
+        const char *answer, *you;
+    } cases[] = {{"ann\r", "you are ann"}, {"\r", "your address will be your name"}};
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-p", server.address);
+    chatter_see(&chat, "name: ");
+    chatter_type(&chat, cases[_i].answer);
+    chatter_see(&chat, cases[_i].you);
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+/* With the kernel's line editing too, Ctrl-C clears a half-typed line, and leaves on an empty one.
+ */
+START_TEST(control_c_without_an_editor)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_at_terminal(&chat, "-p", "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, "thrown away\003");
+    chatter_see(&chat, "^C\r\n");
+    chatter_type(&chat, "said\r");
+    conn_seek(&ben, "msg ann said");
+    chatter_see(&chat, "ann: said");
+    chatter_type(&chat, "\003");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    conn_expect(&ben, "quit ann left");
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+/* Colour is for terminals that can, and for people who want it. */
+START_TEST(where_there_is_colour)
+{
+    static const struct {
+        const char *env, *option;
+        bool colour;
+    } cases[] = {{NULL, "-H5", true}, {NULL, "-p", false}, {"NO_COLOR=1", "-H5", false},
+        {"TERM=dumb", "-H5", false}};
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = cases[_i].env},
+        (const char *const[]){cases[_i].option, "-n", "ann", server.address, NULL});
+    chatter_type(&chat, "hi\r");
+    chatter_see(&chat, "ann: hi");
+    ck_assert_int_eq(strstr(chat.out.at, "\033[32m") != NULL, cases[_i].colour);
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- Keeping the seat ---------------------------------------------------------------- */
+
+enum { OUTAGES = 50, LINES_EACH = 200 };
+
+/* Writes the next lines of the numbered text to chat. */
+static void type_lines(struct chatter *chat, int *next)
+{
+    char text[LINES_EACH * 16];
+    size_t len = 0;
+
+    for (int i = 0; i < LINES_EACH; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", (*next)++);
+    chatter_write(chat, text, len);
+}
+
+/* A while that differs each time, up to a few ms: long enough for some of the lines to arrive. */
+static void let_some_arrive(unsigned *seed)
+{
+    *seed = *seed * 1103515245u + 12345u;
+    poll(NULL, 0, (int)(*seed >> 16) % 6);
+}
+
+/* All lines stand in the file in their order, and no other message. */
+static void transcript_is_exact(const char *path, int lines)
+{
+    FILE *file = fopen(path, "r");
+    char line[512], expected[64];
+    int next = 0;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line + STAMP_LEN, " msg ", 5) != 0)
+            continue;
+        snprintf(expected, sizeof expected, " msg keeper line %d\n", next++);
+        ck_assert_str_eq(line + STAMP_LEN, expected);
+    }
+    fclose(file);
+    ck_assert_int_eq(next, lines);
+}
+
+/* ... and so they do in what chat has printed with -x. */
+static void output_is_exact(const struct chatter *chat, int lines)
+{
+    const char *end = chat->out.at + chat->out.len;
+    char expected[64];
+    int next = 0;
+
+    for (const char *at = chat->out.at; at < end; at += strcspn(at, "\n") + 1) {
+        if (strlen(at) < STAMP_LEN || strncmp(at + STAMP_LEN, " msg ", 5) != 0)
+            continue;
+        int len = snprintf(expected, sizeof expected, " msg keeper line %d\n", next++);
+        ck_assert_int_eq(strncmp(at + STAMP_LEN, expected, (size_t)len), 0);
+    }
+    ck_assert_int_eq(next, lines);
+}
+
+START_TEST(kept_over_crashes_of_the_hub)
+{
+    char socket[PATH_TEXT_MAX], transcript[PATH_TEXT_MAX];
+    unsigned seed = 1;
+    struct server server;
+    struct chatter chat;
+    int next = 0;
+
+    test_path(socket, "s");
+    test_path(transcript, "t");
+    server_start(&server, "-l", socket, "-t", transcript);
+    chatter_start(&chat, "-k", "-x", "-n", "keeper", socket);
+    chatter_seek(&chat, "* you keeper");
+    for (int i = 0; i < OUTAGES; i++) {
+        type_lines(&chat, &next);
+        let_some_arrive(&seed);
+        server_kill(&server);
+        server_start(&server, "-l", socket, "-t", transcript);
+        chatter_seek_error(&chat, "chat: back again");
+    }
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    output_is_exact(&chat, next);
+    chatter_end(&chat);
+    server_stop(&server);
+    transcript_is_exact(transcript, next);
+}
+END_TEST
+
+/* ---- A network that breaks ----------------------------------------------------------- */
+
+/* A process between chat and the server; each SIGUSR1 resets what goes through it. */
+struct proxy {
+    pid_t pid;
+    char address[ADDRESS_TEXT_MAX];
+};
+
+static volatile sig_atomic_t proxy_resets;
+
+static void proxy_signalled(int signal)
+{
+    (void)signal;
+    proxy_resets++;
+}
+
+static void reset_fd(int *fd)
+{
+    struct linger linger = {1, 0};
+
+    if (*fd < 0)
+        return;
+    setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(*fd);
+    *fd = -1;
+}
+
+/* Both ends see a reset, or only chat does, and the server the next time. */
+static void proxy_break(struct pollfd fds[3])
+{
+    static int kept = -1;
+    static unsigned count;
+
+    reset_fd(&kept);
+    reset_fd(&fds[1].fd);
+    if (count++ % 2 == 0) {
+        kept = fds[2].fd;
+        fds[2].fd = -1;
+    }
+    reset_fd(&fds[2].fd);
+}
+
+static _Noreturn void proxy_main(int listener, const char *address)
+{
+    struct pollfd fds[3] = {{listener, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLIN, 0}};
+    struct conn conn;
+    int done = 0;
+
+    for (;;) {
+        int n = poll(fds, 3, 100);
+        while (done < proxy_resets) {
+            proxy_break(fds);
+            done++;
+            n = 0;
+        }
+        if (n <= 0)
+            continue;
+        if (fds[1].fd < 0 && fds[0].revents != 0 && conn_try(&conn, address)) {
+            fds[1].fd = accept(listener, NULL, NULL);
+            fds[2].fd = conn.fd;
+            fcntl(conn.fd, F_SETFL, 0);
+            continue;
+        }
+        if ((fds[1].fd >= 0 && fds[1].revents != 0 && !relay(fds[1].fd, fds[2].fd)) ||
+            (fds[2].fd >= 0 && fds[2].revents != 0 && !relay(fds[2].fd, fds[1].fd))) {
+            close(fds[1].fd);
+            close(fds[2].fd);
+            fds[1].fd = fds[2].fd = -1;
+        }
+    }
+}
+
+static void proxy_start(struct proxy *proxy, const char *address)
+{
+    struct sigaction act = {.sa_handler = proxy_signalled};
+    struct fake fake;
+
+    fake_open(&fake);
+    memcpy(proxy->address, fake.address, sizeof proxy->address);
+    proxy->pid = fork();
+    if (proxy->pid == 0) {
+        sigaction(SIGUSR1, &act, NULL);
+        proxy_main(fake.listener, address);
+    }
+    fake_close(&fake);
+}
+
+static void proxy_stop(struct proxy *proxy)
+{
+    kill(proxy->pid, SIGKILL);
+    ck_assert_int_eq(waitpid(proxy->pid, NULL, 0), proxy->pid);
+}
+
+/* The hub is alive: it knows how many lines it has answered. Half the time the seat is taken over.
+ */
+START_TEST(kept_over_resets)
+{
+    char transcript[PATH_TEXT_MAX];
+    unsigned seed = 1;
+    struct server server;
+    struct chatter chat;
+    struct proxy proxy;
+    int next = 0;
+
+    test_path(transcript, "t");
+    server_start(&server, ANY_PORT, "-t", transcript);
+    proxy_start(&proxy, server.address);
+    chatter_start(&chat, "-k", "-x", "-n", "keeper", proxy.address);
+    chatter_seek(&chat, "* you keeper");
+    for (int i = 0; i < OUTAGES; i++) {
+        type_lines(&chat, &next);
+        let_some_arrive(&seed);
+        kill(proxy.pid, SIGUSR1);
+        chatter_seek_error(&chat, "chat: back again");
+    }
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    output_is_exact(&chat, next);
+    chatter_end(&chat);
+    proxy_stop(&proxy);
+    server_stop(&server);
+    transcript_is_exact(transcript, next);
+}
+END_TEST
+
+/* What it says of itself when it asks for its seat, and that it sends again what was not taken. */
+START_TEST(the_seat_is_asked_for)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-k", "-n", "ann", "-H", "5", fake.address);
+    fake_accept(&fake);
+    ck_assert_str_eq(fake_read(&fake), "/token");
+    ck_assert_str_eq(fake_read(&fake), "/history 5");
+    ck_assert_str_eq(fake_read(&fake), "ann");
+    fake_say(&fake, "token 0123");
+    fake_say(&fake, "users 1");
+    fake_say(&fake, "you ann");
+    chatter_type(&chat, "one\ntwo\nthree\nfour\n");
+    ck_assert_str_eq(fake_read(&fake), "one");
+    fake_say(&fake, "msg ann one");
+    ck_assert_str_eq(fake_read(&fake), "two");
+    ck_assert_str_eq(fake_read(&fake), "three");
+    chatter_seek(&chat, "*ann: one");
+    fake_accept(&fake); /* the first connection is closed */
+    ck_assert_str_eq(fake_read(&fake), "/token");
+    ck_assert_str_eq(fake_read(&fake), "/resume 0123");
+    ck_assert_int_eq(strncmp(fake_read(&fake), "/since 2026-11-22T21:42:07.000004Z", 34), 0);
+    ck_assert_str_eq(fake_read(&fake), "ann");
+    fake_say(&fake, "token 0123");
+    fake_say(&fake, _i == 0 ? "resumed 3" : "resumed ?");
+    fake_say(&fake, "msg ann two");
+    fake_say(&fake, "msg ann three");
+    fake_say(&fake, "quit ann crashed");
+    fake_say(&fake, "join ann");
+    fake_say(&fake, "msg ann four"); /* somebody else's */
+    fake_say(&fake, "quit ann left");
+    fake_say(&fake, "users 1");
+    fake_say(&fake, "you ann_2");
+    ck_assert_str_eq(fake_read(&fake), "four");
+    fake_say(&fake, "msg ann_2 four");
+    chatter_finish(&chat);
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* ---- All of them --------------------------------------------------------------------- */
+
+int main(int argc, char **argv)
+{
+    const struct test tests[] = {
+        {usage_is_64, COUNT_OF(wrong_usage), 20},
+        {help_and_version, 4, 20},
+        {nobody_listens, 1, 20},
+        {no_such_socket, 1, 20},
+        {no_such_host, 1, 20},
+        {what_the_server_is, COUNT_OF(strangers), 20},
+        {a_flood_without_a_line, COUNT_OF(floods), 30},
+        {a_server_that_sends_escapes, 2, 20},
+        {a_server_that_does_not_read, 1, 30},
+        {the_server_closes_at_the_end_of_input, 1, 60},
+        {piped_text_is_data, COUNT_OF(pieces), 20},
+        {long_lines_go_in_pieces, 5, 20},
+        {ten_thousand_lines, 1, 30},
+        {the_server_dies_in_the_middle, 1, 20},
+        {standard_output_fails, 2, 20},
+        {standard_input_fails, 1, 20},
+        {posts_join_nobody, 1, 20},
+        {the_list_of_names, 1, 20},
+        {the_lines_of_the_wire, 2, 20},
+        {enough_seconds_is_1, 1, 20},
+        {the_past, 1, 20},
+        {whose_name, COUNT_OF(names), 20},
+        {the_secret, 3, 20},
+        {a_full_room_is_75, 1, 20},
+        {a_bot_hears_and_speaks, 1, 20},
+        {how_a_bot_ends, COUNT_OF(bots), 20},
+        {through_a_command, 1, 30},
+        {the_terminal_is_left_as_it_was, COUNT_OF(endings), 30},
+        {stopped_and_continued, 1, 20},
+        {the_typed_line_survives, 1, 30},
+        {it_asks_for_a_name, 2, 20},
+        {control_c_without_an_editor, 1, 20},
+        {where_there_is_colour, 4, 20},
+        {kept_over_crashes_of_the_hub, 1, 120},
+        {kept_over_resets, 1, 120},
+        {the_seat_is_asked_for, 2, 20},
+    };
+
+    if (argc == 3 && strcmp(argv[1], "relay") == 0)
+        return relay_main(argv[2]);
+    return tests_run("chat", tests, COUNT_OF(tests));
+}
