@@ -530,6 +530,7 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
     sender.leave_at = -1;
     if (client->options->leave_after > 0)
         sender.leave_at = clock_now() + 1000 * (int64_t)client->options->leave_after;
+    sender_reap(&sender); /* a bot may have ended before its end could be caught */
     while (!sender_is_over(&sender)) {
         sender_feed(&sender);
         sender_write(&sender);
