@@ -27,7 +27,8 @@ struct item *item_new(size_t len)
     return item;
 }
 
-static struct item *item_vsay(struct hub *hub, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static struct item *item_vsay(
+    struct hub *hub, const char *format, va_list ap)
 {
     char line[LINE_OUT_MAX];
     struct item *item;

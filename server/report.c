@@ -30,7 +30,8 @@ static void write_stderr(const struct report *report, int priority, const char *
         return; /* there is nobody left to tell */
 }
 
-static void vreport(const struct report *report, int priority, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static void vreport(
+    const struct report *report, int priority, const char *format, va_list ap)
 {
     char text[REPORT_MAX];
     char clean[3 * REPORT_MAX + 1];

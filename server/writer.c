@@ -46,7 +46,7 @@ static int64_t clock_ms(void)
 }
 
 /* Says a line to the hub. Its answers are few and short; the pair takes them all. */
-static void tell(struct writer *w, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void tell(struct writer *w, const char *format, ...)
 {
     char line[512];
     va_list ap;
