@@ -286,7 +286,7 @@ static int client_run(struct client *client, struct setup *setup, int *signal)
 int main(int argc, char **argv)
 {
     static struct client client;
-    struct setup setup = {.bot_in = -1, .bot_out = -1, .bot = -1};
+    static struct setup setup = {.bot_in = -1, .bot_out = -1, .bot = -1};
     int signal = 0;
     int status;
 

@@ -26,13 +26,17 @@
 
 /* ---- Starting ------------------------------------------------------------------------ */
 
+/* The first of a name counts. A sanitizer's options are passed on. */
 static void environment_fill(char *out[ENVIRONMENT_MAX], char *text, size_t size, const char *own)
 {
-    const char *path = getenv("PATH");
+    static const char *const passed[] = {"PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"};
+    size_t len = (size_t)snprintf(text, size, "%s\nTZ=UTC0\nTERM=xterm\n", own != NULL ? own : "");
     int n = 0;
 
-    snprintf(text, size, "%s\nPATH=%s\nTZ=UTC0\nTERM=xterm\n", own != NULL ? own : "",
-        path != NULL ? path : "/bin:/usr/bin"); /* the first of a name counts */
+    for (size_t i = 0; i < COUNT_OF(passed); i++)
+        if (getenv(passed[i]) != NULL)
+            len +=
+                (size_t)snprintf(text + len, size - len, "%s=%s\n", passed[i], getenv(passed[i]));
     for (char *word = strtok(text, "\n"); word != NULL && n < ENVIRONMENT_MAX - 1;
          word = strtok(NULL, "\n"))
         out[n++] = word;

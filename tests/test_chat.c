@@ -184,7 +184,7 @@ START_TEST(a_flood_without_a_line)
             memory = process_memory(chat.pid);
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_PROTOCOL);
     complained_once(&chat);
-    ck_assert_int_lt(memory, 16384);
+    ck_assert_int_lt(memory, 65536); /* of a gigabyte that was sent */
     fake_close(&fake);
     chatter_end(&chat);
 }
