@@ -783,21 +783,50 @@ static bool room_is_short(const struct hub *hub)
 }
 
 /*
+ * How long the room has been held back since the slowest reader last took something. As long as he
+ * takes a log within -w, the room goes at his pace and does not stand still: only what he is slower
+ * than that is booked. So a bulk sender is lossless for all such readers, however long it sends.
+ */
+static uint64_t wait_now(struct hub *hub)
+{
+    uint64_t took = hub->paced_since == 0 ? 0 : hub->now - hub->paced_since;
+    uint64_t taken = hub->floor > hub->paced_floor ? hub->floor - hub->paced_floor : 0;
+    uint64_t fair = taken * hub->pacing.limit / log_size(hub->log);
+
+    if (taken == 0)
+        return took;
+    if (hub->paced_since != 0) {
+        pacing_wait(&hub->pacing, hub->now, took > fair ? took - fair : 0);
+        hub->paced_since = hub->now;
+    }
+    hub->paced_floor = hub->floor;
+    return 0;
+}
+
+/*
  * Finds how much may be said in this turn. Where a reader is a whole log behind, the room waits
  * for him, as long as it may, by not reading; then he is moved ahead.
  */
 static void budget_find(struct hub *hub)
 {
-    if (hub->paced_since != 0) {
-        pacing_wait(&hub->pacing, hub->now, hub->now - hub->paced_since);
-        hub->paced_since = hub->now;
-    }
-    if (room_now(hub) < log_size(hub->log) / TURN_PART)
+    uint64_t waited;
+    uint64_t left;
+
+    if (room_now(hub) < log_size(hub->log) / TURN_PART || hub->paced_since != 0)
         hub->floor = find_floor(hub);
+    waited = wait_now(hub);
     if (room_is_short(hub))
         move_laggards(hub, true);
-    if (room_is_short(hub) && pacing_left(&hub->pacing, hub->now) == 0)
+    left = pacing_left(&hub->pacing, hub->now);
+    if (room_is_short(hub) && left <= waited) {
+        pacing_wait(&hub->pacing, hub->now, waited);
         move_laggards(hub, false);
+        hub->paced_since = hub->paced_since == 0 ? 0 : hub->now;
+        left = pacing_left(&hub->pacing, hub->now);
+        waited = 0;
+    }
+    hub->paced_floor = hub->floor;
+    hub->pace_left = left > waited ? left - waited : 0;
     hub->budget = room_now(hub);
     hub->short_of_room = room_is_short(hub);
 }
@@ -813,8 +842,10 @@ static void pace(struct hub *hub)
         return;
     if (waiting && !was)
         hub->paced_since = hub->now;
-    if (!waiting)
+    if (!waiting) {
+        pacing_wait(&hub->pacing, hub->now, wait_now(hub));
         hub->paced_since = 0;
+    }
     for (struct member *m = hub->input_first; m != NULL; m = m->next_queued)
         member_listen(hub, m);
 }
@@ -923,7 +954,7 @@ static int timeout_of(const struct hub *hub)
     if (hub->stuck != NULL)
         next = hub->now + MEMORY_RETRY_US < next ? hub->now + MEMORY_RETRY_US : next;
     else if (hub->paced_since != 0)
-        next = hub->now + hub->pace_left < next ? hub->now + hub->pace_left : next;
+        next = hub->now + hub->pace_left + 1 < next ? hub->now + hub->pace_left + 1 : next;
     else if (hub->input_first != NULL || hub->named_count > 0 || hub->dirty_first != NULL)
         return 0;
     if (next == UINT64_MAX)
@@ -945,8 +976,6 @@ int hub_turn(struct hub *hub, uint64_t now)
     flush_all(hub);
     hub_list_changed(hub); /* written anew when it is wanted again: it carries the time */
     free_over(hub);
-    if (hub->paced_since != 0)
-        hub->pace_left = pacing_left(&hub->pacing, now) + 1;
     return timeout_of(hub);
 }
 

@@ -203,6 +203,7 @@ struct hub {
     uint64_t floor; /* no reader needs anything before it: a lower bound */
     uint64_t sent_to;
     uint64_t paced_since; /* the room waits for slow readers since then; 0: it does not */
+    uint64_t paced_floor; /* where the slowest reader was then */
     uint64_t pace_left;   /* how long it may still */
     uint64_t next_ring;   /* when the first of the members' clocks is due */
     size_t budget;        /* bytes that may still be appended in this turn */
