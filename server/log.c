@@ -125,6 +125,8 @@ uint64_t log_append(
     *entry_at(log, log->next) = (struct entry){stamp, (uint32_t)start, author};
     log->next++;
     for (int i = 0; i < n; i++) {
+        if (parts[i].iov_len == 0)
+            continue; /* of no text there is not even an address */
         ring_put(log, log->head, parts[i].iov_base, parts[i].iov_len);
         log->head += parts[i].iov_len;
     }
