@@ -152,7 +152,7 @@ void login_forget(struct hub *hub, struct member *m)
 /* What he wants to be called: the kernel's word before his own, his address where nothing is. */
 static void want_name(struct member *m, const char *line, size_t len)
 {
-    if (m->seated)
+    if (m->named) /* a seat was taken, and its name with it */
         return;
     if (m->login[0] != '\0')
         memcpy(m->name, m->login, sizeof(m->name));
