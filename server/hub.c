@@ -713,12 +713,13 @@ static bool unstick(struct hub *hub)
 /* Reads from everybody in the queue once, as long as the log has room for what they say. */
 static void read_all(struct hub *hub)
 {
-    struct member *last = hub->input_last;
+    struct member *last;
     struct member *m;
     bool end = false;
 
     if (!unstick(hub))
         return;
+    last = hub->input_last;
     while (!end && hub->input_first != NULL && hub->budget >= LINE_OUT_MAX) {
         m = next_input(hub);
         end = m == last;
