@@ -73,6 +73,7 @@ struct editor {
     size_t top; /* the first row of the text that is on the screen, where not all of them are */
     /* What the screen shows, if shown is set; to be brought up to date by editor_refresh(). */
     bool shown;
+    size_t drawn_rows;
     size_t drawn_row; /* of the cursor, counted from top */
     size_t drawn_column;
     size_t drawn_cursor;
@@ -303,11 +304,24 @@ static void history_add(struct history *history, const char *line, size_t len)
     history->lines[history->len++] = (struct span){copy, len};
 }
 
+/* Whether what stands there would be lost: not sent yet, nor kept as the draft. */
+static bool history_leaves_draft(const struct editor *ed)
+{
+    const struct history *history = &ed->history;
+    const struct span *line = &history->lines[history->at];
+    size_t len = ed->end - ed->start;
+
+    if (history->at == history->len)
+        return true;
+    return ed->draft_len == 0 &&
+           (line->len != len || memcmp(line->at, ed->text + ed->start, len) != 0);
+}
+
 static void history_show(struct editor *ed, size_t at)
 {
     struct history *history = &ed->history;
 
-    if (history->at == history->len) {
+    if (history_leaves_draft(ed)) {
         ed->draft_len = ed->end - ed->start;
         memcpy(ed->draft, ed->text + ed->start, ed->draft_len);
     }
@@ -714,17 +728,23 @@ static void draw_all(struct editor *ed, struct outbuf *out)
             break;
         outbuf_puts(out, "\r\n");
     }
+    ed->drawn_rows = row - ed->top + 1;
     draw_cursor(ed, &layout, row - ed->top, out);
     ed->appended = 0;
     ed->changed = false;
 }
 
-/* Leaves the cursor at the left edge of the window's first row, and that and all below empty. */
+/*
+ * Leaves the cursor at the left edge of the window's first row, with that and all below it empty.
+ * Never in one step: a screen that is erased from its first place on goes to tmux's history.
+ */
 static void erase_all(struct editor *ed, struct outbuf *out)
 {
     outbuf_puts(out, "\r");
     move(out, ed->drawn_row, "A");
-    outbuf_puts(out, "\x1b[J");
+    outbuf_puts(out, "\x1b[K");
+    if (ed->drawn_rows > 1)
+        outbuf_puts(out, "\n\x1b[J\x1b[A");
 }
 
 /* The two things that happen most need less than drawing all: typing at the end, and moving. */
@@ -769,27 +789,30 @@ static void editor_refresh(struct editor *ed, struct outbuf *out)
 }
 
 /*
- * The rows above the cursor when a narrower window has folded what is drawn. Terminals that reflow
- * their text, as most do, fold each row by itself, and leave a cursor that stood behind a row there
- * if that is full now; others are told here to erase a row or two too many, in the rare case that
- * there was a row that does not fit any more.
+ * What a narrower window has made of what is drawn. Terminals that reflow their text, as most do,
+ * fold each row by itself, and leave a cursor that stood behind a row there if that is full now;
+ * others are told here to erase a row or two too many, in the rare case that there was a row that
+ * does not fit any more.
  */
-static size_t rows_reflowed(const struct editor *ed, size_t columns)
+static void rows_reflow(struct editor *ed, size_t columns)
 {
     size_t rows = 0;
+    size_t cursor_row = 0;
     size_t at = 0;
-    size_t used = 0;
-    size_t column = ed->drawn_column;
+    size_t used;
 
-    for (size_t row = 0; row < ed->top + ed->drawn_row; row++) {
+    for (size_t row = 0; row < ed->top + ed->drawn_rows; row++) {
         at = row_end(ed, at, &used);
+        if (row == ed->top + ed->drawn_row) {
+            bool behind = used != 0 && ed->drawn_column == used;
+
+            cursor_row = rows + (ed->drawn_column - behind) / columns;
+        }
         if (row >= ed->top)
             rows += used > columns ? (used + columns - 1) / columns : 1;
     }
-    row_end(ed, at, &used);
-    if (column > 0 && column == used)
-        column--;
-    return rows + column / columns;
+    ed->drawn_rows = rows;
+    ed->drawn_row = cursor_row;
 }
 
 /* ---- The interface ------------------------------------------------------------------------ */
@@ -888,7 +911,7 @@ void editor_resize(struct editor *ed, unsigned rows, unsigned columns, struct ou
     if (rows == ed->rows && columns == ed->columns)
         return;
     if (ed->shown)
-        ed->drawn_row = rows_reflowed(ed, columns);
+        rows_reflow(ed, columns);
     ed->rows = rows;
     ed->columns = columns;
     ed->changed = true;
