@@ -64,6 +64,12 @@ static void erase(struct terminal *terminal, unsigned row, unsigned column, unsi
     memset(from, 0, (size_t)(cell_at(terminal, to_row, 0) - from) * sizeof *from);
 }
 
+static void erase_row(struct terminal *terminal)
+{
+    memset(cell_at(terminal, terminal->row, terminal->column), 0,
+        (terminal->columns - terminal->column) * sizeof *terminal->cells);
+}
+
 static void scroll(struct terminal *terminal)
 {
     const char *text = terminal_row(terminal, 0);
@@ -178,10 +184,15 @@ static void sequence(struct terminal *terminal, const char *parameters, char fin
         terminal->row = terminal->column = 0;
         break;
     case 'J':
+        if (number != 2 && terminal->row == 0 && terminal->column == 0)
+            ck_abort_msg("tmux takes that for a screen to be kept in its history");
         if (number == 2)
             erase(terminal, 0, 0, terminal->rows);
         else
             erase(terminal, terminal->row, terminal->column, terminal->rows);
+        return;
+    case 'K':
+        erase_row(terminal);
         return;
     default:
         ck_abort_msg("unknown sequence: CSI %s %c", parameters, final);
