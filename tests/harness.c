@@ -269,7 +269,8 @@ void server_stop(struct server *server)
     struct family family;
     family_look(&family, server->pid);
     kill(server->pid, SIGTERM);
-    ck_assert_int_eq(server_exit(server, 5000), 0);
+    if (server_exit(server, 5000) != 0)
+        server_fail(server, "it does not exit with 0");
     family_ends(&family, 1000);
     log_check(server);
     close(server->log);
@@ -390,6 +391,22 @@ pid_t family_newcomer(const struct family *before, pid_t root)
         }
     ck_assert_msg(newcomer != -1, "no new process");
     return newcomer;
+}
+
+pid_t family_find(pid_t root, const char *title)
+{
+    int64_t deadline = deadline_in(ANSWER_MS);
+    do {
+        struct family family;
+        char text[256];
+        family_look(&family, root);
+        for (size_t i = 0; i < family.count; i++)
+            if (proc_read(family.pids[i], "cmdline", text, sizeof text) &&
+                strncmp(text, title, strlen(title)) == 0)
+                return family.pids[i];
+    } while (deadline_wait(deadline));
+    ck_abort_msg("no process is called \"%s\"", title);
+    return -1;
 }
 
 void family_ends(const struct family *family, int64_t ms)
