@@ -783,6 +783,13 @@ static bool room_is_short(const struct hub *hub)
     return room_now(hub) < LINE_OUT_MAX;
 }
 
+/* At a turn's end: who was waited for may have taken all, and then nothing else wakes the room. */
+static bool room_is_short_still(struct hub *hub)
+{
+    hub->floor = find_floor(hub);
+    return room_is_short(hub);
+}
+
 /*
  * How long the room has been held back since the slowest reader last took something. As long as he
  * takes a log within -w, the room goes at his pace and does not stand still: only what he is slower
@@ -947,14 +954,14 @@ static void flush_all(struct hub *hub)
             member_flush(hub, m);
 }
 
-static int timeout_of(const struct hub *hub)
+static int timeout_of(struct hub *hub)
 {
     uint64_t next = recorder_due(hub) < hub->next_ring ? recorder_due(hub) : hub->next_ring;
     uint64_t wait;
 
     if (hub->stuck != NULL)
         next = hub->now + MEMORY_RETRY_US < next ? hub->now + MEMORY_RETRY_US : next;
-    else if (hub->paced_since != 0)
+    else if (hub->paced_since != 0 && room_is_short_still(hub))
         next = hub->now + hub->pace_left + 1 < next ? hub->now + hub->pace_left + 1 : next;
     else if (hub->input_first != NULL || hub->named_count > 0 || hub->dirty_first != NULL)
         return 0;
