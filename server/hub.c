@@ -240,7 +240,11 @@ bool hub_reaped(struct hub *hub, pid_t pid, int status)
     m->status = status;
     report(hub->config.report, LOG_DEBUG, "%s: worker %ld ended, status %d", m->peer, (long)pid,
         status);
-    member_end(hub, m);
+    /* The quit of one who did not say goodbye waits its turn: the log must have room for it. */
+    if (m->state == MEMBER_LEAVING)
+        member_end(hub, m);
+    else if (m->eof)
+        member_queue_input(hub, m);
     return true;
 }
 
@@ -291,6 +295,7 @@ uint64_t hub_event(struct hub *hub, const char *verb, const char *a, const char 
     char head[STAMP_LEN + 16 + 2 * (NAME_LEN_MAX + 1)];
     struct iovec parts[3];
     char *at = head + STAMP_LEN;
+    size_t len;
     char lf = '\n';
 
     hub->stamp = hub->wall > hub->stamp ? hub->wall : hub->stamp + 1;
@@ -309,6 +314,8 @@ uint64_t hub_event(struct hub *hub, const char *verb, const char *a, const char 
     parts[1] = (struct iovec){(char *)text.at, text.len};
     parts[2] = (struct iovec){&lf, 1};
     log_append(hub->log, parts, 3, hub->stamp, author);
+    len = parts[0].iov_len + text.len + 1;
+    hub->budget -= len < hub->budget ? len : hub->budget;
     return hub->stamp;
 }
 
@@ -603,7 +610,6 @@ static size_t take_lines(struct hub *hub, struct member *m, const char *bytes, s
 
     while (at < end && member_may_speak(hub, m)) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
-        uint64_t head = log_head(hub->log);
 
         if (lf == NULL)
             break;
@@ -613,7 +619,6 @@ static size_t take_lines(struct hub *hub, struct member *m, const char *bytes, s
             break;
         }
         at = lf + 1;
-        hub->budget -= (size_t)(log_head(hub->log) - head);
         if (m->out.bytes > OUTBOX_MAX && m->pause == PAUSE_NONE)
             member_pause(hub, m, PAUSE_OUTBOX, 0);
     }

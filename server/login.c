@@ -379,10 +379,8 @@ void login_all(struct hub *hub)
     size_t left = 0;
 
     while (seated < hub->named_count && hub->budget >= LINE_OUT_MAX &&
-           take_seat(hub, hub->named[seated])) {
-        hub->budget -= STAMP_LEN + NAME_LEN_MAX + 7;
+           take_seat(hub, hub->named[seated]))
         seated++;
-    }
     /* Who cannot be welcomed now for want of memory stays in the line. */
     for (size_t i = 0; i < hub->named_count; i++) {
         struct member *m = hub->named[i];
