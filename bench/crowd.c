@@ -38,14 +38,50 @@ _Static_assert(sizeof FILLER - 1 == FILLER_LEN, "a text is TEXT_LEN bytes");
 #define PATIENCE_S 10
 #define ALARM UINT32_MAX
 
+/* Logins that are under way at once: many, but no more than a listener's queue holds. */
 static const struct wire wires[] = {
-    {"chatd", "/history 0\n%\n", " you ", "", "\n", 0, 1, true, true, true},
-    {"floor", "%\n", " you ", "", "\n", 0, 1, true, false, true},
-    {"redis", "HELLO 3\r\nSUBSCRIBE r\r\n", "subscribe",
-        "*3\r\n$7\r\nPUBLISH\r\n$1\r\nr\r\n$64\r\n", "\r\n", 95, 2, true, false, false},
-    {"irc", "NICK %\r\nUSER % 0 * :%\r\nJOIN #r\r\n", " 366 ", "PRIVMSG #r :", "\r\n", 0, 2, false,
-        false, false},
-    {"ncat", "", "", "", "\n", 0, 1, false, false, false},
+    {.name = "chatd",
+        .hello = "/history 0\n%\n",
+        .ready = " you ",
+        .flight = 64,
+        .before = "",
+        .after = "\n",
+        .end = 1,
+        .echo = true,
+        .list = true,
+        .lines_only = true},
+    {.name = "floor",
+        .hello = "%\n",
+        .ready = " you ",
+        .flight = 64,
+        .before = "",
+        .after = "\n",
+        .end = 1,
+        .echo = true,
+        .lines_only = true},
+    {.name = "redis",
+        .hello = "HELLO 3\r\nSUBSCRIBE r\r\n",
+        .ready = "subscribe",
+        .flight = 64,
+        .before = "*3\r\n$7\r\nPUBLISH\r\n$1\r\nr\r\n$64\r\n",
+        .after = "\r\n",
+        .frame = 95,
+        .end = 2,
+        .echo = true},
+    {.name = "irc",
+        .hello = "NICK %\r\nUSER % 0 * :%\r\nJOIN #r\r\n",
+        .ready = " 366 ",
+        .flight = 8,
+        .before = "PRIVMSG #r :",
+        .after = "\r\n",
+        .end = 2},
+    {.name = "ncat",
+        .hello = "",
+        .ready = "already connected",
+        .flight = 8,
+        .before = "",
+        .after = "\n",
+        .end = 1},
 };
 
 const struct wire *wire_find(const char *name)
@@ -517,18 +553,15 @@ static bool member_enter(struct crowd *c, unsigned member)
     member_watch(c, member, EPOLLIN, EPOLL_CTL_ADD);
     if (len > 0 && send(m->fd, hello, len, MSG_NOSIGNAL) != (ssize_t)len)
         member_dropped(c, m);
-    else if (c->wire->ready[0] == '\0')
-        member_ready(c, m);
     return true;
 }
 
-bool crowd_join(struct crowd *c, unsigned from, unsigned to, unsigned flight)
+bool crowd_join(struct crowd *c)
 {
-    unsigned base = c->ready;
-    unsigned last = base;
+    unsigned last = 0;
     uint64_t last_at = clock_now();
-    for (unsigned next = from; c->ready - base < to - from;) {
-        while (next < to && next - from - (c->ready - base) < flight) {
+    for (unsigned next = 0; c->ready < c->count;) {
+        while (next < c->count && next - c->ready < c->wire->flight) {
             if (!member_enter(c, next))
                 return false;
             next++;

@@ -20,7 +20,8 @@
 struct wire {
     const char *name;
     const char *hello;  /* logs in; the name stands for each % */
-    const char *ready;  /* what the line holds that ends the login; empty: nothing is awaited */
+    const char *ready;  /* what the line holds that ends the login */
+    unsigned flight;    /* logins that are under way at once */
     const char *before; /* what stands before a text that is sent */
     const char *after;
     size_t frame;    /* bytes of a text that is heard, with all around it; 0: they are found out */
@@ -110,10 +111,10 @@ void crowd_init(
     struct crowd *, const struct wire *, const char *address, unsigned members, unsigned speakers);
 
 /*
- * Logs in the members from..to-1, at most `flight` of them at a time, and returns when all are in;
- * false when there was no progress for 30 s. crowd.ready counts.
+ * Logs in all members and returns when they are in; false when there was no progress for 30 s.
+ * crowd.ready counts.
  */
-bool crowd_join(struct crowd *, unsigned from, unsigned to, unsigned flight);
+bool crowd_join(struct crowd *);
 
 /*
  * Waits until every member that is in has the whole list, where the wire tells it, and nothing has

@@ -266,6 +266,17 @@ uint64_t server_cpu(const struct server *s)
     return sum;
 }
 
+unsigned server_processes(const struct server *s)
+{
+    struct tree t;
+    unsigned count = 0;
+    tree_read(&t, s->pid);
+    for (size_t i = 0; i < t.count; i++)
+        count += t.at[i].ours;
+    free(t.at);
+    return count;
+}
+
 /* The number behind the word at a line's beginning, or UINT64_MAX. */
 static uint64_t field(const char *text, const char *word)
 {

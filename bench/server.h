@@ -37,6 +37,9 @@ bool server_stop(struct server *, double *seconds);
  */
 uint64_t server_cpu(const struct server *);
 
+/* Its processes, those included that have ended and are not reaped. */
+unsigned server_processes(const struct server *);
+
 struct memory {
     unsigned processes;
     uint64_t pss_kib; /* of the server's processes; UINT64_MAX where it may not be read */
