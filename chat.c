@@ -105,11 +105,11 @@ static int name_choose(struct client *client)
 {
     const struct options *options = client->options;
     char answer[4096] = "";
-    bool reads = options->mode == MODE_TALK || options->mode == MODE_SEND || !options->receive_only;
 
     if (options->mode == MODE_LIST)
         return -1;
-    if (options->name == NULL && reads && isatty(STDIN_FILENO) && !name_ask(answer, sizeof answer))
+    if (options->name == NULL && !options->receive_only && isatty(STDIN_FILENO) &&
+        !name_ask(answer, sizeof answer))
         return EX_OK;
     if (!session_name(&client->session, options->name != NULL ? options->name : answer))
         console_say(&client->console, "no name was given: your address will be your name");

@@ -223,17 +223,17 @@ static enum client_end receiver_connection(struct receiver *receiver)
 /* ---- From one connection to the next ------------------------------------------------- */
 
 /* After this end another connection may do better. Takes the link down. */
-static bool receiver_may_return(struct receiver *receiver, enum client_end how)
+static bool client_may_return(struct client *client, enum client_end how)
 {
-    struct client *client = receiver->client;
-    bool may;
+    bool known, may;
 
     pthread_mutex_lock(&client->lock);
-    may = client->options->keep && !session_is_done(&client->session) &&
-          (how == CLIENT_GONE ||
-              (how == CLIENT_TURNED_AWAY && client->session.state == SESSION_FULL));
-    if (receiver->away == false && client->session.me[0] == '\0')
-        may = false; /* it has never been in the room */
+    known = client->session.me[0] != '\0'; /* it was a room, and we were in it */
+    may = how == CLIENT_GONE && (known || !client->silent);
+    if (how == CLIENT_TURNED_AWAY && client->session.state == SESSION_FULL)
+        may = known;
+    if (!client->options->keep || session_is_done(&client->session))
+        may = false;
     client->up = false;
     shutdown(client->link, SHUT_RDWR);
     pthread_mutex_unlock(&client->lock);
@@ -295,7 +295,7 @@ void *receiver_main(void *argument)
     struct receiver receiver = {.client = client, .delay = RETRY_FIRST};
     enum client_end how = receiver_connection(&receiver);
 
-    while (receiver_may_return(&receiver, how)) {
+    while (client_may_return(client, how)) {
         receiver_return(&receiver);
         how = receiver_connection(&receiver);
     }

@@ -50,6 +50,12 @@ struct sender {
     int bot_status;     /* of its end, as wait(2) tells it */
 };
 
+/* All was answered: were all accepted? Whoever types has seen what was not. */
+static int client_verdict(const struct client *client)
+{
+    return client->session.refused > 0 && !client->console.keyboard ? EXIT_NO : EX_OK;
+}
+
 /* ---- Leaving ------------------------------------------------------------------------- */
 
 /* Leaves without waiting for answers, but with a goodbye, and no line cut. */
@@ -75,17 +81,27 @@ static void sender_die(struct sender *sender, int signal)
     sender_leave(sender, EX_OK);
 }
 
-/* The input has ended: leaves when all is answered. */
+/*
+ * The input has ended: leaves when all is answered. If that is so already and the connection is
+ * gone, there is no reason to wait until it is back.
+ */
 static void sender_finish(struct sender *sender)
 {
     struct client *client = sender->client;
+    const struct session *session = &client->session;
+    bool settled;
+    int status;
 
     sender->input.over = true;
     sender->input.fd = -1;
     pthread_mutex_lock(&client->lock);
     session_input_end(&client->session);
+    settled = !client->up && session->me[0] != '\0' && session->unanswered == 0;
+    status = client_verdict(client);
     pthread_mutex_unlock(&client->lock);
     console_stop(&client->console);
+    if (settled)
+        sender_leave(sender, status);
 }
 
 static bool sender_is_over(struct sender *sender)
@@ -463,8 +479,8 @@ static int client_result(struct client *client)
 
     if (session->state == SESSION_LISTED)
         return session->present > 0 ? EX_OK : EXIT_NO;
-    if (session_is_done(session)) /* whoever types has seen what was refused */
-        return session->refused > 0 && !console->keyboard ? EXIT_NO : EX_OK;
+    if (session_is_done(session))
+        return client_verdict(client);
     if (session->unanswered > 0)
         console_say(console, "the server went away; not confirmed: %lu line%s", session->unanswered,
             session->unanswered == 1 ? "" : "s");
