@@ -17,6 +17,9 @@
 #define LISTEN_SECONDS 10
 #define STOP_SECONDS 15
 
+/* For the handler alone; 0: none is running. */
+static volatile sig_atomic_t running;
+
 /* A process as /proc shows it. */
 struct process {
     pid_t pid;
@@ -53,6 +56,22 @@ static _Noreturn void server_exec(char **argv, int log, pid_t parent)
     execvp(argv[0], argv);
     dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
+}
+
+/* Whoever interrupts the measurement does not mean to keep the server. */
+static void on_interrupt(int sig)
+{
+    if (running != 0)
+        kill((pid_t)running, SIGTERM);
+    _exit(128 + sig);
+}
+
+static void interrupts_prepare(void)
+{
+    struct sigaction sa = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
 }
 
 static void wait_a_little(void)
@@ -102,6 +121,7 @@ void server_start(struct server *s, char **argv, const char *address)
     pid_t parent = getpid();
     s->log = address ? -1 : open("/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    interrupts_prepare();
     s->pid = fork();
     if (s->pid == 0)
         server_exec(argv, s->log, parent);
@@ -109,6 +129,7 @@ void server_start(struct server *s, char **argv, const char *address)
         perror("fork");
         exit(71);
     }
+    running = s->pid;
     if (address) {
         snprintf(s->address, sizeof s->address, "%s", address);
     } else if (!server_await_address(s)) {
@@ -140,6 +161,8 @@ bool server_stop(struct server *s, double *seconds)
     kill(s->pid, SIGTERM);
     for (;;) {
         pid_t pid = waitpid(-1, NULL, WNOHANG);
+        if (pid == s->pid)
+            running = 0;
         if (pid < 0 && errno == ECHILD)
             break;
         if (pid == 0)
