@@ -31,6 +31,7 @@ count() {
 }
 
 for test in "$@"; do
+    start=$(date +%s)
     case $test in
     *.sh) $limit sh "$test" >"$out/log" 2>&1 ;;
     /*) $limit "$test" >"$out/log" 2>&1 ;;
@@ -49,7 +50,8 @@ for test in "$@"; do
     fi
     passed=$((passed + good))
     failed=$((failed + bad))
-    printf '%-6s %s (%d passed, %d failed)\n' "$word" "$test" "$good" "$bad"
+    printf '%-6s %s (%d passed, %d failed, %d s)\n' "$word" "$test" "$good" "$bad" \
+        $(($(date +%s) - start))
     if [ "$word" = FAILED ]; then
         sed 's/^/    /' "$out/log"
         printf '    exit status %d\n' "$status"
