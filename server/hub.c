@@ -314,6 +314,7 @@ uint64_t hub_event(struct hub *hub, const char *verb, const char *a, const char 
     parts[1] = (struct iovec){(char *)text.at, text.len};
     parts[2] = (struct iovec){&lf, 1};
     log_append(hub->log, parts, 3, hub->stamp, author);
+    hub->urgent |= author != 0;
     len = parts[0].iov_len + text.len + 1;
     hub->budget -= len < hub->budget ? len : hub->budget;
     return hub->stamp;
@@ -938,6 +939,14 @@ static void member_flush(struct hub *hub, struct member *m)
     member_listen(hub, m);
 }
 
+static uint64_t monotonic_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
 /* Everybody where the log has grown, else those who were marked. */
 static void flush_all(struct hub *hub)
 {
@@ -951,12 +960,14 @@ static void flush_all(struct hub *hub)
         member_flush(hub, m);
         m = next;
     }
-    if (hub->shown == hub->sent_to)
+    if (hub->shown == hub->sent_to || (!hub->urgent && hub->now < hub->flush_at))
         return;
     hub->sent_to = hub->shown;
+    hub->urgent = false;
     for (m = hub->first; m != NULL; m = m->next)
         if (m->out.reads_log && !m->blocked)
             member_flush(hub, m);
+    hub->flush_at = monotonic_us() + hub->members * QUIET_US;
 }
 
 static int timeout_of(struct hub *hub)
@@ -970,6 +981,8 @@ static int timeout_of(struct hub *hub)
         next = hub->now + hub->pace_left + 1 < next ? hub->now + hub->pace_left + 1 : next;
     else if (hub->input_first != NULL || hub->named_count > 0 || hub->dirty_first != NULL)
         return 0;
+    if (hub->shown != hub->sent_to && hub->flush_at < next)
+        next = hub->flush_at;
     if (next == UINT64_MAX)
         return -1;
     wait = next > hub->now ? (next - hub->now + 999) / 1000 : 0;

@@ -159,6 +159,14 @@ struct member {
     char name[NAME_LEN_MAX + 1];  /* wanted while MEMBER_NAMED, then the real one */
 };
 
+/*
+ * Who comes and goes is told to all, but not one by one: to wake ten thousand for each of ten
+ * thousand who come would be the whole of the room's work. So this long for each member after
+ * everybody has been woken, mere joins and quits wait for company; in a room of a hundred that is two
+ * milliseconds. What somebody says never waits.
+ */
+#define QUIET_US 20u
+
 /* Every event is counted once, where it happens. */
 struct counters {
     uint64_t received; /* lines after the name */
@@ -201,7 +209,9 @@ struct hub {
     uint64_t wall;  /* the time of day at this turn's start */
     uint64_t shown; /* members get the log up to here */
     uint64_t floor; /* no reader needs anything before it: a lower bound */
-    uint64_t sent_to;
+    uint64_t sent_to;  /* everybody has been given what there was, up to here */
+    uint64_t flush_at; /* when everybody is given mere joins and quits, at the earliest */
+    bool urgent;       /* there is more than those */
     uint64_t paced_since; /* the room waits for slow readers since then; 0: it does not */
     uint64_t paced_floor; /* where the slowest reader was then */
     uint64_t pace_left;   /* how long it may still */

@@ -18,6 +18,12 @@
 
 /* Measured: smaller pieces cost speed in a burst, larger ones gain nothing. */
 #define PIECE 65536
+/*
+ * But pages that are never touched cost nothing, and most clients never see a burst: so much is
+ * read at once from the hub until that many reads in a row were full.
+ */
+#define PIECE_FIRST 16384
+#define FULL_READS 16
 /* A piece of the client's, and a line held from before it, cleaned. */
 #define UP_MAX (3 * (PIECE + LINE_IN_MAX) + 64)
 /* The peer takes nothing for so long after the end: it will not any more. */
@@ -69,6 +75,7 @@ struct worker {
     size_t down_len;
     bool client_closed; /* his end has come too */
     int64_t lingering;  /* until when; 0: not yet */
+    int full_reads;
     size_t control_len;
     char control[sizeof(CONTROL_TITLE) + NAME_LEN_MAX + PEER_TEXT_MAX + 2];
     char held[LINE_IN_MAX + 1];
@@ -289,12 +296,15 @@ static void down_send(struct worker *w)
 
 static void down_read(struct worker *w)
 {
+    size_t room = w->full_reads < FULL_READS ? PIECE_FIRST : PIECE;
     ssize_t n;
 
     memcpy(w->down, w->control, w->control_len);
     w->down_at = w->down;
-    n = recv(HUB, w->down + w->control_len, PIECE - w->control_len, 0);
+    n = recv(HUB, w->down + w->control_len, room - w->control_len, 0);
     if (n > 0) {
+        if (w->full_reads < FULL_READS)
+            w->full_reads = (size_t)n < room - w->control_len ? 0 : w->full_reads + 1;
         w->down_len = w->control_len + (size_t)n;
         w->control_len = 0;
         down_filter(w);
