@@ -291,6 +291,38 @@ START_TEST(private_messages_to_the_deaf)
 }
 END_TEST
 
+/* ---- A rate ---- */
+
+/* Beyond the burst a client's lines come at their rate: late, but all, and nobody else waits. */
+START_TEST(lines_at_a_rate)
+{
+    enum { RATE = 20, BURST = 10 * RATE, LINES = BURST + 2 * RATE };
+    struct room room;
+    struct conn eager;
+    room_open(&room, ANY_PORT, "-H", "0", "-r", "20");
+    conn_join(&eager, &room.server, "eager");
+    conn_seek(&room.ann, "join eager");
+    int64_t start = clock_ms();
+    for (int i = 0; i < LINES; i++)
+        conn_say(&eager, "%d", i);
+    int64_t deadline = deadline_in(1000);
+    conn_say(&room.ben, "nobody holds me back");
+    while (room.ben.event.verb != VERB_MSG || room.ben.event.name.at[0] != 'b')
+        ensure(conn_read_by(&room.ben, deadline) != NULL, "the end");
+    for (int i = 0; i < LINES; i++) {
+        char want[32];
+        snprintf(want, sizeof want, "msg eager %d", i);
+        const char *line = conn_read(&room.ann);
+        if (line != NULL && strcmp(line, "msg ben nobody holds me back") == 0)
+            line = conn_read(&room.ann);
+        ck_assert_str_eq(line, want);
+    }
+    ck_assert_int_ge(clock_ms() - start, 1500);
+    conn_close(&eager);
+    room_close(&room);
+}
+END_TEST
+
 /* ---- Many ---- */
 
 struct member {
@@ -429,6 +461,7 @@ int main(void)
         {talk_beside_a_stalled_reader, 1, 60},
         {a_stopped_worker, 2, 60},
         {private_messages_to_the_deaf, 1, 60},
+        {lines_at_a_rate, 1, 30},
         {many_members_one_order, 1, 60},
         {many_leave_at_once, 2, 60},
         {talk_beside_many_flooders, 1, 60},

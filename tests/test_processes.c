@@ -264,6 +264,62 @@ START_TEST(the_hub_is_told_to_stop)
 }
 END_TEST
 
+/* Under many, each of whom is told. */
+START_TEST(stop_under_many)
+{
+    enum { MEMBERS = 200 };
+    struct room room;
+    struct conn members[MEMBERS];
+    struct family family;
+    room_open(&room, ANY_PORT, "-H", "0");
+    for (int i = 0; i < MEMBERS; i++) {
+        conn_open(&members[i], &room.server);
+        conn_say(&members[i], "member");
+    }
+    for (int i = 0; i < MEMBERS; i++)
+        conn_seek(&members[i], "you member*");
+    family_look(&family, room.server.pid);
+    kill(room.server.pid, SIGTERM);
+    for (int i = 0; i < MEMBERS; i++) {
+        conn_seek(&members[i], "note *");
+        conn_seek_end(&members[i]);
+    }
+    ck_assert_int_eq(server_exit(&room.server, 5000), 0);
+    family_ends(&family, 1000);
+}
+END_TEST
+
+/* Signals that mean something else, or nothing, by the thousand, while people talk. */
+START_TEST(signals_during_traffic)
+{
+    static const int storm[] = {SIGHUP, SIGUSR1, SIGCHLD, SIGPIPE, SIGCONT, SIGURG, SIGWINCH};
+    struct room room;
+    room_open(&room, ANY_PORT, "-H", "0");
+    for (int i = 0; i < 10000; i++) {
+        kill(room.server.pid, storm[(size_t)i % COUNT_OF(storm)]);
+        if (i % 500 == 0)
+            room_exchange(&room);
+    }
+    room_close(&room);
+}
+END_TEST
+
+/* With -x it ends when nobody has been there for so long, and not before. */
+START_TEST(an_empty_room_ends)
+{
+    struct server server;
+    struct conn conn;
+    server_start(&server, ANY_PORT, "-x", "1");
+    conn_join(&conn, &server, "cia");
+    struct pollfd ready = {conn.fd, POLLIN, 0};
+    ck_assert_int_eq(poll(&ready, 1, 1500), 0);
+    int64_t start = clock_ms();
+    conn_close(&conn);
+    ck_assert_int_eq(server_exit(&server, 5000), 0);
+    ck_assert_int_ge(clock_ms() - start, 900);
+}
+END_TEST
+
 /* With every worker stopped it kills them when their time is up. */
 START_TEST(stop_with_stopped_workers)
 {
@@ -576,6 +632,9 @@ int main(void)
         {the_hub_is_killed, 1, 20},
         {the_hub_is_killed_under_load, 1, 60},
         {the_hub_is_told_to_stop, COUNT_OF(stops), 20},
+        {stop_under_many, 1, 30},
+        {signals_during_traffic, 1, 30},
+        {an_empty_room_ends, 1, 20},
         {stop_with_stopped_workers, 1, 20},
         {a_second_signal, COUNT_OF(stops), 20},
         {what_is_owed_is_delivered, 1, 20},
