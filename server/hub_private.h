@@ -349,6 +349,8 @@ uint64_t outbox_needs(const struct outbox *);
 /* Gives up the log before target, saying so by gap items. False without memory. */
 bool outbox_move_ahead(struct hub *, struct member *, uint64_t target);
 void outbox_clear(struct outbox *);
+/* Nobody is there any more who could take it, or shall: nothing more goes out. */
+void outbox_deafen(struct member *);
 /* Puts an item behind before (NULL: first). */
 void outbox_insert(struct outbox *, struct item *before, struct item *item);
 /* Takes the item behind before (NULL: the first) out and frees it. */

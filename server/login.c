@@ -67,22 +67,33 @@ static enum taken say_resumed(struct hub *hub, struct member *m)
                                                                                      : LINE_LATER;
 }
 
+/* The newest connection takes the seat: an earlier one that waits for it was given up. */
+static void send_taker_away(struct hub *hub, struct member *taker)
+{
+    (void)outbox_say(hub, taker, "error not-allowed a newer connection takes this seat");
+    member_leave(hub, taker, "lost", (struct span){NULL, 0});
+}
+
 /* /resume: the old connection ends first, if it has not; then its seat is this one's. */
 static enum taken take_resume(struct hub *hub, struct member *m, struct span token)
 {
     struct seat *seat = seat_find(hub, token);
 
     if (m->seat != NULL)
-        return m->seat->member == m ? say_resumed(hub, m)
-                                    : usage(hub, m, "a session takes one seat");
-    if (seat == NULL || seat->taker != NULL)
+        return m->seat == seat ? say_resumed(hub, m) : usage(hub, m, "a session takes one seat");
+    if (seat == NULL)
         return outbox_say(hub, m, "resumed ?") ? LINE_TAKEN : LINE_LATER;
+    if (seat->taker != NULL)
+        send_taker_away(hub, seat->taker);
     m->seat = seat;
     if (seat->member == NULL) {
         seat->member = m;
         return say_resumed(hub, m);
     }
     seat->taker = m;
+    /* A client that takes nothing must not hold up what it has said. */
+    outbox_deafen(seat->member);
+    outbox_mark(hub, seat->member);
     if (!seat->member->reaped)
         hub->config.signal_worker(hub->config.context, seat->member->pid, SIGUSR1);
     member_pause(hub, m, PAUSE_TAKEOVER, hub->now + TAKEOVER_US);

@@ -254,8 +254,7 @@ static void outbox_advance(const struct hub *hub, struct outbox *out, size_t sen
     }
 }
 
-/* Nobody is there any more who could take it. */
-static void outbox_deafen(struct member *m)
+void outbox_deafen(struct member *m)
 {
     m->deaf = true;
     m->blocked = false;
