@@ -16,6 +16,8 @@
 
 #define LISTEN_SECONDS 10
 #define STOP_SECONDS 15
+/* A thousand members that leave are a thousand lines. */
+#define LOG_LINES 10
 
 /* For the handler alone; 0: none is running. */
 static volatile sig_atomic_t running;
@@ -100,7 +102,7 @@ static bool server_await_address(struct server *s)
     return false;
 }
 
-/* What the server said, but for where it listens. */
+/* The first that the server said, but for where it listens. */
 static void server_pass_on(struct server *s)
 {
     FILE *f = fdopen(s->log, "r");
@@ -108,9 +110,11 @@ static void server_pass_on(struct server *s)
     if (!f)
         return;
     rewind(f);
-    while (fgets(line, sizeof line, f)) {
-        if (!strstr(line, "listening on "))
-            fputs(line, stderr);
+    for (int left = LOG_LINES; left > 0 && fgets(line, sizeof line, f);) {
+        if (strstr(line, "listening on "))
+            continue;
+        fputs(line, stderr);
+        left--;
     }
     fclose(f);
     s->log = -1;

@@ -19,9 +19,9 @@ struct server {
 
 /*
  * Starts argv. Where address is NULL the server must say `listening on ADDRESS` on its standard
- * error within 10 s; whatever else it says there is passed on when it has been stopped. Otherwise
- * it is silenced, and the caller has to find out when it listens. It gets SIGTERM when this process
- * dies. Ends the program on failure.
+ * error within 10 s; what else it says there is passed on when it has been stopped, the first lines
+ * of it. Otherwise it is silenced, and the caller has to find out when it listens. It gets SIGTERM
+ * when this process dies. Ends the program on failure.
  */
 void server_start(struct server *, char **argv, const char *address);
 
