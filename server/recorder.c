@@ -86,6 +86,12 @@ static void writer_end(struct hub *hub)
 
     if (w == NULL)
         return;
+    /* Something may have been put into its outbox in this very turn. */
+    for (struct member **m = &hub->dirty_first; *m != NULL; m = &(*m)->next_dirty)
+        if (*m == w) {
+            *m = w->next_dirty;
+            break;
+        }
     poller_remove(hub->config.poller, w->fd);
     close(w->fd);
     outbox_clear(&w->out);
