@@ -1,0 +1,961 @@
+/*
+ * test_hub.c: the room, told from its workers' side: a hub in this process, pretended workers at
+ * the other ends of its pairs, a clock that is moved ahead.
+ */
+#include "compat/compat.h"
+#include "puppets.h"
+#include "server/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECOND 1000000u
+
+static struct stage stage; /* too large for a stack */
+
+/* ---- Scripts ---- */
+
+/* One room, and what is said in it. */
+struct play {
+    const char *name;
+    struct hub_config config;
+    const char *script;
+};
+
+static const struct play plays[] = {
+    {"a welcome is the list, then your name", {0},
+        "a> ann\na< here ann\na< users 1\na< you ann\na0\n"
+        "b> ben\nb< here ann ben\nb< users 2\nb< you ben\nb0\na< join ben\na0\n"},
+    {"who comes in one turn sees one list, and no join of his own or of theirs", {0},
+        "a> ann\na~ you ann\nb: ben\nc: cid\nd: dan\n+0\n"
+        "b< here ann ben cid dan\nb< users 4\nb< you ben\nb0\n"
+        "c< here ann ben cid dan\nc< users 4\nc< you cid\nc0\n"
+        "d< here ann ben cid dan\nd< users 4\nd< you dan\nd0\n"
+        "a< join ben\na< join cid\na< join dan\na0\n"},
+    {"a name that is taken gets a number, whatever its case", {0},
+        "a> bob\na~ you bob\nb> BOB\nb~ you BOB_2\nc> bob\nc~ you bob_3\n"
+        "d> bob_2\nd~ you bob_2_2\nb! left\nb~ join bob_2_2\nb. \ne> bob\ne~ you bob_2\n"},
+    {"a name is free as soon as its holder's quit is out", {0},
+        "a> ann\na~ you ann\nb> ben\nb~ you ben\na~ join ben\nb> /quit\na< quit ben left\n"
+        "c> ben\nc~ you ben\na< join ben\na0\n"},
+    {"an empty name is the address", {0},
+        "a> \na< here 192.0.2.1:1000\na< users 1\na< you 192.0.2.1:1000\nb> ben\nb~ you ben\n"},
+    {"the hub cleans names that a worker did not", {0},
+        "a>   two words \na~ you two_words\nb> x:y\nb~ you x_y\n"},
+    {"messages, actions and escapes", {0},
+        "a> ann\na~ you ann\nb> ben\nb~ you ben\na~ join ben\n"
+        "a> hello\na< msg ann hello\nb< msg ann hello\n"
+        "a> /me waves\na< me ann waves\nb< me ann waves\n"
+        "a> //me\na< msg ann /me\nb< msg ann /me\n"
+        "a>  two  blanks \na< msg ann  two  blanks \nb< msg ann  two  blanks \n"
+        "a> \na0\nb0\n"},
+    {"private messages", {0},
+        "a> ann\na~ you ann\nb> ben\nb~ you ben\nc> cid\nc~ you cid\na~ join cid\nb~ join cid\n"
+        "a> /msg ben psst\na< priv ann ben psst\nb< priv ann ben psst\nc0\n"
+        "a> /msg BEN psst\na< priv ann ben psst\nb< priv ann ben psst\n"
+        "a> /msg ann me\na< priv ann ann me\na0\n"
+        "a> /msg dan hi\na< error no-such-user *\n"
+        "a> /msg ben\na< error usage *\na> /msg\na< error usage *\nb0\nc0\n"},
+    {"new names", {0},
+        "a> ann\na~ you ann\nb> ben\nb~ you ben\na~ join ben\n"
+        "a> /nick amy\na< nick ann amy\nb< nick ann amy\n"
+        "a> /nick amy\na< error usage *\na> /nick\na< error usage *\nb0\n"
+        "a> /nick AMY\na< nick amy AMY\nb< nick amy AMY\n"
+        "a> /nick Ben\na< nick AMY Ben_2\nb< nick AMY Ben_2\n"
+        "c> ann\nc< here Ben_2 ben ann\nc< users 3\nc~ you ann\n"
+        "b> /msg ben_2 x\nb~ priv ben Ben_2 x\n"},
+    {"lists, help, and what is no command", {0},
+        "a> ann\na~ you ann\na> /users\na< here ann\na< users 1\na> /help\na< note commands*\n"
+        "a> /foo\na< error unknown-command *\na> /\na< error unknown-command *\n"
+        "a> /me\na< error usage *\na> /history 3\na< error unknown-command *\na0\n"},
+    {"answers come in the order of the lines", {0},
+        "a> ann\na~ you ann\na: one\na: /foo\na: two\na: /users\na: /me\na: three\na: /msg ann x\n"
+        "a: /help\na: four\n+0\na< msg ann one\na< error unknown*\na< msg ann two\na< here ann\n"
+        "a< users 1\na< error usage*\na< msg ann three\na< priv ann ann x\na< note *\n"
+        "a< msg ann four\na0\n"},
+    {"goodbyes", {0},
+        "a> ann\na~ you ann\nb> ben\nc> cid\nd> dan\na~ join dan\nb~ join dan\n"
+        "b! left\nb. \na< quit ben left\nc! lost\na< quit cid lost\n"
+        "d! kicked\na< quit dan kicked\na> /users\na< here ann\na< users 1\na0\n"},
+    {"goodbye with a word", {0},
+        "a> ann\na~ you ann\nb> ben\nb~ you ben\na~ join ben\nb> last\nb> /quit so long\n"
+        "b> not heard\nb< msg ben last\nb. \n"
+        "a< msg ben last\na< quit ben left so long\na0\n"},
+    {"what was said before the goodbye counts", {0},
+        "a> ann\na~ you ann\nb: ben\nb: one\nb: two\nb! left\nb~ you ben\nb< msg ben one\n"
+        "b< msg ben two\nb. \na~ msg ben two\na< quit ben left\na0\n"},
+    {"reaped before the end of the pair: nothing is lost", {0},
+        "a> ann\na~ you ann\nb> ben\na~ join ben\nb: one\nb: two\nb& torn\nb* 9\n"
+        "a< msg ben one\na< msg ben two\na0\nb- \na< quit ben crashed\na0\n"},
+    {"the end of the pair before it is reaped: the reason is not guessed", {0},
+        "a> ann\na~ you ann\nb> ben\na~ join ben\nb: one\nb- \na< msg ben one\na0\n"
+        "b* 15\na< quit ben kicked\na0\n"},
+    {"a worker that hangs up without a word is ended", {0},
+        "a> ann\na~ you ann\nb> ben\na~ join ben\nb| \na< quit ben crashed\na0\n"},
+    {"dead before the name", {0}, "a> ann\na~ you ann\nb& be\nb- \nb* 0\na0\nc> ben\nc~ you ben\n"},
+    {"lines and lists before the name", {.history = 2},
+        "a> ann\na~ you ann\na> one\na> two\na> three\n"
+        "b> /users\nb< here ann\nb< users 1\nb> /foo\nb< error unknown-command *\n"
+        "b> /history x\nb< error usage *\nb> /since yesterday\nb< error usage *\n"
+        "b> ben\nb< msg ann two\nb< msg ann three\nb~ you ben\nb0\n"
+        "c> /history 3\nc> cid\nc< msg ann two\nc< msg ann three\nc< join ben\nc~ you cid\nc0\n"
+        "d> /history 0\nd> dan\nd< here *\n"
+        "e> /history 1000000000\ne> eve\ne< join ann\ne~ you eve\n"
+        "f> /since 1970-01-01T00:00:00.000000Z\nf> fay\nf< join ann\nf~ you fay\n"
+        "g> /since 9999-01-01T00:00:00.000000Z\ng> guy\ng< here *\n"},
+    {"posting", {0},
+        "a> ann\na~ you ann\nb> /post\nb> ben\nb< you ben\na0\n"
+        "b> one\nb< post ben one\na< post ben one\na> /users\na< here ann\na< users 1\n"
+        "b> /users\nb< here ann\nb< users 1\nb> /help\nb< note *\nb> /me x\nb< error not-allowed "
+        "*\n"
+        "b> /msg ann x\nb< error not-allowed *\nb> /nick x\nb< error not-allowed *\n"
+        "a> /msg ben x\na< error no-such-user *\na> hi\na< msg ann hi\nb0\n"
+        "c> ben\nc~ you ben_2\na< join ben_2\nb> /quit\nb. \na0\nd> ben\nd~ you ben\n"},
+    {"no web page", {0}, "a> GET / HTTP/1.1\na< error not-allowed *\na. \n"},
+    {"a secret", {.secret = "sesame"},
+        "a> /users\na< error password *\na. \nb> ben\nb< error password *\nb. \n"
+        "c> /pass sesame\nc> cid\nc~ you cid\n"
+        "d> /pass sesamE\nd0\n+0.9\nd0\n+0.2\nd< error password *\nd. \n"
+        "e> /pass \n+2\ne< error password *\ne. \n"
+        "f> /resume 0123456789abcdef0123456789abcdef\nf< error password *\nf. \n"},
+    {"a secret that could not be read", {.secret = ""},
+        "a> /pass \n+2\na< error password *\na. \n"},
+    {"no secret is asked for", {0}, "a> /pass x\na> ann\na~ you ann\n"},
+    {"a session must have given its name by then, whatever it says", {.login_us = 5 * SECOND},
+        "a> ann\na~ you ann\nb> /users\nb~ users 1\n+4\nb> /users\nb~ users 1\nb0\n+1.1\n"
+        "b< error login-timeout *\nb. \na0\n+60\na0\n"},
+    {"so many lines a second, ten seconds ahead", {.rate = 1},
+        "a> ann\na~ you ann\na: 1\na: 2\na: 3\na: 4\na: 5\na: 6\na: 7\na: 8\na: 9\na: 10\na: 11\n"
+        "a: 12\n+0\na~ msg ann 10\na0\n+0.9\na0\n+0.2\na< msg ann 11\na0\n+1\na< msg ann 12\na0\n"},
+    {"lines that come too fast count, though their worker is dead", {.rate = 1},
+        "a> ann\na~ you ann\nb> ben\na~ join ben\nb: 1\nb: 2\nb: 3\nb: 4\nb: 5\nb: 6\nb: 7\nb: 8\n"
+        "b: 9\nb: 10\nb: 11\nb: 12\nb! left\nb- \nb* 0\na~ msg ben 10\na0\n+3\na< msg ben 11\n"
+        "a< msg ben 12\na< quit ben left\na0\n"},
+    {"lines that are too long", {0},
+        "a! too-long\na< error too-long *\na> ann\na~ you ann\na: x\na! too-long\na: y\n+0\n"
+        "a< msg ann x\na< error too-long *\na< msg ann y\na0\n"},
+    {"a token that nobody knows", {0},
+        "a> /resume 0123456789abcdef0123456789abcdef\na< resumed ?\na> /resume x\na< resumed ?\n"
+        "a> /resume\na< resumed ?\na> /resume 0123456789abcdef0123456789abcdeG\na< resumed ?\n"
+        "a> ann\na~ you ann\n"},
+};
+
+START_TEST(plays_out)
+{
+    const struct play *play = &plays[_i];
+
+    printf("%s\n", play->name);
+    stage_open(&stage, &play->config);
+    stage_play(&stage, play->script);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- Names ---- */
+
+START_TEST(two_hundred_bobs)
+{
+    bool seen[201] = {false};
+
+    stage_open(&stage, NULL);
+    for (int i = 0; i < 200; i++)
+        puppet_say(puppet_add(&stage), i % 2 == 0 ? "bob" : "BoB");
+    stage_settle(&stage);
+    for (size_t i = 0; i < stage.count; i++) {
+        struct puppet *p = &stage.puppets[i];
+        unsigned long number = 1;
+        size_t names = 0;
+
+        while (puppet_line(p) != NULL && p->event.verb != VERB_YOU)
+            if (p->event.verb == VERB_HERE)
+                for (size_t k = 0; k < p->event.text.len; k++)
+                    names += p->event.text.at[k] == ' ' || k == 0;
+        ensure(names == 200, "a list of %zu", names);
+        ensure(p->event.verb == VERB_YOU && puppet_line(p) == NULL, "the welcome ends");
+        if (p->event.name.len > 4)
+            number = strtoul(p->event.name.at + 4, NULL, 10);
+        ensure(number >= 1 && number <= 200 && !seen[number], "a name twice: %s", p->text);
+        seen[number] = true;
+    }
+    stage_close(&stage);
+}
+END_TEST
+
+/* More names than one turn lets in, and than one line of a list holds. */
+START_TEST(a_full_house)
+{
+    struct puppet *last;
+    char name[64];
+    unsigned here = 0;
+
+    stage_open(&stage, NULL);
+    for (int i = 0; i < 390; i++) {
+        snprintf(name, sizeof name, "somebody_with_quite_a_long_name_so_that_lists_are_long_%d", i);
+        puppet_say(puppet_add(&stage), "%s", name);
+    }
+    stage_wait(&stage, SECOND);
+    ensure(hub_members(stage.hub) == 390, "%zu are in", hub_members(stage.hub));
+    last = puppet_add(&stage);
+    puppet_say(last, "last");
+    stage_settle(&stage);
+    while (puppet_line(last) != NULL && last->event.verb == VERB_HERE)
+        here++;
+    ensure(
+        here > 1 && last->event.verb == VERB_USERS && last->event.count == 391, "%s", last->text);
+    stage_close(&stage);
+}
+END_TEST
+
+static bool is_reserved(void *context, const char *folded)
+{
+    (void)context;
+    return strcmp(folded, "root") == 0 || strcmp(folded, "ann_2") == 0;
+}
+
+/* A login of this machine goes to nobody who cannot prove it, not even as somebody's suffix. */
+START_TEST(reserved_names)
+{
+    struct hub_config config = {.name_reserved = is_reserved};
+
+    stage_open(&stage, &config);
+    stage_play(&stage, "a> ann\na~ you ann\nb> Root\nb~ you Root_2\nc> ann\nc~ you ann_3\n"
+                       "b> /nick ROOT\nb~ nick Root_2 ROOT_3\n");
+    puppet_say(puppet_add_as(&stage, "local:7", "root"), "ann");
+    stage_play(&stage, "d~ you root\nd> /nick ann\nd< error not-allowed *\n");
+    puppet_say(puppet_add_as(&stage, "local:8", "root"), "%s", "");
+    stage_play(&stage, "e~ you root_2\n");
+    puppet_say(puppet_add_as(&stage, "local:9", "ann_2"), "%s", "");
+    stage_play(&stage, "f~ you ann_2\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- Bad workers ---- */
+
+/* What a worker that was taken over may say, before its name (or instead of it) or after. */
+static const struct {
+    const char *bytes;
+    size_t len;
+    size_t times; /* the bytes are said so often */
+} wrongs[] = {
+#define WRONG(text)                                                                                \
+    {                                                                                              \
+        text, sizeof(text) - 1, 1                                                                  \
+    }
+    WRONG("\033[2J\n"),
+    WRONG("a\rb\n"),
+    WRONG("nul\0\n"),
+    WRONG("\xc2\x9b"
+          "31m\n"),
+    WRONG("\xff\n"),
+    WRONG("\xe2\x80\xae\n"),
+    WRONG("\001unknown\n"),
+    WRONG("\001\n"),
+    WRONG("\001title x\n"),
+    WRONG("\001left \n"),
+    WRONG("\001left\nx\n"),
+    WRONG("\001left\n\n"),
+    WRONG("\001left\n\001left\n"),
+    WRONG("\001lost\n\001kicked\n"),
+    WRONG("\001left\n\001too-long\n\001lost\n"),
+    WRONG("\001kicked\n\001foo\n"),
+    {"x", 1, LINE_CLEAN_MAX + 1},
+    {"x", 1, 70000},
+    {"x", 1, 200000},
+#undef WRONG
+};
+
+static void wrong_give(struct puppet *p, int which)
+{
+    static char bytes[200001];
+    size_t len = 0;
+
+    for (size_t i = 0; i < wrongs[which].times; i++, len += wrongs[which].len)
+        memcpy(bytes + len, wrongs[which].bytes, wrongs[which].len);
+    if (wrongs[which].times > 1)
+        bytes[len++] = '\n';
+    puppet_give(p, bytes, len);
+}
+
+/* Only they are ended, whatever they had: ann and ben do not lose a byte. */
+START_TEST(bad_workers)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+
+    for (int named = 0; named < 3; named++) {
+        stage_open(&stage, NULL);
+        ann = puppet_join(&stage, "ann");
+        ben = puppet_join(&stage, "ben");
+        struct puppet *bad = named > 0 ? puppet_join(&stage, "bad") : puppet_add(&stage);
+        bad->reads = named < 2; /* the last one takes nothing either */
+        puppet_give(bad, named > 0 ? "fine\nhalf" : "/users\n", named > 0 ? 9 : 7);
+        puppet_give(bad, named > 0 ? "\n" : "", named > 0);
+        wrong_give(bad, _i);
+        puppet_say(ann, "one");
+        stage_settle(&stage);
+        if (!bad->killed && bad->fd != -1) /* a goodbye first: then only its own end is awaited */
+            puppet_give(bad, "x\n", 2);
+        stage_settle(&stage);
+        ensure(bad->killed, "the worker lives on");
+        ensure(bad->reaped && hub_workers(stage.hub) == 2, "its record is still there");
+        puppet_say(ben, "two");
+        stage_settle(&stage);
+        stage_play(&stage, named > 0 ? "a~ msg bad fine\na< msg bad half\na~ msg ben two\na0\n"
+                                       "b~ msg bad half\nb~ msg ben two\nb0\n"
+                                     : "a~ msg ann one\na< msg ben two\na0\nb< msg ann one\n");
+        stage_play(&stage, "a> /users\na< here ann ben\na< users 2\na0\n");
+        stage_close(&stage);
+    }
+}
+END_TEST
+
+/* Words of the server, prefixes of others: text like any other. */
+START_TEST(forgeries)
+{
+    stage_open(&stage, NULL);
+    stage_play(&stage,
+        "a> ann\na~ you ann\nb> ben\na~ join ben\nb~ you ben\n"
+        "b> 2026-11-22T21:42:07.123456Z msg ann I owe ben 100\n"
+        "a< msg ben 2026-11-22T21:42:07.123456Z msg ann I owe ben 100\n"
+        "b> msg ann x\na< msg ben msg ann x\nb> quit ann crashed\na< msg ben quit ann crashed\n"
+        "b> /me 2026-11-22T21:42:07.123456Z\na< me ben 2026-11-22T21:42:07.123456Z\n"
+        "b> /nick ann left\na< nick ben ann_left\n"
+        "b> /quit ann crashed\na< quit ann_left left ann crashed\na0\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* Says lines until the room waits for its slow reader. */
+static void flood_until_waiting(struct puppet *p)
+{
+    char line[1000];
+
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    for (int i = 0; i < 20000; i++) {
+        ensure(puppet_give(p, line, sizeof line) == sizeof line, "the room takes nothing");
+        stage_settle(&stage);
+        if (puppet_line(p) == NULL)
+            return; /* no echo */
+    }
+    ck_abort_msg("the room does not wait");
+}
+
+/* ---- Slow readers ---- */
+
+/* What a reader has been given, gaps included. */
+struct tally {
+    uint64_t events; /* those of the room, those in gaps too */
+    uint64_t mine;   /* one's own lines among them */
+    uint64_t gaps;
+    uint64_t skipped;
+};
+
+/* Reads all that has been taken; every error must stand where it belongs between one's own lines.
+ */
+static struct tally tally_up(struct puppet *p, const char *me, uint64_t mine_per_error)
+{
+    struct tally t = {0};
+    uint64_t errors = 0;
+
+    while (puppet_line(p) != NULL) {
+        const struct event *e = &p->event;
+        bool own = e->name.len == strlen(me) && memcmp(e->name.at, me, e->name.len) == 0;
+
+        t.events += verb_is_room(e->verb);
+        t.mine += own && e->verb == VERB_MSG;
+        if (e->verb == VERB_GAP) {
+            ensure(e->counted && e->count > 0 && e->mine <= e->count, "%s", p->text);
+            t.events += e->count;
+            t.mine += e->mine;
+            t.skipped += e->count;
+            t.gaps++;
+        }
+        if (e->verb == VERB_ERROR && mine_per_error > 0)
+            ensure(t.mine == ++errors * mine_per_error, "an error at the wrong place");
+    }
+    return t;
+}
+
+/* Somebody who reads nothing for many logs, and says something now and then. */
+START_TEST(gaps_are_exact)
+{
+    struct hub_config config = {.log_bytes = _i % 2 == 0 ? LOG_BYTES_MIN : 300000};
+    bool torn = _i >= 2;
+    struct puppet *slow;
+    struct puppet *ann;
+    struct tally all;
+    struct tally some;
+
+    stage_open(&stage, &config);
+    ann = puppet_join(&stage, "ann");
+    slow = puppet_join(&stage, "slow");
+    slow->reads = false;
+    for (int i = 0; i < 6000; i++) {
+        puppet_say(ann, "%0*d", i % 700, i);
+        if (i % 500 == 0)
+            puppet_say(slow, "mine %d\n/foo", i);
+        if (torn && i % 100 == 0)
+            puppet_take(slow, 1 + (size_t)i % 777);
+        stage_settle(&stage);
+    }
+    slow->reads = true;
+    puppet_say(ann, "the end");
+    stage_settle(&stage);
+    (void)puppet_line(ann); /* slow's join */
+    all = tally_up(ann, "slow", 0);
+    some = tally_up(slow, "slow", 1);
+    ensure(all.gaps == 0 && all.events == 6013 && all.mine == 12, "ann lost something");
+    ensure(some.gaps > 1 && some.skipped > 100, "there is no gap between the errors");
+    ensure(some.events == all.events, "%llu instead of %llu events",
+        (unsigned long long)some.events, (unsigned long long)all.events);
+    ensure(some.mine == 12, "%llu of 12 are mine", (unsigned long long)some.mine);
+    ensure(strstr(slow->text, "the end") != NULL, "%s", slow->text);
+    stage_close(&stage);
+}
+END_TEST
+
+/* The room waits for it once, for as long as it may; not again while it takes nothing. */
+START_TEST(a_reader_that_never_reads)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .wait_us = SECOND};
+    struct puppet *ann;
+    struct puppet *slow;
+    uint64_t before;
+
+    stage_open(&stage, &config);
+    slow = puppet_join(&stage, "slow");
+    ann = puppet_join(&stage, "ann");
+    slow->reads = false;
+    flood_until_waiting(ann);
+    puppet_say(ann, "waits");
+    before = stage.now;
+    stage_wait(&stage, SECOND - 200000);
+    (void)tally_up(ann, "ann", 0);
+    ensure(strstr(ann->text, "waits") == NULL, "the room did not wait");
+    stage_wait(&stage, 300000);
+    ensure(tally_up(ann, "ann", 0).events > 0 && strstr(ann->text, "waits") != NULL,
+        "the room waits too long");
+    for (int i = 0; i < 2000; i++) {
+        puppet_say(ann, "%0900d", i);
+        stage_settle(&stage);
+        ensure(puppet_line(ann) != NULL, "the room waits again");
+    }
+    ensure(stage.now - before < 2 * SECOND, "time has passed");
+    slow->reads = true;
+    stage_settle(&stage);
+    ensure(tally_up(slow, "slow", 0).gaps > 0, "no gap");
+    stage_close(&stage);
+}
+END_TEST
+
+/* It takes what is there in one go: the room has nothing to wait for any more. */
+START_TEST(a_reader_that_catches_up)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .wait_us = 60 * SECOND};
+    struct puppet *ann;
+    struct puppet *slow;
+
+    stage_open(&stage, &config);
+    slow = puppet_join(&stage, "slow");
+    ann = puppet_join(&stage, "ann");
+    slow->reads = false;
+    flood_until_waiting(ann);
+    puppet_say(ann, "waits");
+    stage_settle(&stage);
+    slow->reads = true;
+    stage_settle(&stage);
+    (void)tally_up(slow, "slow", 0);
+    ensure(strstr(slow->text, "waits") != NULL, "the room waits for nobody");
+    stage_close(&stage);
+}
+END_TEST
+
+/* Who has got all that he was owed, but is not gone yet, is no reader of the log any more. */
+START_TEST(a_leaver_and_a_slow_reader)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
+    struct puppet *gone;
+    struct puppet *slow;
+    struct puppet *ann;
+
+    stage_open(&stage, &config);
+    ann = puppet_join(&stage, "ann");
+    slow = puppet_join(&stage, "slow");
+    gone = puppet_join(&stage, "gone");
+    puppet_say(gone, "/quit");
+    stage_settle(&stage);
+    ensure(gone->ended && !gone->killed, "it was said goodbye");
+    for (int i = 0; i < 5000; i++) {
+        slow->reads = i < 1000; /* many logs have gone by then */
+        puppet_say(ann, "%0900d", i);
+        stage_settle(&stage);
+    }
+    slow->reads = true;
+    stage_settle(&stage);
+    ensure(tally_up(slow, "slow", 0).gaps > 0, "no gap");
+    stage_close(&stage);
+}
+END_TEST
+
+/* A log that has dropped lines says so to who asks for them. */
+START_TEST(since_what_is_gone)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
+    char early[STAMP_LEN + 1] = {0};
+    char late[STAMP_LEN + 1] = {0};
+    struct puppet *ann;
+    struct puppet *ben;
+
+    stage_open(&stage, &config);
+    ann = puppet_join(&stage, "ann");
+    for (int i = 0; i < 200; i++) {
+        puppet_say(ann, "%0900d", i);
+        stage_settle(&stage);
+        ensure(puppet_line(ann) != NULL, "no echo");
+        if (i == 10 || i == 190)
+            memcpy(i == 10 ? early : late, ann->text, STAMP_LEN);
+    }
+    ben = puppet_add(&stage);
+    puppet_say(ben, "/since %s\nben", late);
+    stage_settle(&stage);
+    ensure(tally_up(ben, "ann", 0).mine == 9, "nine events");
+    ben = puppet_add(&stage);
+    puppet_say(ben, "/since %s\n/token\ncid", early);
+    stage_play(&stage, "c< token *\nc< gap ? 0\nc< msg ann 0*\n");
+    (void)tally_up(ben, "ann", 0);
+    ensure(ben->event.verb == VERB_YOU, "%s", ben->text);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- Queues that are full ---- */
+
+/* Private lines for one who does not read: some, then `busy`, and each that was echoed comes. */
+START_TEST(private_lines_for_a_slow_reader)
+{
+    struct puppet *ann;
+    struct puppet *slow;
+    unsigned long echoed = 0;
+    unsigned long busy = 0;
+    unsigned long got = 0;
+
+    stage_open(&stage, NULL);
+    ann = puppet_join(&stage, "ann");
+    slow = puppet_join(&stage, "slow");
+    slow->reads = false;
+    (void)puppet_line(ann);
+    for (int i = 0; i < 1000; i++) {
+        puppet_say(ann, "/msg slow %0900d", i);
+        stage_settle(&stage);
+        ensure(puppet_line(ann) != NULL, "no answer");
+        echoed += ann->event.verb == VERB_PRIV;
+        busy += ann->event.verb == VERB_ERROR;
+    }
+    ensure(busy > 0 && pattern_match("error busy *", ann->text + STAMP_LEN + 1), "%s", ann->text);
+    slow->reads = true;
+    stage_settle(&stage);
+    while (puppet_line(slow) != NULL)
+        got += slow->event.verb == VERB_PRIV;
+    ensure(got == echoed && got + busy == 1000, "%lu of %lu came", got, echoed);
+    stage_play(&stage, "a> /msg slow again\na< priv ann slow again\nb< priv ann slow again\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* Who asks and does not listen is not heard any more, until he listens. */
+START_TEST(questions_without_end)
+{
+    static const char *const questions[] = {"/users\n", "/help\n", "/foo\n", "\001too-long\n"};
+    const char *question = questions[_i % 4];
+    struct puppet *p;
+    size_t asked = 0;
+    size_t answers = 0;
+
+    stage_open(&stage, NULL);
+    p = _i < 4 ? puppet_join(&stage, "ann") : puppet_add(&stage);
+    p->reads = false;
+    while (puppet_give(p, question, strlen(question)) == strlen(question)) {
+        asked++;
+        stage_settle(&stage);
+        ensure(asked < 100000, "the hub listens for ever");
+    }
+    p->reads = true;
+    stage_settle(&stage);
+    while (puppet_line(p) != NULL)
+        answers += p->event.verb != VERB_HERE;
+    ensure(answers == asked, "%zu answers to %zu questions", answers, asked);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- Ends ---- */
+
+/* So many bodies are found between two turns, while a reader is as far behind as the log is long.
+ */
+START_TEST(many_deaths_and_a_slow_reader)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .wait_us = SECOND};
+    struct puppet *slow;
+    struct puppet *ann;
+    unsigned long quits = 0;
+    uint64_t gaps = 0;
+
+    stage_open(&stage, &config);
+    slow = puppet_join(&stage, "slow");
+    for (int i = 0; i < 390; i++)
+        puppet_say(puppet_add(&stage), "a_mortal_with_a_long_name_so_that_his_quit_is_%d", i);
+    stage_wait(&stage, SECOND);
+    ann = puppet_join(&stage, "ann");
+    for (size_t i = 1; i < 391; i++) {
+        stage.puppets[i].dead = true;
+        puppet_close(&stage.puppets[i]);
+    }
+    stage_settle(&stage);
+    slow->reads = false;
+    flood_until_waiting(ann);
+    for (size_t i = 1; i < 391; i++)
+        puppet_reap(&stage, &stage.puppets[i], SIGSEGV);
+    stage_wait(&stage, 5 * SECOND);
+    ensure(hub_members(stage.hub) == 2, "%zu are left", hub_members(stage.hub));
+    while (puppet_line(ann) != NULL)
+        quits += ann->event.verb == VERB_QUIT;
+    ensure(quits == 390, "%lu quits", quits);
+    slow->reads = true;
+    stage_settle(&stage);
+    while (puppet_line(slow) != NULL)
+        gaps += slow->event.verb == VERB_GAP ? slow->event.count : 0;
+    ensure(gaps > 0, "no gap");
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(stopping)
+{
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\nb> ben\nb~ you ben\na~ join ben\nc& ci\nd> /post\n"
+                       "d> dan\nd< you dan\na> hello\na< msg ann hello\nb< msg ann hello\n");
+    hub_stop(stage.hub);
+    hub_stop(stage.hub);
+    stage.poked = true;
+    stage_play(&stage, "a< note *\na. \nb< note *\nb. \nc< note *\nc. \nd< note *\nd. \n"
+                       "a> nobody hears this\nb0\n");
+    ensure(!hub_is_done(stage.hub), "workers are still there");
+    for (size_t i = 0; i < stage.count; i++) {
+        puppet_close(&stage.puppets[i]);
+        puppet_reap(&stage, &stage.puppets[i], 0);
+    }
+    stage_settle(&stage);
+    ensure(hub_is_done(stage.hub) && hub_workers(stage.hub) == 0, "all are gone");
+    stage_close(&stage);
+}
+END_TEST
+
+/* A stop delivers what is owed, to a slow one too. */
+START_TEST(stopping_with_debts)
+{
+    struct puppet *slow;
+    struct puppet *ann;
+    unsigned long heard = 0;
+
+    stage_open(&stage, NULL);
+    slow = puppet_join(&stage, "slow");
+    slow->reads = false;
+    ann = puppet_join(&stage, "ann");
+    for (int i = 0; i < 700; i++) {
+        puppet_say(ann, "%0900d", i);
+        stage_settle(&stage);
+    }
+    hub_stop(stage.hub);
+    stage.poked = true;
+    stage_settle(&stage);
+    ensure(!hub_is_done(stage.hub), "a debt is left");
+    slow->reads = true;
+    stage_settle(&stage);
+    while (puppet_line(slow) != NULL)
+        heard += slow->event.verb == VERB_MSG;
+    ensure(heard == 700 && slow->event.verb == VERB_NOTE && slow->ended, "%lu heard", heard);
+    stage_close(&stage);
+}
+END_TEST
+
+/* The transcript's writer dies in the turn in which it was to be told something. */
+START_TEST(a_dead_writer)
+{
+    int pair[2];
+
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair");
+    ensure(hub_set_writer(stage.hub, pair[0], false, stage.now), "no memory");
+    stage_settle(&stage);
+    hub_reopen(stage.hub);
+    close(pair[1]);
+    stage_play(&stage, "a> hello\n+1\na< msg ann hello\n");
+    hub_stop(stage.hub);
+    stage.poked = true;
+    stage_play(&stage, "a< note *\na. \n");
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(signal_to_all)
+{
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\nb> ben\nc& x\n");
+    puppet_close(&stage.puppets[1]);
+    puppet_reap(&stage, &stage.puppets[1], 0);
+    hub_signal_all(stage.hub, SIGKILL);
+    ensure(stage.puppets[0].killed && !stage.puppets[1].killed && stage.puppets[2].killed,
+        "all that are not reaped");
+    stage_settle(&stage);
+    ensure(hub_workers(stage.hub) == 0, "all are gone");
+    ensure(!hub_reaped(stage.hub, 4711, 0), "nobody of that number is here");
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(workers_from_one_address)
+{
+    stage_open(&stage, NULL);
+    puppet_add_as(&stage, "192.0.2.1:5", NULL);
+    puppet_add_as(&stage, "192.0.2.1:6", NULL);
+    puppet_add_as(&stage, "192.0.2.11:6", NULL);
+    puppet_add_as(&stage, "[::1]:6", NULL);
+    ensure(hub_workers_from(stage.hub, "192.0.2.1:9") == 2, "IPv4");
+    ensure(hub_workers_from(stage.hub, "[::1]:9") == 1, "IPv6");
+    ensure(hub_workers_from(stage.hub, "192.0.2.2:5") == 0, "nobody");
+    ensure(hub_workers(stage.hub) == 4 && hub_members(stage.hub) == 0, "four, none with a name");
+    hub_report(stage.hub, stage.now);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- Taking a seat back ---- */
+
+/* Joins with /token; writes the token. */
+static struct puppet *join_for_token(const char *name, bool posts, char token[33])
+{
+    struct puppet *p = puppet_add(&stage);
+
+    puppet_say(p, "%s/token\n%s", posts ? "/post\n" : "", name);
+    stage_settle(&stage);
+    ensure(puppet_line(p) != NULL && p->event.verb == VERB_TOKEN && p->event.word.len == 32,
+        "a token: %s", p->text);
+    span_copy(token, 33, p->event.word);
+    while (p->event.verb != VERB_YOU)
+        ensure(puppet_line(p) != NULL, "a welcome");
+    return p;
+}
+
+static void resume(struct puppet *p, const char *token, const char *stamp, const char *name)
+{
+    puppet_say(p, "/resume %s\n/since %s\n%s", token, stamp, name);
+    stage_settle(&stage);
+}
+
+#define LONG_AGO "1970-01-01T00:00:00.000000Z"
+
+START_TEST(a_live_seat)
+{
+    struct puppet *ann = (stage_open(&stage, NULL), puppet_join(&stage, "ann"));
+    struct puppet *old;
+    struct puppet *new;
+    char stamp[STAMP_LEN + 1] = {0};
+    char token[33];
+
+    old = join_for_token("ben", false, token);
+    puppet_say(old, "one\n/foo\n/msg ann psst\n/users\n\ntwo");
+    stage_settle(&stage);
+    while (puppet_line(old) != NULL)
+        memcpy(stamp, old->text, STAMP_LEN);
+    puppet_say(ann, "meanwhile");
+    stage_settle(&stage);
+    new = puppet_add(&stage);
+    resume(new, token, stamp, "whoever");
+    ensure(old->takeovers == 1 && puppet_line(new) == NULL, "it waits for the old connection");
+    /* Three more that the old one still holds, and a torn line. */
+    puppet_say(old, "three\n/help\nfour\n" CONTROL_LOST "five");
+    stage_play(&stage, "a~ msg ben one\n"); /* settles; a line after the goodbye is a fault */
+    ensure(old->killed, "a line after the goodbye");
+    stage_play(&stage, "c< resumed 8\nc< msg ann meanwhile\nc< msg ben three\nc< msg ben four\n"
+                       "c< here ann ben\nc< users 2\nc< you ben\nc0\n"
+                       "c> again\nc< msg ben again\n"
+                       "a< priv ben ann psst\na< msg ben two\na< msg ann meanwhile\n"
+                       "a< msg ben three\na< msg ben four\na< msg ben again\na0\n");
+    puppet_leave(&stage, new);
+    stage_play(&stage, "a< quit ben left\na0\n");
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(a_finished_seat)
+{
+    struct puppet *ben;
+    struct puppet *new;
+    char token[33];
+
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    ben = join_for_token("ben", false, token);
+    puppet_say(ben, "one");
+    stage_settle(&stage);
+    puppet_close(ben);
+    puppet_reap(&stage, ben, 0);
+    stage_settle(&stage);
+    stage_play(&stage, "a< join ben\na< msg ben one\na< quit ben crashed\n");
+    stage_wait(&stage, 599 * SECOND);
+    new = puppet_add(&stage);
+    resume(new, token, LONG_AGO, "ben");
+    stage_play(&stage, "c< resumed 1\nc< join ann\nc< join ben\nc< msg ben one\n"
+                       "c< quit ben crashed\nc< here ann ben\nc< users 2\nc< you ben\nc0\n"
+                       "a< join ben\nc> two\na< msg ben two\nc~ msg ben two\n");
+    puppet_leave(&stage, new);
+    stage_play(&stage, "a< quit ben left\n");
+    /* Ten minutes, and it is forgotten. */
+    stage_wait(&stage, 601 * SECOND);
+    new = puppet_add(&stage);
+    resume(new, token, LONG_AGO, "ben");
+    stage_play(&stage, "d< resumed ?\nd~ you ben\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* The token stands for a session, not for a name: nobody comes by another's through it. */
+START_TEST(a_seat_keeps_its_name)
+{
+    struct puppet *old;
+    char token[33];
+
+    for (int posts = 0; posts < 2; posts++)
+        for (int posts_again = 0; posts_again < 2; posts_again++) {
+            stage_open(&stage, NULL);
+            stage_play(&stage, "a> ann\na~ you ann\n");
+            old = join_for_token("ben", posts, token);
+            puppet_say(
+                puppet_add(&stage), "%s/resume %s\nann", posts_again ? "/post\n" : "", token);
+            stage_settle(&stage);
+            puppet_leave(&stage, old);
+            stage_play(&stage, "c< resumed 0\nc~ you ben\nc> hello\n");
+            stage_play(&stage, posts && posts_again ? "a~ post ben hello\n" : "a~ msg ben hello\n");
+            stage_play(&stage, "d> ann\nd~ you ann_2\ne> ben\ne~ you ben_2\nc> /quit\n"
+                               "f> ben\nf~ you ben\na> /users\na~ users 4\n");
+            stage_close(&stage);
+        }
+}
+END_TEST
+
+/* An old connection that does not end by itself is ended. */
+START_TEST(a_seat_that_is_not_given_up)
+{
+    struct puppet *old;
+    struct puppet *new;
+    char token[33];
+
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    old = join_for_token("ben", false, token);
+    puppet_say(old, "one");
+    new = puppet_add(&stage);
+    resume(new, token, LONG_AGO, "ben");
+    ensure(!old->killed && puppet_line(new) == NULL, "it is waited for");
+    stage_wait(&stage, 6 * SECOND);
+    ensure(old->killed, "it was waited for too long");
+    stage_play(&stage, "c< resumed 1\nc< join ann\nc< join ben\nc< msg ben one\nc~ you ben\n"
+                       "a~ msg ben one\na0\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* The taker dies first; another one comes; two want it; one that has a seat wants another. */
+START_TEST(takers)
+{
+    struct puppet *old;
+    struct puppet *taker;
+    char token[33];
+    char other[33];
+
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    old = join_for_token("ben", false, token);
+    (void)join_for_token("cid", false, other);
+    taker = puppet_add(&stage);
+    resume(taker, token, LONG_AGO, "ben");
+    puppet_close(taker);
+    puppet_reap(&stage, taker, SIGKILL);
+    stage_settle(&stage);
+    taker = puppet_add(&stage);
+    resume(taker, token, LONG_AGO, "ben");
+    ensure(old->takeovers == 2, "the second is asked for too");
+    resume(puppet_add(&stage), token, LONG_AGO, "ben");
+    stage_play(&stage, "e< error not-allowed *\ne. \nf0\n");
+    puppet_give(old, CONTROL_LOST, strlen(CONTROL_LOST));
+    stage_play(&stage, "f< resumed 0\nf~ you ben\na~ join cid\na0\n");
+    puppet_say(puppet_add(&stage), "/resume %s\n/resume %s\n/resume %s\ngus", token, token, other);
+    stage_settle(&stage);
+    stage_play(&stage, "f! lost\ng< resumed 0\ng< resumed 0\ng< error usage *\ng~ you ben\na0\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* The old connection's client takes nothing, so neither does its worker: its lines come out. */
+START_TEST(a_seat_behind_a_stalled_client)
+{
+    struct puppet *old;
+    struct puppet *new;
+    char token[33];
+
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    old = join_for_token("ben", false, token);
+    old->reads = false;
+    while (puppet_give(old, "/help\n", 6) == 6)
+        stage_settle(&stage);
+    ensure(hub_members(stage.hub) == 2, "both are here");
+    new = puppet_add(&stage);
+    resume(new, token, LONG_AGO, "ben");
+    ensure(old->takeovers == 1, "it is asked for its seat");
+    /* As the worker does: it reads no more, and passes on what it holds as the pair takes it. */
+    ensure(puppet_give(old, "last\n" CONTROL_LOST, 11) == 11, "the hub takes nothing");
+    stage_play(&stage, "a~ msg ben last\na0\nc< resumed *\n");
+    ensure(!old->killed, "there was no need");
+    stage_close(&stage);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {plays_out, COUNT_OF(plays), 10},
+        {two_hundred_bobs, 1, 10},
+        {a_full_house, 1, 20},
+        {reserved_names, 1, 10},
+        {bad_workers, COUNT_OF(wrongs), 20},
+        {forgeries, 1, 10},
+        {gaps_are_exact, 4, 30},
+        {a_reader_that_never_reads, 1, 20},
+        {a_reader_that_catches_up, 1, 10},
+        {a_leaver_and_a_slow_reader, 1, 20},
+        {since_what_is_gone, 1, 10},
+        {private_lines_for_a_slow_reader, 1, 10},
+        {questions_without_end, 8, 20},
+        {many_deaths_and_a_slow_reader, 1, 30},
+        {stopping, 1, 10},
+        {stopping_with_debts, 1, 10},
+        {a_dead_writer, 1, 10},
+        {signal_to_all, 1, 10},
+        {workers_from_one_address, 1, 10},
+        {a_live_seat, 1, 10},
+        {a_finished_seat, 1, 10},
+        {a_seat_keeps_its_name, 1, 10},
+        {a_seat_that_is_not_given_up, 1, 10},
+        {takers, 1, 10},
+        {a_seat_behind_a_stalled_client, 1, 10},
+    };
+
+    return tests_run("hub", tests, COUNT_OF(tests));
+}
