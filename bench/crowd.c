@@ -182,6 +182,7 @@ void crowd_init(struct crowd *c, const struct wire *wire, const char *address, u
     memset(c, 0, sizeof *c);
     c->wire = wire;
     c->frame = wire->frame;
+    c->flight = wire->flight;
     c->count = members;
     c->speaker_count = speakers;
     c->members = allocate(members, sizeof *c->members);
@@ -561,7 +562,7 @@ bool crowd_join(struct crowd *c)
     unsigned last = 0;
     uint64_t last_at = clock_now();
     for (unsigned next = 0; c->ready < c->count;) {
-        while (next < c->count && next - c->ready < c->wire->flight) {
+        while (next < c->count && next - c->ready < c->flight) {
             if (!member_enter(c, next))
                 return false;
             next++;

@@ -88,11 +88,12 @@ struct crowd {
     struct speaker *speakers;
     unsigned speaker_count;
     size_t frame;
-    unsigned ready;       /* logins that are done */
-    bool leave_at_once;   /* a member goes as soon as its login is done */
-    unsigned alarms;      /* how often the clock of crowd_alarm() has struck */
-    uint64_t heard;       /* texts, doubled ones included */
-    uint64_t heard_at;    /* when a turn ended in which something was heard */
+    unsigned flight;    /* logins that are under way at once; from the wire, until it is changed */
+    unsigned ready;     /* logins that are done */
+    bool leave_at_once; /* a member goes as soon as its login is done */
+    unsigned alarms;    /* how often the clock of crowd_alarm() has struck */
+    uint64_t heard;     /* texts, doubled ones included */
+    uint64_t heard_at;  /* when a turn ended in which something was heard */
     uint64_t heard_bytes; /* whatever was received */
     uint64_t now;         /* of the last read, where on_heard is set */
     void (*on_heard)(void *, unsigned speaker, uint32_t count);

@@ -26,7 +26,9 @@
 #define QUIET_MS 50
 #define WARM_UP_NS (1ull * NS_PER_S)
 #define LONE_PAUSE_NS (5ull * NS_PER_MS)
-/* The room of ten thousand: how much is said there, and how often while the others leave. */
+/* The room of ten thousand: how many come at once, how much is said there, and how often while the
+ * others leave. */
+#define FILL_FLIGHT 512
 #define FILL_SPEECHES 20
 #define LEAVE_PERIOD_NS (20ull * NS_PER_MS)
 #define LEAVE_MIN_NS (2ull * NS_PER_S)
@@ -433,6 +435,7 @@ static bool run_fill(struct load *l)
     struct meter m;
     server_memory(&l->server, &before);
     meter_begin(l, &m);
+    c->flight = FILL_FLIGHT;
     bool ok = crowd_join(c);
     report("in_s", seconds_since(m.time));
     ok = ok && crowd_settle(c, QUIET_MS);
