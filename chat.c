@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,11 @@
 /* The receiver's buffers are on its stack; some systems give threads little. */
 #define RECEIVER_STACK ((size_t)1 << 20)
 /* How long a command that carried the connection may take to end, in ms. */
-#define COMMAND_GRACE 500
+#define COMMAND_GRACE 200
+
+/* How often, and after how many ms, a byte is tried again that the kernel has no memory for. */
+#define WAKE_TRIES 1000
+#define WAKE_PAUSE 1
 
 /* What is needed to run, and to clean up after. */
 struct setup {
@@ -72,11 +77,17 @@ int client_connect(struct client *client, pid_t *command, struct connect_failure
     return connect_server(&options->address, clock_now() + patience, failure);
 }
 
-void client_wake(const struct client *client)
+void client_wake(struct client *client)
 {
-    ssize_t ignored = write(client->wake[1], "", 1);
+    bool woken;
 
-    (void)ignored; /* a full pipe wakes as well */
+    pthread_mutex_lock(&client->lock);
+    woken = client->woken;
+    client->woken = true;
+    pthread_mutex_unlock(&client->lock);
+    /* There is room for it, so nothing can keep it from the pipe for long. */
+    for (int i = 0; !woken && i < WAKE_TRIES && write(client->wake[1], "", 1) < 0; i++)
+        poll(NULL, 0, WAKE_PAUSE);
 }
 
 /* ---- The name ------------------------------------------------------------------------ */

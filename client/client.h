@@ -44,6 +44,7 @@ struct client {
     bool shut;     /* it has been half-closed: all is said */
     int64_t heard; /* when the last line came, or the connection */
     bool silent;   /* nothing has come for too long, so it was given up */
+    bool woken;    /* the sender is being woken and does not look yet */
     bool enough;   /* -C messages have come */
     enum client_end end;
     char why[256]; /* what the server said when it turned us away */
@@ -52,7 +53,7 @@ struct client {
 /* Opens the connection, the first one; returns the descriptor, or -1. */
 int client_connect(struct client *, pid_t *command, struct connect_failure *);
 /* Wakes the sender; from any thread. */
-void client_wake(const struct client *);
+void client_wake(struct client *);
 
 /* The receiver's thread; the argument is the client. */
 void *receiver_main(void *client);

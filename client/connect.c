@@ -116,8 +116,8 @@ static void *lookup_main(void *argument)
     lookup->found = error == 0 ? found : NULL;
     lookup->done = true;
     abandoned = lookup->abandoned;
-    if (!abandoned && write(lookup->answer[1], "", 1) < 0)
-        lookup->error = EAI_SYSTEM;
+    while (!abandoned && write(lookup->answer[1], "", 1) < 0 && errno == EINTR)
+        continue;
     pthread_mutex_unlock(&lookup->lock);
     if (abandoned)
         lookup_free(lookup);
@@ -193,9 +193,10 @@ static int socket_new(int family)
 
     if (fd < 0)
         return -1;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 /* Waits for the end of a connect(2) under way; 0 or an errno. */

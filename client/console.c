@@ -24,6 +24,11 @@
 
 static const char prompt[] = "> ";
 
+bool error_passes(int error)
+{
+    return error == EINTR || error == EAGAIN || error == ENOMEM || error == ENOBUFS;
+}
+
 bool write_all(int fd, const char *bytes, size_t len)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
@@ -33,10 +38,10 @@ bool write_all(int fd, const char *bytes, size_t len)
         if (n > 0) {
             bytes += n;
             len -= (size_t)n;
-        } else if (n < 0 && errno == EAGAIN) { /* whoever shares it has made it so */
-            poll(&ready, 1, -1);
-        } else if (n < 0 && errno != EINTR) {
+        } else if (n < 0 && !error_passes(errno)) {
             return false;
+        } else if (n < 0 && errno != EINTR) { /* whoever shares it has made it non-blocking */
+            poll(&ready, 1, -1);
         }
     }
     return true;

@@ -19,6 +19,8 @@
 /* Between two attempts to find the server again, in ms; doubled each time, up to the most. */
 #define RETRY_FIRST 100
 #define RETRY_MOST 30000
+/* Until memory may be there again, in ms. */
+#define SHORTAGE_PAUSE 10
 
 /* The thread's own. */
 struct receiver {
@@ -191,10 +193,12 @@ static size_t receiver_read(struct receiver *receiver)
         ssize_t n = read(link, receiver->read, sizeof receiver->read);
         if (n >= 0)
             return (size_t)n;
-        if (errno != EAGAIN && errno != EINTR)
+        if (!error_passes(errno))
             return 0;
         if (errno == EAGAIN)
             poll(&ready, 1, -1);
+        else
+            poll(NULL, 0, SHORTAGE_PAUSE);
     }
 }
 

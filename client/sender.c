@@ -129,10 +129,11 @@ static bool link_write(struct client *client)
         if (bytes.len == 0)
             return false;
         n = write(client->link, bytes.at, bytes.len);
-        if (n < 0 && errno == EAGAIN)
+        if (n < 0 && errno != EINTR && error_passes(errno))
             return true;
-        if (n < 0 && errno != EINTR) { /* the receiver sees it too, after all that came before */
+        if (n < 0 && errno != EINTR) { /* the receiver sees the end after all that has come */
             client->up = false;
+            shutdown(client->link, SHUT_RDWR);
             return false;
         }
         if (n > 0)
@@ -291,10 +292,8 @@ static void input_read_keys(struct sender *sender, ssize_t *n)
 
 static void input_failed(struct sender *sender)
 {
-    if (errno == EINTR)
-        return;
-    if (errno == EAGAIN) {
-        if (sender->client->options->mode == MODE_BOT && sender->bot < 0)
+    if (error_passes(errno)) {
+        if (errno == EAGAIN && sender->client->options->mode == MODE_BOT && sender->bot < 0)
             sender_finish(sender); /* it has ended, and so has what it said */
         return;
     }
@@ -383,7 +382,7 @@ static int64_t silence_ends(struct client *client)
 
     pthread_mutex_lock(&client->lock);
     if (client->shut && client->options->command != NULL)
-        end = client->heard + LEAVE_GRACE;
+        end = client->heard + (client->session.state == SESSION_LISTED ? 0 : LEAVE_GRACE);
     else if (client->patience >= 0 && client->up &&
              (client->shut || client->session.state == SESSION_LOGIN))
         end = client->heard + client->patience;
@@ -442,6 +441,18 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* What there is to see is looked at after this. */
+static void sender_wake_up(struct client *client)
+{
+    char bytes[64];
+
+    if (read(client->wake[0], bytes, sizeof bytes) < 0)
+        return; /* it is still there the next time */
+    pthread_mutex_lock(&client->lock);
+    client->woken = false;
+    pthread_mutex_unlock(&client->lock);
+}
+
 static void sender_wait(struct sender *sender)
 {
     struct client *client = sender->client;
@@ -454,15 +465,13 @@ static void sender_wait(struct sender *sender)
         {.fd = sender->wants_write ? client->link : -1, .events = POLLOUT},
     };
     int64_t until = earlier(silence_ends(client), earlier(sender->leave_at, sender->give_up_at));
-    char drain[64];
 
     if (escape)
         until = earlier(until, clock_now() + ESCAPE_PAUSE);
     if (poll(fds, 3, reads && ended_bot ? 0 : clock_left(until)) < 0)
         return; /* a signal; the others are looked at the next time */
     if (fds[0].revents != 0)
-        while (read(client->wake[0], drain, sizeof drain) > 0)
-            continue;
+        sender_wake_up(client);
     if (fds[1].revents != 0 || (reads && ended_bot))
         sender_read(sender);
     else if (escape)

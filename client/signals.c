@@ -11,17 +11,20 @@
 /* Greater than the number of every signal that is caught here. */
 #define SIGNALS_MAX 64
 
+/* In a handler nothing can wait for the kernel to do better. */
+#define WAKE_TRIES 100
+
 static volatile sig_atomic_t signals_wake = -1;
 static volatile sig_atomic_t signals_caught[SIGNALS_MAX];
 
 static void signals_handle(int signal)
 {
     int error = errno;
-    ssize_t ignored;
 
     signals_caught[signal] = 1;
-    ignored = write(signals_wake, "", 1);
-    (void)ignored; /* a full pipe wakes as well */
+    /* A full pipe wakes as well. */
+    for (int i = 0; i < WAKE_TRIES && write(signals_wake, "", 1) < 0 && errno != EAGAIN; i++)
+        continue;
     errno = error;
 }
 
