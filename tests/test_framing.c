@@ -4,10 +4,11 @@
  */
 #include "harness.h"
 
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define BAD "\xef\xbf\xbd" /* U+FFFD */
 #define MEGABYTE ((size_t)1 << 20)
@@ -372,6 +373,53 @@ START_TEST(lines_and_a_close_without_reading)
 }
 END_TEST
 
+/* Waits until the server's kernel has all that was sent. */
+static void await_delivery(const struct conn *conn)
+{
+    int64_t deadline = deadline_in(5000);
+    for (int left = 1; left > 0;) {
+        ck_assert_int_eq(ioctl(conn->fd, TIOCOUTQ, &left), 0);
+        ensure(left == 0 || deadline_wait(deadline), "%d bytes are not taken", left);
+    }
+}
+
+/* Sends so many lines of 1000 bytes. */
+static void send_lines(struct conn *conn, int lines)
+{
+    char line[1000];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    for (int i = 0; i < lines; i++)
+        conn_send(conn, line, sizeof line);
+}
+
+/*
+ * The same where the worker comes late: the connection is broken already, in both directions, and
+ * what its socket still holds is more than one read.
+ */
+START_TEST(lines_of_a_broken_connection)
+{
+    enum { LINES = 100 };
+    struct room room;
+    struct conn cia;
+    room_open(&room, ANY_PORT, "-H", "0");
+    pid_t worker = room_join(&room, &cia, "cia");
+    conn_expect(&room.ann, "join cia");
+    process_stop(worker);
+    cia.deaf = true;
+    send_lines(&cia, LINES);
+    await_delivery(&cia);
+    conn_reset(&cia);
+    conn_say(&room.ann, "for cia, too");
+    conn_expect(&room.ann, "msg ann for cia, too");
+    kill(worker, SIGCONT);
+    for (int i = 0; i < LINES; i++)
+        conn_expect(&room.ann, "msg cia xxx*");
+    conn_expect(&room.ann, "quit cia lost");
+    room_close(&room);
+}
+END_TEST
+
 /* A reset loses the unterminated line only. */
 START_TEST(a_reset_in_the_middle_of_a_line)
 {
@@ -411,6 +459,24 @@ START_TEST(half_closed_but_reading)
 }
 END_TEST
 
+/* Half-closed, and reading late: the server keeps for him what no kernel buffer holds. */
+START_TEST(half_closed_and_reading_late)
+{
+    enum { LINES = 2000 };
+    struct room room;
+    struct conn cia;
+    room_with_cia(&room, &cia);
+    cia.deaf = true;
+    send_lines(&cia, LINES);
+    conn_finish(&cia);
+    conn_seek(&room.ann, "quit cia left");
+    for (int i = 0; i < LINES; i++)
+        conn_expect(&cia, "msg cia xxx*");
+    conn_expect_end(&cia);
+    cia_leaves(&room, &cia);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -425,8 +491,10 @@ int main(void)
         {control_lines_are_text, 1, 20},
         {ten_thousand_lines_and_goodbye, 2, 30},
         {lines_and_a_close_without_reading, 1, 30},
+        {lines_of_a_broken_connection, 1, 20},
         {a_reset_in_the_middle_of_a_line, 1, 30},
         {half_closed_but_reading, 1, 20},
+        {half_closed_and_reading_late, 1, 30},
     };
     return tests_run("framing", tests, COUNT_OF(tests));
 }
