@@ -231,6 +231,8 @@ static const struct {
         "b> /nick ANN\nb< nick ann_2 ANN_3\n"},
     {"renamed to one's own name", "a> ann\na~ you ann\na> /nick ann\na< error usage *\n"
                                   "a> /nick  ann \na< error usage *\n"},
+    {"one's own name in another case is no other's",
+        "a> ann\na~ you ann\na> /nick ANN\na< nick ann ANN\na> /nick ANN\na< error usage *\n"},
     {"a new name is cleaned", "a> ann\na~ you ann\na> /nick ann lee\na< nick ann ann_lee\n"
                               "a> /nick /x\na< nick ann_lee x\na> /nick " X60 X60 "\n"
                               "a< nick x " X60 "xxxx\n"},
@@ -249,19 +251,6 @@ START_TEST(names_clash)
     server_start(&server, ANY_PORT, "-H", "0");
     play(&server, clashes[_i].script);
     server_stop(&server);
-}
-END_TEST
-
-/* Names that differ in case count as the same, so one's own in another case is no other's. */
-START_TEST(own_name_in_another_case)
-{
-    struct room room;
-    room_open(&room, ANY_PORT, "-H", "0");
-    conn_say(&room.ann, "/nick ANN");
-    const char *line = conn_read(&room.ann);
-    ck_assert_msg(
-        strcmp(line, "nick ann ANN") == 0 || pattern_match("error usage *", line), "%s", line);
-    server_stop(&room.server);
 }
 END_TEST
 
@@ -326,7 +315,6 @@ int main(void)
         {ipv4_is_ipv4_everywhere, 1, 20},
         {an_address_cannot_be_taken, 1, 20},
         {names_clash, COUNT_OF(clashes), 20},
-        {own_name_in_another_case, 1, 20},
         {two_hundred_bobs, 1, 60},
         {a_name_is_free_when_its_quit_is_out, 1, 60},
     };
