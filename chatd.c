@@ -87,8 +87,7 @@ struct parent {
     bool start_failing;
 };
 
-/* ---- The process itself -----------------------------------------------------------------------
- */
+/* ---- The process itself ---------------------------------------------------------------------- */
 
 static uint64_t clock_us(void)
 {
@@ -186,8 +185,7 @@ static int find_capacity(struct parent *p)
     return 0;
 }
 
-/* ---- Workers ------------------------------------------------------------------------------------
- */
+/* ---- Workers --------------------------------------------------------------------------------- */
 
 static void signal_worker(void *context, pid_t pid, int sig)
 {
@@ -386,8 +384,7 @@ static void reload(struct parent *p)
     manager_say(&p->manager, "READY=1");
 }
 
-/* ---- The loop ----------------------------------------------------------------------------------
- */
+/* ---- The loop -------------------------------------------------------------------------------- */
 
 static void report_status(struct parent *p, uint64_t now)
 {
@@ -408,7 +405,7 @@ static void stop(struct parent *p, const char *why, uint64_t now)
     p->stop_at = now + STOP_US;
 }
 
-/* ---- The next program ---- */
+/* ---- The next program ------------------------------------------------------------------------ */
 
 /*
  * All that another program needs to go on in this process; see upgrade.h for who reads it. What

@@ -22,8 +22,6 @@
 
 /* What a leaving member's worker may do without taking a byte: the worker's own clock is 60 s. */
 #define LEAVING_US (120u * 1000000u)
-/* A turn appends at most this part of the log, so that no reader that keeps up is overrun. */
-#define TURN_PART 4
 
 struct hub *hub_new(const struct hub_config *config)
 {
@@ -70,7 +68,7 @@ void hub_free(struct hub *hub)
     free(hub);
 }
 
-/* ---- Lists ---------------------------------------------------------------------------------- */
+/* ---- Lists ----------------------------------------------------------------------------------- */
 
 static struct member **pid_slot(struct hub *hub, pid_t pid)
 {
@@ -92,15 +90,6 @@ void member_queue_input(struct hub *hub, struct member *m)
     else
         hub->input_last->next_queued = m;
     hub->input_last = m;
-}
-
-static struct member *next_input(struct hub *hub)
-{
-    struct member *m = hub->input_first;
-
-    hub->input_first = m->next_queued;
-    m->queued = false;
-    return m;
 }
 
 void member_remember(struct hub *hub, struct member *m)
@@ -138,8 +127,7 @@ static void ring_at(struct hub *hub, uint64_t when)
         hub->next_ring = when;
 }
 
-/* ---- Records ----------------------------------------------------------------------------------
- */
+/* ---- Records --------------------------------------------------------------------------------- */
 
 /* What the poller shall wait for, told to it when it changes. */
 void member_listen(struct hub *hub, struct member *m)
@@ -184,7 +172,7 @@ bool hub_add(struct hub *hub, int fd, pid_t pid, const char *peer, const char *l
  * sees the second of the two comes here; only now can all of its lines be in, and the reason of
  * its end be known.
  */
-static void member_end(struct hub *hub, struct member *m)
+void member_end(struct hub *hub, struct member *m)
 {
     struct span none = {NULL, 0};
 
@@ -273,7 +261,7 @@ void member_pause(struct hub *hub, struct member *m, enum pause pause, uint64_t 
         ring_at(hub, wake);
 }
 
-/* ---- Events --------------------------------------------------------------------------------- */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 /* The time of day, read once a turn; events of one turn are a microsecond apart. */
 void hub_clock(struct hub *hub)
@@ -386,8 +374,7 @@ bool hub_say_users(struct hub *hub, struct member *m)
     return true;
 }
 
-/* ---- Names -------------------------------------------------------------------------------------
- */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 struct asker {
     const struct hub *hub;
@@ -417,8 +404,7 @@ bool hub_take_name(struct hub *hub, struct member *m, const char *wanted)
     return true;
 }
 
-/* ---- Goodbyes ----------------------------------------------------------------------------------
- */
+/* ---- Goodbyes -------------------------------------------------------------------------------- */
 
 /* Takes a name out of the room. */
 static void member_unseat(struct hub *hub, struct member *m)
@@ -511,361 +497,7 @@ void member_answered(struct member *m)
         m->seat->answered++;
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
-
-/* What a worker says about itself, in its place between the lines. */
-static enum taken control_line(struct hub *hub, struct member *m, const char *line, size_t len)
-{
-    static const struct {
-        const char *line;
-        const char *reason;
-    } goodbyes[] = {
-        {CONTROL_LEFT, "left"},
-        {CONTROL_LOST, "lost"},
-        {CONTROL_KICKED, "kicked"},
-    };
-    struct span none = {NULL, 0};
-
-    for (size_t i = 0; i < sizeof(goodbyes) / sizeof(goodbyes[0]); i++)
-        if (len + 1 == strlen(goodbyes[i].line) && memcmp(line, goodbyes[i].line, len) == 0) {
-            if (m->goodbye)
-                member_fault(hub, m, "a second goodbye");
-            else if (m->state != MEMBER_LEAVING)
-                member_leave(hub, m, goodbyes[i].reason, none);
-            m->goodbye = true;
-            return LINE_TAKEN;
-        }
-    if (len + 1 == strlen(CONTROL_TOO_LONG) && memcmp(line, CONTROL_TOO_LONG, len) == 0) {
-        if (m->state == MEMBER_LEAVING)
-            return LINE_TAKEN;
-        if (!outbox_say(hub, m, "error too-long a line holds at most %d bytes", LINE_IN_MAX))
-            return LINE_LATER;
-        hub->counters.received += m->state != MEMBER_PREPARING;
-        hub->counters.refused += m->state != MEMBER_PREPARING;
-        if (m->state != MEMBER_PREPARING)
-            member_answered(m);
-        return LINE_TAKEN;
-    }
-    member_fault(hub, m, "an unknown control line");
-    return LINE_TAKEN;
-}
-
-/* -r: lines have a clock of their own that may be ten of its seconds ahead. */
-static bool member_is_too_fast(struct hub *hub, struct member *m)
-{
-    uint64_t step;
-
-    if (hub->config.rate == 0)
-        return false;
-    step = 1000000u / hub->config.rate;
-    if (m->rate_at < hub->now)
-        m->rate_at = hub->now;
-    if (m->rate_at + step > hub->now + 10u * 1000000u) {
-        member_pause(hub, m, PAUSE_UNTIL_WAKE, m->rate_at + step - 10u * 1000000u);
-        return true;
-    }
-    m->rate_at += step;
-    return false;
-}
-
-static enum taken member_line(struct hub *hub, struct member *m, const char *line, size_t len)
-{
-    if (len > 0 && line[0] == CONTROL_BYTE)
-        return control_line(hub, m, line, len);
-    if (m->goodbye || len > LINE_CLEAN_MAX || !text_is_clean(line, len)) {
-        member_fault(hub, m,
-            m->goodbye             ? "a line after the goodbye"
-            : len > LINE_CLEAN_MAX ? "a line too long"
-                                   : "a line not clean");
-        return LINE_TAKEN;
-    }
-    switch (m->state) {
-    case MEMBER_PREPARING:
-        return login_line(hub, m, line, len);
-    case MEMBER_JOINED:
-    case MEMBER_POSTING:
-        if (member_is_too_fast(hub, m))
-            return LINE_LATER;
-        return command_line(hub, m, line, len);
-    case MEMBER_NAMED:
-        return LINE_LATER;
-    case MEMBER_LEAVING:
-        return LINE_TAKEN;
-    }
-    return LINE_TAKEN;
-}
-
-/* May this member's next line be taken now? */
-static bool member_may_speak(const struct hub *hub, const struct member *m)
-{
-    return m->pause == PAUSE_NONE && m->state != MEMBER_NAMED && !m->faulty &&
-           hub->budget >= LINE_OUT_MAX;
-}
-
-/* Takes the whole lines of len bytes as far as it may; returns how many bytes those were. */
-static size_t take_lines(struct hub *hub, struct member *m, const char *bytes, size_t len)
-{
-    const char *at = bytes;
-    const char *end = bytes + len;
-
-    while (at < end && member_may_speak(hub, m)) {
-        const char *lf = memchr(at, '\n', (size_t)(end - at));
-
-        if (lf == NULL)
-            break;
-        if (member_line(hub, m, at, (size_t)(lf - at)) == LINE_LATER) {
-            if (m->pause == PAUSE_NONE && m->state != MEMBER_NAMED)
-                member_pause(hub, m, PAUSE_UNTIL_WAKE, hub->now + MEMORY_RETRY_US);
-            break;
-        }
-        at = lf + 1;
-        if (m->out.bytes > OUTBOX_MAX && m->pause == PAUSE_NONE)
-            member_pause(hub, m, PAUSE_OUTBOX, 0);
-    }
-    return m->faulty ? len : (size_t)(at - bytes);
-}
-
-/*
- * Keeps the input that could not be taken yet. Without memory for it, it stays in the scratch
- * buffer, and nobody is read until there is: a line that was read is never lost.
- */
-static void member_keep(struct hub *hub, struct member *m, size_t used, size_t len)
-{
-    size_t rest = len - used;
-
-    if (rest > 0 && rest != m->held_len) {
-        char *held = realloc(m->held, rest);
-
-        if (held == NULL) {
-            memmove(hub->scratch, hub->scratch + used, rest);
-            hub->stuck = m;
-            hub->stuck_len = rest;
-            return;
-        }
-        m->held = held;
-    }
-    if (rest > 0)
-        memcpy(m->held, hub->scratch + used, rest);
-    if (rest == 0) {
-        free(m->held);
-        m->held = NULL;
-    }
-    m->held_len = rest;
-}
-
-/* Input waits that needs no reading: a whole line that could not be taken earlier. */
-static bool member_has_line(const struct member *m)
-{
-    return m->held_len > 0 && memchr(m->held, '\n', m->held_len) != NULL;
-}
-
-static void member_read(struct hub *hub, struct member *m)
-{
-    size_t len = m->held_len;
-    bool more = true;
-    size_t used;
-
-    if (m->held_len > 0)
-        memcpy(hub->scratch, m->held, len);
-    if (!member_has_line(m) && !m->eof) {
-        ssize_t n = recv(m->fd, hub->scratch + len, READ_MAX, 0);
-
-        /* A dead worker reads as its last bytes, then perhaps ECONNRESET, then end of file. */
-        if (n == -1 && errno == ECONNRESET)
-            n = recv(m->fd, hub->scratch + len, READ_MAX, 0);
-        if (n == -1) {
-            more = false;
-        } else if (n == 0) {
-            m->eof = true;
-        } else {
-            len += (size_t)n;
-        }
-    }
-    used = more ? take_lines(hub, m, hub->scratch, len) : 0;
-    if (!m->eof && len - used > LINE_CLEAN_MAX &&
-        memchr(hub->scratch + used, '\n', len - used) == NULL) {
-        member_fault(hub, m, "a line without end");
-        used = len;
-    }
-    member_keep(hub, m, used, len);
-}
-
-/* The pair has given all and all of it is taken: what is left is a line that was cut off. */
-static void member_check_eof(struct hub *hub, struct member *m)
-{
-    if (!m->eof || m->over || member_has_line(m) || hub->stuck == m)
-        return;
-    /* Who hangs up without a goodbye has died; its body tells how. It may also just pretend. */
-    if (!m->goodbye && m->state != MEMBER_LEAVING)
-        member_kill(hub, m);
-    member_end(hub, m);
-}
-
-static bool unstick(struct hub *hub)
-{
-    struct member *m = hub->stuck;
-
-    if (m == NULL)
-        return true;
-    hub->stuck = NULL;
-    member_keep(hub, m, 0, hub->stuck_len);
-    if (hub->stuck != NULL)
-        return false;
-    member_queue_input(hub, m);
-    return true;
-}
-
-/* Reads from everybody in the queue once, as long as the log has room for what they say. */
-static void read_all(struct hub *hub)
-{
-    struct member *last;
-    struct member *m;
-    bool end = false;
-
-    if (!unstick(hub))
-        return;
-    last = hub->input_last;
-    while (!end && hub->input_first != NULL && hub->budget >= LINE_OUT_MAX) {
-        m = next_input(hub);
-        end = m == last;
-        if (m->over || m->pause != PAUSE_NONE)
-            continue;
-        member_read(hub, m);
-        if (member_has_line(m) && m->pause == PAUSE_NONE && !m->over)
-            member_queue_input(hub, m);
-        member_check_eof(hub, m);
-        member_listen(hub, m);
-        if (hub->stuck != NULL)
-            return;
-    }
-}
-
-/* ---- Slow readers
- * --------------------------------------------------------------------------------- */
-
-/* The first position that some reader still needs. */
-static uint64_t find_floor(const struct hub *hub)
-{
-    uint64_t floor = log_head(hub->log);
-
-    for (const struct member *m = hub->first; m != NULL; m = m->next)
-        if (m->out.reads_log && !m->deaf && outbox_needs(&m->out) < floor &&
-            outbox_needs(&m->out) < m->out.limit)
-            floor = outbox_needs(&m->out);
-    return recorder_needs(hub) < floor ? recorder_needs(hub) : floor;
-}
-
-/*
- * Moves those who are in the older half ahead to the newer. only_stuck: just those who have been
- * moved before and have not taken a byte since; for them nobody waits again.
- */
-static void move_laggards(struct hub *hub, bool only_stuck)
-{
-    uint64_t head = log_head(hub->log);
-    uint64_t target = log_line_from(hub->log, head - log_size(hub->log) / 2);
-
-    for (struct member *m = hub->first; m != NULL; m = m->next)
-        if (m->out.reads_log && !m->deaf && outbox_needs(&m->out) < target &&
-            (!only_stuck || m->out.cursor < m->out.moved_to))
-            (void)outbox_move_ahead(hub, m, target);
-    if (!only_stuck)
-        recorder_move_ahead(hub, target);
-    hub->floor = find_floor(hub);
-}
-
-/* How many bytes this turn may append without anybody losing something. */
-static size_t room_now(const struct hub *hub)
-{
-    size_t part = log_size(hub->log) / TURN_PART;
-    uint64_t tail = log_tail(hub->log);
-    size_t room = log_room(hub->log, hub->floor > tail ? hub->floor : tail);
-
-    return room < part ? room : part;
-}
-
-static bool room_is_short(const struct hub *hub)
-{
-    return room_now(hub) < LINE_OUT_MAX;
-}
-
-/* At a turn's end: who was waited for may have taken all, and then nothing else wakes the room. */
-static bool room_is_short_still(struct hub *hub)
-{
-    hub->floor = find_floor(hub);
-    return room_is_short(hub);
-}
-
-/*
- * How long the room has been held back since the slowest reader last took something. As long as he
- * takes a log within -w, the room goes at his pace and does not stand still: only what he is slower
- * than that is booked. So a bulk sender is lossless for all such readers, however long it sends.
- */
-static uint64_t wait_now(struct hub *hub)
-{
-    uint64_t took = hub->paced_since == 0 ? 0 : hub->now - hub->paced_since;
-    uint64_t taken = hub->floor > hub->paced_floor ? hub->floor - hub->paced_floor : 0;
-    uint64_t fair = taken * hub->pacing.limit / log_size(hub->log);
-
-    if (taken == 0)
-        return took;
-    if (hub->paced_since != 0) {
-        pacing_wait(&hub->pacing, hub->now, took > fair ? took - fair : 0);
-        hub->paced_since = hub->now;
-    }
-    hub->paced_floor = hub->floor;
-    return 0;
-}
-
-/*
- * Finds how much may be said in this turn. Where a reader is a whole log behind, the room waits
- * for him, as long as it may, by not reading; then he is moved ahead.
- */
-static void budget_find(struct hub *hub)
-{
-    uint64_t waited;
-    uint64_t left;
-
-    if (room_now(hub) < log_size(hub->log) / TURN_PART || hub->paced_since != 0)
-        hub->floor = find_floor(hub);
-    waited = wait_now(hub);
-    if (room_is_short(hub))
-        move_laggards(hub, true);
-    left = pacing_left(&hub->pacing, hub->now);
-    if (room_is_short(hub) && left <= waited) {
-        pacing_wait(&hub->pacing, hub->now, waited);
-        move_laggards(hub, false);
-        hub->paced_since = hub->paced_since == 0 ? 0 : hub->now;
-        left = pacing_left(&hub->pacing, hub->now);
-        waited = 0;
-    }
-    hub->paced_floor = hub->floor;
-    hub->pace_left = left > waited ? left - waited : 0;
-    hub->budget = room_now(hub);
-    hub->short_of_room = room_is_short(hub);
-}
-
-/* After the reading: does anybody with something to say have to wait? Then polling for what he
- * says would only spin. */
-static void pace(struct hub *hub)
-{
-    bool waiting = hub->short_of_room && (hub->input_first != NULL || hub->named_count > 0);
-    bool was = hub->paced_since != 0;
-
-    if (!waiting && !was)
-        return;
-    if (waiting && !was)
-        hub->paced_since = hub->now;
-    if (!waiting) {
-        pacing_wait(&hub->pacing, hub->now, wait_now(hub));
-        hub->paced_since = 0;
-    }
-    for (struct member *m = hub->input_first; m != NULL; m = m->next_queued)
-        member_listen(hub, m);
-}
-
-/* ---- The turn ----------------------------------------------------------------------------------
- */
+/* ---- The turn -------------------------------------------------------------------------------- */
 
 static void member_wake(struct hub *hub, struct member *m)
 {
@@ -977,7 +609,7 @@ static int timeout_of(struct hub *hub)
 
     if (hub->stuck != NULL)
         next = hub->now + MEMORY_RETRY_US < next ? hub->now + MEMORY_RETRY_US : next;
-    else if (hub->paced_since != 0 && room_is_short_still(hub))
+    else if (hub->paced_since != 0 && pace_is_short(hub))
         next = hub->now + hub->pace_left + 1 < next ? hub->now + hub->pace_left + 1 : next;
     else if (hub->input_first != NULL || hub->named_count > 0 || hub->dirty_first != NULL)
         return 0;
@@ -994,10 +626,10 @@ int hub_turn(struct hub *hub, uint64_t now)
     hub->now = now;
     hub_clock(hub);
     ring_clocks(hub);
-    budget_find(hub);
-    read_all(hub);
+    pace_begin(hub);
+    input_read_all(hub);
     login_all(hub);
-    pace(hub);
+    pace_end(hub);
     recorder_turn(hub);
     flush_all(hub);
     hub_list_changed(hub); /* written anew when it is wanted again: it carries the time */
@@ -1005,8 +637,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     return timeout_of(hub);
 }
 
-/* ---- The whole room ----------------------------------------------------------------------------
- */
+/* ---- The whole room -------------------------------------------------------------------------- */
 
 void hub_stop(struct hub *hub)
 {

@@ -43,7 +43,7 @@ struct hub_config {
 struct hub *hub_new(const struct hub_config *);
 void hub_free(struct hub *);
 
-/* ---- The transcript. Without hub_set_writer() there is none. ---- */
+/* ---- The transcript. Without hub_set_writer() there is none. --------------------------------- */
 
 size_t hub_log_size(const struct hub *);
 /* At a start, line by line: an event of an earlier hub, without its LF; keep: it fits the log. */
@@ -62,7 +62,7 @@ void hub_reopen(struct hub *);
 /* After hub_stop(): nothing is owed any more, to workers or writer. */
 bool hub_is_done(const struct hub *);
 
-/* ---- What one hub hands to the next ---- */
+/* ---- What one hub hands to the next ---------------------------------------------------------- */
 
 struct codec;
 

@@ -1,6 +1,7 @@
 /*
- * hub_private.h: what the files of the hub share: hub.c (members, the turn), login.c (before the
- * name), commands.c (after it), outbox.c (what goes out), seats.c (tokens). Nobody else reads it.
+ * hub_private.h: what the files of the hub share: hub.c (members, the turn), input.c (what comes
+ * in), login.c (before the name), commands.c (after it), outbox.c (what goes out), pace.c (slow
+ * readers), seats.c (tokens), recorder.c (the transcript). Nobody else reads it.
  */
 #ifndef SERVER_HUB_PRIVATE_H
 #define SERVER_HUB_PRIVATE_H
@@ -162,8 +163,8 @@ struct member {
 /*
  * Who comes and goes is told to all, but not one by one: to wake ten thousand for each of ten
  * thousand who come would be the whole of the room's work. So this long for each member after
- * everybody has been woken, mere joins and quits wait for company; in a room of a hundred that is two
- * milliseconds. What somebody says never waits.
+ * everybody has been woken, mere joins and quits wait for company; in a room of a hundred that is
+ * two milliseconds. What somebody says never waits.
  */
 #define QUIET_US 20u
 
@@ -205,13 +206,13 @@ struct hub {
     struct counters counters;
     uint64_t now;
     uint64_t started;
-    uint64_t stamp; /* the last one that was given out */
-    uint64_t wall;  /* the time of day at this turn's start */
-    uint64_t shown; /* members get the log up to here */
-    uint64_t floor; /* no reader needs anything before it: a lower bound */
-    uint64_t sent_to;  /* everybody has been given what there was, up to here */
-    uint64_t flush_at; /* when everybody is given mere joins and quits, at the earliest */
-    bool urgent;       /* there is more than those */
+    uint64_t stamp;       /* the last one that was given out */
+    uint64_t wall;        /* the time of day at this turn's start */
+    uint64_t shown;       /* members get the log up to here */
+    uint64_t floor;       /* no reader needs anything before it: a lower bound */
+    uint64_t sent_to;     /* everybody has been given what there was, up to here */
+    uint64_t flush_at;    /* when everybody is given mere joins and quits, at the earliest */
+    bool urgent;          /* there is more than those */
     uint64_t paced_since; /* the room waits for slow readers since then; 0: it does not */
     uint64_t paced_floor; /* where the slowest reader was then */
     uint64_t pace_left;   /* how long it may still */
@@ -278,10 +279,27 @@ void member_fault(struct hub *, struct member *, const char *why);
 void member_kill(struct hub *, struct member *);
 void member_pause(struct hub *, struct member *, enum pause, uint64_t wake);
 void member_queue_input(struct hub *, struct member *);
+/* Its pair has given EOF, or its process is reaped: where both are true, the record is over. */
+void member_end(struct hub *, struct member *);
 /* Puts a new member into the list of all, and where its pid is found. */
 void member_remember(struct hub *, struct member *);
 /* One more line after the name has its answer. */
 void member_answered(struct member *);
+
+/* ---- input.c */
+
+/* Reads from everybody in the queue once, as long as the log has room for what they say. */
+void input_read_all(struct hub *);
+
+/* ---- pace.c */
+
+/* Finds how much may be said in this turn. Where a reader is a whole log behind, the room waits
+ * for him, as long as it may; then he is moved ahead. */
+void pace_begin(struct hub *);
+/* After the reading: whether anybody with something to say has to wait. */
+void pace_end(struct hub *);
+/* At a turn's end: there is no room for a line, even now. */
+bool pace_is_short(struct hub *);
 
 /* ---- recorder.c */
 

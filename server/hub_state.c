@@ -146,8 +146,7 @@ static void member_state(struct codec *c, struct blobs *blobs, struct member *m)
     outbox_state(c, blobs, &m->out);
 }
 
-/* ---- Everybody ----------------------------------------------------------------------------------
- */
+/* ---- Everybody ------------------------------------------------------------------------------- */
 
 /* A member that was loaded takes its place in all the lists that it belongs to. */
 static void member_settle(struct hub *hub, struct codec *c, struct member *m)

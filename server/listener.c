@@ -30,8 +30,7 @@
 /* How long one who was refused may take to hang up. */
 #define REFUSED_US 2000000u
 
-/* ---- Opening ------------------------------------------------------------------------------------
- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static int fail(const struct listeners *ls, int status, const char *what, const char *why)
 {

@@ -230,8 +230,7 @@ enum taken login_line(struct hub *hub, struct member *m, const char *line, size_
                                                                                        : LINE_LATER;
 }
 
-/* ---- The login ---------------------------------------------------------------------------------
- */
+/* ---- The login ------------------------------------------------------------------------------- */
 
 /* Finds a free name and tells the room. False without memory. */
 static bool take_seat(struct hub *hub, struct member *m)

@@ -32,7 +32,7 @@ enum sandbox_tier sandbox_probe(void);
 /* "none", "limits" or "filter", for the log. */
 const char *sandbox_name(enum sandbox_tier);
 
-/* ---- Between the sandbox's own files -------------------------------------------------- */
+/* ---- Between the sandbox's own files --------------------------------------------------------- */
 
 /* Where sandbox_seccomp.c is the filter: the processors whose system calls it knows. */
 #if defined(__linux__) && defined(__LP64__) && (defined(__x86_64__) || defined(__AARCH64EL__))

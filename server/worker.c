@@ -98,8 +98,7 @@ static bool would_block(int error)
            error == ENOMEM;
 }
 
-/* ---- Up: from the client to the hub -------------------------------------------------------------
- */
+/* ---- Up: from the client to the hub ---------------------------------------------------------- */
 
 static void up_add(struct worker *w, const char *bytes, size_t len)
 {
@@ -328,8 +327,7 @@ static void down_timing_marks(struct worker *w)
     w->mid_line = false;
 }
 
-/* ---- Ends ---------------------------------------------------------------------------------------
- */
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 static void deadline_set(struct worker *w, int64_t ms)
 {

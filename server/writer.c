@@ -152,8 +152,7 @@ static bool file_is_well(struct writer *w)
     return true;
 }
 
-/* ---- The lines ---------------------------------------------------------------------------------
- */
+/* ---- The lines ------------------------------------------------------------------------------- */
 
 /* Room events in some whole lines, and the last one's stamp. */
 static uint64_t count_events(const char *bytes, size_t len, uint64_t *last)
