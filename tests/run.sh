@@ -2,20 +2,19 @@
 #
 # A test is passed when it exits 0. What it said is shown when it did not. The counts are of
 # single checks where a test tells them (libcheck's summary, or a last line "N passed, N failed"),
-# else a test is one. A test that is still running after TEST_SECONDS (600) is failed.
+# else a test is one. A test that is still running after TEST_SECONDS (600) is failed. Most of them
+# wait most of the time, so TEST_JOBS (3) are run side by side.
 
-passed=0
-failed=0
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
-trap 'exit 1' HUP INT TERM
+trap 'kill $lanes; exit 1' HUP INT TERM
 
 limit=
 if command -v timeout >/dev/null; then
     limit="timeout -k 5 ${TEST_SECONDS:-600}"
 fi
 
-# Sets good and bad to what the output in $out/log counts, or to nothing.
+# Sets good and bad to what the output in the log $1 counts, or to nothing.
 count() {
     eval "$(awk '
         /^[0-9]+%: Checks: / {
@@ -27,18 +26,19 @@ count() {
             good = $1
             bad = $3
         }
-        END { printf "good=%s bad=%s", good, bad }' "$out/log")"
+        END { printf "good=%s bad=%s", good, bad }' "$1")"
 }
 
-for test in "$@"; do
+# Runs one test, says how it went, all at once, and leaves its counts in the file $2.counts.
+run() {
     start=$(date +%s)
-    case $test in
-    *.sh) $limit sh "$test" >"$out/log" 2>&1 ;;
-    /*) $limit "$test" >"$out/log" 2>&1 ;;
-    *) $limit "./$test" >"$out/log" 2>&1 ;;
+    case $1 in
+    *.sh) $limit sh "$1" >"$2.log" 2>&1 ;;
+    /*) $limit "$1" >"$2.log" 2>&1 ;;
+    *) $limit "./$1" >"$2.log" 2>&1 ;;
     esac </dev/null
     status=$?
-    count
+    count "$2.log"
     if [ "$status" -eq 0 ]; then
         word=ok
         good=${good:-1}
@@ -48,15 +48,42 @@ for test in "$@"; do
         good=${good:-0}
         [ "${bad:-0}" -gt 0 ] || bad=1
     fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    printf '%-6s %s (%d passed, %d failed, %d s)\n' "$word" "$test" "$good" "$bad" \
-        $(($(date +%s) - start))
-    if [ "$word" = FAILED ]; then
-        sed 's/^/    /' "$out/log"
-        printf '    exit status %d\n' "$status"
-    fi
-done
+    echo "$good $bad" >"$2.counts"
+    {
+        printf '%-6s %s (%d passed, %d failed, %d s)\n' "$word" "$1" "$good" "$bad" \
+            $(($(date +%s) - start))
+        if [ "$word" = FAILED ]; then
+            sed 's/^/    /' "$2.log"
+            printf '    exit status %d\n' "$status"
+        fi
+    } >"$2.said"
+    cat "$2.said"
+}
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+# A lane takes the next test as long as there is one: who can make its directory has it.
+lane() {
+    number=0
+    for test in "$@"; do
+        number=$((number + 1))
+        if mkdir "$out/$number" 2>/dev/null; then
+            run "$test" "$out/$number/test"
+        fi
+    done
+}
+
+lanes=
+job=0
+while [ "$job" -lt "${TEST_JOBS:-3}" ]; do
+    lane "$@" &
+    lanes="$lanes $!"
+    job=$((job + 1))
+done
+wait
+
+cat "$out"/*/test.counts | awk -v wanted=$# '
+    { passed += $1; failed += $2 }
+    END {
+        failed += wanted - NR
+        printf "%d passed, %d failed\n", passed, failed
+        exit failed > 0
+    }'
