@@ -6,8 +6,10 @@
 #include "chatter.h"
 #include "terminal.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -118,6 +120,42 @@ START_TEST(no_such_host)
     ck_assert_int_lt(clock_ms() - start, deadline_in(4000) - clock_ms());
     complained_once(&chat);
     chatter_end(&chat);
+}
+END_TEST
+
+/* Begins to connect, and waits for nothing. */
+static int knock(const char *address)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    to.sin_port = htons((in_port_t)atoi(strchr(address, ':') + 1));
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+        ck_assert_int_eq(errno, EINPROGRESS);
+    return fd;
+}
+
+/* A listener whose queue is full drops what knocks: the wait ends when -w says so. */
+START_TEST(nobody_answers)
+{
+    int64_t start = clock_ms();
+    int waiting[8];
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    ck_assert_int_eq(listen(fake.listener, 0), 0);
+    for (size_t i = 0; i < COUNT_OF(waiting); i++)
+        waiting[i] = knock(fake.address);
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", "-w", "1", fake.address), EX_UNAVAILABLE);
+    ck_assert_int_ge(clock_ms() - start, 1000);
+    complained_once(&chat);
+    chatter_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
+    for (size_t i = 0; i < COUNT_OF(waiting); i++)
+        close(waiting[i]);
+    chatter_end(&chat);
+    fake_close(&fake);
 }
 END_TEST
 
@@ -1275,6 +1313,25 @@ START_TEST(the_seat_is_asked_for)
 }
 END_TEST
 
+/* While the server is away: who has nothing unanswered leaves when his input ends. */
+START_TEST(done_while_the_server_is_away)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start(&chat, "-k", "-n", "ann", server.address);
+    chatter_type(&chat, "hi\n");
+    chatter_seek(&chat, "*ann: hi");
+    server_kill(&server);
+    chatter_seek_error(&chat, "chat: the server went away; trying to come back");
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_uint_eq(lines_in(&chat.err), 1);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* ---- All of them --------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -1285,6 +1342,7 @@ int main(int argc, char **argv)
         {nobody_listens, 1, 20},
         {no_such_socket, 1, 20},
         {no_such_host, 1, 20},
+        {nobody_answers, 1, 20},
         {what_the_server_is, COUNT_OF(strangers), 20},
         {a_flood_without_a_line, COUNT_OF(floods), 30},
         {a_server_that_sends_escapes, 2, 20},
@@ -1316,6 +1374,7 @@ int main(int argc, char **argv)
         {kept_over_crashes_of_the_hub, 1, 120},
         {kept_over_resets, 1, 120},
         {the_seat_is_asked_for, 2, 20},
+        {done_while_the_server_is_away, 1, 20},
     };
 
     if (argc == 3 && strcmp(argv[1], "relay") == 0)
