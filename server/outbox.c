@@ -386,6 +386,7 @@ bool outbox_move_ahead(struct hub *hub, struct member *m, uint64_t target)
         if (item != NULL && item->due == at) {
             before = item;
             at = item->after;
+            out->moved_to = at;
             continue;
         }
         before = add_gap(hub, m, before, at, stop);
