@@ -2,6 +2,7 @@
 #include "puppets.h"
 #include "compat/compat.h"
 #include "compat/poller.h"
+#include "server/codec.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,6 +149,14 @@ void stage_wait(struct stage *s, uint64_t us)
 
 /* ---- Puppets ---- */
 
+/* Which socket a descriptor is: numbers of descriptors are used again. */
+static ino_t socket_number(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
 struct puppet *puppet_add_as(struct stage *s, const char *peer, const char *login)
 {
     struct puppet *p = &s->puppets[s->count];
@@ -154,9 +164,14 @@ struct puppet *puppet_add_as(struct stage *s, const char *peer, const char *logi
 
     ensure(s->count < PUPPETS_MAX, "too many puppets");
     ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair: %s", strerror(errno));
+    for (int end = 0; end < 2 && s->pair_bytes != 0; end++)
+        ensure(setsockopt(pair[end], SOL_SOCKET, SO_SNDBUF, &s->pair_bytes, sizeof(int)) == 0,
+            "SO_SNDBUF");
     *p = (struct puppet){.fd = pair[1], .pid = (pid_t)(100000 + s->count), .reads = true};
     s->count++;
     s->poked = true;
+    p->hub_fd = pair[0];
+    p->hub_socket = socket_number(pair[0]);
     p->added = hub_add(s->hub, pair[0], p->pid, peer, login, s->now);
     if (!p->added)
         close(pair[0]);
@@ -319,6 +334,57 @@ void puppet_leave(struct stage *s, struct puppet *p)
     puppet_close(p);
     puppet_reap(s, p, 0);
     stage_settle(s);
+}
+
+/* ---- Handing over ---- */
+
+static void state_write(struct hub *hub, struct codec *state)
+{
+    *state = (struct codec){0};
+    ensure(hub_state(hub, state), "the hub does not hand over its state");
+}
+
+static void state_read(struct hub *hub, const struct codec *written)
+{
+    struct codec state = {.loading = true, .buf = written->buf, .len = written->len};
+    struct codec again;
+
+    ensure(hub_state(hub, &state) && state.at == state.len, "the hub does not take its own state");
+    state_write(hub, &again);
+    ensure(again.len == written->len, "the state is another one after it was taken");
+    free(again.buf);
+}
+
+/* What exec() does: the old hub is gone, its descriptors are not. */
+static void hub_replace(struct stage *s)
+{
+    int kept[PUPPETS_MAX];
+
+    for (size_t i = 0; i < s->count; i++) {
+        struct puppet *p = &s->puppets[i];
+
+        kept[i] = socket_number(p->hub_fd) == p->hub_socket ? dup(p->hub_fd) : -1;
+    }
+    hub_free(s->hub);
+    for (size_t i = 0; i < s->count; i++)
+        if (kept[i] != -1) {
+            ensure(dup2(kept[i], s->puppets[i].hub_fd) != -1, "dup2");
+            close(kept[i]);
+        }
+    s->hub = hub_new(&s->config);
+    ensure(s->hub != NULL, "no memory");
+}
+
+void stage_handover(struct stage *s)
+{
+    struct codec state;
+
+    state_write(s->hub, &state);
+    hub_replace(s);
+    state_read(s->hub, &state);
+    free(state.buf);
+    ensure(hub_listen(s->hub), "no memory");
+    s->poked = true;
 }
 
 /* ---- Scripts ---- */

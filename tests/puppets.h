@@ -15,7 +15,9 @@
 
 /* One pretended worker: its end of the pair, and what has come through it. */
 struct puppet {
-    int fd; /* -1: closed */
+    int fd;     /* -1: closed */
+    int hub_fd; /* the hub's, as long as it is this socket: */
+    ino_t hub_socket;
     pid_t pid;
     bool reads;    /* takes what is there, whenever the stage turns */
     bool ended;    /* the hub has ended its side */
@@ -47,6 +49,7 @@ struct stage {
     bool poked;   /* or at once, after something that the poller does not see */
     struct puppet puppets[PUPPETS_MAX];
     size_t count;
+    int pair_bytes; /* what the pairs of those who come hold; 0: what the system gives them */
 };
 
 /* A room with this config: what is left zero becomes what most tests want (no history). */
@@ -79,6 +82,9 @@ void puppet_reap(struct stage *, struct puppet *, int status);
 struct puppet *puppet_join(struct stage *, const char *name);
 /* Says the goodbye, waits for the hub's, and is gone. */
 void puppet_leave(struct stage *, struct puppet *);
+
+/* The hub hands its room to a new one, as an upgrade does. Between two turns. */
+void stage_handover(struct stage *);
 
 /*
  * Plays a script on an empty stage, a step a line: who (a letter; added when first heard of), what,

@@ -502,6 +502,39 @@ START_TEST(a_leaver_and_a_slow_reader)
 }
 END_TEST
 
+/* Came and left before he took his welcome, which nobody waits for: it stands for nothing else. */
+START_TEST(a_leaver_with_an_unread_welcome)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
+    struct puppet *ann;
+    struct puppet *gone;
+
+    stage_open(&stage, &config);
+    ann = puppet_join(&stage, "ann");
+    stage.pair_bytes = 4096;
+    gone = puppet_add(&stage);
+    gone->reads = false;
+    for (int i = 0; i < 14; i++) { /* fills the pair */
+        puppet_give(gone, "/users\n", 7);
+        stage_settle(&stage);
+    }
+    puppet_give(gone, "gone\n" CONTROL_LEFT, 11);
+    stage_settle(&stage);
+    (void)tally_up(ann, "ann", 0);
+    ensure(ann->event.verb == VERB_QUIT, "he has come and left: %s", ann->text);
+    for (int i = 0; i < 500; i++) {
+        puppet_say(ann, "%0900d", i);
+        stage_settle(&stage);
+        ensure(puppet_line(ann) != NULL, "the room waits");
+    }
+    gone->reads = true;
+    stage_settle(&stage);
+    (void)tally_up(gone, "gone", 0);
+    ensure(gone->event.verb == VERB_YOU && gone->ended, "%s", gone->text);
+    stage_close(&stage);
+}
+END_TEST
+
 /* A log that has dropped lines says so to who asks for them. */
 START_TEST(since_what_is_gone)
 {
@@ -940,6 +973,7 @@ int main(void)
         {a_reader_that_never_reads, 1, 20},
         {a_reader_that_catches_up, 1, 10},
         {a_leaver_and_a_slow_reader, 1, 20},
+        {a_leaver_with_an_unread_welcome, 1, 20},
         {since_what_is_gone, 1, 10},
         {private_lines_for_a_slow_reader, 1, 10},
         {questions_without_end, 8, 20},
