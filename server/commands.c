@@ -55,7 +55,7 @@ static enum taken say(struct hub *hub, struct member *m, const char *verb, struc
             memcpy(copy->bytes + copy->len, piece[i].iov_base, piece[i].iov_len);
             copy->len += piece[i].iov_len;
         }
-        copy->due = copy->after = m->out.cursor;
+        copy->due = copy->after = outbox_end(hub, &m->out);
         copy->shown = log_head(hub->log);
         outbox_put_at(hub, m, copy);
     }

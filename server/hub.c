@@ -439,7 +439,7 @@ static void report_leave(struct hub *hub, const struct member *m, const char *re
 void member_leave(struct hub *hub, struct member *m, const char *reason, struct span text)
 {
     report_leave(hub, m, reason);
-    m->out.limit = m->out.reads_log ? log_head(hub->log) : m->out.cursor;
+    outbox_close(hub, &m->out);
     m->progress = hub->now;
     if (m->seat != NULL && m->seat->member == m) {
         struct member *taker = m->seat->taker;
@@ -649,7 +649,7 @@ void hub_stop(struct hub *hub)
         if (m->state == MEMBER_LEAVING || m->over)
             continue;
         (void)outbox_say(hub, m, "note the room is closing");
-        m->out.limit = m->out.reads_log ? log_head(hub->log) : m->out.cursor;
+        outbox_close(hub, &m->out);
         member_send_away(hub, m);
     }
     recorder_say_quits(hub);

@@ -135,6 +135,7 @@ struct member {
     bool wants_token;
     bool has_history;
     bool has_since;
+    bool resumes; /* /resume was given */
     bool named;   /* m->name is taken in hub->names */
     bool goodbye; /* the worker has said that it is over */
     bool faulty;  /* the worker broke the rules; nothing it says counts any more */
@@ -352,6 +353,10 @@ void item_free(struct item *);
 struct item *item_say(struct hub *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct item *item_blob(struct blob *);
 void blob_release(struct blob *);
+/* Where something that is queued now is due: behind all that this member gets of the log. */
+uint64_t outbox_end(const struct hub *, const struct outbox *);
+/* The log is sent up to here, and no further. */
+void outbox_close(const struct hub *, struct outbox *);
 /* Queues an item, due now. */
 void outbox_put(struct hub *, struct member *, struct item *);
 /* Queues an item, with due, after and shown set by the caller. */

@@ -117,7 +117,7 @@ static void member_flags(struct codec *c, struct member *m)
 {
     bool *const flags[] = {&m->eof, &m->reaped, &m->blocked, &m->deaf, &m->shut, &m->seated,
         &m->posting, &m->wrong, &m->passed, &m->wants_token, &m->has_history, &m->has_since,
-        &m->named, &m->goodbye, &m->faulty, &m->killed, &m->over};
+        &m->resumes, &m->named, &m->goodbye, &m->faulty, &m->killed, &m->over};
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         codec_bool(c, flags[i]);

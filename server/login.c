@@ -79,6 +79,7 @@ static enum taken take_resume(struct hub *hub, struct member *m, struct span tok
 {
     struct seat *seat = seat_find(hub, token);
 
+    m->resumes = true;
     if (m->seat != NULL)
         return m->seat == seat ? say_resumed(hub, m) : usage(hub, m, "a session takes one seat");
     if (seat == NULL)
@@ -317,7 +318,7 @@ static bool welcome_make(struct hub *hub, struct member *m, struct welcome *w)
         m->seat = seat_new(hub, m);
     if (m->wants_token && m->seat != NULL)
         w->token = item_say(hub, "token %s", m->seat->token);
-    if (m->has_since && !m->posting && log_dropped_after(hub->log, m->since))
+    if (m->has_since && (!m->posting || m->resumes) && log_dropped_after(hub->log, m->since))
         w->gap = item_say(hub, "gap ? 0");
     if (list != NULL)
         w->list = item_blob(list);
@@ -357,12 +358,17 @@ static void welcome_put(
 {
     uint64_t from = past_begins(hub, m, joins);
 
-    if (m->posting) {
+    if (m->posting && !(m->resumes && m->has_since)) {
         from = joins = after = m->out.cursor;
     } else {
         outbox_open(&m->out, from);
         if (from < hub->floor)
             hub->floor = from;
+    }
+    /* One who posts sees the room only up to now, to find what it has taken of him before. */
+    if (m->posting) {
+        after = joins;
+        m->out.limit = joins;
     }
     put_between(hub, m, w->token, from, from);
     put_between(hub, m, w->gap, from, from);

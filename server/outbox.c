@@ -130,12 +130,22 @@ void outbox_put_at(struct hub *hub, struct member *m, struct item *item)
     outbox_mark(hub, m);
 }
 
+void outbox_close(const struct hub *hub, struct outbox *out)
+{
+    if (out->limit > log_head(hub->log))
+        out->limit = log_head(hub->log);
+}
+
+uint64_t outbox_end(const struct hub *hub, const struct outbox *out)
+{
+    uint64_t head = log_head(hub->log);
+
+    return out->limit < head ? out->limit : head;
+}
+
 void outbox_put(struct hub *hub, struct member *m, struct item *item)
 {
-    item->due = m->out.reads_log ? log_head(hub->log) : m->out.cursor;
-    if (item->due > m->out.limit)
-        item->due = m->out.limit;
-    item->after = item->due;
+    item->due = item->after = outbox_end(hub, &m->out);
     outbox_put_at(hub, m, item);
 }
 

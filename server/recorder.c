@@ -155,7 +155,7 @@ static void refuse_line(struct hub *hub, const struct log_removed *line)
     if (error == NULL)
         return;
     next = m->out.first;
-    if (m->out.reads_log) {
+    if (!m->posting) {
         while (next != NULL && next->due <= line->start)
             before = next, next = next->next;
         error->due = error->after = line->start;
@@ -165,7 +165,7 @@ static void refuse_line(struct hub *hub, const struct log_removed *line)
             before = next, next = next->next;
         if (next != NULL)
             outbox_remove(&m->out, before);
-        error->due = error->after = m->out.cursor;
+        error->due = error->after = outbox_end(hub, &m->out);
     }
     outbox_insert(&m->out, before, error);
     outbox_mark(hub, m);

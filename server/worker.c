@@ -57,6 +57,7 @@ struct worker {
     enum stage stage;
     bool hub_gone;
     bool named;      /* the name line has passed */
+    bool resumable;  /* the client may come again and send what was cut off */
     bool client_eof; /* no more comes from the client */
     bool client_bad; /* nothing more can be sent to him */
     bool goodbye;    /* the hub has been told */
@@ -122,7 +123,12 @@ static void up_name(struct worker *w, const char *line, size_t len)
 static void up_line(struct worker *w, struct span line, enum line_result result)
 {
     bool preparing = !w->named && line.len > 0 && line.at[0] == '/';
+    enum command command;
 
+    if (preparing) {
+        command = request_parse(line.at, line.len, false).command;
+        w->resumable |= command == CMD_TOKEN || command == CMD_RESUME;
+    }
     if (!w->named && !preparing) {
         up_name(w, line.at, line.len);
     } else if (result == LINE_TOO_LONG) {
@@ -190,7 +196,8 @@ static bool up_read(struct worker *w)
     if (n == -1 && would_block(errno))
         return false;
     if (n == 0 && !w->client_bad) {
-        if (line_last(&w->splitter, &line) == LINE_READY)
+        /* Where a tunnel dies its end looks like a goodbye: who can resume sends the line again. */
+        if (line_last(&w->splitter, &line) == LINE_READY && !w->resumable)
             up_line(w, line, LINE_READY);
         up_goodbye(w, CONTROL_LEFT);
     } else {
