@@ -67,25 +67,29 @@ static enum taken say_resumed(struct hub *hub, struct member *m)
                                                                                      : LINE_LATER;
 }
 
-/* The newest connection takes the seat: an earlier one that waits for it was given up. */
-static void send_taker_away(struct hub *hub, struct member *taker)
+/* The newest connection has the seat; an earlier one that wants it too was given up. */
+static enum taken send_taker_away(struct hub *hub, struct member *taker)
 {
-    (void)outbox_say(hub, taker, "error not-allowed a newer connection takes this seat");
+    (void)outbox_say(hub, taker, "error not-allowed a newer connection has this seat");
     member_leave(hub, taker, "lost", (struct span){NULL, 0});
+    return LINE_TAKEN;
 }
 
 /* /resume: the old connection ends first, if it has not; then its seat is this one's. */
 static enum taken take_resume(struct hub *hub, struct member *m, struct span token)
 {
     struct seat *seat = seat_find(hub, token);
+    struct member *rival = seat == NULL ? NULL : seat->taker != NULL ? seat->taker : seat->member;
 
     m->resumes = true;
     if (m->seat != NULL)
         return m->seat == seat ? say_resumed(hub, m) : usage(hub, m, "a session takes one seat");
     if (seat == NULL)
         return outbox_say(hub, m, "resumed ?") ? LINE_TAKEN : LINE_LATER;
+    if (rival != NULL && rival->arrived > m->arrived)
+        return send_taker_away(hub, m);
     if (seat->taker != NULL)
-        send_taker_away(hub, seat->taker);
+        (void)send_taker_away(hub, seat->taker);
     m->seat = seat;
     if (seat->member == NULL) {
         seat->member = m;
