@@ -42,7 +42,7 @@
 #define TITLE_ROOM 160
 /* Events taken from the poller at once, and visitors from one listener. */
 #define EVENTS_MAX 1024
-#define VISITORS_MAX 16
+#define VISITORS_MAX 32
 /* After a stop: what is owed is delivered for so long, then workers are killed. */
 #define STOP_US 2000000u
 /* The service manager is not told more often how many are here. */

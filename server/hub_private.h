@@ -106,28 +106,32 @@ struct seat {
  * A member owns its descriptor, its held input and its outbox.
  */
 struct member {
+    /* What every broadcast looks at stands together: a thousand members are many cache lines. */
     struct member *next;
+    struct member *next_dirty; /* in the list of those with something to send */
+    struct outbox out;
+    int fd;
+    enum member_state state;
+    enum pause pause;
+    short interest; /* what the poller was told */
+    bool queued;
+    bool dirty;
+    bool eof;          /* the pair has given all it will */
+    bool blocked;      /* the pair takes nothing now */
+    bool deaf;         /* the worker is gone: nothing can be sent */
+    bool shut;         /* the hub has shut down its side */
+    bool over;         /* the record can be freed */
+    uint64_t progress; /* when the worker last took something */
+
     struct member *prev;
     struct member *next_queued; /* in the hub's list of those with input */
-    struct member *next_dirty;  /* in the list of those with something to send */
     struct member *next_pid;    /* in the hash chain */
     struct member *next_over;   /* in the list of those who are over */
     size_t place;               /* in the list, when it is handed over */
     uint32_t id;                /* author number in the log */
-    int fd;
     pid_t pid;
-    enum member_state state;
-    enum pause pause;
-    uint64_t wake;
-    short interest; /* what the poller was told */
-
-    bool queued;
-    bool dirty;
-    bool eof; /* the pair has given all it will */
+    int status;
     bool reaped;
-    bool blocked; /* the pair takes nothing now */
-    bool deaf;    /* the worker is gone: nothing can be sent */
-    bool shut;    /* the hub has shut down its side */
     bool seated;  /* has a name in the room (joined, or holds a seat that it took over) */
     bool posting; /* /post was given */
     bool wrong;   /* so was a wrong secret */
@@ -140,12 +144,10 @@ struct member {
     bool goodbye; /* the worker has said that it is over */
     bool faulty;  /* the worker broke the rules; nothing it says counts any more */
     bool killed;
-    bool over; /* the record can be freed */
-    int status;
 
+    uint64_t wake; /* of a pause */
     uint64_t arrived;
-    uint64_t progress; /* when the worker last took something */
-    uint64_t rate_at;  /* -r: the clock of its lines, see member_is_too_fast() */
+    uint64_t rate_at; /* -r: the clock of its lines, see member_is_too_fast() */
     uint64_t joined_stamp;
     uint64_t since;
     unsigned long history;
@@ -154,7 +156,6 @@ struct member {
 
     char *held; /* input that was read and is not processed yet */
     size_t held_len;
-    struct outbox out;
     struct seat *seat;
     char peer[PEER_TEXT_MAX];
     char login[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: nothing is */

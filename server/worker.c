@@ -32,7 +32,9 @@
 #define LINGER_MS 2000
 /* While the peer's kernel owes us an acknowledgement: how often to look, and how long it may. */
 #define WATCH_MS 10000
-#define DEAD_SECONDS 100
+#define DEAD_SECONDS 80
+/* In a busy room the time is looked at once in so many wake-ups: it is for slow clocks only. */
+#define WAKES_PER_LOOK 4
 
 static volatile sig_atomic_t got_term;
 static volatile sig_atomic_t got_usr1;
@@ -63,7 +65,8 @@ struct worker {
     bool goodbye;    /* the hub has been told */
     bool watching;   /* the peer's kernel owes an acknowledgement */
     bool mid_line;   /* the last byte that went down was not a LF */
-    int64_t now;     /* milliseconds */
+    unsigned wakes;
+    int64_t now; /* milliseconds; old, see WAKES_PER_LOOK */
     int64_t watch_at;
     int64_t progress_at; /* when the client last took something */
     int64_t deadline;    /* of the whole process; -1: none */
@@ -317,7 +320,7 @@ static void down_read(struct worker *w)
         down_send(w);
     } else if (n == 0 || !would_block(errno)) {
         w->stage = STAGE_DRAIN;
-        w->progress_at = w->now;
+        w->progress_at = w->now = clock_ms();
     }
 }
 
@@ -338,6 +341,7 @@ static void down_timing_marks(struct worker *w)
 
 static void deadline_set(struct worker *w, int64_t ms)
 {
+    w->now = clock_ms();
     if (w->deadline == -1 || w->deadline > w->now + ms)
         w->deadline = w->now + ms;
 }
@@ -430,6 +434,8 @@ static int next_timeout(const struct worker *w)
 
 static void wait_for_events(struct worker *w, const sigset_t *mask, struct pollfd fds[2])
 {
+    int n;
+
     fds[0].fd = w->client_bad && w->client_eof ? -1 : CLIENT;
     fds[0].events = 0;
     if (w->stage == STAGE_OPEN ? !w->client_eof && w->up_len == 0 : !w->client_closed)
@@ -443,9 +449,11 @@ static void wait_for_events(struct worker *w, const sigset_t *mask, struct pollf
     if (w->up_len > 0)
         fds[1].events |= POLLOUT;
     fds[0].revents = fds[1].revents = 0;
-    if (poll_masked(fds, 2, next_timeout(w), mask) <= 0)
+    n = poll_masked(fds, 2, next_timeout(w), mask);
+    if (n <= 0)
         fds[0].revents = fds[1].revents = 0;
-    w->now = clock_ms();
+    if (n <= 0 || w->stage != STAGE_OPEN || w->deadline != -1 || ++w->wakes % WAKES_PER_LOOK == 0)
+        w->now = clock_ms();
 }
 
 static void pump(struct worker *w, const struct pollfd fds[2])
