@@ -223,8 +223,8 @@ static void book_read(void)
     }
 }
 
-/* Where the event with that stamp stands. */
-static size_t book_find(uint64_t stamp)
+/* Where the first event after that stamp stands, or will. */
+static size_t book_after(uint64_t stamp)
 {
     size_t low = 0;
     size_t high = book.count;
@@ -232,13 +232,21 @@ static size_t book_find(uint64_t stamp)
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
-        if (book.events[mid].stamp < stamp)
+        if (book.events[mid].stamp <= stamp)
             low = mid + 1;
         else
             high = mid;
     }
-    ensure(low < book.count && book.events[low].stamp == stamp, "it is not in the book");
     return low;
+}
+
+/* Where the event with that stamp stands. */
+static size_t book_find(uint64_t stamp)
+{
+    size_t after = book_after(stamp);
+
+    ensure(after > 0 && book.events[after - 1].stamp == stamp, "it is not in the book");
+    return after - 1;
 }
 
 /* ---- What people are told ---- */
@@ -300,12 +308,13 @@ static bool is_own(const struct person *who, const struct happening *h)
 
 static void told_event(struct person *who)
 {
-    size_t place = who->at == NOWHERE || who->posts ? book_find(who->p->event.stamp) : who->at;
+    size_t place =
+        who->at == NOWHERE || (who->posts && who->in) ? book_find(who->p->event.stamp) : who->at;
     const struct happening *h = &book.events[place];
 
     ensure(place < book.count && strcmp(h->line, who->p->text) == 0, "%s is told %s instead of %s",
         who->me, who->p->text, h->line);
-    ensure(!who->posts || is_own(who, h), "one who posts is told %s", h->line);
+    ensure(!who->posts || !who->in || is_own(who, h), "one who posts is told %s", h->line);
     who->at = place + 1;
     if (who->in && is_own(who, h))
         answered_by(who, h);
@@ -318,7 +327,7 @@ static void told_gap(struct person *who)
     const struct event *e = &who->p->event;
     unsigned long mine = 0;
 
-    ensure(!who->posts, "one who posts is told of a gap");
+    ensure(!who->posts || !who->in, "one who posts is told of a gap");
     if (!e->counted) {
         ensure(!who->in && e->mine == 0, "%s", who->p->text);
         who->at = NOWHERE;
@@ -373,7 +382,7 @@ static void told_list(struct person *who)
     who->list.count = 0;
 }
 
-/* As a client does it: the newest of all events, and of his own join. */
+/* As a client does it: the newest of all events, and of his own welcome. */
 static void note_last(struct person *who)
 {
     if (memcmp(who->last, who->p->text, STAMP_LEN) < 0)
@@ -387,9 +396,9 @@ static void told_you(struct person *who)
     ensure(!who->in, "a second welcome");
     span_copy(who->me, sizeof who->me, who->p->event.name);
     who->in = true;
+    note_last(who);
     if (who->posts)
         return;
-    note_last(who);
     ensure(set_has(&who->list, who->me), "%s is not on his own list", who->me);
     if (from == NOWHERE)
         from = book_find(who->p->event.stamp) + 1;
@@ -651,23 +660,21 @@ static void come_back(struct person *who)
 {
     char line[200];
     uint64_t stamp;
-    size_t last;
 
-    if (who->token[0] == '\0' || who->last[0] == '\0' || who->posts)
+    if (who->token[0] == '\0' || who->last[0] == '\0')
         return;
     ensure(stamp_parse(who->last, STAMP_LEN, &stamp), "%s", who->last);
-    last = book_find(stamp);
     who->p = puppet_add(&stage);
     who->p->reads = chance(2) == 0;
     who->in = who->left = who->gone = false;
     who->resumes = true;
     who->list.count = 0;
-    who->at = last + 1;
+    who->at = book_after(stamp);
     free(who->out);
     who->out = NULL;
     who->given = who->len = 0;
-    snprintf(
-        line, sizeof line, "/token\n/resume %s\n/since %s\n%s\n", who->token, who->last, who->me);
+    snprintf(line, sizeof line, "%s/token\n/resume %s\n/since %s\n%s\n",
+        who->posts ? "/post\n" : "", who->token, who->last, who->me);
     put(who, line);
 }
 
