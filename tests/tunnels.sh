@@ -162,7 +162,6 @@ PATH=$dir/bin:$PATH
 name=localhost
 port=
 
-expect 'what the page says is run' shown '/var/lib/room/sock' >"$dir/out"
 goes nc "$login" "chat -c 'nc -U $dir/room/sock'"
 
 # ---- ssh ----
