@@ -597,7 +597,7 @@ static void flush_all(struct hub *hub)
     hub->sent_to = hub->shown;
     hub->urgent = false;
     for (m = hub->first; m != NULL; m = m->next)
-        if (m->out.reads_log && !m->blocked)
+        if ((m->out.reads_log || m->out.first != NULL) && !m->blocked)
             member_flush(hub, m);
     hub->flush_at = monotonic_us() + hub->members * QUIET_US;
 }
