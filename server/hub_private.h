@@ -194,6 +194,8 @@ struct recorder {
     bool failing;        /* the disk takes nothing */
     uint64_t kept;       /* the log is in the file up to here */
     uint64_t kept_count; /* how many events those are */
+    uint64_t lost;       /* while it fails: what it takes nothing of begins here */
+    uint64_t lost_count;
     uint64_t waiting_since;
     struct line_splitter splitter;
     char held[513];

@@ -217,7 +217,10 @@ static void keep_to(struct hub *hub, uint64_t pos)
     hub->recorder.kept_count = log_count(hub->log, pos);
 }
 
-/* The first word of a writer: here its file ends, so there it goes on. */
+/*
+ * The first word of a writer: here its file ends, so there it goes on; but nothing that is in the
+ * file's predecessor, which was moved away, comes again.
+ */
 static void writer_begins(struct hub *hub, uint64_t stamp)
 {
     struct recorder *r = &hub->recorder;
@@ -225,6 +228,13 @@ static void writer_begins(struct hub *hub, uint64_t stamp)
     uint64_t from = log_after(hub->log, stamp);
     struct item *gap;
 
+    if (r->failing) {
+        /* The one who counted what was lost is gone; it may still be here. */
+        r->kept = r->lost;
+        r->kept_count = r->lost_count;
+    }
+    if (from < r->kept)
+        from = r->kept < log_tail(hub->log) ? log_tail(hub->log) : r->kept;
     r->ready = true;
     out->reads_log = true;
     out->cursor = out->moved_to = from;
@@ -252,13 +262,17 @@ static void writer_line(struct hub *hub, const char *line, size_t len)
 
     if (len > kept && memcmp(line, WRITER_KEPT, kept) == 0 &&
         stamp_parse(line + kept, len - kept, &stamp)) {
-        r->failing = false;
         if (!r->ready)
             writer_begins(hub, stamp);
         else if ((pos = log_after(hub->log, stamp)) > r->kept)
             keep_to(hub, pos);
+        r->failing = false;
     } else if (len > lost && memcmp(line, WRITER_LOST, lost) == 0 &&
                stamp_parse(line + lost, len - lost, &stamp)) {
+        if (!r->failing) {
+            r->lost = r->kept;
+            r->lost_count = r->kept_count;
+        }
         r->failing = true;
         pos = log_after(hub->log, stamp);
         if (r->sync && pos > r->kept)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@ struct writer {
     const char *path;
     bool sync;
     int file;
-    bool hub_gone;
+    bool hub_gone; /* all that it has handed over is read */
+    bool hub_deaf; /* it hears no answers; what it has handed over may still be unread */
     bool failing;
     uint64_t missing; /* events that the file did not take since the last gap line */
     uint64_t told;    /* the stamp that the hub was last told of */
@@ -55,7 +57,7 @@ __attribute__((format(printf, 2, 3))) static void tell(struct writer *w, const c
     va_start(ap, format);
     n = vsnprintf(line, sizeof(line) - 1, format, ap);
     va_end(ap);
-    if (n < 0 || w->hub_gone)
+    if (n < 0 || w->hub_deaf)
         return;
     if ((size_t)n > sizeof(line) - 2)
         n = sizeof(line) - 2;
@@ -69,7 +71,7 @@ __attribute__((format(printf, 2, 3))) static void tell(struct writer *w, const c
         } else if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             poll(&pfd, 1, -1);
         } else if (errno != EINTR) {
-            w->hub_gone = true;
+            w->hub_deaf = true;
             return;
         }
     }
@@ -207,12 +209,25 @@ static void take_lines(struct writer *w, const char *bytes, size_t len)
     tell_stamp(w, WRITER_LOST, last);
 }
 
+/* Nothing was moved away: opening it again would wait for our own lock. */
+static bool is_still_there(const struct writer *w)
+{
+    struct stat now;
+    struct stat open;
+
+    return lstat(w->path, &now) == 0 && fstat(w->file, &open) == 0 && now.st_dev == open.st_dev &&
+           now.st_ino == open.st_ino;
+}
+
 /* SIGHUP of the hub: what has come so far is in the old file, what comes now goes to the new. */
 static void reopen(struct writer *w)
 {
     struct report silent = {.to = REPORT_STDERR};
-    int fd = transcript_open(w->path, true, &silent);
+    int fd;
 
+    if (is_still_there(w))
+        return;
+    fd = transcript_open(w->path, false, &silent);
     if (fd == -1) {
         tell(w, WRITER_WARN "%s: cannot be opened anew; the old file is written on", w->path);
         return;
@@ -265,18 +280,24 @@ static void read_some(struct writer *w)
     }
 }
 
-/* The stamp of the last event in the file, so that the hub knows where to go on. */
-static uint64_t last_stamp(int fd)
+/*
+ * The stamp of the last event in the file, so that the hub knows where to go on. Half a line at its
+ * end, which a writer leaves that is killed while it writes, is cut off.
+ */
+static uint64_t find_end(struct writer *w)
 {
     char tail[2 * LINE_OUT_MAX];
-    off_t size = lseek(fd, 0, SEEK_END);
+    off_t size = lseek(w->file, 0, SEEK_END);
     off_t from = size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0;
-    ssize_t len = pread(fd, tail, sizeof(tail), from);
+    ssize_t got = pread(w->file, tail, sizeof(tail), from);
+    ssize_t len = got;
     uint64_t last = 0;
     ssize_t at = 0;
 
     while (len > 0 && tail[len - 1] != '\n')
         len--;
+    if (len < got && (len > 0 || from == 0) && ftruncate(w->file, from + len) == -1)
+        tell(w, WRITER_WARN "%s: a torn line: %s", w->path, strerror(errno));
     while (from > 0 && at < len && tail[at++] != '\n')
         ;
     if (at < len)
@@ -297,7 +318,7 @@ _Noreturn void transcript_writer_main(const struct proctitle *title, const char 
     w.path = path;
     w.sync = sync;
     w.file = FILE_FD;
-    tell_stamp(&w, WRITER_KEPT, last_stamp(w.file));
+    tell_stamp(&w, WRITER_KEPT, find_end(&w));
     proctitle_set(title, name, strlen(name));
     while (!w.hub_gone) {
         struct pollfd pfd = {.fd = HUB, .events = POLLIN};
