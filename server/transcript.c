@@ -35,6 +35,30 @@ static const char *check_file(int fd)
     return NULL;
 }
 
+/* The beginning of a stamp, as far as it goes. */
+static bool begins_like_a_stamp(const char *buf, size_t len)
+{
+    static const char form[] = "0000-00-00T00:00:00.000000Z";
+
+    for (size_t i = 0; i < len && i < STAMP_LEN; i++)
+        if (form[i] == '0' ? buf[i] < '0' || buf[i] > '9' : buf[i] != form[i])
+            return false;
+    return true;
+}
+
+/* The file's first line must be of a room: nobody's letters are repaired by mistake. */
+static bool is_a_transcript(int fd)
+{
+    char buf[LINE_OUT_MAX];
+    ssize_t len = pread(fd, buf, sizeof(buf), 0);
+    const char *lf = len > 0 ? memchr(buf, '\n', (size_t)len) : NULL;
+    struct event event;
+
+    if (lf == NULL)
+        return len >= 0 && len < LINE_OUT_MAX && begins_like_a_stamp(buf, (size_t)len);
+    return event_parse(&event, buf, (size_t)(lf - buf));
+}
+
 static bool take_lock(int fd, const char *path, bool wait, const struct report *r)
 {
     const struct timespec step = {.tv_nsec = 50000000};
@@ -64,6 +88,8 @@ int transcript_open(const char *path, bool wait, const struct report *r)
     why = check_file(fd);
     if (why == NULL && !take_lock(fd, path, wait, r))
         why = "another server is writing it";
+    if (why == NULL && !is_a_transcript(fd))
+        why = "is no transcript of a room";
     if (why != NULL) {
         report(r, LOG_ERR, "%s: %s", path, why);
         close(fd);
@@ -190,28 +216,6 @@ static void take_line(struct reading *rd, const char *line, size_t len)
     hub_remember(rd->hub, line, len, event.stamp, rd->at >= rd->keep_from);
 }
 
-/* The beginning of a stamp, as far as it goes. */
-static bool begins_like_a_stamp(const char *buf, size_t len)
-{
-    static const char form[] = "0000-00-00T00:00:00.000000Z";
-
-    for (size_t i = 0; i < len && i < STAMP_LEN; i++)
-        if (form[i] == '0' ? buf[i] < '0' || buf[i] > '9' : buf[i] != form[i])
-            return false;
-    return true;
-}
-
-/* The file's first line must be of a room: nobody's letters are repaired by mistake. */
-static bool is_a_transcript(const char *buf, size_t len)
-{
-    const char *lf = memchr(buf, '\n', len);
-    struct event event;
-
-    if (lf == NULL)
-        return len <= LINE_OUT_MAX && begins_like_a_stamp(buf, len);
-    return event_parse(&event, buf, (size_t)(lf - buf));
-}
-
 static bool read_lines(struct reading *rd, int fd, char *buf)
 {
     size_t held = 0;
@@ -222,13 +226,10 @@ static bool read_lines(struct reading *rd, int fd, char *buf)
         char *end = buf + held + n;
         char *lf;
 
-        if (rd->at == 0 && rd->lines == 0 && !is_a_transcript(buf, (size_t)(end - buf))) {
-            report(rd->report, LOG_ERR, "%s: is no transcript of a room", rd->path);
-            return false;
-        }
         while ((lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
             take_line(rd, at, (size_t)(lf - at));
             rd->at += lf + 1 - at;
+            rd->good = rd->at;
             at = lf + 1;
         }
         held = (size_t)(end - at);
@@ -238,7 +239,6 @@ static bool read_lines(struct reading *rd, int fd, char *buf)
             held = 0;
         }
         memmove(buf, at, held);
-        rd->good = rd->at;
     }
     if (n == -1)
         report(rd->report, LOG_ERR, "%s: %s", rd->path, strerror(errno));
