@@ -1,0 +1,1056 @@
+/*
+ * The transcript, contract 3, and what faults.md says of disks and of time: the file holds what was
+ * on the wire; whatever dies, nothing that was echoed is missing from it, and nothing is in it
+ * twice.
+ *
+ * Environment: CHATD_KILLS is how often the hub is killed under load in each way (24).
+ */
+#define _GNU_SOURCE /* prlimit(2), unshare(2) */
+#include "chorus.h"
+#include "harness.h"
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WRITER "chatd: transcript"
+
+/* -s after the other options, or nothing in its place. */
+static const char *const sync_options[] = {NULL, "-s"};
+
+static void file_write(const char *path, const char *bytes, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    ck_assert_msg(fd != -1, "%s: %s", path, strerror(errno));
+    ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+    close(fd);
+}
+
+static off_t file_size(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+/* Takes room events and gaps as they come, up to one that matches. */
+static void hear_until(struct conn *conn, struct record *heard, const char *pattern)
+{
+    for (const char *words = ""; !pattern_match(pattern, words);) {
+        ensure((words = conn_read(conn)) != NULL, "the end instead of \"%s\"", pattern);
+        if (verb_is_room(conn->event.verb) || conn->event.verb == VERB_GAP)
+            record_add_words(heard, words);
+    }
+}
+
+/* Joins, and takes what is told of the past. */
+static void join_since(struct conn *conn, const struct server *server, const char *past,
+    const char *name, struct record *heard)
+{
+    conn_open(conn, server);
+    conn_say(conn, "%s", past);
+    conn_say(conn, "%s", name);
+    hear_until(conn, heard, "you *");
+}
+
+/* ---- What is in it ---- */
+
+/* Everything that a room can hear, and much that it must not. */
+static const char of_all_kinds[] = "a> /history 0\n"
+                                   "a> ann\n"
+                                   "a~ you ann\n"
+                                   "b> ben\n"
+                                   "b~ you ben\n"
+                                   "a> hello\n"
+                                   "b> \xe4\xbd\xa0\xe5\xa5\xbd\n"
+                                   "a> /me waves\n"
+                                   "b> /msg ann a secret\n"
+                                   "a> /msg ben another secret\n"
+                                   "a> /msg ann a third secret\n"
+                                   "b> /nobody knows this secret\n"
+                                   "b> /users\n"
+                                   "b> /help\n"
+                                   "b> //slash \x1b[31m \xff\n"
+                                   "p> /post\n"
+                                   "p> poster\n"
+                                   "p~ you poster\n"
+                                   "p> a post\n"
+                                   "p~ post poster a post\n"
+                                   "p-\n"
+                                   "b> /nick bob\n"
+                                   "b~ nick ben bob\n"
+                                   "b> /quit with a text\n"
+                                   "a~ quit bob left with a text\n"
+                                   "c> cia\n"
+                                   "c~ you cia\n"
+                                   "c|\n"
+                                   "c.\n"
+                                   "a~ quit cia left\n";
+
+/* The file has what the room has heard, byte for byte, and nothing private. */
+START_TEST(lines_of_the_wire)
+{
+    struct server server;
+    struct conn ear;
+    struct record heard = {0};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    server_start(&server, ANY_PORT, "-t", path, sync_options[_i]);
+    join_since(&ear, &server, "/history 0", "ear", &heard);
+    play(&server, of_all_kinds);
+    hear_until(&ear, &heard, "quit ann *");
+    conn_say(&ear, "the last word");
+    hear_until(&ear, &heard, "msg ear the last word");
+    server_stop(&server);
+    record_read(&file, path);
+    ck_assert_str_eq(record_words(&file, 0), "join ear");
+    record_holds(&file, 1, &heard);
+    ck_assert_uint_eq(file.count, 1 + heard.count + 1);
+    ck_assert_str_eq(record_words(&file, file.count - 1), "quit ear lost");
+    ck_assert_uint_eq(record_count(&file, "*secret*"), 0);
+    ck_assert_uint_eq(record_count(&file, "msg bob *"), 0);
+    ck_assert_uint_eq(record_count(&file, "post poster a post"), 1);
+    conn_close(&ear);
+    record_clear(&heard);
+    record_clear(&file);
+}
+END_TEST
+
+/* ---- Read back ---- */
+
+#define SAID 100
+
+/* A room in which ann has said 100 things, and which has ended. */
+static void past_make(const char *path)
+{
+    struct server server;
+    struct conn ann;
+    server_start(&server, ANY_PORT, "-t", path);
+    conn_join(&ann, &server, "ann");
+    for (int i = 0; i < SAID; i++)
+        conn_say(&ann, "thing %d", i);
+    conn_seek(&ann, "msg ann thing 99");
+    conn_close(&ann);
+    server_stop(&server);
+}
+
+/* History, and a /since from each part of it, are what the file says, after a restart as before. */
+START_TEST(read_back)
+{
+    struct server server;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    past_make(path);
+    record_read(&file, path);
+    ck_assert_uint_eq(file.count, SAID + 2);
+    server_start(&server, ANY_PORT, "-t", path);
+    for (size_t from = 0; from <= file.count; from += 17) {
+        char past[64];
+        struct conn ben;
+        struct record heard = {0};
+        if (from % 2 == 0)
+            snprintf(past, sizeof past, "/history %zu", file.count - from);
+        else
+            snprintf(past, sizeof past, "/since %.*s", STAMP_LEN, file.lines[from - 1]);
+        join_since(&ben, &server, past, "ben", &heard);
+        record_holds(&file, from, &heard);
+        ck_assert_uint_eq(heard.count, file.count - from);
+        conn_say(&ben, "/quit");
+        conn_seek_end(&ben);
+        conn_close(&ben);
+        record_clear(&heard);
+        record_await(&file, path, 1 + from / 17, "quit ben left");
+    }
+    server_stop(&server);
+    record_clear(&file);
+}
+END_TEST
+
+/* More in the file than in the log: the end of it is there, and one is told that more was. */
+START_TEST(a_long_past)
+{
+    struct server server;
+    struct conn ben;
+    struct record heard = {0};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    char line[128];
+    test_path(path, "transcript");
+    for (int i = 0; i < 5000; i++) {
+        int len =
+            snprintf(line, sizeof line, "2020-01-01T00:00:00.%06dZ msg ann thing %d\n", i + 1, i);
+        file_write(path, line, (size_t)len);
+    }
+    server_start(&server, ANY_PORT, "-t", path, "-b", "65536");
+    join_since(&ben, &server, "/since 2020-01-01T00:00:00.000000Z", "ben", &heard);
+    record_await(&file, path, 1, "join ben");
+    ck_assert_str_eq(record_words(&heard, 0), "gap ? 0");
+    size_t told = heard.count - 1;
+    ck_assert_uint_gt(told, 500);
+    for (size_t i = 0; i < told; i++)
+        ck_assert_str_eq(heard.lines[1 + i], file.lines[file.count - 1 - told + i]);
+    server_stop(&server);
+    conn_close(&ben);
+    record_clear(&heard);
+    record_clear(&file);
+}
+END_TEST
+
+/* The clock was ahead when the file was written, or is behind now: stamps grow, and stay names. */
+START_TEST(a_clock_that_was_ahead)
+{
+    static const char past[] = "2099-12-31T23:59:59.999998Z join old\n"
+                               "2099-12-31T23:59:59.999999Z msg old hello\n"
+                               "2100-01-01T00:00:00.000000Z quit old left\n";
+    struct server server;
+    struct conn ann;
+    struct conn ben;
+    struct record heard = {0};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, past, sizeof past - 1);
+    for (int i = 0; i < 3; i++) {
+        server_start(&server, ANY_PORT, "-t", path);
+        join_since(&ann, &server, "/since 2100-01-01T00:00:00.000000Z", "ann", &heard);
+        ck_assert_uint_eq(heard.count, (size_t)i * 5); /* what the earlier rounds said */
+        conn_say(&ann, "hello again");
+        conn_expect(&ann, "msg ann hello again");
+        conn_join(&ben, &server, "ben");
+        ck_assert_uint_gt(ben.event.stamp, ann.last);
+        conn_close(&ann);
+        conn_close(&ben);
+        server_stop(&server);
+        record_clear(&heard);
+    }
+    record_read(&file, path);
+    ck_assert_uint_eq(file.count, 3 + 3 * 5);
+    record_clear(&file);
+}
+END_TEST
+
+/* ---- Repair ---- */
+
+#define WHOLE "2026-11-22T21:42:07.123456Z msg ann whole\n"
+
+static const struct {
+    const char *bytes;
+    size_t len;
+    size_t kept; /* lines that are still there in the end */
+} torn[] = {
+#define TORN(text, kept)                                                                           \
+    {                                                                                              \
+        text, sizeof text - 1, kept                                                                \
+    }
+    TORN(WHOLE "2", 1),
+    TORN(WHOLE "2026-11-22T21:42:08.1", 1),
+    TORN(WHOLE "2026-11-22T21:42:08.123456Z msg ann half a l", 1),
+    TORN(WHOLE "2026-11-22T21:42:08.123456Z msg ann whole but the end", 1),
+    TORN(WHOLE "2026-11-22T21:42:08.123456Z msg ann \xe4\xbd", 1),
+    TORN(WHOLE "\0\0\0\0\0\0\0\0", 1),
+    TORN("2026-11-22T21:42:08.123456Z msg ann the only line, torn", 0),
+    TORN("2026-11", 0),
+#undef TORN
+};
+
+/* What a power failure makes of a file that was growing: more zeros than any line has bytes. */
+START_TEST(zeros_at_the_end)
+{
+    struct server server;
+    struct conn ben;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, WHOLE, sizeof WHOLE - 1);
+    ck_assert_int_eq(truncate(path, 200000), 0);
+    server_start(&server, ANY_PORT, "-t", path);
+    conn_join(&ben, &server, "ben");
+    record_await(&file, path, 1, "join ben");
+    ck_assert_uint_eq(file.count, 3);
+    server_stop(&server);
+    conn_close(&ben);
+    record_clear(&file);
+}
+END_TEST
+
+/* A torn end is cut off, and what follows stands on lines of its own. */
+START_TEST(a_torn_end)
+{
+    struct server server;
+    struct conn ben;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, torn[_i].bytes, torn[_i].len);
+    server_start(&server, ANY_PORT, "-t", path);
+    server_says(&server, "torn");
+    conn_join(&ben, &server, "ben");
+    conn_say(&ben, "goes on");
+    conn_expect(&ben, "msg ben goes on");
+    server_stop(&server);
+    record_read(&file, path);
+    ck_assert_uint_eq(record_count(&file, "msg ann whole"), torn[_i].kept);
+    ck_assert_uint_eq(record_count(&file, "msg ben goes on"), 1);
+    /* Who spoke was there: he has a quit. */
+    ck_assert_uint_eq(record_count(&file, "quit ann lost"), torn[_i].kept);
+    ck_assert_uint_eq(file.count, 2 * torn[_i].kept + 3);
+    conn_close(&ben);
+    record_clear(&file);
+}
+END_TEST
+
+/* Whom a crash left in the room has a quit at the next start, once; nobody else has. */
+START_TEST(quits_after_a_crash)
+{
+    static const char *const names[] = {"ann", "ben", "cia", "dan"};
+    struct server server;
+    struct conn people[COUNT_OF(names)];
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    server_start(&server, ANY_PORT, "-t", path, sync_options[_i]);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        conn_join(&people[i], &server, names[i]);
+    conn_close(&people[2]);
+    conn_seek(&people[0], "quit cia *");
+    conn_say(&people[3], "/nick Eve");
+    conn_seek(&people[0], "nick dan Eve");
+    server_kill(&server);
+    for (int round = 0; round < 2; round++) {
+        server_start(&server, ANY_PORT, "-t", path, sync_options[_i]);
+        record_await(&file, path, 3, "quit * lost");
+        ck_assert_uint_eq(file.count, 6 + 3);
+        ck_assert_uint_lt(record_find(&file, 6, "quit ann lost"), file.count);
+        ck_assert_uint_lt(record_find(&file, 6, "quit ben lost"), file.count);
+        ck_assert_uint_lt(record_find(&file, 6, "quit Eve lost"), file.count);
+        if (round == 0)
+            server_kill(&server);
+    }
+    conn_open(&people[2], &server);
+    conn_say(&people[2], "/users");
+    conn_expect(&people[2], "users 0");
+    server_stop(&server);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        conn_close(&people[i]);
+    record_clear(&file);
+}
+END_TEST
+
+/* ---- Deaths of the writer ---- */
+
+/* People who talk, with a server on that file. */
+static void chorus_open(
+    struct server *server, struct singer *singers, size_t count, const char *path, int sync)
+{
+    server_start(server, ANY_PORT, "-w", "60", "-t", path, sync_options[sync]);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(singers[i].name, sizeof singers[i].name, "s%zu", i);
+        singer_join(&singers[i], server);
+    }
+}
+
+/* Everything is said: the file holds the messages as everybody has heard them. */
+static void chorus_close(struct singer *singers, size_t count, struct record *file)
+{
+    record_keep_messages(file);
+    for (size_t i = 0; i < count; i++) {
+        record_keep_messages(&singers[i].heard);
+        record_equal(file, &singers[i].heard);
+        ck_assert_uint_gt(singers[i].echoed, 0);
+        singer_end(&singers[i]);
+    }
+    record_clear(file);
+}
+
+/* Killed while it writes as fast as it can, it is replaced; what the room waits for is a moment. */
+START_TEST(the_writer_is_killed)
+{
+    enum { PEOPLE = 3, KILLS = 5 };
+    struct server server;
+    struct singer singers[PEOPLE] = {0};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    chorus_open(&server, singers, PEOPLE, path, _i);
+    for (int kills = 0; kills < KILLS; kills++) {
+        pid_t writer = family_find(server.pid, WRITER);
+        chorus_talk(singers, PEOPLE, 100, 20 + 37 * kills);
+        kill(writer, SIGKILL);
+        chorus_talk(singers, PEOPLE, 100, 50);
+        ck_assert_int_ne(family_find(server.pid, WRITER), writer);
+    }
+    chorus_talk(singers, PEOPLE, 100, 100);
+    chorus_rest(singers, PEOPLE);
+    server_stop(&server);
+    record_read(&file, path);
+    ck_assert_uint_eq(record_missing(&file), 0);
+    chorus_close(singers, PEOPLE, &file);
+}
+END_TEST
+
+/*
+ * A write that the kill cut short has left half a line: its successor takes it away before it
+ * writes on.
+ */
+START_TEST(a_writer_leaves_half_a_line)
+{
+    static const char half[] = "2026-11-22T21:42:07.123456Z msg ann ha";
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path, sync_options[_i]);
+    record_await(&file, path, 1, "join ben");
+    pid_t writer = family_find(room.server.pid, WRITER);
+    process_stop(writer);
+    file_write(path, half, sizeof half - 1);
+    kill(writer, SIGKILL);
+    conn_say(&room.ann, "goes on");
+    conn_expect(&room.ann, "msg ann goes on");
+    record_await(&file, path, 1, "msg ann goes on");
+    ck_assert_uint_eq(file.count, 3);
+    room_close(&room);
+    record_clear(&file);
+}
+END_TEST
+
+/* ---- Deaths of the hub ---- */
+
+/* How far each has heard the file: they have heard its messages, in its order, up to somewhere. */
+static void chorus_is_recorded(
+    const struct singer *singers, size_t count, const struct record *file)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct record heard = {0};
+        for (size_t k = 0; k < singers[i].heard.count; k++)
+            record_add(&heard, singers[i].heard.lines[k], strlen(singers[i].heard.lines[k]));
+        record_keep_messages(&heard);
+        record_holds(file, 0, &heard);
+        record_clear(&heard);
+    }
+}
+
+/* The numbers of one person's lines in the file are all there, each once. */
+static void lines_are_counted(const struct singer *singer, const struct record *file)
+{
+    char pattern[32];
+    unsigned long next = 0;
+    snprintf(pattern, sizeof pattern, "msg %s *", singer->name);
+    for (size_t i = 0; (i = record_find(file, i, pattern)) < file->count; i++, next++) {
+        const char *number = record_words(file, i) + strlen(pattern) - 1;
+        ensure(strtoul(number, NULL, 10) == next, "%s instead of %lu", number, next);
+    }
+    ensure(next == singer->answered, "%s: %lu lines in the file, %lu answered", singer->name, next,
+        singer->answered);
+}
+
+#define KILLS_OF_ONE_FILE 12
+
+static unsigned next_random(unsigned *seed)
+{
+    *seed = *seed * 1103515245u + 12345u;
+    return *seed >> 16;
+}
+
+/*
+ * The hub is killed under load at a random moment, and started again on the same file. What anybody
+ * has heard is in it, in the order in which it was heard; and when all have come again with /since,
+ * they have heard all that is in it, once, and know of each of their lines what became of it.
+ */
+START_TEST(the_hub_is_killed)
+{
+    enum { PEOPLE = 4 };
+    struct server server;
+    struct singer singers[PEOPLE] = {0};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    unsigned seed = (unsigned)getpid();
+    unsigned long heard = 0;
+    test_path(path, "transcript");
+    chorus_open(&server, singers, PEOPLE, path, _i % 2);
+    for (int kills = 0; kills < KILLS_OF_ONE_FILE; kills++) {
+        chorus_talk(singers, PEOPLE, 50, next_random(&seed) % 60);
+        pid_t writer = family_find(server.pid, WRITER);
+        if (kills % 2 == 1) {
+            kill(writer, SIGSTOP); /* anywhere in its work, which has not ended with the hub's */
+            chorus_talk(singers, PEOPLE, 50, 5);
+        }
+        kill(server.pid, SIGKILL);
+        kill(writer, SIGCONT);
+        chorus_hear_end(singers, PEOPLE);
+        server_kill(&server);
+        server_start(&server, ANY_PORT, "-w", "60", "-t", path, sync_options[_i % 2]);
+        record_read_growing(&file, path);
+        record_keep_messages(&file);
+        chorus_is_recorded(singers, PEOPLE, &file);
+        for (size_t i = 0; i < PEOPLE; i++)
+            singer_join(&singers[i], &server);
+    }
+    chorus_talk_until(singers, PEOPLE, 50, singers[0].answered + 10);
+    chorus_rest(singers, PEOPLE);
+    server_stop(&server);
+    record_read(&file, path);
+    record_keep_messages(&file);
+    for (size_t i = 0; i < PEOPLE; i++) {
+        heard += singers[i].echoed;
+        lines_are_counted(&singers[i], &file);
+    }
+    ck_assert_uint_eq(heard, file.count);
+    ck_assert_uint_gt(heard, 0);
+    chorus_close(singers, PEOPLE, &file);
+}
+END_TEST
+
+/* A new hub waits until the writer of the old one has written what it was handed. */
+START_TEST(the_old_writer_is_waited_for)
+{
+    struct server old;
+    struct server new;
+    struct conn ann;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    server_start(&old, ANY_PORT, "-t", path);
+    conn_join(&ann, &old, "ann");
+    pid_t writer = family_find(old.pid, WRITER);
+    record_await(&file, path, 1, "join ann");
+    process_stop(writer);
+    conn_say(&ann, "handed over");
+    conn_expect(&ann, "msg ann handed over");
+    server_kill(&old);
+    server_spawn(&new, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
+    server_says(&new, "waiting for an earlier writer");
+    record_read(&file, path);
+    ck_assert_uint_eq(file.count, 1);
+    kill(writer, SIGCONT);
+    server_listens(&new, 0, new.address);
+    record_await(&file, path, 1, "quit ann lost");
+    ck_assert_uint_eq(file.count, 3);
+    ck_assert_str_eq(record_words(&file, 1), "msg ann handed over");
+    server_stop(&new);
+    conn_close(&ann);
+    record_clear(&file);
+}
+END_TEST
+
+/* ---- What it may be ---- */
+
+/* Two servers on one file: the second does not start, and the first does not notice. */
+START_TEST(two_servers)
+{
+    struct room room;
+    struct server second;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path);
+    server_spawn(&second, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
+    ck_assert_int_eq(server_exit(&second, 20000), 73);
+    server_says(&second, "another server");
+    close(second.log);
+    room_close(&room);
+    record_read(&file, path);
+    ck_assert_uint_eq(record_count(&file, "join *"), 2);
+    record_clear(&file);
+}
+END_TEST
+
+static void become_nobody(void)
+{
+    if (geteuid() == 0 && (setgid(65534) == -1 || setuid(65534) == -1))
+        _exit(126);
+}
+
+enum kind { LINK, DANGLING_LINK, FIFO, DIRECTORY, TWO_NAMES, STRANGE, BINARY, MISSING, OTHERS };
+
+static void kind_make(enum kind kind, const char *path, const char *other)
+{
+    switch (kind) {
+    case LINK:
+        file_write(other, WHOLE, sizeof WHOLE - 1);
+        ck_assert_int_eq(symlink(other, path), 0);
+        break;
+    case DANGLING_LINK:
+        ck_assert_int_eq(symlink(other, path), 0);
+        break;
+    case FIFO:
+        ck_assert_int_eq(mkfifo(path, 0666), 0);
+        break;
+    case DIRECTORY:
+        ck_assert_int_eq(mkdir(path, 0777), 0);
+        break;
+    case TWO_NAMES:
+        file_write(path, WHOLE, sizeof WHOLE - 1);
+        ck_assert_int_eq(link(path, other), 0);
+        break;
+    case STRANGE:
+        file_write(path, "Dear Ann,\nyours\nBen\n", 20);
+        break;
+    case BINARY:
+        file_write(path,
+            "\x7f"
+            "ELF\0\0\0",
+            7);
+        break;
+    case MISSING:
+        break;
+    case OTHERS:
+        file_write(path, WHOLE, sizeof WHOLE - 1);
+        ck_assert_int_eq(chmod(path, 0666), 0);
+        ck_assert_int_eq(chown(path, 12345, (gid_t)-1) == 0 || geteuid() != 0, 1);
+        break;
+    }
+}
+
+/* What is no transcript, or not ours alone, is refused and stays as it was. */
+START_TEST(wrong_kinds_of_file)
+{
+    enum kind kind = (enum kind)_i;
+    struct server server;
+    struct stat before;
+    struct stat after;
+    char path[PATH_TEXT_MAX];
+    char other[PATH_TEXT_MAX];
+    test_path(path, kind == MISSING ? "no/transcript" : "transcript");
+    test_path(other, "other");
+    chmod(getenv("CHATD_TEST_DIR"), 0755);
+    kind_make(kind, path, other);
+    int there = lstat(path, &before);
+    server_spawn(&server, kind == OTHERS ? become_nobody : NULL,
+        (const char *const[]){ANY_PORT, "-t", path, NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), 73);
+    server_says(&server, path);
+    ck_assert_int_eq(lstat(path, &after), there);
+    if (there == 0) {
+        ck_assert_uint_eq(before.st_ino, after.st_ino);
+        ck_assert_int_eq(before.st_size, after.st_size);
+        ck_assert_int_eq(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+        ck_assert_int_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    }
+    ck_assert(kind != DANGLING_LINK || access(other, F_OK) == -1);
+    close(server.log);
+}
+END_TEST
+
+/* ---- Rotation ---- */
+
+static void lines_append(struct record *all, const struct record *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        record_add(all, more->lines[i], strlen(more->lines[i]));
+}
+
+/* Moved away under load, again and again: old and new files together hold each line once. */
+START_TEST(rotation)
+{
+    enum { PEOPLE = 3, TURNS = 20 };
+    struct server server;
+    struct singer singers[PEOPLE] = {0};
+    struct record file = {0};
+    struct record all = {0};
+    char path[PATH_TEXT_MAX];
+    char moved[PATH_TEXT_MAX * 2];
+    test_path(path, "transcript");
+    chorus_open(&server, singers, PEOPLE, path, _i);
+    for (int turn = 0; turn < TURNS; turn++) {
+        chorus_talk(singers, PEOPLE, 100, 20);
+        snprintf(moved, sizeof moved, "%s.%d", path, turn);
+        ck_assert_int_eq(rename(path, moved), 0);
+        chorus_talk(singers, PEOPLE, 100, 5);
+        kill(server.pid, SIGHUP);
+        for (int64_t deadline = deadline_in(10000); access(path, F_OK) == -1;) {
+            ensure(clock_ms() < deadline, "no new file");
+            chorus_step(singers, PEOPLE, 100, 1);
+        }
+    }
+    chorus_rest(singers, PEOPLE);
+    server_stop(&server);
+    for (int turn = 0; turn <= TURNS; turn++) {
+        snprintf(moved, sizeof moved, "%s.%d", path, turn);
+        record_read(&file, turn < TURNS ? moved : path);
+        lines_append(&all, &file);
+    }
+    ck_assert_uint_eq(record_missing(&all), 0);
+    chorus_close(singers, PEOPLE, &all);
+    record_clear(&file);
+}
+END_TEST
+
+/* Moved away, and the writer killed when nothing stands in the new file yet: nothing comes twice.
+ */
+START_TEST(rotation_and_a_death)
+{
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    char moved[PATH_TEXT_MAX * 2];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path, sync_options[_i]);
+    conn_say(&room.ann, "in the old file");
+    record_await(&file, path, 1, "msg ann in the old file");
+    snprintf(moved, sizeof moved, "%s.moved", path);
+    ck_assert_int_eq(rename(path, moved), 0);
+    kill(room.server.pid, SIGHUP);
+    int64_t deadline = deadline_in(10000);
+    while (access(path, F_OK) == -1)
+        ensure(deadline_wait(deadline), "no new file");
+    kill(family_find(room.server.pid, WRITER), SIGKILL);
+    conn_say(&room.ann, "in the new file");
+    record_await(&file, path, 1, "msg ann in the new file");
+    ck_assert_uint_eq(file.count, 1);
+    record_read(&file, moved);
+    ck_assert_uint_eq(file.count, 3);
+    room_close(&room);
+    record_clear(&file);
+}
+END_TEST
+
+/* HUP without a move, as a careless logrotate does, changes nothing and stops nobody. */
+START_TEST(hangups_without_rotation)
+{
+    enum { PEOPLE = 3 };
+    struct server server;
+    struct singer singers[PEOPLE] = {0};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    char log[65536];
+    test_path(path, "transcript");
+    chorus_open(&server, singers, PEOPLE, path, _i);
+    for (int i = 0; i < 300; i++) {
+        kill(server.pid, SIGHUP);
+        chorus_talk(singers, PEOPLE, 100, 2);
+    }
+    chorus_rest(singers, PEOPLE);
+    server_log(&server, log, sizeof log);
+    ck_assert_msg(strstr(log, "opened anew") == NULL, "%s", log);
+    server_stop(&server);
+    record_read(&file, path);
+    ck_assert_uint_eq(record_missing(&file), 0);
+    chorus_close(singers, PEOPLE, &file);
+}
+END_TEST
+
+/* What is found in the file's place at a HUP and is none: the old file is written on. */
+START_TEST(rotation_to_a_wrong_kind)
+{
+    static const enum kind kinds[] = {FIFO, DIRECTORY, LINK, STRANGE};
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    char moved[PATH_TEXT_MAX * 2];
+    char other[PATH_TEXT_MAX * 2];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path);
+    record_await(&file, path, 1, "join ben");
+    snprintf(moved, sizeof moved, "%s.moved", path);
+    snprintf(other, sizeof other, "%s.other", path);
+    ck_assert_int_eq(rename(path, moved), 0);
+    kind_make(kinds[_i], path, other);
+    off_t size = file_size(path);
+    kill(room.server.pid, SIGHUP);
+    server_says(&room.server, "the old file is written on");
+    conn_say(&room.ann, "still in the old file");
+    record_await(&file, moved, 1, "msg ann still in the old file");
+    ck_assert_uint_eq(file.count, 3);
+    ck_assert_int_eq(file_size(path), size);
+    room_close(&room);
+    record_clear(&file);
+}
+END_TEST
+
+/* ---- A disk that takes nothing ---- */
+
+/* What stops the writer: a limit of its own, or a file system that is full. */
+struct obstacle {
+    bool full;    /* a small file system for this test alone */
+    pid_t writer; /* whose limit it is */
+    char path[PATH_TEXT_MAX];
+    char ballast[PATH_TEXT_MAX];
+};
+
+/* Where mounting is not allowed, the limit has to do. */
+static void obstacle_prepare(struct obstacle *obstacle, bool full)
+{
+    char dir[PATH_TEXT_MAX - 16];
+    *obstacle = (struct obstacle){0};
+    snprintf(dir, sizeof dir, "%.200s/%ld.disk", getenv("CHATD_TEST_DIR"), (long)getpid());
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    obstacle->full = full && unshare(CLONE_NEWNS) == 0 &&
+                     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                     mount("none", dir, "tmpfs", 0, "size=256k") == 0;
+    snprintf(obstacle->path, sizeof obstacle->path, "%s/transcript", dir);
+    snprintf(obstacle->ballast, sizeof obstacle->ballast, "%s/ballast", dir);
+}
+
+static void limit_set(pid_t pid, rlim_t most)
+{
+    struct rlimit limit = {most, RLIM_INFINITY};
+    ck_assert_msg(prlimit(pid, RLIMIT_FSIZE, &limit, NULL) == 0, "%s", strerror(errno));
+}
+
+/* From now on not even a line more fits, but a piece of one does. */
+static void obstacle_raise(struct obstacle *obstacle, pid_t hub)
+{
+    char page[4096] = {0};
+    if (!obstacle->full) {
+        obstacle->writer = family_find(hub, WRITER);
+        limit_set(obstacle->writer, (rlim_t)file_size(obstacle->path) + 10);
+        return;
+    }
+    int fd = open(obstacle->ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    while (write(fd, page, sizeof page) > 0)
+        continue;
+    ck_assert_int_eq(errno, ENOSPC);
+    close(fd);
+}
+
+static void obstacle_lift(struct obstacle *obstacle)
+{
+    if (obstacle->full)
+        ck_assert_int_eq(unlink(obstacle->ballast), 0);
+    else
+        limit_set(obstacle->writer, RLIM_INFINITY);
+}
+
+static size_t count_words(const struct server *server, const char *words)
+{
+    char log[65536];
+    size_t count = 0;
+    server_log(server, log, sizeof log);
+    for (const char *at = log; (at = strstr(at, words)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* Without -s the chat goes on; the file says how many events it lacks, and the log says it once. */
+START_TEST(a_full_disk)
+{
+    enum { BLOCKED = 300 };
+    struct room room;
+    struct obstacle obstacle;
+    struct record file = {0};
+    char line[1000];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\0';
+    obstacle_prepare(&obstacle, _i == 1);
+    room_open(&room, ANY_PORT, "-t", obstacle.path);
+    record_await(&file, obstacle.path, 1, "join ben");
+    obstacle_raise(&obstacle, room.server.pid);
+    for (int i = 0; i < BLOCKED; i++) {
+        conn_say(&room.ann, "%d %s", i, line);
+        conn_expect(&room.ann, "msg ann *");
+        conn_seek(&room.ben, "msg ann *");
+    }
+    server_says(&room.server, "events are missing from the transcript");
+    record_read(&file, obstacle.path);
+    size_t before = file.count;
+    ck_assert_uint_lt(before, BLOCKED);
+    obstacle_lift(&obstacle);
+    record_await(&file, obstacle.path, 1, "gap *");
+    conn_say(&room.ann, "written again");
+    conn_expect(&room.ann, "msg ann written again");
+    record_await(&file, obstacle.path, 1, "msg ann written again");
+    ck_assert_uint_eq(file.count, before + 2);
+    ck_assert_uint_eq(file.count - 1 + record_missing(&file), 2 + BLOCKED + 1);
+    ck_assert_uint_eq(count_words(&room.server, "events are missing from the transcript"), 1);
+    room_close(&room);
+    record_clear(&file);
+}
+END_TEST
+
+/* With -s what the disk does not take is refused: nobody gets it, and the file has the rest. */
+START_TEST(a_full_disk_with_s)
+{
+    enum { TRIES = 200 };
+    struct room room;
+    struct obstacle obstacle;
+    struct record file = {0};
+    struct record heard = {0};
+    unsigned long refused = 0;
+    char line[1000];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\0';
+    obstacle_prepare(&obstacle, _i == 1);
+    room_open(&room, ANY_PORT, "-s", "-t", obstacle.path);
+    obstacle_raise(&obstacle, room.server.pid);
+    for (int i = 0; i < TRIES; i++)
+        conn_say(&room.ann, "%d %s", i, line);
+    for (int i = 0; i < TRIES; i++) {
+        const char *words = conn_read(&room.ann);
+        ck_assert_ptr_nonnull(words);
+        if (room.ann.event.verb == VERB_MSG) {
+            record_add_words(&heard, words);
+            continue;
+        }
+        ck_assert_msg(pattern_match("error not-recorded *", words), "%s", words);
+        refused++;
+    }
+    ck_assert_uint_gt(refused, 0);
+    ck_assert_uint_eq(count_words(&room.server, "events are missing from the transcript"), 1);
+    conn_say(&room.ben, "nor this");
+    conn_seek(&room.ben, "error not-recorded *");
+    obstacle_lift(&obstacle);
+    server_says(&room.server, "written again");
+    conn_say(&room.ann, "but this");
+    hear_until(&room.ann, &heard, "msg ann but this");
+    record_await(&file, obstacle.path, 1, "msg ann but this");
+    ck_assert_uint_eq(heard.count, TRIES - refused + 1);
+    record_holds(&file, 2, &heard);
+    ck_assert_uint_eq(file.count, 2 + heard.count);
+    conn_seek(&room.ben, "msg ann but this");
+    room_close(&room);
+    record_clear(&file);
+    record_clear(&heard);
+}
+END_TEST
+
+/*
+ * Several post and talk while the disk fills and is freed again and again: whatever was echoed, and
+ * nothing else, is in the file, in the order in which all have heard it.
+ */
+START_TEST(a_disk_that_comes_and_goes_with_s)
+{
+    enum { PEOPLE = 4, TURNS = 4 };
+    struct server server;
+    struct singer singers[PEOPLE] = {0};
+    struct obstacle obstacle;
+    struct record file = {0};
+    unsigned long refused = 0;
+    obstacle_prepare(&obstacle, false);
+    chorus_open(&server, singers, PEOPLE, obstacle.path, 1);
+    for (int turn = 0; turn < TURNS; turn++) {
+        chorus_talk(singers, PEOPLE, 30, 50);
+        obstacle_raise(&obstacle, server.pid);
+        chorus_talk(singers, PEOPLE, 30, 200);
+        obstacle_lift(&obstacle);
+        chorus_talk(singers, PEOPLE, 30, 1100);
+    }
+    chorus_rest(singers, PEOPLE);
+    server_stop(&server);
+    record_read(&file, obstacle.path);
+    for (size_t i = 0; i < PEOPLE; i++) {
+        refused += singers[i].refused;
+        ck_assert_uint_eq(singers[i].said, singers[i].echoed + singers[i].refused);
+    }
+    ck_assert_uint_gt(refused, 0);
+    chorus_close(singers, PEOPLE, &file);
+}
+END_TEST
+
+/* ---- A slow disk ---- */
+
+/* The room waits for it a moment only; what was said meanwhile is written when it goes on. */
+START_TEST(a_slow_disk)
+{
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path);
+    pid_t writer = family_find(room.server.pid, WRITER);
+    process_stop(writer);
+    /* Until the pair to the writer is full, nobody notices; then it takes a moment, once. */
+    char line[1000];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\0';
+    int64_t worst = 0;
+    for (int i = 0; i < 1000; i++) {
+        int64_t start = clock_ms();
+        conn_say(&room.ann, "%s", line);
+        conn_expect(&room.ann, "msg ann *");
+        conn_seek(&room.ben, "msg ann *");
+        worst = clock_ms() - start > worst ? clock_ms() - start : worst;
+    }
+    ck_assert_int_ge(worst, 150);
+    ck_assert_int_lt(clock_ms() + worst, deadline_in(1000));
+    server_says(&room.server, "the disk is slow");
+    kill(writer, SIGCONT);
+    server_says(&room.server, "caught up");
+    record_await(&file, path, 1000, "msg ann *");
+    ck_assert_uint_eq(record_missing(&file), 0);
+    ck_assert_uint_eq(file.count, 1002);
+    room_close(&room);
+    record_clear(&file);
+}
+END_TEST
+
+/* Slow for longer than the log remembers: the file says how much it lacks, exactly. */
+START_TEST(a_disk_too_slow_for_the_log)
+{
+    enum { PEOPLE = 2, LINES = 6000 };
+    struct server server;
+    struct singer singers[PEOPLE] = {{.name = "s0", .length = 200}, {.name = "s1", .length = 200}};
+    struct record file = {0};
+    struct record all = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    server_start(&server, ANY_PORT, "-w", "0", "-b", "262144", "-t", path);
+    for (size_t i = 0; i < PEOPLE; i++)
+        singer_join(&singers[i], &server);
+    record_await(&file, path, 1, "join s1");
+    pid_t writer = family_find(server.pid, WRITER);
+    process_stop(writer);
+    chorus_talk_until(singers, PEOPLE, 20, LINES);
+    kill(writer, SIGCONT);
+    chorus_rest(singers, PEOPLE);
+    unsigned long said = singers[0].said + singers[1].said;
+    ck_assert_uint_eq(singers[0].mine + singers[1].mine, 0);
+    server_stop(&server);
+    record_read(&file, path);
+    ck_assert_uint_gt(record_missing(&file), 0);
+    ck_assert_uint_eq(record_count(&file, "msg *") + record_missing(&file), said);
+    /* What is there stands in order before and after the gap. */
+    size_t gap = record_find(&file, 0, "gap *");
+    lines_append(&all, &singers[0].heard);
+    record_keep_messages(&all);
+    for (size_t i = 2; i < gap; i++)
+        ck_assert_str_eq(file.lines[i], all.lines[i - 2]);
+    for (size_t i = 0; i < PEOPLE; i++)
+        singer_end(&singers[i]);
+    record_clear(&file);
+    record_clear(&all);
+}
+END_TEST
+
+int main(void)
+{
+    const char *text = getenv("CHATD_KILLS");
+    int kills = text != NULL ? atoi(text) : 24;
+    int files = 2 * ((kills + KILLS_OF_ONE_FILE - 1) / KILLS_OF_ONE_FILE); /* with and without -s */
+    const struct test tests[] = {
+        {lines_of_the_wire, 2, 20},
+        {read_back, 1, 30},
+        {a_long_past, 1, 20},
+        {a_clock_that_was_ahead, 1, 20},
+        {a_torn_end, COUNT_OF(torn), 20},
+        {zeros_at_the_end, 1, 20},
+        {quits_after_a_crash, 2, 30},
+        {the_writer_is_killed, 2, 60},
+        {a_writer_leaves_half_a_line, 2, 30},
+        {the_hub_is_killed, files, 120},
+        {the_old_writer_is_waited_for, 1, 30},
+        {two_servers, 1, 40},
+        {wrong_kinds_of_file, OTHERS + 1, 20},
+        {rotation, 2, 60},
+        {rotation_and_a_death, 2, 30},
+        {rotation_to_a_wrong_kind, 4, 30},
+        {hangups_without_rotation, 2, 60},
+        {a_full_disk, 2, 30},
+        {a_full_disk_with_s, 2, 30},
+        {a_disk_that_comes_and_goes_with_s, 1, 60},
+        {a_slow_disk, 1, 30},
+        {a_disk_too_slow_for_the_log, 1, 60},
+    };
+    return tests_run("transcript", tests, COUNT_OF(tests));
+}
