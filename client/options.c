@@ -218,7 +218,9 @@ int options_parse(struct options *options, int argc, char **argv)
     while (status < 0 && (option = getopt(argc, argv, options_known)) != -1)
         status = option_take(options, option);
     if (status < 0 && argc - optind > 1)
-        status = usage_error("more than one address: ", argv[optind + 1]);
+        status = usage_error(argv[optind + 1][0] == '-' ? "options come before the address: "
+                                                        : "more than one address: ",
+            argv[optind + 1]);
     if (status < 0)
         status = options_address(options, optind < argc ? argv[optind] : NULL);
     if (status < 0)
