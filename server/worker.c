@@ -102,6 +102,20 @@ static bool would_block(int error)
            error == ENOMEM;
 }
 
+static void deadline_set(struct worker *w, int64_t ms)
+{
+    w->now = clock_ms();
+    if (w->deadline == -1 || w->deadline > w->now + ms)
+        w->deadline = w->now + ms;
+}
+
+/* It has died: what it has left in the pair is still for the client. */
+static void hub_lose(struct worker *w)
+{
+    w->hub_gone = true;
+    deadline_set(w, LINGER_MS);
+}
+
 /* ---- Up: from the client to the hub ---------------------------------------------------------- */
 
 static void up_add(struct worker *w, const char *bytes, size_t len)
@@ -161,7 +175,7 @@ static void up_flush(struct worker *w)
         if (n == -1 && would_block(errno))
             return;
         if (n == -1) {
-            w->hub_gone = true;
+            hub_lose(w);
             w->up_len = 0;
             break;
         }
@@ -295,7 +309,8 @@ static void down_send(struct worker *w)
     }
     w->down_at += n;
     w->down_len -= (size_t)n;
-    w->mid_line = w->down_at[-1] != '\n';
+    /* The answer to a telnet ends with 6, which no line of the hub's can hold. */
+    w->mid_line = w->down_at[-1] != '\n' && w->down_at[-1] != TELNET_WONT_TIMING_MARK[2];
     w->progress_at = w->now;
     if (!w->watching) {
         w->watching = true;
@@ -327,24 +342,16 @@ static void down_read(struct worker *w)
 /* Telnet's questions are answered between what the hub sends, once the way is free. */
 static void down_timing_marks(struct worker *w)
 {
-    if (w->telnet.timing_marks == 0 || w->down_len > 0 || w->mid_line)
-        return;
-    w->telnet.timing_marks--;
-    memcpy(w->down, TELNET_WONT_TIMING_MARK, 3);
-    w->down_at = w->down;
-    w->down_len = 3;
-    down_send(w);
-    w->mid_line = false;
+    while (w->telnet.timing_marks > 0 && w->down_len == 0 && !w->mid_line) {
+        w->telnet.timing_marks--;
+        memcpy(w->down, TELNET_WONT_TIMING_MARK, 3);
+        w->down_at = w->down;
+        w->down_len = 3;
+        down_send(w);
+    }
 }
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
-
-static void deadline_set(struct worker *w, int64_t ms)
-{
-    w->now = clock_ms();
-    if (w->deadline == -1 || w->deadline > w->now + ms)
-        w->deadline = w->now + ms;
-}
 
 /* A kick: the client is told, if a line can be put there, and the hub is. */
 static void take_term(struct worker *w)
@@ -423,6 +430,9 @@ static int next_timeout(const struct worker *w)
 {
     int64_t at = w->deadline;
 
+    /* What a dead hub has left is there to be read at once. */
+    if (w->hub_gone && w->stage == STAGE_OPEN && w->down_len == 0)
+        return 0;
     if (w->stage != STAGE_OPEN && (at == -1 || at > w->now + 200))
         at = w->now + 200;
     if (w->watching && (at == -1 || at > w->watch_at))
@@ -458,10 +468,8 @@ static void wait_for_events(struct worker *w, const sigset_t *mask, struct pollf
 
 static void pump(struct worker *w, const struct pollfd fds[2])
 {
-    if ((fds[1].revents & (POLLHUP | POLLERR)) != 0 && !w->hub_gone) {
-        w->hub_gone = true;
-        deadline_set(w, LINGER_MS);
-    }
+    if ((fds[1].revents & (POLLHUP | POLLERR)) != 0 && !w->hub_gone)
+        hub_lose(w);
     if (w->up_len > 0 && (fds[1].revents & (POLLOUT | POLLHUP | POLLERR)) != 0)
         up_flush(w);
     if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
