@@ -264,16 +264,22 @@ static void log_check(struct server *server)
     }
 }
 
+/* It has been told to stop, and had that family then. */
+static void server_stopped(struct server *server, const struct family *family)
+{
+    if (server_exit(server, 5000) != 0)
+        server_fail(server, "it does not exit with 0");
+    family_ends(family, 1000);
+    log_check(server);
+    close(server->log);
+}
+
 void server_stop(struct server *server)
 {
     struct family family;
     family_look(&family, server->pid);
     kill(server->pid, SIGTERM);
-    if (server_exit(server, 5000) != 0)
-        server_fail(server, "it does not exit with 0");
-    family_ends(&family, 1000);
-    log_check(server);
-    close(server->log);
+    server_stopped(server, &family);
 }
 
 void server_kill(struct server *server)
@@ -871,10 +877,17 @@ void room_check(struct room *room)
 
 void room_close(struct room *room)
 {
+    struct family family;
+    struct conn *people[] = {&room->ann, &room->ben};
     room_check(room);
-    server_stop(&room->server);
-    conn_close(&room->ann);
-    conn_close(&room->ben);
+    family_look(&family, room->server.pid);
+    kill(room->server.pid, SIGTERM);
+    for (int i = 0; i < 2; i++) {
+        conn_seek(people[i], "note *");
+        conn_seek_end(people[i]);
+        conn_close(people[i]);
+    }
+    server_stopped(&room->server, &family);
 }
 
 void room_admits(struct room *room, struct conn *conn, const char *name)
