@@ -205,7 +205,7 @@ void room_enter(struct room *);
  * time burnt. What they received meanwhile was checked line by line.
  */
 void room_check(struct room *);
-/* room_check(), and the server stops as it should. */
+/* room_check(), and the server stops as it should: both are told, then it ends. */
 void room_close(struct room *);
 /* ann and ben only: each says a line, both get both within 1 s. */
 void room_exchange(struct room *);
