@@ -853,6 +853,8 @@ enum editor_event editor_feed(
 
     while (*at < end) {
         event = editor_byte(ed, (unsigned char)*(*at)++);
+        if (event == EDITOR_LINE && *at == end)
+            editor_refresh(ed, out); /* its echo may be long in coming */
         if (event != EDITOR_NONE)
             return event;
     }
