@@ -148,8 +148,10 @@ static void signals_prepare(sigset_t *waiting)
         sigaction(caught[i], &sa, NULL);
     }
     sigprocmask(SIG_SETMASK, &block, NULL);
+    /* A reader that is gone, and a log or a state beyond RLIMIT_FSIZE, are errors of one call. */
     sa.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &sa, NULL);
+    sigaction(SIGXFSZ, &sa, NULL);
 }
 
 static rlim_t limit_raise(int resource)
@@ -469,7 +471,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
         got_usr2 = 0;
         upgrade_ask(&p->upgrade, &p->report, now);
     }
-    if (p->upgrade.agreed && p->stop_at == 0)
+    if (p->upgrade.agreed && p->stop_at == 0 && got_stop == 0)
         hand_over(p, now);
     if (p->writer_at != 0 && now >= p->writer_at)
         restart_writer(p, now);

@@ -18,13 +18,15 @@
 /* The descriptor of the state, in decimal. */
 #define VARIABLE "CHATD_HANDOVER"
 #define ANSWER_US 5000000u
+/* The exit status that means yes; 0 would be the answer of many a program to anything. */
+#define ANSWER_YES 89
 
 _Noreturn void upgrade_answer(const char *version)
 {
     unsigned long asked;
+    bool yes = number_parse(version, strlen(version), 1000000, &asked) && asked == HANDOVER_VERSION;
 
-    _exit(number_parse(version, strlen(version), 1000000, &asked) && asked == HANDOVER_VERSION ? 0
-                                                                                               : 1);
+    _exit(yes ? ANSWER_YES : 1);
 }
 
 void upgrade_ask(struct upgrade *u, const struct report *r, uint64_t now)
@@ -53,10 +55,10 @@ bool upgrade_reaped(struct upgrade *u, pid_t pid, int status, const struct repor
     if (u->asking == 0 || pid != u->asking)
         return false;
     u->asking = 0;
-    u->agreed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    u->agreed = WIFEXITED(status) && WEXITSTATUS(status) == ANSWER_YES;
     if (!u->agreed)
-        report(r, LOG_ERR, "no upgrade: %s does not understand version %d of the state", u->program,
-            HANDOVER_VERSION);
+        report(r, LOG_ERR, "no upgrade: %s does not %s version %d of the state", u->program,
+            WIFEXITED(status) ? "understand" : "answer whether it understands", HANDOVER_VERSION);
     return true;
 }
 
