@@ -482,6 +482,27 @@ START_TEST(finished_line_stays_valid)
 }
 END_TEST
 
+/* Nobody feeds the editor again before the next key. */
+START_TEST(line_leaves_the_prompt_at_once)
+{
+    struct desk desk;
+    const char *at = "\r";
+    struct span line;
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    desk_type(&desk, "gone");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> gone");
+    ck_assert_int_eq(editor_feed(desk.editor, &at, at + 1, &desk.out), EDITOR_LINE);
+    line = editor_line(desk.editor);
+    ck_assert_uint_eq(line.len, 4);
+    ck_assert(memcmp(line.at, "gone", 4) == 0);
+    desk_flush(&desk);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> ");
+    desk_close(&desk);
+}
+END_TEST
+
 START_TEST(start_and_stop)
 {
     struct desk desk;
@@ -981,6 +1002,7 @@ int main(void)
     tcase_add_test(tcase, line_has_a_limit);
     tcase_add_test(tcase, history_has_a_limit);
     tcase_add_test(tcase, finished_line_stays_valid);
+    tcase_add_test(tcase, line_leaves_the_prompt_at_once);
     tcase_add_test(tcase, start_and_stop);
     tcase_add_test(tcase, clear_screen);
     tcase_add_loop_test(tcase, little_is_written, 0, 7);
