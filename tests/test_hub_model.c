@@ -64,9 +64,9 @@ enum kind {
 struct said {
     enum kind kind;
     unsigned serial;
-    unsigned number; /* of the session's lines, from 1 */
-    size_t pad;      /* how long its text is */
-    char word[32];   /* the name that it is about, or wants */
+    unsigned number;             /* of the session's lines, from 1 */
+    size_t pad;                  /* how long its text is */
+    char word[NAME_LEN_MAX + 1]; /* the name that it is about, or wants */
 };
 
 #define SAID_MAX 4096

@@ -117,7 +117,7 @@ static const char *const wanteds[] = {
     SIXTY "f_10",
     SIXTY "\xc3\xa9\xc3\xa9", /* cut between characters, ... */
     SIXTY "x\xe4\xbd\xa0",    /* ... never within one */
-    SIXTY "x\xe4\xbd\xa0" + 1,
+    &(SIXTY "x\xe4\xbd\xa0")[1],
     "\xe4\xbd\xa0\xe5\xa5\xbd",
     "127.0.0.1:65432",
     "bob_9999999",

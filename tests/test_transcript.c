@@ -613,6 +613,18 @@ static void kind_make(enum kind kind, const char *path, const char *other)
     }
 }
 
+/* Where somebody else can execute it: the tree may be in a directory that is closed to him. */
+static void program_for_all(void)
+{
+    const char *from = getenv("CHATD") != NULL ? getenv("CHATD") : "./chatd";
+    char path[PATH_TEXT_MAX];
+    char command[3 * PATH_TEXT_MAX];
+    test_path(path, "chatd");
+    snprintf(command, sizeof command, "cp '%s' '%s' && chmod 755 '%s'", from, path, path);
+    ck_assert_int_eq(system(command), 0);
+    setenv("CHATD", path, 1);
+}
+
 /* What is no transcript, or not ours alone, is refused and stays as it was. */
 START_TEST(wrong_kinds_of_file)
 {
@@ -626,6 +638,8 @@ START_TEST(wrong_kinds_of_file)
     test_path(other, "other");
     chmod(getenv("CHATD_TEST_DIR"), 0755);
     kind_make(kind, path, other);
+    if (kind == OTHERS)
+        program_for_all();
     int there = lstat(path, &before);
     server_spawn(&server, kind == OTHERS ? become_nobody : NULL,
         (const char *const[]){ANY_PORT, "-t", path, NULL});
