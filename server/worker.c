@@ -30,6 +30,8 @@
 #define DRAIN_MS 60000
 /* What is left to do after the hub's death, and for the client's goodbye to ours. */
 #define LINGER_MS 2000
+/* But a client that has all of ours and says nothing has nothing that a reset could destroy. */
+#define QUIET_MS 300
 /* While the peer's kernel owes us an acknowledgement: how often to look, and how long it may. */
 #define WATCH_MS 10000
 #define DEAD_SECONDS 80
@@ -406,8 +408,10 @@ static void end_stages(struct worker *w)
     if (w->now - w->progress_at >= DRAIN_MS || w->client_bad)
         _exit(0);
     if (w->stage == STAGE_LINGER) {
-        if (w->lingering == 0 && tcp_all_acked(CLIENT))
-            w->lingering = w->now + LINGER_MS;
+        if (w->lingering == 0 && tcp_all_acked(CLIENT)) {
+            w->lingering = w->now + QUIET_MS;
+            deadline_set(w, LINGER_MS);
+        }
         if (w->client_closed || (w->lingering != 0 && w->now >= w->lingering))
             _exit(0);
     }
@@ -419,6 +423,8 @@ static void discard(struct worker *w)
 {
     ssize_t n = recv(CLIENT, w->in, PIECE, 0);
 
+    if (n > 0 && w->lingering != 0)
+        w->lingering = w->now + QUIET_MS;
     if (n == 0 || (n == -1 && !would_block(errno)))
         w->client_closed = true;
 }
