@@ -200,8 +200,11 @@ static uint64_t take_back(struct hub *hub, uint64_t from, uint64_t to)
     }
     for (size_t i = 0; i < r.count; i++)
         refuse_line(hub, &r.lines[i]);
-    for (struct member *m = hub->first; m != NULL; m = m->next)
+    /* What stood behind such a line may now be due where everybody has long been. */
+    for (struct member *m = hub->first; m != NULL; m = m->next) {
         outbox_move_up(&m->out, &r);
+        outbox_mark(hub, m);
+    }
     outbox_move_up(&hub->recorder.writer->out, &r);
     to = moved_up(&r, to);
     free(r.lines);
