@@ -105,7 +105,7 @@ unsigned codec_choice(struct codec *c, unsigned value, unsigned count)
 
     codec_u64(c, &wide);
     c->bad |= wide >= count;
-    return c->bad ? 0 : (unsigned)wide;
+    return c->loading && c->bad ? 0 : (unsigned)wide;
 }
 
 void codec_text(struct codec *c, char *text, size_t size)
@@ -142,7 +142,7 @@ void codec_block(struct codec *c, char **bytes, size_t *len, size_t max)
 void codec_fd(struct codec *c, int *fd)
 {
     codec_int(c, fd);
-    if (*fd == -1)
+    if (*fd == -1 || (!c->loading && c->bad)) /* no memory to write it: it is still in use */
         return;
     if (*fd < 0 || c->bad) {
         c->bad = true;
