@@ -602,6 +602,13 @@ static void flush_all(struct hub *hub)
     hub->flush_at = monotonic_us() + hub->members * QUIET_US;
 }
 
+/* When the room that waits looks again whether it still must. Where it has no patience left and is
+ * short all the same, only the disk, or memory, can end that. */
+static uint64_t pace_due(const struct hub *hub)
+{
+    return hub->now + (hub->pace_left > 0 ? hub->pace_left + 1 : MEMORY_RETRY_US);
+}
+
 static int timeout_of(struct hub *hub)
 {
     uint64_t next = recorder_due(hub) < hub->next_ring ? recorder_due(hub) : hub->next_ring;
@@ -610,7 +617,7 @@ static int timeout_of(struct hub *hub)
     if (hub->stuck != NULL)
         next = hub->now + MEMORY_RETRY_US < next ? hub->now + MEMORY_RETRY_US : next;
     else if (hub->paced_since != 0 && pace_is_short(hub))
-        next = hub->now + hub->pace_left + 1 < next ? hub->now + hub->pace_left + 1 : next;
+        next = pace_due(hub) < next ? pace_due(hub) : next;
     else if (hub->input_first != NULL || hub->named_count > 0 || hub->dirty_first != NULL)
         return 0;
     if (hub->shown != hub->sent_to && hub->flush_at < next)

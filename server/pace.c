@@ -29,6 +29,9 @@ static void move_laggards(struct hub *hub, bool only_stuck)
     uint64_t head = log_head(hub->log);
     uint64_t target = log_line_from(hub->log, head - log_size(hub->log) / 2);
 
+    /* Who waits for the disk is not slow; and nobody has a receipt for what may be taken back. */
+    if (target > hub->shown)
+        target = hub->shown;
     for (struct member *m = hub->first; m != NULL; m = m->next)
         if (m->out.reads_log && !m->deaf && outbox_needs(&m->out) < target &&
             (!only_stuck || m->out.cursor < m->out.moved_to))
