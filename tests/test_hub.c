@@ -5,6 +5,7 @@
 #include "compat/compat.h"
 #include "puppets.h"
 #include "server/log.h"
+#include "server/transcript.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -736,6 +737,72 @@ START_TEST(a_dead_writer)
 }
 END_TEST
 
+/* The test is the transcript's writer: a word of its about all that has been said so far. */
+static void writer_says(int fd, const char *word)
+{
+    char line[64];
+    int len = snprintf(line, sizeof(line), "%s2999-01-01T00:00:00.000000Z\n", word);
+
+    ensure(write(fd, line, (size_t)len) == len, "the hub hears no writer");
+    stage_settle(&stage);
+}
+
+static int writer_open(void)
+{
+    int pair[2];
+
+    ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair");
+    ensure(hub_set_writer(stage.hub, pair[0], true, stage.now), "no memory");
+    writer_says(pair[1], WRITER_KEPT);
+    return pair[1];
+}
+
+/* What stood behind a line that the disk did not take has nothing to wait for any more. */
+START_TEST(behind_a_line_taken_back)
+{
+    int writer;
+
+    stage_open(&stage, NULL);
+    writer = writer_open();
+    stage_play(&stage, "a> ann\nb> ben\n");
+    writer_says(writer, WRITER_KEPT);
+    stage_play(&stage, "a~ you ann\nb~ you ben\na> hello\n");
+    stage_play(&stage, "b> /users\nb0\n");
+    writer_says(writer, WRITER_LOST);
+    stage_play(&stage, "a~ error not-recorded *\nb~ users 2\n");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
+/* Who waits for the disk is not slow: a gap would be a receipt for what may still be refused. */
+START_TEST(a_disk_that_hangs)
+{
+    struct hub_config config = {.log_bytes = 65536, .wait_us = 1};
+    struct puppet *ann;
+    int writer;
+
+    stage_open(&stage, &config);
+    writer = writer_open();
+    ann = puppet_add(&stage);
+    puppet_say(ann, "ann");
+    writer_says(writer, WRITER_KEPT);
+    stage_play(&stage, "a~ you ann\n");
+    for (int i = 0; i < 60; i++)
+        puppet_say(ann, "%01500d", i);
+    stage_wait(&stage, 1000000);
+    ensure(puppet_line(ann) == NULL, "%s", ann->text);
+    ensure(stage.timeout == -1 || stage.timeout > 50, "it spins: %d ms", stage.timeout);
+    for (int i = 0; i < 60; i++)
+        writer_says(writer, WRITER_KEPT);
+    for (int i = 0; i < 60; i++)
+        ensure(puppet_line(ann) != NULL && ann->event.verb == VERB_MSG, "line %d: %s", i,
+            ann->text);
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
 START_TEST(signal_to_all)
 {
     stage_open(&stage, NULL);
@@ -981,6 +1048,8 @@ int main(void)
         {stopping, 1, 10},
         {stopping_with_debts, 1, 10},
         {a_dead_writer, 1, 10},
+        {behind_a_line_taken_back, 1, 10},
+        {a_disk_that_hangs, 1, 10},
         {signal_to_all, 1, 10},
         {workers_from_one_address, 1, 10},
         {a_live_seat, 1, 10},
