@@ -1,6 +1,7 @@
 /* chorus.c: see chorus.h. */
 #include "chorus.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,16 +102,19 @@ void singer_say(struct singer *singer, unsigned long ahead)
 
 /*
  * `resumed COUNT` says how many lines have been answered; those whose echo was lost on the way are
- * among the events that follow.
+ * among the events that follow. Returns the answers in all; `?` gives ULONG_MAX.
  */
-static void singer_expect_resumed(struct singer *singer)
+static unsigned long singer_resume(struct singer *singer)
 {
     conn_expect(&singer->conn, "resumed *");
     const struct event *event = &singer->conn.event;
-    if (event->counted)
-        ensure(event->count >= singer->answered && event->count <= singer->said,
-            "%s: %lu lines resumed, %lu said, %lu answered", singer->name, event->count,
-            singer->said, singer->answered);
+    if (!event->counted)
+        return ULONG_MAX;
+    unsigned long answers = singer->before + event->count;
+    ensure(answers >= singer->answered && answers <= singer->said,
+        "%s: %lu lines resumed, %lu said, %lu answered", singer->name, answers, singer->said,
+        singer->answered);
+    return answers;
 }
 
 static void singer_prepare(struct singer *singer)
@@ -131,23 +135,23 @@ void singer_join(struct singer *singer, const struct server *server)
     if (singer->conn.bytes != NULL)
         conn_close(&singer->conn);
     conn_open(&singer->conn, server);
-    if (singer->token[0] != '\0')
+    bool again = singer->token[0] != '\0';
+    if (again)
         conn_say(&singer->conn, "/resume %s", singer->token);
     singer_prepare(singer);
     conn_say(&singer->conn, "%s", singer->name);
-    if (singer->token[0] != '\0')
-        singer_expect_resumed(singer);
-    unsigned long resumed = singer->conn.event.verb == VERB_RESUMED && singer->conn.event.counted
-                                ? singer->conn.event.count
-                                : 0;
+    unsigned long answers = again ? singer_resume(singer) : ULONG_MAX;
     do {
         const char *words = conn_read(&singer->conn);
         ensure(words != NULL, "the end instead of a welcome");
         singer_line(singer, words);
     } while (singer->conn.event.verb != VERB_YOU);
     ensure(is_own(singer, &singer->conn.event), "%s has another name", singer->name);
-    ensure(resumed == 0 || resumed == singer->answered, "%lu lines resumed, %lu came", resumed,
-        singer->answered);
+    if (answers == ULONG_MAX)
+        singer->before = singer->answered;
+    else
+        ensure(answers == singer->answered, "%lu lines were taken, %lu came", answers,
+            singer->answered);
     singer->said = singer->answered;
     singer->out_len = 0;
 }

@@ -18,6 +18,7 @@ struct singer {
     size_t length;          /* bytes of one of his lines, LF included; 0: 64 */
     bool resumes;           /* he asks for a token, and gives it when he comes again */
     char token[64];         /* empty: he has none */
+    unsigned long before;   /* lines that were answered before the session of the token began */
     struct record heard;    /* room events and gaps */
     uint64_t last;          /* the stamp of the last event that he heard */
     unsigned long said;     /* of his lines, those that were given to his kernel whole */
