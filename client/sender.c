@@ -550,6 +550,7 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
 
     sender = (struct sender){.client = client, .bot = bot, .status = -1};
     sender.input.fd = input;
+    sender.input.at = sender.input.end = sender.input.bytes;
     sender.input.over = input < 0 && client->options->mode != MODE_POST;
     sender.give_up_at = -1;
     sender.leave_at = -1;
