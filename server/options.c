@@ -229,12 +229,13 @@ static size_t count_letters(int argc, char **argv)
 /* What another start from anywhere shall be given to mean the same. */
 static void option_keep(struct options *o, size_t *count, int c, char *text)
 {
-    char *option = malloc(3);
+    char *option;
 
     if (c == 'l')
         return;
     if (c == 'k' || c == 'p' || c == 't')
         text = c == 'k' ? o->secret_file : c == 'p' ? o->pid_file : o->transcript;
+    option = malloc(3);
     if (option == NULL)
         usage_error("options", strerror(errno));
     option[0] = '-';
@@ -243,6 +244,16 @@ static void option_keep(struct options *o, size_t *count, int c, char *text)
     o->again[(*count)++] = option;
     if (text != NULL)
         o->again[(*count)++] = text;
+}
+
+/* `--help` and `--version` are the option '-' with an argument. */
+static int option_long(const char *word)
+{
+    if (strcmp(word, "help") == 0)
+        return 'h';
+    if (strcmp(word, "version") == 0)
+        return 'V';
+    usage_error(word, "no such option");
 }
 
 void options_read(struct options *o, int argc, char **argv)
@@ -256,7 +267,8 @@ void options_read(struct options *o, int argc, char **argv)
     if (o->again == NULL)
         usage_error("options", strerror(errno));
     o->again[0] = argv[0];
-    while ((c = getopt(argc, argv, ":adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:")) != -1) {
+    while ((c = getopt(argc, argv, ":adhsvVb:H:i:k:L:l:M:m:p:r:S:t:u:w:x:-:")) != -1) {
+        c = c == '-' ? option_long(optarg) : c;
         optarg = strchr("adhsvV", c) != NULL ? NULL : optarg;
         option_take(o, c, optarg);
         option_keep(o, &kept, c, optarg);
