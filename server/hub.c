@@ -142,6 +142,8 @@ void member_listen(struct hub *hub, struct member *m)
         return;
     if (poller_set(hub->config.poller, m->fd, want, m) == 0)
         m->interest = want;
+    else
+        ring_at(hub, hub->now + MEMORY_RETRY_US);
 }
 
 bool hub_add(struct hub *hub, int fd, pid_t pid, const char *peer, const char *login, uint64_t now)
@@ -549,6 +551,7 @@ static void ring_clocks(struct hub *hub)
             member_is_late(hub, m);
         ring_at(hub, member_wake_time(m));
         ring_at(hub, member_deadline(hub, m));
+        member_listen(hub, m); /* the poller may have had no memory for it */
     }
 }
 
