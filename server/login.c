@@ -316,20 +316,21 @@ static void welcome_free(struct welcome *w)
 static bool welcome_make(struct hub *hub, struct member *m, struct welcome *w)
 {
     struct blob *list = m->posting ? NULL : hub_list(hub);
+    bool gap = m->has_since && (!m->posting || m->resumes) && log_dropped_after(hub->log, m->since);
 
     memset(w, 0, sizeof(*w));
     if (m->wants_token && m->seat == NULL)
         m->seat = seat_new(hub, m);
     if (m->wants_token && m->seat != NULL)
         w->token = item_say(hub, "token %s", m->seat->token);
-    if (m->has_since && (!m->posting || m->resumes) && log_dropped_after(hub->log, m->since))
+    if (gap)
         w->gap = item_say(hub, "gap ? 0");
     if (list != NULL)
         w->list = item_blob(list);
     w->you = you_new(m);
     w->title = item_title(m);
     if (w->you == NULL || (!m->posting && w->list == NULL) ||
-        (m->wants_token && w->token == NULL)) {
+        (m->wants_token && w->token == NULL) || (gap && w->gap == NULL)) {
         welcome_free(w);
         return false;
     }
