@@ -227,10 +227,18 @@ static bool up_read(struct worker *w)
     return false;
 }
 
+/* A read that gave nothing may just have been interrupted. */
+static bool client_has_more(void)
+{
+    struct pollfd pfd = {.fd = CLIENT, .events = POLLIN};
+
+    return poll(&pfd, 1, 0) != 0;
+}
+
 /* Another connection takes the seat: everything that has arrived counts, then this one ends. */
 static void up_end(struct worker *w)
 {
-    while (!w->client_eof && w->up_len == 0 && up_read(w))
+    while (!w->client_eof && w->up_len == 0 && (up_read(w) || client_has_more()))
         ;
     if (w->up_len > 0 || w->client_eof)
         return; /* again, when the hub has taken it */
@@ -500,9 +508,9 @@ static _Noreturn void worker_loop(struct worker *w, const sigset_t *mask)
         wait_for_events(w, mask, fds);
         if (got_term)
             take_term(w);
+        pump(w, fds);
         if (got_usr1)
             up_end(w);
-        pump(w, fds);
         if (w->watching && w->now >= w->watch_at)
             watch(w);
         /* Told the hub that nobody is there: nothing is left to do. */
