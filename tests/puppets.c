@@ -99,6 +99,12 @@ static void deaths(struct stage *s)
     }
 }
 
+static void hub_entered(struct stage *s, bool inside)
+{
+    if (s->around != NULL)
+        s->around(inside);
+}
+
 /* As chatd does it: a turn only where something is ready, or when the hub has asked for one. */
 bool stage_turn(struct stage *s)
 {
@@ -109,6 +115,7 @@ bool stage_turn(struct stage *s)
     deaths(s);
     time_move(s, 0);
     n = poller_wait(s->poller, 0, NULL, events, EVENTS_MAX);
+    hub_entered(s, true);
     for (int i = 0; i < n; i++)
         hub_ready(s->hub, events[i].tag, events[i].revents);
     if (n > 0 || s->poked || s->now >= s->due) {
@@ -117,6 +124,7 @@ bool stage_turn(struct stage *s)
         s->due = s->timeout == -1 ? UINT64_MAX : s->now + (uint64_t)s->timeout * 1000;
         moved = true;
     }
+    hub_entered(s, false);
     for (size_t i = 0; i < s->count; i++)
         if (s->puppets[i].reads && !s->puppets[i].ended && s->puppets[i].fd != -1)
             moved |= puppet_take(&s->puppets[i], SIZE_MAX);
@@ -172,7 +180,9 @@ struct puppet *puppet_add_as(struct stage *s, const char *peer, const char *logi
     s->poked = true;
     p->hub_fd = pair[0];
     p->hub_socket = socket_number(pair[0]);
+    hub_entered(s, true);
     p->added = hub_add(s->hub, pair[0], p->pid, peer, login, s->now);
+    hub_entered(s, false);
     if (!p->added)
         close(pair[0]);
     return p;
@@ -338,10 +348,10 @@ void puppet_leave(struct stage *s, struct puppet *p)
 
 /* ---- Handing over ---- */
 
-static void state_write(struct hub *hub, struct codec *state)
+static bool state_write(struct hub *hub, struct codec *state)
 {
     *state = (struct codec){0};
-    ensure(hub_state(hub, state), "the hub does not hand over its state");
+    return hub_state(hub, state);
 }
 
 static void state_read(struct hub *hub, const struct codec *written)
@@ -350,8 +360,8 @@ static void state_read(struct hub *hub, const struct codec *written)
     struct codec again;
 
     ensure(hub_state(hub, &state) && state.at == state.len, "the hub does not take its own state");
-    state_write(hub, &again);
-    ensure(again.len == written->len, "the state is another one after it was taken");
+    ensure(state_write(hub, &again) && again.len == written->len,
+        "the state is another one after it was taken");
     free(again.buf);
 }
 
@@ -375,16 +385,20 @@ static void hub_replace(struct stage *s)
     ensure(s->hub != NULL, "no memory");
 }
 
-void stage_handover(struct stage *s)
+bool stage_handover(struct stage *s)
 {
     struct codec state;
 
-    state_write(s->hub, &state);
+    if (!state_write(s->hub, &state)) {
+        free(state.buf);
+        return false;
+    }
     hub_replace(s);
     state_read(s->hub, &state);
     free(state.buf);
     ensure(hub_listen(s->hub), "no memory");
     s->poked = true;
+    return true;
 }
 
 /* ---- Scripts ---- */

@@ -49,6 +49,7 @@ struct stage {
     bool poked;   /* or at once, after something that the poller does not see */
     struct puppet puppets[PUPPETS_MAX];
     size_t count;
+    void (*around)(bool inside); /* called before and after the hub; NULL: nobody is */
     int pair_bytes; /* what the pairs of those who come hold; 0: what the system gives them */
 };
 
@@ -83,8 +84,8 @@ struct puppet *puppet_join(struct stage *, const char *name);
 /* Says the goodbye, waits for the hub's, and is gone. */
 void puppet_leave(struct stage *, struct puppet *);
 
-/* The hub hands its room to a new one, as an upgrade does. Between two turns. */
-void stage_handover(struct stage *);
+/* The hub hands its room to a new one, as an upgrade does. False where it cannot now. */
+bool stage_handover(struct stage *);
 
 /*
  * Plays a script on an empty stage, a step a line: who (a letter; added when first heard of), what,

@@ -1,297 +1,13 @@
-/*
- * test_worker.c: one client's process, between a client and a hub that are both this test. Where a
- * test must know how a stream was cut, the pair keeps the borders of what was sent (SEQPACKET).
- */
-#include "compat/os.h"
+/* test_worker.c: one client's process, between a client and a hub that are both this test. */
+#include "rig.h"
 
-#include "compat/compat.h"
-#include "harness.h"
-#include "server/worker.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-/* How long anything may take on a busy machine. */
-#define PATIENCE_MS 10000
-#define TITLE_ROOM 200
-
-/* What has come through one of the two ends. */
-struct heard {
-    char *bytes;
-    size_t len;
-    size_t size;
-    bool over; /* the end of the stream, or an error */
-    int error;
-};
-
-struct rig {
-    pid_t pid;
-    int client; /* the client's end; -1: closed */
-    int hub;    /* the hub's; -1: closed */
-    char *title;
-    struct heard up;   /* by the hub */
-    struct heard down; /* by the client */
-};
-
-/* ---- Starting ---- */
-
-enum rig_kind {
-    RIG_STREAMS,
-    RIG_CLIENT_CUTS, /* the client's end keeps borders */
-    RIG_HUB_CUTS,    /* the hub's does */
-    RIG_TCP
-};
-
-static void pair_local(int type, int pair[2])
-{
-    ensure(socketpair(AF_UNIX, type, 0, pair) == 0, "socketpair: %s", strerror(errno));
-}
-
-/* A connection over loopback, which can be reset. */
-static void pair_tcp(int pair[2])
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t len = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    int room = 65536;
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ensure(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 &&
-               listen(listener, 1) == 0 &&
-               getsockname(listener, (struct sockaddr *)&address, &len) == 0,
-        "listen: %s", strerror(errno));
-    pair[0] = socket(AF_INET, SOCK_STREAM, 0);
-    /* Else the kernel takes megabytes before anybody has to wait. */
-    ensure(setsockopt(pair[0], SOL_SOCKET, SO_RCVBUF, &room, sizeof room) == 0 &&
-               setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) == 0 &&
-               setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) == 0,
-        "buffers");
-    ensure(connect(pair[0], (struct sockaddr *)&address, sizeof address) == 0, "connect");
-    pair[1] = accept(listener, NULL, NULL);
-    ensure(pair[1] != -1, "accept: %s", strerror(errno));
-    tcp_prepare(pair[1]);
-    close(listener);
-}
-
-static void nonblocking(int fd)
-{
-    ensure(fcntl(fd, F_SETFL, O_NONBLOCK) == 0, "fcntl");
-}
-
-/* A sanitizer's calls are not among those that the cage allows. */
-static bool is_caged(void)
-{
-    const char *options = getenv("CHATD_OPTIONS");
-
-    return options == NULL || strstr(options, "-S off") == NULL;
-}
-
-static _Noreturn void be_worker(const int client[2], const int hub[2], char *title)
-{
-    static struct proctitle where;
-
-    where = (struct proctitle){.at = title, .room = TITLE_ROOM, .args = TITLE_ROOM};
-    dup2(client[1], 200);
-    dup2(hub[1], 201);
-    dup2(200, 0);
-    dup2(201, 1);
-    descriptors_close_from(3);
-    worker_main(&where, is_caged());
-}
-
-static void rig_start(struct rig *rig, enum rig_kind kind)
-{
-    int client[2];
-    int hub[2];
-
-    memset(rig, 0, sizeof *rig);
-    if (kind == RIG_TCP)
-        pair_tcp(client);
-    else
-        pair_local(kind == RIG_CLIENT_CUTS ? SOCK_SEQPACKET : SOCK_STREAM, client);
-    pair_local(kind == RIG_HUB_CUTS ? SOCK_SEQPACKET : SOCK_STREAM, hub);
-    for (int i = 0; i < 2; i++) {
-        nonblocking(client[i]);
-        nonblocking(hub[i]);
-    }
-    rig->title = mmap(NULL, TITLE_ROOM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ensure(rig->title != MAP_FAILED, "mmap");
-    rig->pid = fork();
-    ensure(rig->pid != -1, "fork: %s", strerror(errno));
-    if (rig->pid == 0)
-        be_worker(client, hub, rig->title);
-    close(client[1]);
-    close(hub[1]);
-    rig->client = client[0];
-    rig->hub = hub[0];
-}
-
-/* ---- Talking ---- */
-
-/* Reads what is there. */
-static void hear(struct heard *heard, int fd)
-{
-    while (fd != -1 && !heard->over) {
-        if (heard->size - heard->len < 65536) {
-            heard->size = 2 * heard->size + 65536;
-            heard->bytes = realloc(heard->bytes, heard->size);
-            ensure(heard->bytes != NULL, "no memory");
-        }
-        ssize_t n = recv(fd, heard->bytes + heard->len, heard->size - heard->len, 0);
-        if (n == -1 && errno == EAGAIN)
-            return;
-        heard->over = n <= 0;
-        heard->error = n == -1 ? errno : 0;
-        heard->len += n > 0 ? (size_t)n : 0;
-    }
-}
-
-/* Waits until either end has something, or can be written to where that is wanted. */
-static void wait_for(struct rig *rig, short client, short hub, int64_t deadline)
-{
-    struct pollfd fds[2] = {
-        {.fd = rig->down.over && client == POLLIN ? -1 : rig->client, .events = client},
-        {.fd = rig->up.over && hub == POLLIN ? -1 : rig->hub, .events = hub},
-    };
-    int64_t left = deadline - clock_ms();
-
-    ensure(left > 0, "too late; the hub has heard \"%.*s\" and the client \"%.*s\"",
-        (int)(rig->up.len < 100 ? rig->up.len : 100), rig->up.bytes,
-        (int)(rig->down.len < 100 ? rig->down.len : 100), rig->down.bytes);
-    ensure(poll(fds, 2, (int)left) != -1, "poll: %s", strerror(errno));
-}
-
-/* What was heard begins with these bytes, which are taken. */
-static void expect_bytes(struct heard *heard, const char *want, size_t len)
-{
-    size_t same = 0;
-
-    while (same < heard->len && same < len && heard->bytes[same] == want[same])
-        same++;
-    ensure(same == len, "at %zu of %zu: \"%.*s\" instead of \"%.*s\"", same, len,
-        (int)(heard->len - same < 60 ? heard->len - same : 60), heard->bytes + same,
-        (int)(len - same < 60 ? len - same : 60), want + same);
-    heard->len -= len;
-    memmove(heard->bytes, heard->bytes + len, heard->len);
-}
-
-/* What comes up begins with these bytes. */
-static void hub_hears_bytes(struct rig *rig, const char *want, size_t len)
-{
-    int64_t deadline = deadline_in(PATIENCE_MS);
-
-    for (hear(&rig->up, rig->hub); rig->up.len < len && !rig->up.over; hear(&rig->up, rig->hub))
-        wait_for(rig, 0, POLLIN, deadline);
-    expect_bytes(&rig->up, want, len);
-}
-
-static void hub_hears(struct rig *rig, const char *want)
-{
-    hub_hears_bytes(rig, want, strlen(want));
-}
-
-static void hub_hears_end(struct rig *rig)
-{
-    int64_t deadline = deadline_in(PATIENCE_MS);
-
-    for (hear(&rig->up, rig->hub); !rig->up.over; hear(&rig->up, rig->hub))
-        wait_for(rig, 0, POLLIN, deadline);
-    ensure(rig->up.len == 0, "\"%.*s\" instead of the end", (int)rig->up.len, rig->up.bytes);
-}
-
-static void client_hears_bytes(struct rig *rig, const char *want, size_t len)
-{
-    int64_t deadline = deadline_in(PATIENCE_MS);
-
-    for (hear(&rig->down, rig->client); rig->down.len < len && !rig->down.over;
-         hear(&rig->down, rig->client))
-        wait_for(rig, POLLIN, 0, deadline);
-    expect_bytes(&rig->down, want, len);
-}
-
-static void client_hears(struct rig *rig, const char *want)
-{
-    client_hears_bytes(rig, want, strlen(want));
-}
-
-/* An orderly one. */
-static void client_hears_end(struct rig *rig)
-{
-    int64_t deadline = deadline_in(PATIENCE_MS);
-
-    for (hear(&rig->down, rig->client); !rig->down.over; hear(&rig->down, rig->client))
-        wait_for(rig, POLLIN, 0, deadline);
-    ensure(rig->down.len == 0, "\"%.*s\" instead of the end", (int)rig->down.len, rig->down.bytes);
-    ensure(rig->down.error == 0, "%s", strerror(rig->down.error));
-}
-
-static void client_closes(struct rig *rig)
-{
-    close(rig->client);
-    rig->client = -1;
-}
-
-static void give(int fd, const char *bytes, size_t len)
-{
-    struct pollfd writable = {.fd = fd, .events = POLLOUT};
-
-    while (len > 0) {
-        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-
-        if (n == -1) {
-            ensure(errno == EAGAIN || errno == ENOBUFS, "send: %s", strerror(errno));
-            ensure(poll(&writable, 1, PATIENCE_MS) == 1, "it does not take it");
-            continue;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
-}
-
-static void say(int fd, const char *text)
-{
-    give(fd, text, strlen(text));
-}
-
-/* ---- Ending ---- */
-
-/* Waits for the worker's end, which is a quiet one. */
-static void rig_ends(struct rig *rig)
-{
-    int64_t deadline = deadline_in(PATIENCE_MS);
-    int status;
-
-    while (waitpid(rig->pid, &status, WNOHANG) == 0)
-        ensure(deadline_wait(deadline), "it does not end");
-    ensure(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
-    if (rig->client != -1)
-        close(rig->client);
-    if (rig->hub != -1)
-        close(rig->hub);
-    munmap(rig->title, TITLE_ROOM);
-    free(rig->up.bytes);
-    free(rig->down.bytes);
-}
-
-/* The usual end: the client's goodbye, then the hub's. */
-static void rig_finish(struct rig *rig)
-{
-    shutdown(rig->client, SHUT_WR);
-    hub_hears(rig, CONTROL_LEFT);
-    shutdown(rig->hub, SHUT_WR);
-    client_hears_end(rig);
-    rig_ends(rig);
-}
 
 /* ---- Up ---- */
 
@@ -350,10 +66,10 @@ static void stream_check(const char *said, size_t len, const char *heard, size_t
     rig_start(&rig, RIG_CLIENT_CUTS);
     if (cut == SIZE_MAX) {
         for (size_t i = 0; i < len; i++)
-            give(rig.client, said + i, 1);
+            fd_give(rig.client, said + i, 1);
     } else {
-        give(rig.client, said, cut);
-        give(rig.client, said + cut, len - cut);
+        fd_give(rig.client, said, cut);
+        fd_give(rig.client, said + cut, len - cut);
     }
     shutdown(rig.client, SHUT_WR);
     char want[400];
@@ -383,11 +99,11 @@ START_TEST(long_lines)
 
     for (size_t extra = 0; extra < 3; extra++) {
         rig_start(&rig, RIG_STREAMS);
-        say(rig.client, "ann\n");
+        fd_say(rig.client, "ann\n");
         for (int i = 0; i < LINE_IN_MAX / 16; i++)
-            give(rig.client, letters, 16);
-        give(rig.client, letters, extra);
-        say(rig.client, "\r\nnext\n");
+            fd_give(rig.client, letters, 16);
+        fd_give(rig.client, letters, extra);
+        fd_say(rig.client, "\r\nnext\n");
         if (extra == 0) {
             memset(want, 'x', LINE_IN_MAX);
             memcpy(want + LINE_IN_MAX, "\nnext\n", 7);
@@ -406,12 +122,12 @@ START_TEST(lines_without_end)
 
     memset(piece, _i == 0 ? 'x' : _i == 1 ? '\0' : '\xff', sizeof piece);
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     long memory = process_memory(rig.pid);
     for (int i = 0; i < 400; i++)
-        give(rig.client, piece, sizeof piece);
-    say(rig.client, "\nnext\n");
+        fd_give(rig.client, piece, sizeof piece);
+    fd_say(rig.client, "\nnext\n");
     /* An IAC IAC is one byte 0xFF, which is malformed; the rest is the same. */
     hub_hears(&rig, CONTROL_TOO_LONG "next\n");
     ensure(process_memory(rig.pid) < memory + 1000, "it has grown");
@@ -428,8 +144,8 @@ START_TEST(long_names)
 
     memset(name, 'x', sizeof name - 1);
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, name);
-    say(rig.client, "\nhello\n");
+    fd_say(rig.client, name);
+    fd_say(rig.client, "\nhello\n");
     memset(want, 'x', NAME_LEN_MAX);
     memcpy(want + NAME_LEN_MAX, "\nhello\n", 8);
     hub_hears(&rig, want);
@@ -437,8 +153,8 @@ START_TEST(long_names)
 
     memcpy(name, "GET /", 5);
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, name);
-    say(rig.client, "\n");
+    fd_say(rig.client, name);
+    fd_say(rig.client, "\n");
     memcpy(want, name, LINE_IN_MAX);
     memcpy(want + LINE_IN_MAX, "\n", 2);
     hub_hears(&rig, want);
@@ -460,10 +176,10 @@ START_TEST(titles_at_any_cut)
         rig_start(&rig, RIG_HUB_CUTS);
         if (cut == sizeof said - 1) {
             for (size_t i = 0; i < sizeof said - 1; i++)
-                give(rig.hub, said + i, 1);
+                fd_give(rig.hub, said + i, 1);
         } else {
-            give(rig.hub, said, cut);
-            give(rig.hub, said + cut, sizeof said - 1 - cut);
+            fd_give(rig.hub, said, cut);
+            fd_give(rig.hub, said + cut, sizeof said - 1 - cut);
         }
         client_hears(&rig, heard);
         ensure(strcmp(rig.title, "chatd: ben [::1]:7") == 0, "%s", rig.title);
@@ -483,8 +199,8 @@ START_TEST(longest_title)
     memset(said + len, 'n', NAME_LEN_MAX + 1 + PEER_TEXT_MAX - 1);
     len += NAME_LEN_MAX + 1 + PEER_TEXT_MAX - 1;
     rig_start(&rig, RIG_HUB_CUTS);
-    give(rig.hub, said, len);
-    give(rig.hub, "\nx\n", 3);
+    fd_give(rig.hub, said, len);
+    fd_give(rig.hub, "\nx\n", 3);
     client_hears(&rig, "x\n");
     rig_finish(&rig);
 }
@@ -496,15 +212,15 @@ START_TEST(telnet_answers)
     struct rig rig;
 
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
-    say(rig.hub, "half");
+    fd_say(rig.hub, "half");
     client_hears(&rig, "half");
-    say(rig.client, "\xff\xf4\xff\xfd\x06\xff\xfd\x06on\n");
+    fd_say(rig.client, "\xff\xf4\xff\xfd\x06\xff\xfd\x06on\n");
     hub_hears(&rig, "on\n");
-    say(rig.hub, " a line\n");
+    fd_say(rig.hub, " a line\n");
     client_hears(&rig, " a line\n" TELNET_WONT_TIMING_MARK TELNET_WONT_TIMING_MARK);
-    say(rig.client, "\xff\xfd\x06");
+    fd_say(rig.client, "\xff\xfd\x06");
     client_hears(&rig, TELNET_WONT_TIMING_MARK);
     rig_finish(&rig);
 }
@@ -532,10 +248,10 @@ START_TEST(nothing_is_lost_when_all_wait)
     size_t up = 0;
     size_t down = 0;
     struct rig rig;
-    int64_t deadline = deadline_in(PATIENCE_MS);
+    int64_t deadline = deadline_in(RIG_PATIENCE_MS);
 
     rig_start(&rig, _i == 0 ? RIG_STREAMS : RIG_TCP);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     /* Both are stuffed until they take nothing for a moment. */
     for (int still = 0; still < 20; still++) {
@@ -554,11 +270,11 @@ START_TEST(nothing_is_lost_when_all_wait)
 
         up += n > 0 ? (size_t)n : 0;
         down += m > 0 ? (size_t)m : 0;
-        hear(&rig.up, rig.hub);
-        hear(&rig.down, rig.client);
+        heard_more(&rig.up, rig.hub);
+        heard_more(&rig.down, rig.client);
         ensure(!rig.up.over && !rig.down.over, "an end");
         if (rig.up.len < len || rig.down.len < len)
-            wait_for(&rig, up < len ? POLLIN | POLLOUT : POLLIN,
+            rig_wait(&rig, up < len ? POLLIN | POLLOUT : POLLIN,
                 down < len ? POLLIN | POLLOUT : POLLIN, deadline);
     }
     hub_hears_bytes(&rig, bytes, len);
@@ -577,19 +293,19 @@ START_TEST(half_close)
     char *bytes = numbered(100000, &len);
     size_t given = 0;
     struct rig rig;
-    int64_t deadline = deadline_in(PATIENCE_MS);
+    int64_t deadline = deadline_in(RIG_PATIENCE_MS);
 
     rig_start(&rig, _i == 0 ? RIG_STREAMS : RIG_TCP);
-    say(rig.client, "ann\nbye");
+    fd_say(rig.client, "ann\nbye");
     shutdown(rig.client, SHUT_WR);
     hub_hears(&rig, "ann\nbye\n" CONTROL_LEFT);
     while (given < len) {
         ssize_t n = send(rig.hub, bytes + given, len - given, MSG_NOSIGNAL);
 
         given += n > 0 ? (size_t)n : 0;
-        hear(&rig.down, rig.client);
+        heard_more(&rig.down, rig.client);
         if (given < len)
-            wait_for(&rig, POLLIN, POLLOUT, deadline);
+            rig_wait(&rig, POLLIN, POLLOUT, deadline);
     }
     shutdown(rig.hub, SHUT_WR);
     client_hears_bytes(&rig, bytes, len);
@@ -605,13 +321,13 @@ START_TEST(hub_says_goodbye)
     struct rig rig;
 
     rig_start(&rig, _i == 0 ? RIG_STREAMS : RIG_TCP);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
-    say(rig.hub, "one\ntwo\n");
+    fd_say(rig.hub, "one\ntwo\n");
     shutdown(rig.hub, SHUT_WR);
     client_hears(&rig, "one\ntwo\n");
     client_hears_end(&rig);
-    say(rig.client, "nobody reads this\n");
+    fd_say(rig.client, "nobody reads this\n");
     client_closes(&rig);
     rig_ends(&rig);
 }
@@ -623,7 +339,7 @@ START_TEST(hub_says_goodbye_to_one_who_stays)
     struct rig rig;
 
     rig_start(&rig, _i == 0 ? RIG_STREAMS : RIG_TCP);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     shutdown(rig.hub, SHUT_WR);
     client_hears_end(&rig);
@@ -647,13 +363,13 @@ START_TEST(reset_connection)
 
     rig_start(&rig, RIG_TCP);
     if (_i == 1) { /* it breaks while something is on the way to it, too */
-        say(rig.client, "ann\n");
+        fd_say(rig.client, "ann\n");
         hub_hears(&rig, "ann\n");
         for (int i = 0; i < 3; i++)
-            say(rig.hub, HUNDRED);
+            fd_say(rig.hub, HUNDRED);
     }
     kill(rig.pid, SIGSTOP);
-    say(rig.client, "bot\nhello\nhalf");
+    fd_say(rig.client, "bot\nhello\nhalf");
     reset(&rig);
     kill(rig.pid, SIGCONT);
     hub_hears(&rig, "bot\nhello\n" CONTROL_LOST);
@@ -669,18 +385,18 @@ START_TEST(closed_connection)
 
     rig_start(&rig, _i == 0 ? RIG_STREAMS : RIG_TCP);
     kill(rig.pid, SIGSTOP);
-    say(rig.client, "bot\nhello\n");
+    fd_say(rig.client, "bot\nhello\n");
     for (int i = 0; i < 100; i++)
-        say(rig.hub, HUNDRED);
+        fd_say(rig.hub, HUNDRED);
     client_closes(&rig);
     kill(rig.pid, SIGCONT);
-    int64_t deadline = deadline_in(PATIENCE_MS);
+    int64_t deadline = deadline_in(RIG_PATIENCE_MS);
     while (!rig.up.over) {
-        hear(&rig.up, rig.hub);
+        heard_more(&rig.up, rig.hub);
         if (rig.up.len >= strlen("bot\nhello\n" CONTROL_LEFT))
             shutdown(rig.hub, SHUT_WR);
         if (!rig.up.over)
-            wait_for(&rig, 0, POLLIN, deadline);
+            rig_wait(&rig, 0, POLLIN, deadline);
     }
     ensure(rig.up.len == strlen("bot\nhello\n" CONTROL_LEFT) &&
                (memcmp(rig.up.bytes, "bot\nhello\n" CONTROL_LEFT, rig.up.len) == 0 ||
@@ -700,14 +416,14 @@ START_TEST(hub_is_gone)
     int64_t begun;
 
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     kill(rig.pid, SIGSTOP);
     if (_i == 1) /* a pair full of it, and some of the client's that will be heard by nobody */
         for (ssize_t n; (n = send(rig.hub, bytes + given, len - given, MSG_NOSIGNAL)) > 0;)
             given += (size_t)n;
     if (_i == 1)
-        say(rig.client, "hello\n");
+        fd_say(rig.client, "hello\n");
     close(rig.hub);
     rig.hub = -1;
     begun = clock_ms();
@@ -729,13 +445,13 @@ START_TEST(hub_is_gone_and_nobody_reads)
     int64_t begun;
 
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     while (send(rig.hub, HUNDRED, 100, MSG_NOSIGNAL) > 0)
         continue;
     if (_i == 1) { /* and speaks: that is where the end is noticed first */
         kill(rig.pid, SIGSTOP);
-        say(rig.client, "hello\n");
+        fd_say(rig.client, "hello\n");
     }
     close(rig.hub);
     rig.hub = -1;
@@ -754,19 +470,19 @@ START_TEST(kicked)
     struct rig rig;
 
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, "ann\nhello\nhal");
+    fd_say(rig.client, "ann\nhello\nhal");
     hub_hears(&rig, "ann\nhello\n");
     if (_i == 1) {
-        say(rig.hub, "half a line");
+        fd_say(rig.hub, "half a line");
         client_hears(&rig, "half a line");
     }
     kill(rig.pid, SIGTERM);
     hub_hears(&rig, CONTROL_KICKED);
-    say(rig.hub, _i == 1 ? "\nlast\n" : "last\n");
+    fd_say(rig.hub, _i == 1 ? "\nlast\n" : "last\n");
     shutdown(rig.hub, SHUT_WR);
-    int64_t deadline = deadline_in(PATIENCE_MS);
-    for (hear(&rig.down, rig.client); !rig.down.over; hear(&rig.down, rig.client))
-        wait_for(&rig, POLLIN, 0, deadline);
+    int64_t deadline = deadline_in(RIG_PATIENCE_MS);
+    for (heard_more(&rig.down, rig.client); !rig.down.over; heard_more(&rig.down, rig.client))
+        rig_wait(&rig, POLLIN, 0, deadline);
     rig.down.bytes[rig.down.len] = '\0';
     ensure(
         pattern_match(_i == 1 ? "\nlast\n" : "*Z note you have been sent out of the room\nlast\n",
@@ -783,7 +499,7 @@ START_TEST(kicked_and_nobody_cares)
     struct rig rig;
 
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     while (send(rig.hub, HUNDRED, 100, MSG_NOSIGNAL) > 0)
         continue;
@@ -802,7 +518,7 @@ START_TEST(taken_over)
     struct rig rig;
 
     rig_start(&rig, _i == 0 ? RIG_STREAMS : RIG_TCP);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     /* More than the worker and the pair hold; the hub does not read, nor does the client. */
     while (send(rig.hub, HUNDRED, 100, MSG_NOSIGNAL) > 0)
@@ -828,14 +544,14 @@ START_TEST(keys_of_the_terminal)
     struct rig rig;
 
     rig_start(&rig, RIG_STREAMS);
-    say(rig.client, "ann\n");
+    fd_say(rig.client, "ann\n");
     hub_hears(&rig, "ann\n");
     kill(rig.pid, SIGINT);
     kill(rig.pid, SIGHUP);
     kill(rig.pid, SIGQUIT);
     kill(rig.pid, SIGSTOP);
     kill(rig.pid, SIGCONT);
-    say(rig.client, "hello\n");
+    fd_say(rig.client, "hello\n");
     hub_hears(&rig, "hello\n");
     rig_finish(&rig);
 }

@@ -1,0 +1,563 @@
+/*
+ * test_faults.c: calls that fail. The linker leads the calls of malloc(3), recv(2) and others
+ * through this file first (see the Makefile), which lets them fail, or take one byte only, where a
+ * test wants that: in the hub once at every place and at random ones, in a worker at each of the
+ * first places and all the time.
+ */
+#include "compat/os.h"
+
+#include "compat/poller.h"
+#include "harness.h"
+#include "model.h"
+#include "puppets.h"
+#include "rig.h"
+#include "server/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- Calls that fail ---- */
+
+enum call {
+    CALL_MEMORY, /* malloc, calloc, realloc */
+    CALL_RECV,
+    CALL_SEND,   /* and sendmsg */
+    CALL_POLL,   /* and ppoll */
+    CALL_POLLER, /* poller_set */
+    CALL_KINDS
+};
+
+/* ONE_BYTE is no error: the call does as little as it may. */
+#define ONE_BYTE 0
+
+/* What is to happen. The wrapped functions are told nothing, so this is the program's. */
+static struct {
+    bool inside; /* only then */
+    unsigned long seen[CALL_KINDS];
+    unsigned long at[CALL_KINDS];   /* the seen-th call fails, from 1; 0: none does */
+    unsigned long each[CALL_KINDS]; /* every so many-th does; 0: none */
+    unsigned random[CALL_KINDS];    /* one in so many does, at random; 0: none */
+    int errors[CALL_KINDS][4];      /* with one of these, in turn */
+    int error_count[CALL_KINDS];
+    uint32_t seed;
+    unsigned long failed;
+} faults;
+
+static uint32_t fault_chance(uint32_t limit)
+{
+    faults.seed = faults.seed * 1664525u + 1013904223u;
+    return (uint32_t)(((uint64_t)faults.seed * limit) >> 32);
+}
+
+/* Whether this call is one to fail; then *error says how. */
+static bool call_fails(enum call call, int *error)
+{
+    unsigned long n;
+
+    if (!faults.inside)
+        return false;
+    n = ++faults.seen[call];
+    if (n != faults.at[call] && (faults.each[call] == 0 || n % faults.each[call] != 0) &&
+        (faults.random[call] == 0 || fault_chance(faults.random[call]) != 0))
+        return false;
+    *error = faults.errors[call][faults.failed++ % (unsigned long)faults.error_count[call]];
+    return true;
+}
+
+void *__real_malloc(size_t);
+void *__real_calloc(size_t, size_t);
+void *__real_realloc(void *, size_t);
+ssize_t __real_recv(int, void *, size_t, int);
+ssize_t __real_send(int, const void *, size_t, int);
+ssize_t __real_sendmsg(int, const struct msghdr *, int);
+int __real_poll(struct pollfd *, nfds_t, int);
+int __real_ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+int __real_poller_set(struct poller *, int, short, void *);
+
+void *__wrap_malloc(size_t);
+void *__wrap_calloc(size_t, size_t);
+void *__wrap_realloc(void *, size_t);
+ssize_t __wrap_recv(int, void *, size_t, int);
+ssize_t __wrap___recv_chk(int, void *, size_t, size_t, int);
+ssize_t __wrap_send(int, const void *, size_t, int);
+ssize_t __wrap_sendmsg(int, const struct msghdr *, int);
+int __wrap_poll(struct pollfd *, nfds_t, int);
+int __wrap___poll_chk(struct pollfd *, nfds_t, int, size_t);
+int __wrap_ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+int __wrap___ppoll_chk(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t);
+int __wrap_poller_set(struct poller *, int, short, void *);
+
+static bool memory_fails(void)
+{
+    int error;
+
+    if (!call_fails(CALL_MEMORY, &error))
+        return false;
+    errno = ENOMEM;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return memory_fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return memory_fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return memory_fails() ? NULL : __real_realloc(old, size);
+}
+
+ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags)
+{
+    int error;
+
+    if (!call_fails(CALL_RECV, &error))
+        return __real_recv(fd, buf, len, flags);
+    if (error == ONE_BYTE)
+        return __real_recv(fd, buf, len > 1 ? 1 : len, flags);
+    errno = error;
+    return -1;
+}
+
+ssize_t __wrap___recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
+{
+    if (len > room)
+        abort();
+    return __wrap_recv(fd, buf, len, flags);
+}
+
+ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
+{
+    int error;
+
+    if (!call_fails(CALL_SEND, &error))
+        return __real_send(fd, buf, len, flags);
+    if (error == ONE_BYTE)
+        return __real_send(fd, buf, len > 1 ? 1 : len, flags);
+    errno = error;
+    return -1;
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    int error;
+
+    if (!call_fails(CALL_SEND, &error))
+        return __real_sendmsg(fd, msg, flags);
+    if (error == ONE_BYTE)
+        return __real_send(fd, msg->msg_iov[0].iov_base, msg->msg_iov[0].iov_len > 0, flags);
+    errno = error;
+    return -1;
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    int error;
+
+    if (!call_fails(CALL_POLL, &error))
+        return __real_poll(fds, count, timeout);
+    errno = error;
+    return -1;
+}
+
+int __wrap___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
+{
+    if (count > room / sizeof *fds)
+        abort();
+    return __wrap_poll(fds, count, timeout);
+}
+
+int __wrap_ppoll(
+    struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+    int error;
+
+    if (!call_fails(CALL_POLL, &error))
+        return __real_ppoll(fds, count, timeout, mask);
+    errno = error;
+    return -1;
+}
+
+int __wrap___ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+    const sigset_t *mask, size_t room)
+{
+    if (count > room / sizeof *fds)
+        abort();
+    return __wrap_ppoll(fds, count, timeout, mask);
+}
+
+int __wrap_poller_set(struct poller *poller, int fd, short events, void *tag)
+{
+    int error;
+
+    if (!call_fails(CALL_POLLER, &error))
+        return __real_poller_set(poller, fd, events, tag);
+    errno = error;
+    return -1;
+}
+
+/* ---- The hub ---- */
+
+static struct stage stage; /* too large for a stack */
+
+static void inside(bool is)
+{
+    faults.inside = is;
+}
+
+static void none_fails(void)
+{
+    memset(faults.random, 0, sizeof faults.random);
+    memset(faults.at, 0, sizeof faults.at);
+    memset(faults.each, 0, sizeof faults.each);
+}
+
+static const struct {
+    enum call call;
+    int errors[4];
+    int count;
+} hub_kinds[] = {
+    {CALL_MEMORY, {ENOMEM}, 1},
+    {CALL_RECV, {EINTR, EAGAIN, ENOMEM, ONE_BYTE}, 4},
+    {CALL_SEND, {EINTR, EAGAIN, ENOMEM, ONE_BYTE}, 4},
+    {CALL_SEND, {ENOBUFS}, 1},
+    {CALL_POLLER, {ENOMEM}, 1},
+};
+
+static void fail_with(size_t kind)
+{
+    enum call call = hub_kinds[kind].call;
+
+    memcpy(faults.errors[call], hub_kinds[kind].errors, sizeof faults.errors[call]);
+    faults.error_count[call] = hub_kinds[kind].count;
+}
+
+/* At random, and often: no line is lost, doubled or torn. */
+START_TEST(hub_at_random)
+{
+    size_t kind = (size_t)_i % (COUNT_OF(hub_kinds) + 1);
+    struct model model = {
+        .seed = (uint32_t)_i, .steps = 1500, .around = inside, .calm = none_fails};
+
+    memset(&faults, 0, sizeof faults);
+    faults.seed = (uint32_t)_i;
+    for (size_t k = 0; k < COUNT_OF(hub_kinds); k++)
+        if (k == kind || kind == COUNT_OF(hub_kinds)) {
+            fail_with(k);
+            faults.random[hub_kinds[k].call] = hub_kinds[k].call == CALL_POLLER ? 3 : 20;
+        }
+    model_run(&model);
+    printf("%lu calls failed\n", faults.failed);
+    ensure(faults.failed > 30, "hardly anything has failed");
+}
+END_TEST
+
+/* Everybody who is there takes what comes, until the room is at rest and nobody is owed anything.
+ */
+static void hub_rests(void)
+{
+    for (int i = 0; i < 3; i++)
+        stage_wait(&stage, 1000000);
+}
+
+static struct puppet *newcomer(const char *lines)
+{
+    struct puppet *p = puppet_add(&stage);
+
+    for (int tries = 0; !p->added && tries < 3; tries++) /* "full, try later" */
+        p = puppet_add(&stage);
+    ensure(p->added, "he is turned away for ever");
+    puppet_say(p, "%s", lines);
+    hub_rests();
+    return p;
+}
+
+/* The next line must be this one. */
+static void hears(struct puppet *p, const char *pattern)
+{
+    const char *line = puppet_line(p);
+
+    ensure(line != NULL && pattern_match(pattern, line), "%s instead of %s",
+        line == NULL ? "nothing" : line, pattern);
+}
+
+static void hears_all(struct puppet *p, const char *const patterns[])
+{
+    for (; *patterns != NULL; patterns++)
+        hears(p, *patterns);
+    ensure(puppet_line(p) == NULL, "%s too", p->text);
+}
+
+#define HEARS(p, ...) hears_all((p), (const char *const[]){__VA_ARGS__, NULL})
+
+/* A slow reader with a gap between two answers. */
+static void scene_gap(struct puppet *ann)
+{
+    struct puppet *slow = newcomer("slow");
+    unsigned long echoes = 0;
+
+    HEARS(ann, "join slow");
+    HEARS(slow, "here *", "users 2", "you slow");
+    slow->reads = false;
+    puppet_say(slow, "/foo");
+    for (int i = 0; i < 300; i++) {
+        puppet_say(ann, "%0900d", i);
+        stage_settle(&stage);
+        if (puppet_line(ann) == NULL) { /* for want of memory; it is tried again */
+            hub_rests();
+            ensure(puppet_line(ann) != NULL, "no echo");
+        }
+    }
+    puppet_say(slow, "/foo");
+    puppet_say(ann, "last");
+    hub_rests();
+    while (puppet_line(ann) != NULL)
+        echoes++;
+    ensure(echoes == 1, "%lu echoes more", echoes);
+    slow->reads = true;
+    hub_rests();
+    echoes = 0;
+    while (puppet_line(slow) != NULL) {
+        echoes += slow->event.verb == VERB_MSG ? 1 : 0;
+        echoes += slow->event.verb == VERB_GAP ? slow->event.count : 0;
+        echoes += slow->event.verb == VERB_ERROR ? 1000 : 0;
+    }
+    ensure(echoes == 2301, "%lu lines", echoes);
+    puppet_say(slow, "/quit");
+    hub_rests();
+    HEARS(ann, "quit slow left");
+}
+
+/* One comes back for his seat, and a line that was on the way is taken once. */
+static void scene_seat(struct puppet *ann)
+{
+    struct puppet *ben = newcomer("/token\nben");
+    char token[33];
+    char lines[200];
+    struct puppet *again;
+
+    HEARS(ann, "join ben");
+    hears(ben, "token *");
+    span_copy(token, sizeof token, ben->event.word);
+    HEARS(ben, "here ann ben", "users 2", "you ben");
+    snprintf(lines, sizeof lines, "/resume %s\n/since %.27s\n/token\nwhoever", token, ben->text);
+    puppet_say(ben, "one");
+    again = newcomer(lines);
+    puppet_give(ben, "two\n" CONTROL_LOST, 4 + strlen(CONTROL_LOST));
+    hub_rests();
+    HEARS(ann, "msg ben one", "msg ben two");
+    HEARS(again, "resumed 2", "token *", "msg ben one", "msg ben two", "here ann ben", "users 2",
+        "you ben");
+    puppet_say(again, "/quit");
+    hub_rests();
+    HEARS(ann, "quit ben left");
+}
+
+/* All that a hub takes memory for. */
+static void scenes(void)
+{
+    struct puppet *ann = newcomer("ann");
+    struct puppet *ben;
+    char lines[200];
+
+    HEARS(ann, "here ann", "users 1", "you ann");
+    ben = newcomer("/users\n/foo\nANN\nhi\n/me x\n/nick ben\n/msg ann psst\n/users\n/help\n/foo");
+    HEARS(ben, "here ann", "users 1", "error unknown-command *", "here ann ANN_2", "users 2",
+        "you ANN_2", "msg ANN_2 hi", "me ANN_2 x", "nick ANN_2 ben", "priv ben ann psst",
+        "here ann ben", "users 2", "note *", "error unknown-command *");
+    HEARS(ann, "join ANN_2", "msg ANN_2 hi", "me ANN_2 x", "nick ANN_2 ben", "priv ben ann psst");
+    puppet_give(ben, "half", 4);
+    hub_rests();
+    puppet_say(ben, " a line\n/quit so long");
+    hub_rests();
+    HEARS(ann, "msg ben half a line", "quit ben left so long");
+    HEARS(ben, "msg ben half a line");
+    ben = newcomer("/post\nben\nposted\n/users");
+    HEARS(ben, "you ben", "post ben posted", "here ann", "users 1");
+    HEARS(ann, "post ben posted");
+    puppet_say(ben, "/quit");
+    hub_rests();
+    scene_seat(ann);
+    scene_gap(ann);
+    snprintf(lines, sizeof lines, "/since 1970-01-01T00:00:00.000000Z\n/history 1\nlate");
+    ben = newcomer(lines);
+    hears(ben, "gap ? 0");
+    while (puppet_line(ben) != NULL && ben->event.verb != VERB_YOU)
+        continue;
+    ensure(ben->event.verb == VERB_YOU, "%s", ben->text);
+    HEARS(ann, "join late");
+    hub_stop(stage.hub);
+    stage.poked = true;
+    hub_rests();
+}
+
+static void scenes_play(void)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
+
+    stage_open(&stage, &config);
+    stage.pair_bytes = 4096;
+    stage.around = inside;
+    scenes();
+    stage_close(&stage);
+}
+
+/* Every call of a kind fails once, in a room where little happens twice. */
+START_TEST(hub_at_every_place)
+{
+    enum call call = hub_kinds[_i].call;
+
+    for (unsigned long at = 1;; at++) {
+        memset(&faults, 0, sizeof faults);
+        fail_with((size_t)_i);
+        faults.at[call] = at;
+        faults.failed = at; /* so that the errors take turns */
+        scenes_play();
+        if (faults.failed == at) {
+            printf("%lu calls\n", at - 1);
+            ensure(at > 5, "hardly any calls");
+            return;
+        }
+    }
+}
+END_TEST
+
+/* ---- A worker ---- */
+
+static const struct {
+    enum call call;
+    int error;
+} worker_kinds[] = {
+    {CALL_RECV, EINTR},
+    {CALL_RECV, EAGAIN},
+    {CALL_RECV, ENOMEM},
+    {CALL_RECV, ENOBUFS},
+    {CALL_RECV, ONE_BYTE},
+    {CALL_SEND, EINTR},
+    {CALL_SEND, EAGAIN},
+    {CALL_SEND, ENOMEM},
+    {CALL_SEND, ENOBUFS},
+    {CALL_SEND, ONE_BYTE},
+    {CALL_POLL, EINTR},
+    {CALL_POLL, EAGAIN},
+    {CALL_POLL, ENOMEM},
+};
+
+static void worker_fails(void)
+{
+    faults.inside = true;
+}
+
+static void worker_kind(int kind, unsigned long at, unsigned long each)
+{
+    enum call call = worker_kinds[kind].call;
+
+    memset(&faults, 0, sizeof faults);
+    faults.errors[call][0] = worker_kinds[kind].error;
+    faults.error_count[call] = 1;
+    faults.at[call] = at;
+    faults.each[call] = each;
+}
+
+#define SAID "ann\nhello\r\n\xff\xfd\x06\x1b\n/me x\nlast"
+#define HEARD "ann\nhello\n\xef\xbf\xbd\n/me x\nlast\n" CONTROL_LEFT
+#define TOLD "one\n\001title ann 192.0.2.1:5\ntwo\n"
+
+/* A short life of a worker, both ways: not a byte is lost, doubled or torn. */
+static void worker_lives(void)
+{
+    struct rig rig;
+
+    rig_start_as(&rig, RIG_STREAMS, worker_fails);
+    fd_say(rig.client, SAID);
+    shutdown(rig.client, SHUT_WR);
+    hub_hears(&rig, HEARD);
+    client_hears(&rig, TELNET_WONT_TIMING_MARK);
+    fd_say(rig.hub, TOLD);
+    client_hears(&rig, "one\ntwo\n");
+    fd_say(rig.hub, "three\n");
+    shutdown(rig.hub, SHUT_WR);
+    client_hears(&rig, "three\n");
+    client_hears_end(&rig);
+    ensure(rig.up.len == 0, "more");
+    rig_ends(&rig);
+}
+
+/* Its seat is taken: all that the client's socket holds goes up, then the goodbye. */
+static void worker_is_taken_over(void)
+{
+    static char lines[100000];
+    struct rig rig;
+
+    for (size_t i = 0; i < sizeof lines; i += 10)
+        memcpy(lines + i, "012345678\n", 10);
+    rig_start_as(&rig, RIG_STREAMS, worker_fails);
+    fd_say(rig.client, "ann\n");
+    hub_hears(&rig, "ann\n");
+    kill(rig.pid, SIGSTOP);
+    fd_give(rig.client, lines, sizeof lines);
+    fd_say(rig.client, "half");
+    kill(rig.pid, SIGUSR1);
+    kill(rig.pid, SIGCONT);
+    hub_hears_bytes(&rig, lines, sizeof lines);
+    hub_hears(&rig, CONTROL_LOST);
+    hub_hears_end(&rig);
+    rig_ends(&rig);
+}
+
+START_TEST(worker_once)
+{
+    for (unsigned long at = 1; at <= 12; at++) {
+        worker_kind(_i, at, 0);
+        worker_lives();
+    }
+}
+END_TEST
+
+START_TEST(worker_again_and_again)
+{
+    for (unsigned long each = 2; each <= 4; each++) {
+        worker_kind(_i, 0, each);
+        worker_lives();
+    }
+    if (worker_kinds[_i].error == ONE_BYTE) {
+        worker_kind(_i, 0, 1);
+        worker_lives();
+    }
+}
+END_TEST
+
+START_TEST(worker_whose_seat_is_taken)
+{
+    for (unsigned long at = 1; at <= 8; at++) {
+        worker_kind(_i, at, 0);
+        worker_is_taken_over();
+    }
+    worker_kind(_i, 0, 2);
+    worker_is_taken_over();
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {hub_at_random, 18, 60},
+        {hub_at_every_place, COUNT_OF(hub_kinds), 300},
+        {worker_once, COUNT_OF(worker_kinds), 60},
+        {worker_again_and_again, COUNT_OF(worker_kinds), 60},
+        {worker_whose_seat_is_taken, COUNT_OF(worker_kinds), 60},
+    };
+
+    return tests_run("faults", tests, COUNT_OF(tests));
+}
