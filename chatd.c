@@ -68,9 +68,10 @@ struct parent {
     struct listeners listeners;
     struct hub *hub;
     struct upgrade upgrade;
-    pid_t writer;       /* the transcript's; -1: it has died, 0: there is none */
-    uint64_t writer_at; /* when it is started again; 0: it runs, or there is none */
-    size_t capacity;    /* workers that there is room for */
+    pid_t writer;        /* the transcript's; -1: it has died, 0: there is none */
+    uint64_t writer_at;  /* when it is started again; 0: it runs, or there is none */
+    bool writer_missing; /* that was tried in vain */
+    size_t capacity;     /* workers that there is room for */
     char self[4096];
     const char *self_path;
     char secret[SECRET_SIZE];
@@ -305,17 +306,21 @@ static bool start_writer(struct parent *p, int file, uint64_t now)
     return false;
 }
 
-/* After its death, once a second until there is one again. */
+/* After its death, once a second until there is one again. Why there is none is said once. */
 static void restart_writer(struct parent *p, uint64_t now)
 {
-    int file = transcript_open(p->options.transcript, false, &p->report);
+    static const struct report silent = {.to = REPORT_STDERR};
+    int file =
+        transcript_open(p->options.transcript, false, p->writer_missing ? &silent : &p->report);
 
     p->writer_at = now + WRITER_RETRY_US;
-    if (file == -1)
-        return;
-    if (start_writer(p, file, now))
+    p->writer_missing = file == -1 || !start_writer(p, file, now);
+    if (p->writer_missing)
+        hub_miss_writer(p->hub);
+    else
         p->writer_at = 0;
-    close(file);
+    if (file != -1)
+        close(file);
 }
 
 static void reap(struct parent *p, uint64_t now)

@@ -57,6 +57,8 @@ void hub_say_absent(struct hub *, const char *name);
  * sync: members get nothing that it has not confirmed. Again after its death: nothing is lost.
  */
 bool hub_set_writer(struct hub *, int fd, bool sync, uint64_t now);
+/* It has died, and another could not be started: with -s nothing that is said is taken. */
+void hub_miss_writer(struct hub *);
 /* The writer shall open its file anew. */
 void hub_reopen(struct hub *);
 /* After hub_stop(): nothing is owed any more, to workers or writer. */

@@ -192,10 +192,9 @@ struct recorder {
     bool readable;
     bool behind;         /* the disk is too slow: the room does not wait for it */
     bool failing;        /* the disk takes nothing */
-    uint64_t kept;       /* the log is in the file up to here */
-    uint64_t kept_count; /* how many events those are */
-    uint64_t lost;       /* while it fails: what it takes nothing of begins here */
-    uint64_t lost_count;
+    uint64_t kept;        /* the log is in the file up to here, or will never be */
+    uint64_t filed;       /* the file accounts for the log up to here */
+    uint64_t filed_count; /* how many events those are */
     uint64_t waiting_since;
     struct line_splitter splitter;
     char held[513];

@@ -279,9 +279,8 @@ static void recorder_state(struct codec *c, struct blobs *blobs, struct hub *hub
     codec_bool(c, &r->behind);
     codec_bool(c, &r->failing);
     codec_u64(c, &r->kept);
-    codec_u64(c, &r->kept_count);
-    codec_u64(c, &r->lost);
-    codec_u64(c, &r->lost_count);
+    codec_u64(c, &r->filed);
+    codec_u64(c, &r->filed_count);
     codec_u64(c, &r->waiting_since);
     codec_bool(c, &has_writer);
     if (!has_writer)

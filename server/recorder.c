@@ -205,7 +205,8 @@ static uint64_t take_back(struct hub *hub, uint64_t from, uint64_t to)
         outbox_move_up(&m->out, &r);
         outbox_mark(hub, m);
     }
-    outbox_move_up(&hub->recorder.writer->out, &r);
+    if (hub->recorder.writer != NULL)
+        outbox_move_up(&hub->recorder.writer->out, &r);
     to = moved_up(&r, to);
     free(r.lines);
     return to;
@@ -214,10 +215,32 @@ static uint64_t take_back(struct hub *hub, uint64_t from, uint64_t to)
 /* ---- What the writer says
  * ------------------------------------------------------------------------- */
 
-static void keep_to(struct hub *hub, uint64_t pos)
+/* The file has everything before pos, or says how much it lacks. */
+static void file_to(struct hub *hub, uint64_t pos)
 {
-    hub->recorder.kept = pos;
-    hub->recorder.kept_count = log_count(hub->log, pos);
+    struct recorder *r = &hub->recorder;
+
+    r->filed = pos;
+    r->filed_count = log_count(hub->log, pos);
+    if (pos > r->kept)
+        r->kept = pos;
+}
+
+/* The line that says how many events the file lacks before from. False: it lacks none. */
+static bool say_gap(struct hub *hub, uint64_t stamp, uint64_t from)
+{
+    struct recorder *r = &hub->recorder;
+    uint64_t count = log_count(hub->log, from) - r->filed_count;
+    struct item *gap;
+
+    if (r->filed == 0 || count == 0 || !log_dropped_after(hub->log, stamp))
+        return false;
+    gap = item_say(hub, "gap %llu 0", (unsigned long long)count);
+    if (gap == NULL)
+        return true;
+    gap->due = gap->after = from;
+    outbox_insert(&r->writer->out, NULL, gap);
+    return true;
 }
 
 /*
@@ -229,29 +252,35 @@ static void writer_begins(struct hub *hub, uint64_t stamp)
     struct recorder *r = &hub->recorder;
     struct outbox *out = &r->writer->out;
     uint64_t from = log_after(hub->log, stamp);
-    struct item *gap;
 
-    if (r->failing) {
-        /* The one who counted what was lost is gone; it may still be here. */
-        r->kept = r->lost;
-        r->kept_count = r->lost_count;
-    }
-    if (from < r->kept)
-        from = r->kept < log_tail(hub->log) ? log_tail(hub->log) : r->kept;
+    if (from < r->filed)
+        from = r->filed;
     r->ready = true;
+    r->kept = from;
+    if (from < hub->floor)
+        hub->floor = from;
     out->reads_log = true;
     out->cursor = out->moved_to = from;
     out->limit = UINT64_MAX;
-    if (log_count(hub->log, from) > r->kept_count && log_dropped_after(hub->log, stamp) &&
-        r->kept != 0) {
-        gap = item_say(
-            hub, "gap %llu 0", (unsigned long long)(log_count(hub->log, from) - r->kept_count));
-        if (gap != NULL) {
-            gap->due = gap->after = from;
-            outbox_insert(out, NULL, gap);
-        }
-    }
-    keep_to(hub, from);
+    if (!say_gap(hub, stamp, from))
+        file_to(hub, from);
+}
+
+/* The disk takes nothing from here on: with -s what is said is taken back. */
+static void give_up_to(struct hub *hub, uint64_t pos)
+{
+    struct recorder *r = &hub->recorder;
+
+    r->failing = true;
+    if (r->sync && pos > r->kept)
+        pos = take_back(hub, r->kept, pos);
+    if (pos > r->kept)
+        r->kept = pos;
+}
+
+void hub_miss_writer(struct hub *hub)
+{
+    hub->recorder.failing = true;
 }
 
 static void writer_line(struct hub *hub, const char *line, size_t len)
@@ -265,23 +294,14 @@ static void writer_line(struct hub *hub, const char *line, size_t len)
 
     if (len > kept && memcmp(line, WRITER_KEPT, kept) == 0 &&
         stamp_parse(line + kept, len - kept, &stamp)) {
+        r->failing = false;
         if (!r->ready)
             writer_begins(hub, stamp);
-        else if ((pos = log_after(hub->log, stamp)) > r->kept)
-            keep_to(hub, pos);
-        r->failing = false;
+        else if ((pos = log_after(hub->log, stamp)) > r->filed)
+            file_to(hub, pos);
     } else if (len > lost && memcmp(line, WRITER_LOST, lost) == 0 &&
                stamp_parse(line + lost, len - lost, &stamp)) {
-        if (!r->failing) {
-            r->lost = r->kept;
-            r->lost_count = r->kept_count;
-        }
-        r->failing = true;
-        pos = log_after(hub->log, stamp);
-        if (r->sync && pos > r->kept)
-            pos = take_back(hub, r->kept, pos);
-        if (pos > r->kept)
-            keep_to(hub, pos);
+        give_up_to(hub, log_after(hub->log, stamp));
     } else if (len > warn && memcmp(line, WRITER_WARN, warn) == 0) {
         report(hub->config.report, LOG_WARNING, "%.*s", (int)(len - warn), line + warn);
     }
@@ -350,6 +370,8 @@ void recorder_turn(struct hub *hub)
         outbox_flush(hub, r->writer);
         member_listen(hub, r->writer);
     }
+    if (r->writer == NULL && r->failing && r->sync)
+        give_up_to(hub, log_head(hub->log));
     shown = find_shown(hub);
     if (shown > hub->shown)
         hub->shown = shown;

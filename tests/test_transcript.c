@@ -425,6 +425,58 @@ START_TEST(a_writer_leaves_half_a_line)
 }
 END_TEST
 
+/*
+ * A successor cannot be started, for something else stands in the file's place. Without -s the room
+ * talks on, with it nothing is taken; people come and go; and when it can, all is written.
+ */
+START_TEST(no_writer_can_be_started)
+{
+    struct room room;
+    struct conn cia;
+    struct record file = {0};
+    struct record heard = {0};
+    char path[PATH_TEXT_MAX];
+    char moved[PATH_TEXT_MAX * 2];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-H", "0", "-t", path, sync_options[_i]);
+    record_await(&file, path, 1, "join ben");
+    snprintf(moved, sizeof moved, "%s.moved", path);
+    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    kill(family_find(room.server.pid, WRITER), SIGKILL);
+    server_says(&room.server, "has ended");
+    for (int i = 0; i < 50; i++)
+        conn_say(&room.ann, "%d", i);
+    for (int i = 0; i < 50; i++)
+        conn_expect(&room.ann, _i == 0 ? "msg ann *" : "error not-recorded *");
+    conn_join(&cia, &room.server, "cia");
+    conn_expect(&room.ann, "join cia");
+    conn_close(&cia);
+    conn_expect(&room.ann, "quit cia left");
+    for (int64_t end = deadline_in(2500); clock_ms() < end;) { /* tried three times */
+        conn_say(&room.ann, "again");
+        conn_expect(&room.ann, _i == 0 ? "msg ann again" : "error not-recorded *");
+        poll(NULL, 0, 20);
+    }
+    ck_assert_int_eq(rmdir(path), 0);
+    record_await(&file, path, 1, "quit cia left");
+    conn_say(&room.ann, "at last");
+    conn_expect(&room.ann, "msg ann at last");
+    record_await(&file, path, 1, "msg ann at last");
+    ck_assert_uint_eq(record_missing(&file), 0);
+    ck_assert_uint_eq(file.count == 3, _i == 1);
+    hear_until(&room.ben, &heard, "msg ann at last");
+    record_equal(&file, &heard);
+    char log[65536];
+    server_log(&room.server, log, sizeof log);
+    const char *why = strstr(log, "Is a directory");
+    ck_assert_msg(why != NULL && strstr(why + 1, "Is a directory") == NULL, "%s", log);
+    room_close(&room);
+    record_clear(&file);
+    record_clear(&heard);
+}
+END_TEST
+
 /* ---- Deaths of the hub ---- */
 
 /* How far each has heard the file: they have heard its messages, in its order, up to somewhere. */
@@ -1052,6 +1104,7 @@ int main(void)
         {quits_after_a_crash, 2, 30},
         {the_writer_is_killed, 2, 60},
         {a_writer_leaves_half_a_line, 2, 30},
+        {no_writer_can_be_started, 2, 30},
         {the_hub_is_killed, files, 120},
         {the_old_writer_is_waited_for, 1, 30},
         {two_servers, 1, 40},
