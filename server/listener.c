@@ -27,6 +27,8 @@
 #define BACKLOG 4096
 /* Without descriptors: how long nobody is accepted, unless one is freed before. */
 #define PAUSE_US 100000u
+/* The kernel knows no such address: another one of the same name may do. */
+#define NO_FAMILY (-1)
 /* How long one who was refused may take to hang up. */
 #define REFUSED_US 2000000u
 
@@ -81,6 +83,8 @@ static int open_inet(struct listeners *ls, const struct addrinfo *ai, bool only_
     int fd = socket_new(ai->ai_family);
 
     address_format(text, ai->ai_addr);
+    if (fd == -1 && errno == EAFNOSUPPORT)
+        return NO_FAMILY;
     if (fd == -1)
         return fail(ls, EX_UNAVAILABLE, text, strerror(errno));
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -109,6 +113,7 @@ static int open_any(struct listeners *ls, const char *port)
     struct addrinfo ai = {
         .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&six, .ai_addrlen = sizeof(six)};
     int fd = socket_new(AF_INET6);
+    int status;
 
     if (fd != -1) {
         bool usable = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int)) == 0;
@@ -122,22 +127,27 @@ static int open_any(struct listeners *ls, const char *port)
     ai.ai_family = AF_INET;
     ai.ai_addr = (struct sockaddr *)&four;
     ai.ai_addrlen = sizeof(four);
-    return open_inet(ls, &ai, false);
+    status = open_inet(ls, &ai, false);
+    return status == NO_FAMILY ? fail(ls, EX_UNAVAILABLE, "*", strerror(EAFNOSUPPORT)) : status;
 }
 
 static int open_host(struct listeners *ls, const char *text, const struct address *address)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *list;
-    int status = 0;
+    int status = NO_FAMILY;
     int error = getaddrinfo(address->host, address->port, &hints, &list);
 
     if (error != 0)
         return fail(ls, EX_UNAVAILABLE, text, gai_strerror(error));
-    for (struct addrinfo *ai = list; ai != NULL && status == 0; ai = ai->ai_next)
-        status = open_inet(ls, ai, true);
+    for (struct addrinfo *ai = list; ai != NULL && (status == 0 || status == NO_FAMILY);
+         ai = ai->ai_next) {
+        int next = open_inet(ls, ai, true);
+
+        status = next == NO_FAMILY ? status : next;
+    }
     freeaddrinfo(list);
-    return status;
+    return status == NO_FAMILY ? fail(ls, EX_UNAVAILABLE, text, strerror(EAFNOSUPPORT)) : status;
 }
 
 /*

@@ -253,7 +253,7 @@ static int option_long(const char *word)
         return 'h';
     if (strcmp(word, "version") == 0)
         return 'V';
-    usage_error(word, "no such option");
+    usage_error(word - 2, "no such option"); /* with its dashes */
 }
 
 void options_read(struct options *o, int argc, char **argv)

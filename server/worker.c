@@ -370,8 +370,10 @@ static void take_term(struct worker *w)
     struct timespec ts;
 
     got_term = 0;
-    if (w->goodbye)
-        _exit(0);
+    if (w->goodbye) { /* over already, but what the client has said still counts */
+        deadline_set(w, w->up_len > 0 ? LINGER_MS : 0);
+        return;
+    }
     up_goodbye(w, CONTROL_KICKED);
     up_flush(w);
     if (w->down_len == 0 && !w->mid_line) {
