@@ -23,7 +23,7 @@ _chatd()
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W '-a -b -d -H -h -i -k -L -l -M -m -p -r -S -s -t -u -V -v
-        -w -x' -- "$cur")
+        -w -x --help --version' -- "$cur")
 }
 
 complete -F _chatd chatd
