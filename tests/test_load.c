@@ -106,6 +106,13 @@ static void flood(
                 account_drain(&accounts[i], people[i]);
         }
     }
+    /* Both at once: the room waits for either of them, who waits for his turn here. */
+    while (accounts[0].next < lines && accounts[1].next < lines) {
+        struct pollfd ready[] = {{people[0]->fd, POLLIN, 0}, {people[1]->fd, POLLIN, 0}};
+        ensure(poll(ready, 2, 10000) > 0, "the flood stands still");
+        for (int i = 0; i < 2; i++)
+            account_drain(&accounts[i], people[i]);
+    }
     for (int i = 0; i < 2; i++)
         account_finish(&accounts[i], people[i], lines);
     free(piece);
