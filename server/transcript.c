@@ -199,7 +199,8 @@ static void take_line(struct reading *rd, const char *line, size_t len)
     struct event event;
 
     rd->lines++;
-    if (len >= LINE_OUT_MAX || !event_parse(&event, line, len) || !text_is_clean(line, len)) {
+    if (len >= LINE_OUT_MAX || !event_parse(&event, line, len) || !text_is_clean(line, len) ||
+        event.stamp > TRANSCRIPT_STAMP_MAX) {
         rd->bad++;
         return;
     }

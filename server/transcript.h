@@ -18,6 +18,10 @@
 
 struct hub;
 
+/* 9999-01-01: a line in the file that says it is later is no event. Stamps go on growing from the
+ * last one, and there must be some left. */
+#define TRANSCRIPT_STAMP_MAX 253370764800000000u
+
 /* hub to writer: open the path anew; what follows goes there. */
 #define WRITER_REOPEN "\001reopen\n"
 /* writer to hub, with a stamp: all lines up to it are in the file (with -s: on the disk). Also
@@ -47,7 +51,6 @@ bool transcript_read_back(int fd, const char *path, struct hub *, const struct r
  * The writer: 0 is the file, locked, 1 its end of the pair. sync: a line counts as kept when it is
  * on the disk. Ends when the hub has closed its side and everything is written.
  */
-_Noreturn void transcript_writer_main(
-    const struct proctitle *, const char *path, bool sync);
+_Noreturn void transcript_writer_main(const struct proctitle *, const char *path, bool sync);
 
 #endif
