@@ -355,7 +355,7 @@ static void chorus_open(
 {
     server_start(server, ANY_PORT, "-w", "60", "-t", path, sync_options[sync]);
     for (size_t i = 0; i < count; i++) {
-        snprintf(singers[i].name, sizeof singers[i].name, "s%zu", i);
+        snprintf(singers[i].name, sizeof singers[i].name, "s%u", (unsigned)i);
         singer_join(&singers[i], server);
     }
 }
