@@ -1,0 +1,744 @@
+/*
+ * What the operator is promised by chatd(8): its files, its user, its secret, its names, its
+ * modes, and what ps(1), kill(1) and the log tell him.
+ */
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* A server that got lost ends by itself when nobody has been there for so long. */
+#define FORGOTTEN "-x", "60"
+
+static void file_write(const char *path, const char *text, mode_t mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+    ck_assert_msg(fd != -1, "%s: %s", path, strerror(errno));
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    ck_assert_int_eq(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+/* NUL-terminated, cut at size; false where there is no such file. */
+static bool file_read(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY);
+    if (fd == -1)
+        return false;
+    ssize_t n = read(fd, out, size - 1);
+    close(fd);
+    out[n > 0 ? n : 0] = '\0';
+    return n >= 0;
+}
+
+static bool proc_text(pid_t pid, const char *file, char *out, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, file);
+    return file_read(path, out, size);
+}
+
+/* In a directory that is open to all, where the socket or a user's files may be, too. */
+static void program_for_all(void)
+{
+    const char *from = getenv("CHATD") != NULL ? getenv("CHATD") : "./chatd";
+    char path[PATH_TEXT_MAX];
+    char command[3 * PATH_TEXT_MAX];
+    test_path(path, "chatd");
+    snprintf(command, sizeof command, "cp '%s' '%s' && chmod 755 '%s'", from, path, path);
+    ck_assert_int_eq(system(command), 0);
+    setenv("CHATD", path, 1);
+    ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
+}
+
+static const struct passwd *nobody(void)
+{
+    const struct passwd *user = getpwnam("nobody");
+    ck_assert_msg(user != NULL, "this machine has no nobody");
+    return user;
+}
+
+/* ---- -p ---- */
+
+START_TEST(the_pid_file_is_there_when_the_room_is)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    char text[64];
+    char want[64];
+    test_path(path, "pid");
+    if (_i == 1)
+        file_write(path, "99999999999999 and what an old one left\n", 0644);
+    server_start(&server, ANY_PORT, "-p", path);
+    ck_assert(file_read(path, text, sizeof text));
+    snprintf(want, sizeof want, "%ld\n", (long)server.pid);
+    ck_assert_str_eq(text, want);
+    server_stop(&server);
+    ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+/* Another server has taken the file over meanwhile. */
+START_TEST(a_pid_file_of_others_stays)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    char text[64];
+    test_path(path, "pid");
+    server_start(&server, ANY_PORT, "-p", path);
+    file_write(path, "1\n", 0644);
+    server_stop(&server);
+    ck_assert(file_read(path, text, sizeof text));
+    ck_assert_str_eq(text, "1\n");
+}
+END_TEST
+
+enum obstacle { NO_DIRECTORY, DIRECTORY, LINK, FIFO, OBSTACLES };
+
+START_TEST(a_pid_file_that_cannot_be)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    char other[PATH_TEXT_MAX];
+    char text[64];
+    test_path(path, _i == NO_DIRECTORY ? "no/pid" : "pid");
+    test_path(other, "other");
+    file_write(other, "precious\n", 0644);
+    if (_i == DIRECTORY)
+        ck_assert_int_eq(mkdir(path, 0755), 0);
+    else if (_i == LINK)
+        ck_assert_int_eq(symlink(other, path), 0);
+    else if (_i == FIFO)
+        ck_assert_int_eq(mkfifo(path, 0644), 0);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, FORGOTTEN, "-p", path, NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), EX_CANTCREAT);
+    server_says(&server, path);
+    ck_assert(file_read(other, text, sizeof text));
+    ck_assert_str_eq(text, "precious\n");
+    ck_assert_int_eq(access(path, F_OK), _i == NO_DIRECTORY ? -1 : 0);
+    close(server.log);
+}
+END_TEST
+
+/* ---- -x: test_processes.c has the room that somebody was in ---- */
+
+START_TEST(a_room_that_nobody_enters_ends)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "room");
+    int64_t start = clock_ms();
+    server_start(&server, ANY_PORT, "-l", path, "-x", "0.5");
+    ck_assert_int_eq(server_exit(&server, 5000), 0);
+    ck_assert_int_ge(clock_ms() - start, 500);
+    server_says(&server, "stopping: nobody is here");
+    ck_assert_int_eq(access(path, F_OK), -1);
+    close(server.log);
+}
+END_TEST
+
+/* ---- -d ---- */
+
+static void enter_test_directory(void)
+{
+    if (chdir(getenv("CHATD_TEST_DIR")) == -1)
+        _exit(126);
+}
+
+/* A path of the running test's own in that directory, as somebody who is there says it. */
+static void path_relative(char out[PATH_TEXT_MAX], const char *name)
+{
+    snprintf(out, PATH_TEXT_MAX, "./%ld.%s", (long)getpid(), name);
+}
+
+/* Nothing of the caller is held: directory, session, descriptors. */
+static void expect_detached(pid_t pid)
+{
+    char path[64];
+    char target[PATH_TEXT_MAX];
+    ck_assert_int_eq(getsid(pid), pid);
+    for (int fd = -1; fd <= STDERR_FILENO; fd++) {
+        if (fd == -1)
+            snprintf(path, sizeof path, "/proc/%ld/cwd", (long)pid);
+        else
+            snprintf(path, sizeof path, "/proc/%ld/fd/%d", (long)pid, fd);
+        ssize_t n = readlink(path, target, sizeof target - 1);
+        ck_assert_msg(n != -1, "%s: %s", path, strerror(errno));
+        target[n] = '\0';
+        ck_assert_str_eq(target, fd == -1 ? "/" : "/dev/null");
+    }
+}
+
+/* Through the socket, which only the secret opens, and into the transcript. */
+static void expect_files_used(const char *socket, const char *transcript)
+{
+    struct conn conn;
+    char text[4096];
+    ck_assert_msg(conn_try(&conn, socket), "%s: %s", socket, strerror(errno));
+    conn_say(&conn, "/pass sesame\nann\nhello");
+    conn_seek(&conn, "msg ann hello");
+    int64_t deadline = deadline_in(5000);
+    while (!file_read(transcript, text, sizeof text) || strstr(text, " msg ann hello\n") == NULL)
+        ck_assert_msg(deadline_wait(deadline), "%s lacks the message", transcript);
+    conn_close(&conn);
+}
+
+/* When the command returns one can connect; paths are the caller's; the pid file says whom to end.
+ */
+START_TEST(detached)
+{
+    static const char *const names[] = {"room", "transcript", "pid", "secret"};
+    struct server server;
+    struct family family;
+    struct conn conn;
+    char relative[4][PATH_TEXT_MAX];
+    char absolute[4][PATH_TEXT_MAX];
+    char text[64];
+    program_for_all();
+    for (int i = 0; i < 4; i++) {
+        path_relative(relative[i], names[i]);
+        test_path(absolute[i], names[i]);
+    }
+    file_write(absolute[3], "sesame\n", 0600);
+    server_spawn(&server, enter_test_directory,
+        (const char *const[]){"-d", FORGOTTEN, ANY_PORT, "-l", relative[0], "-t", relative[1], "-p",
+            relative[2], "-k", relative[3], NULL});
+    ck_assert_int_eq(server_exit(&server, 10000), 0);
+    ck_assert_msg(conn_try(&conn, absolute[0]), "not ready: %s", strerror(errno));
+    conn_close(&conn);
+    ck_assert(file_read(absolute[2], text, sizeof text));
+    pid_t pid = (pid_t)atol(text);
+    ck_assert_int_gt(pid, 1);
+    expect_detached(pid);
+    expect_files_used(absolute[0], absolute[1]);
+    family_look(&family, pid);
+    ck_assert_uint_lt(family.count, COUNT_OF(family.pids));
+    family.pids[family.count++] = pid;
+    ck_assert_int_eq(kill(pid, SIGTERM), 0);
+    family_ends(&family, 5000);
+    ck_assert_int_eq(access(absolute[0], F_OK), -1);
+    ck_assert_int_eq(access(absolute[2], F_OK), -1);
+    close(server.log);
+}
+END_TEST
+
+static const struct {
+    const char *options[3];
+    int status;
+    const char *says;
+} false_starts[] = {
+    {{"-l", "192.0.2.1:1"}, EX_UNAVAILABLE, "192.0.2.1:1"},
+    {{"-t", "/no/such/transcript"}, EX_CANTCREAT, "/no/such/transcript"},
+    {{"-p", "/no/such/pid"}, EX_CANTCREAT, "/no/such/pid"},
+    {{"-u", "no such user"}, EX_NOPERM, "no such user"},
+};
+
+/* What the room would have exited with is what the command does; why is said on its stderr. */
+START_TEST(detached_in_vain)
+{
+    struct server server;
+    server_spawn(&server, NULL,
+        (const char *const[]){"-d", FORGOTTEN, ANY_PORT, false_starts[_i].options[0],
+            false_starts[_i].options[1], NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), false_starts[_i].status);
+    server_says(&server, false_starts[_i].says);
+    close(server.log);
+}
+END_TEST
+
+/* ---- -u ---- */
+
+static void become_nobody(void)
+{
+    if (geteuid() == 0 && (setgid(65534) == -1 || setuid(65534) == -1))
+        _exit(126);
+}
+
+/* The real, effective, saved and file system's ID are one, and so are the groups. */
+static void expect_user(pid_t pid, const struct passwd *user)
+{
+    char status[4096];
+    char want[128];
+    long uid = (long)user->pw_uid;
+    long gid = (long)user->pw_gid;
+    ck_assert(proc_text(pid, "status", status, sizeof status));
+    snprintf(want, sizeof want, "\nUid:\t%ld\t%ld\t%ld\t%ld\n", uid, uid, uid, uid);
+    ck_assert_msg(strstr(status, want) != NULL, "pid %ld:%s", (long)pid, status);
+    snprintf(want, sizeof want, "\nGid:\t%ld\t%ld\t%ld\t%ld\n", gid, gid, gid, gid);
+    ck_assert_msg(strstr(status, want) != NULL, "pid %ld:%s", (long)pid, status);
+    const char *groups = strstr(status, "\nGroups:\t");
+    ck_assert(groups != NULL);
+    char *end;
+    for (groups += strlen("\nGroups:\t"); *groups != '\n'; groups = end + strspn(end, " "))
+        ck_assert_msg(strtol(groups, &end, 10) == gid && end > groups, "groups %s", groups);
+    ck_assert_msg(strstr(status, "\nCapEff:\t0000000000000000\n") != NULL, "%s", status);
+}
+
+/* Hub, workers and the transcript's writer. */
+START_TEST(root_is_given_up)
+{
+    struct room room;
+    struct family family;
+    struct stat st;
+    char dir[PATH_TEXT_MAX];
+    char path[PATH_TEXT_MAX + 16];
+    program_for_all();
+    test_path(dir, "dir");
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    ck_assert_int_eq(chown(dir, nobody()->pw_uid, nobody()->pw_gid), 0);
+    snprintf(path, sizeof path, "%s/transcript", dir);
+    room_open(&room, ANY_PORT, "-u", "nobody", "-t", path);
+    family_look(&family, room.server.pid);
+    ck_assert_uint_eq(family.count, 3);
+    expect_user(room.server.pid, nobody());
+    for (size_t i = 0; i < family.count; i++)
+        expect_user(family.pids[i], nobody());
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_uid, nobody()->pw_uid);
+    room_close(&room);
+}
+END_TEST
+
+START_TEST(an_unknown_user)
+{
+    struct server server;
+    server_spawn(
+        &server, NULL, (const char *const[]){ANY_PORT, FORGOTTEN, "-u", "no such user", NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), EX_NOPERM);
+    server_says(&server, "-u no such user: ");
+    close(server.log);
+}
+END_TEST
+
+/* Who is not root can become nobody else, root least of all. */
+START_TEST(only_root_can_become_another)
+{
+    struct server server;
+    program_for_all();
+    server_spawn(
+        &server, become_nobody, (const char *const[]){ANY_PORT, FORGOTTEN, "-u", "root", NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), EX_NOPERM);
+    server_says(&server, "-u root: ");
+    close(server.log);
+}
+END_TEST
+
+/* ---- -k ---- */
+
+static void enter_with(struct conn *conn, const struct server *server, const char *secret)
+{
+    conn_open(conn, server);
+    conn_say(conn, "/pass %s\ncia", secret);
+}
+
+static bool is_let_in(const struct server *server, const char *secret)
+{
+    struct conn conn;
+    enter_with(&conn, server, secret);
+    while (conn_read(&conn) != NULL && conn.event.verb != VERB_YOU && conn.event.verb != VERB_ERROR)
+        continue;
+    bool in = !conn.over && conn.event.verb == VERB_YOU;
+    conn_close(&conn);
+    return in;
+}
+
+/* After a second, and then the connection is gone. */
+static void expect_refused(const struct server *server, const char *secret)
+{
+    struct conn conn;
+    int64_t start = clock_ms();
+    enter_with(&conn, server, secret);
+    conn_expect(&conn, "error password *");
+    ck_assert_int_ge(clock_ms() - start, 1000);
+    conn_seek_end(&conn);
+    conn_close(&conn);
+}
+
+START_TEST(the_secret)
+{
+    struct server server;
+    struct conn conn;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "secret");
+    file_write(path, "open sesame\r\nnot this\n", 0600);
+    server_start(&server, ANY_PORT, "-k", path);
+    ck_assert(is_let_in(&server, "open sesame"));
+    expect_refused(&server, "open sesam");
+    server_says(&server, ": wrong secret (pid ");
+    conn_open(&conn, &server);
+    conn_say(&conn, "cia");
+    conn_expect(&conn, "error password *");
+    conn_seek_end(&conn);
+    conn_close(&conn);
+    server_stop(&server);
+}
+END_TEST
+
+/* Who is already in stays; the old one is no good any more. */
+START_TEST(the_secret_changes)
+{
+    struct server server;
+    struct conn ann;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "secret");
+    file_write(path, "old\n", 0600);
+    server_start(&server, ANY_PORT, "-k", path, "-H", "0");
+    conn_open(&ann, &server);
+    conn_say(&ann, "/pass old\nann");
+    conn_seek(&ann, "you ann");
+    file_write(path, "new\n", 0600);
+    kill(server.pid, SIGHUP);
+    int64_t deadline = deadline_in(10000);
+    while (!is_let_in(&server, "new"))
+        ck_assert_msg(deadline_wait(deadline), "the new secret is not read");
+    expect_refused(&server, "old");
+    conn_say(&ann, "still here");
+    conn_seek(&ann, "msg ann still here");
+
+    /* What cannot be used changes nothing. */
+    file_write(path, "newer\n", 0644);
+    kill(server.pid, SIGHUP);
+    server_says(&server, "must not be open to others; the old secret stays");
+    expect_refused(&server, "newer");
+    ck_assert(is_let_in(&server, "new"));
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+static const char *const no_secrets[] = {"", "\n", "\nsecond line\n", NULL};
+
+/* An empty or a missing file opens the door to nobody. */
+START_TEST(no_secret_lets_nobody_in)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "secret");
+    if (no_secrets[_i] != NULL)
+        file_write(path, no_secrets[_i], 0600);
+    server_start(&server, ANY_PORT, "-k", path);
+    server_says(&server, "nobody gets in");
+    expect_refused(&server, "");
+    expect_refused(&server, "second line");
+    server_stop(&server);
+}
+END_TEST
+
+static const mode_t exposed[] = {0604, 0640, 0602, 0601, 0666};
+
+START_TEST(an_exposed_secret)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "secret");
+    file_write(path, "sesame\n", exposed[_i]);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, FORGOTTEN, "-k", path, NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), EX_NOPERM);
+    server_says(&server, path);
+    close(server.log);
+}
+END_TEST
+
+/* ---- -a and the modes of sockets ---- */
+
+/* Connects as nobody, who is what the kernel vouches for then; false where he may not. */
+static bool try_as_nobody(struct conn *conn, const char *path)
+{
+    gid_t gid = getegid();
+    ck_assert_int_eq(setegid(nobody()->pw_gid), 0);
+    ck_assert_int_eq(seteuid(nobody()->pw_uid), 0);
+    bool done = conn_try(conn, path);
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(setegid(gid), 0);
+    return done;
+}
+
+static void expect_name(struct conn *conn, const char *asked, const char *name)
+{
+    char want[NAME_LEN_MAX + 8];
+    snprintf(want, sizeof want, "you %s", name);
+    conn_say(conn, "%s", asked);
+    conn_seek(conn, want);
+}
+
+/* The kernel says who is there, and what he asks for is all the same. */
+START_TEST(names_are_login_names)
+{
+    struct server server;
+    struct conn root[2];
+    struct conn other;
+    struct conn far[3];
+    char path[PATH_TEXT_MAX];
+    test_path(path, "room");
+    ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
+    server_start(&server, ANY_PORT, "-l", path, "-a", "-M", "0666", "-H", "0");
+
+    /* Nobody is called root yet, and from afar nobody will be. */
+    conn_open(&far[0], &server);
+    expect_name(&far[0], "root", "root_2");
+    conn_open(&far[1], &server);
+    expect_name(&far[1], "NoBody", "NoBody_2");
+    conn_open(&far[2], &server);
+    expect_name(&far[2], "zoe", "zoe");
+
+    conn_open_to(&root[0], path);
+    expect_name(&root[0], "zed", "root");
+    conn_open_to(&root[1], path);
+    expect_name(&root[1], "nobody", "root_3");
+    ck_assert_msg(try_as_nobody(&other, path), "%s lets nobody in", path);
+    expect_name(&other, "root", "nobody");
+
+    conn_say(&other, "/nick zed");
+    conn_seek(&other, "error not-allowed *");
+    conn_say(&far[2], "/nick root");
+    conn_seek(&far[2], "nick zoe root_4");
+    for (int i = 0; i < 2; i++)
+        conn_close(&root[i]);
+    conn_close(&other);
+    for (int i = 0; i < 3; i++)
+        conn_close(&far[i]);
+    server_stop(&server);
+}
+END_TEST
+
+/* A second session of the same user. */
+START_TEST(a_second_session)
+{
+    struct server server;
+    struct conn both[2];
+    char path[PATH_TEXT_MAX];
+    test_path(path, "room");
+    const struct passwd *user = getpwuid(geteuid());
+    ck_assert(user != NULL);
+    server_start(&server, "-l", path, "-a", "-H", "0");
+    for (int i = 0; i < 2; i++) {
+        char name[NAME_LEN_MAX + 1];
+        snprintf(name, sizeof name, "%s%s", user->pw_name, i == 0 ? "" : "_2");
+        conn_open_to(&both[i], path);
+        expect_name(&both[i], "zed", name);
+    }
+    for (int i = 0; i < 2; i++)
+        conn_close(&both[i]);
+    server_stop(&server);
+}
+END_TEST
+
+/* Who gets in is decided by the socket's mode and by its directory's. */
+static const struct {
+    const char *mode;
+    mode_t directory;
+    bool open;
+} doors[] = {{"0666", 0755, true}, {"0600", 0755, false}, {"0666", 0700, false}};
+
+START_TEST(two_users)
+{
+    struct server server;
+    struct conn conn;
+    char dir[PATH_TEXT_MAX];
+    char path[PATH_TEXT_MAX + 16];
+    ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
+    test_path(dir, "dir");
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    ck_assert_int_eq(chmod(dir, doors[_i].directory), 0);
+    snprintf(path, sizeof path, "%s/room", dir);
+    server_start(&server, "-l", path, "-M", doors[_i].mode, "-H", "0");
+    bool open = try_as_nobody(&conn, path);
+    ck_assert_int_eq(open, doors[_i].open);
+    if (open) {
+        expect_name(&conn, "cia", "cia");
+        conn_close(&conn);
+    }
+    conn_open_to(&conn, path);
+    expect_name(&conn, "cia", "cia");
+    conn_close(&conn);
+    server_stop(&server);
+}
+END_TEST
+
+static void mask_all(void)
+{
+    umask(077);
+}
+
+static void mask_nothing(void)
+{
+    umask(0);
+}
+
+static const struct {
+    const char *option; /* NULL: none is given */
+    mode_t mode;
+} modes[] = {{NULL, 0660}, {"0600", 0600}, {"0666", 0666}, {"777", 0777}, {"0", 0}};
+
+/* The mode is what was asked for, whatever the caller's mask. */
+START_TEST(the_mode_of_sockets)
+{
+    struct server server;
+    struct stat st;
+    char path[PATH_TEXT_MAX];
+    const char *option = modes[_i / 2].option;
+    test_path(path, "room");
+    server_start_as(&server, _i % 2 == 0 ? mask_all : mask_nothing,
+        (const char *const[]){"-l", path, option != NULL ? "-M" : NULL, option, NULL});
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert(S_ISSOCK(st.st_mode));
+    ck_assert_uint_eq(st.st_mode & 0777, modes[_i / 2].mode);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- ps, kill, the log ---- */
+
+static unsigned port_of(const struct conn *conn)
+{
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    ck_assert_int_eq(getsockname(conn->fd, (struct sockaddr *)&address, &len), 0);
+    return ntohs(address.sin_port);
+}
+
+static void expect_title(pid_t pid, const char *want)
+{
+    char title[512] = "";
+    int64_t deadline = deadline_in(5000);
+    while (!proc_text(pid, "cmdline", title, sizeof title) || strcmp(title, want) != 0)
+        ck_assert_msg(deadline_wait(deadline), "\"%s\" instead of \"%s\"", title, want);
+}
+
+START_TEST(titles)
+{
+    struct room room;
+    struct conn cia;
+    char want[ADDRESS_TEXT_MAX + 64];
+    room_open(&room, ANY_PORT, "-H", "0");
+    snprintf(want, sizeof want, "chatd: 2 members, %s", room.server.address);
+    expect_title(room.server.pid, want);
+    pid_t pid = room_join(&room, &cia, "cia");
+    snprintf(want, sizeof want, "chatd: 3 members, %s", room.server.address);
+    expect_title(room.server.pid, want);
+    snprintf(want, sizeof want, "chatd: cia 127.0.0.1:%u", port_of(&cia));
+    expect_title(pid, want);
+    conn_say(&cia, "/nick zoe");
+    snprintf(want, sizeof want, "chatd: zoe 127.0.0.1:%u", port_of(&cia));
+    expect_title(pid, want);
+    conn_close(&cia);
+    room_close(&room);
+}
+END_TEST
+
+/* The process that ps shows as hers is killed: she is told, and so is everybody. */
+START_TEST(kill_is_a_kick)
+{
+    struct room room;
+    struct conn cia;
+    room_open(&room, ANY_PORT, "-H", "0");
+    conn_join(&cia, &room.server, "cia");
+    kill(family_find(room.server.pid, "chatd: cia "), SIGTERM);
+    conn_seek(&cia, "note *");
+    conn_seek_end(&cia);
+    conn_seek(&room.ann, "quit cia kicked");
+    conn_seek(&room.ben, "quit cia kicked");
+    conn_close(&cia);
+    room_close(&room);
+}
+END_TEST
+
+START_TEST(a_report)
+{
+    struct room room;
+    char want[ADDRESS_TEXT_MAX + 64];
+    room_open(&room, ANY_PORT, "-H", "0", "-m", "10");
+    conn_say(&room.ann, "one\n/me two\n/users\n/nonsense");
+    conn_seek(&room.ann, "error unknown-command *");
+    pid_t worker = family_find(room.server.pid, "chatd: ann ");
+    kill(room.server.pid, SIGUSR1);
+    server_says(&room.server, "status: chatd " CHAT_VERSION ", pid ");
+    snprintf(want, sizeof want, ", on %s, for at most 10 clients\n", room.server.address);
+    server_says(&room.server, want);
+    server_says(&room.server, "status: 2 members, 2 workers, 2 logins, 0 faults\n");
+    server_says(&room.server, "status: lines: 4 received: 2 echoed, 1 answered, 1 refused, ");
+    server_says(&room.server, "status: log: ");
+    server_says(&room.server, "status: memory: ");
+    snprintf(want, sizeof want, "status: 127.0.0.1:%u ann: joined, pid %ld, ", port_of(&room.ann),
+        (long)worker);
+    server_says(&room.server, want);
+    snprintf(want, sizeof want, "status: 127.0.0.1:%u ben: joined, ", port_of(&room.ben));
+    server_says(&room.server, want);
+    room_close(&room);
+}
+END_TEST
+
+static void stderr_is_the_journal(void)
+{
+    struct stat st;
+    char text[64];
+    if (fstat(STDERR_FILENO, &st) == -1)
+        _exit(126);
+    snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)st.st_dev,
+        (unsigned long long)st.st_ino);
+    setenv("JOURNAL_STREAM", text, 1);
+}
+
+static void stderr_was_the_journal(void)
+{
+    setenv("JOURNAL_STREAM", "1:1", 1);
+}
+
+/* Levels are for the journal; anybody else would wonder. */
+START_TEST(levels_for_the_journal)
+{
+    struct server server;
+    char log[8192];
+    server_start_as(&server, _i == 0 ? stderr_is_the_journal : stderr_was_the_journal,
+        (const char *const[]){ANY_PORT, NULL});
+    kill(server.pid, SIGTERM);
+    ck_assert_int_eq(server_exit(&server, 5000), 0);
+    server_log(&server, log, sizeof log);
+    for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n"))
+        ck_assert_msg(pattern_match(_i == 0 ? "<*>chatd: *" : "chatd: *", line), "%s", line);
+    server_says(&server, _i == 0 ? "<5>chatd: stopping\n" : "chatd: stopping\n");
+    close(server.log);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {the_pid_file_is_there_when_the_room_is, 2, 20},
+        {a_pid_file_of_others_stays, 1, 20},
+        {a_pid_file_that_cannot_be, OBSTACLES, 20},
+        {a_room_that_nobody_enters_ends, 1, 20},
+        {detached, 1, 30},
+        {detached_in_vain, COUNT_OF(false_starts), 20},
+        {an_unknown_user, 1, 20},
+        {only_root_can_become_another, 1, 20},
+        {the_secret, 1, 20},
+        {the_secret_changes, 1, 40},
+        {no_secret_lets_nobody_in, COUNT_OF(no_secrets), 20},
+        {an_exposed_secret, COUNT_OF(exposed), 20},
+        {a_second_session, 1, 20},
+        {the_mode_of_sockets, 2 * COUNT_OF(modes), 20},
+        {titles, 1, 20},
+        {kill_is_a_kick, 1, 20},
+        {a_report, 1, 20},
+        {levels_for_the_journal, 2, 20},
+        /* Two users of the machine are only to be had by root. */
+        {root_is_given_up, 1, 20},
+        {names_are_login_names, 1, 20},
+        {two_users, COUNT_OF(doors), 20},
+    };
+    const size_t for_root = 3;
+    return tests_run(
+        "operator", tests, geteuid() == 0 ? COUNT_OF(tests) : COUNT_OF(tests) - for_root);
+}
