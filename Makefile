@@ -2,6 +2,7 @@
 #
 #   make                      both programs, in the top directory
 #   make check                every test; the last line is "N passed, N failed"
+#   make chaos                everything goes wrong at once, for CHAOS_SECONDS=15
 #   make run                  build, and talk in a room on this machine
 #   make bench                chatd beside bare relays: bench/README.md; BENCHFLAGS are its options
 #   make install              see the directories below; DESTDIR is put before each
@@ -46,12 +47,13 @@ COMMON_SRCS := $(wildcard protocol.c compat/*.c)
 SERVER_SRCS := $(wildcard server/*.c)
 CLIENT_SRCS := $(wildcard client/*.c)
 TEST_SRCS := $(wildcard tests/test_*.c)
-TEST_LIB_SRCS := $(filter-out $(TEST_SRCS),$(wildcard tests/*.c))
+CHAOS_SRC := tests/chaos.c
+TEST_LIB_SRCS := $(filter-out $(TEST_SRCS) $(CHAOS_SRC),$(wildcard tests/*.c))
 TEST_SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRCS := $(wildcard bench/*.c)
 SRCS = chatd.c chat.c $(COMMON_SRCS) $(SERVER_SRCS) $(CLIENT_SRCS) $(TEST_SRCS) $(TEST_LIB_SRCS) \
-	$(wildcard tests/fuzz/*.c) $(BENCH_SRCS)
+	$(CHAOS_SRC) $(wildcard tests/fuzz/*.c) $(BENCH_SRCS)
 
 PROGRAMS = $(B)chatd $(B)chat
 # Everything but the two mains: the linker takes from a library what a program asks for.
@@ -63,6 +65,7 @@ BENCH_LIB = $(B)bench/libbench.a
 LIBS = $(COMMON) $(SERVER) $(CLIENT) $(TEST_LIB) $(BENCH_LIB)
 
 TESTS = $(TEST_SRCS:%.c=$(B)%)
+CHAOS = $(CHAOS_SRC:%.c=$(B)%)
 REPLAYS = $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=$(B)tests/fuzz/replay_%)
 BENCHES = $(patsubst %,$(B)bench/%,$(filter load floor,$(basename $(notdir $(BENCH_SRCS)))))
 # What scripts are told.
@@ -71,7 +74,7 @@ PROGRAM_PATHS = dir=$$(cd "$(or $(B),.)" && pwd) && export CHATD="$$dir/chatd" C
 all: $(PROGRAMS)
 
 # All that is compiled, and nothing run.
-everything: all $(TESTS) $(REPLAYS) $(BENCHES)
+everything: all $(TESTS) $(CHAOS) $(REPLAYS) $(BENCHES)
 
 $(B)chatd: $(B)chatd.o $(SERVER) $(COMMON)
 	$(LINK) -o $@ $^ $(LDLIBS)
@@ -101,9 +104,9 @@ CHECK_CFLAGS = $(shell pkg-config --cflags check 2>/dev/null)
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || \
 	echo -lcheck -lsubunit -lm -lrt -lpthread)
 
-$(patsubst %.c,$(B)%.o,$(TEST_SRCS) $(TEST_LIB_SRCS)): OUR_CPPFLAGS += $(CHECK_CFLAGS)
+$(patsubst %.c,$(B)%.o,$(TEST_SRCS) $(TEST_LIB_SRCS) $(CHAOS_SRC)): OUR_CPPFLAGS += $(CHECK_CFLAGS)
 
-$(TESTS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
+$(TESTS) $(CHAOS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
 	$(LINK) $(WRAP) -pthread -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
 
 # Calls of these go through functions of its own, which let them fail.
@@ -117,6 +120,10 @@ $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/repl
 
 check: all $(TESTS) $(REPLAYS)
 	@$(PROGRAM_PATHS) && sh tests/run.sh $(TESTS) $(TEST_SCRIPTS) $(REPLAYS)
+
+# Not part of check: see tests/chaos.c for its variables, which may stand on the command line.
+chaos: all $(CHAOS)
+	@$(PROGRAM_PATHS) && $(if $(B),,./)$(CHAOS)
 
 # ---- Speed: bench/README.md ----
 
@@ -222,11 +229,11 @@ distcheck: dist
 	rm -r $(DIST)
 
 clean:
-	rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(REPLAYS) $(FUZZERS) $(BENCHES)
+	rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(REPLAYS) $(FUZZERS) $(BENCHES)
 	rm -f $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
 	rm -rf $(DIST) $(DIST).tar.gz static fuzz
 
 -include $(SRCS:%.c=$(B)%.d)
 
-.PHONY: all bench check clean dist distcheck everything format-check fuzz fuzzers install man-check \
+.PHONY: all bench chaos check clean dist distcheck everything format-check fuzz fuzzers install man-check \
 	run static uninstall

@@ -51,6 +51,23 @@ static void directory_remove(const char *path)
     rmdir(path);
 }
 
+/* What an earlier test has left whose process had the same number: see test_path(). */
+static void files_forget(void)
+{
+    const char *path = getenv("CHATD_TEST_DIR");
+    char own[32];
+    size_t len = (size_t)snprintf(own, sizeof own, "%ld.", (long)getpid());
+    DIR *dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char name[PATH_TEXT_MAX * 2];
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        if (strncmp(entry->d_name, own, len) == 0 && remove(name) == -1)
+            directory_remove(name);
+    }
+    closedir(dir);
+}
+
 /* The tests find the directory in CHATD_TEST_DIR. */
 static void directory_make(char out[PATH_TEXT_MAX])
 {
@@ -78,6 +95,7 @@ int tests_run(const char *name, const struct test *tests, size_t count)
     for (size_t i = 0; i < count; i++) {
         TCase *tcase = tcase_create(tests[i].function->name);
         tcase_set_timeout(tcase, tests[i].seconds * patience());
+        tcase_add_checked_fixture(tcase, files_forget, NULL);
         tcase_add_loop_test(tcase, tests[i].function, 0, tests[i].times);
         suite_add_tcase(suite, tcase);
     }
