@@ -586,8 +586,16 @@ static void one_fault(struct chaos *chaos)
 
 static void fill_up(struct chaos *chaos)
 {
-    for (int i = 0; i < 5 && chaos->lives < chaos->members; i++)
+    for (int i = 0; i < 50 && chaos->lives < chaos->members; i++)
         (void)guest_add(chaos);
+}
+
+static size_t count_here(const struct chaos *chaos)
+{
+    size_t here = 0;
+    for (size_t i = 0; i < chaos->lives; i++)
+        here += chaos->guests[chaos->live[i]].state == HERE;
+    return here;
 }
 
 static void faults_for(struct chaos *chaos, int64_t ms)
@@ -611,12 +619,16 @@ static void kills_for(struct chaos *chaos, int64_t ms)
 {
     int64_t start = clock_ms();
     int64_t end = start + ms;
+    size_t fewest = chaos->members;
     for (int64_t now; (now = clock_ms()) < end;) {
         while (start + (int64_t)chaos->tally.kills * 10 <= now && chaos->lives > WITNESSES)
             worker_signal(chaos, SIGKILL, &chaos->tally.kills);
         fill_up(chaos);
         turn(chaos, 5);
+        size_t here = count_here(chaos);
+        fewest = here < fewest ? here : fewest;
     }
+    printf("at least %zu members were here all the time\n", fewest);
 }
 
 /* ---- The end ----------------------------------------------------------------------------------
@@ -830,7 +842,7 @@ static void chaos_open(struct chaos *chaos, const char *const options[], size_t 
     family_look(&family, chaos->server.pid);
     chaos->children = family.count;
     chaos->fds = process_fds(chaos->server.pid);
-    while (chaos->lives < chaos->members) {
+    while (count_here(chaos) < chaos->members) {
         fill_up(chaos);
         turn(chaos, 10);
     }
