@@ -49,6 +49,7 @@ void hub_free(struct hub *hub)
 {
     if (hub == NULL)
         return;
+    recorder_free(hub); /* looks at the members */
     for (struct member *m = hub->first, *next; m != NULL; m = next) {
         next = m->next;
         outbox_clear(&m->out);
@@ -59,7 +60,6 @@ void hub_free(struct hub *hub)
         free(m->held);
         free(m);
     }
-    recorder_free(hub);
     hub_list_changed(hub);
     seats_free(hub);
     names_free(hub->names);
