@@ -55,30 +55,6 @@ void hub_say_absent(struct hub *hub, const char *name)
     hub_event(hub, "quit", name, "lost", (struct span){NULL, 0}, 0);
 }
 
-bool hub_set_writer(struct hub *hub, int fd, bool sync, uint64_t now)
-{
-    struct recorder *r = &hub->recorder;
-    struct member *w = calloc(1, sizeof(*w));
-
-    if (w == NULL || poller_set(hub->config.poller, fd, POLLIN, w) == -1) {
-        free(w);
-        return false;
-    }
-    w->fd = fd;
-    w->interest = POLLIN;
-    w->id = WRITER_ID;
-    w->reaped = true; /* it is not for the hub to signal or to wait for */
-    w->progress = now;
-    w->out.ahead = true;
-    strcpy(w->peer, "transcript");
-    line_splitter_init(&r->splitter, r->held, sizeof(r->held) - 1);
-    r->writer = w;
-    r->wanted = true;
-    r->sync = sync;
-    r->ready = false;
-    return true;
-}
-
 static void writer_end(struct hub *hub)
 {
     struct recorder *r = &hub->recorder;
@@ -98,6 +74,31 @@ static void writer_end(struct hub *hub)
     free(w);
     r->writer = NULL;
     r->ready = false;
+}
+
+bool hub_set_writer(struct hub *hub, int fd, bool sync, uint64_t now)
+{
+    struct recorder *r = &hub->recorder;
+    struct member *w = calloc(1, sizeof(*w));
+
+    if (w == NULL || poller_set(hub->config.poller, fd, POLLIN, w) == -1) {
+        free(w);
+        return false;
+    }
+    writer_end(hub); /* one whose end was not noticed yet */
+    w->fd = fd;
+    w->interest = POLLIN;
+    w->id = WRITER_ID;
+    w->reaped = true; /* it is not for the hub to signal or to wait for */
+    w->progress = now;
+    w->out.ahead = true;
+    strcpy(w->peer, "transcript");
+    line_splitter_init(&r->splitter, r->held, sizeof(r->held) - 1);
+    r->writer = w;
+    r->wanted = true;
+    r->sync = sync;
+    r->ready = false;
+    return true;
 }
 
 void recorder_free(struct hub *hub)
