@@ -598,7 +598,7 @@ static void flush_all(struct hub *hub)
     if (hub->shown == hub->sent_to || (!hub->urgent && hub->now < hub->flush_at))
         return;
     hub->sent_to = hub->shown;
-    hub->urgent = false;
+    hub->urgent = hub->urgent && hub->shown < log_head(hub->log); /* the writer has it first */
     for (m = hub->first; m != NULL; m = m->next)
         if ((m->out.reads_log || m->out.first != NULL) && !m->blocked)
             member_flush(hub, m);
