@@ -190,8 +190,8 @@ struct recorder {
     bool sync;             /* -s */
     bool ready;            /* the writer has said where it is */
     bool readable;
-    bool behind;         /* the disk is too slow: the room does not wait for it */
-    bool failing;        /* the disk takes nothing */
+    bool behind;          /* the disk is too slow: the room does not wait for it */
+    bool failing;         /* the disk takes nothing */
     uint64_t kept;        /* the log is in the file up to here, or will never be */
     uint64_t filed;       /* the file accounts for the log up to here */
     uint64_t filed_count; /* how many events those are */

@@ -796,8 +796,8 @@ START_TEST(a_disk_that_hangs)
     for (int i = 0; i < 60; i++)
         writer_says(writer, WRITER_KEPT);
     for (int i = 0; i < 60; i++)
-        ensure(puppet_line(ann) != NULL && ann->event.verb == VERB_MSG, "line %d: %s", i,
-            ann->text);
+        ensure(
+            puppet_line(ann) != NULL && ann->event.verb == VERB_MSG, "line %d: %s", i, ann->text);
     close(writer);
     stage_close(&stage);
 }
