@@ -47,6 +47,9 @@
 #define STOP_US 2000000u
 /* The service manager is not told more often how many are here. */
 #define STATUS_US 1000000u
+/* Of all addresses in a line, and of the room in one. */
+#define WHERE_MAX 256
+#define ROOM_TEXT_MAX (WHERE_MAX + 40)
 /* Descriptors that are nobody's: the standard three, the poller, files, a start under way. */
 #define DESCRIPTORS_SPARE 14
 #define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 2)
@@ -77,10 +80,10 @@ struct parent {
     char secret[SECRET_SIZE];
     struct accounts accounts; /* with -a */
     struct proctitle title;
-    char where[256];  /* the addresses */
-    size_t titled;    /* members that the title tells of */
-    size_t told;      /* that the service manager was told of */
-    uint64_t told_at; /* when */
+    char where[WHERE_MAX]; /* the addresses */
+    size_t titled;         /* members that the title tells of */
+    size_t told;           /* that the service manager was told of */
+    uint64_t told_at;      /* when */
     uint64_t started;
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
@@ -450,6 +453,7 @@ static void hand_over(struct parent *p, uint64_t now)
     }
     /* Still here: the descriptors are this program's alone again. */
     p->upgrade.agreed = false;
+    p->told = SIZE_MAX;
     c.keep_fds = false;
     c.len = 0;
     c.bad = false;
@@ -535,21 +539,29 @@ static int timeout_of_emptiness(struct parent *p, uint64_t now)
     return milliseconds_until(p->empty_since + p->options.empty_us, now);
 }
 
-/* How many are here, for ps(1) and, not so often, for the service manager. */
+/* "12 members, *:65432": room for that is in out. */
+static const char *describe_room(const struct parent *p, size_t members, char out[ROOM_TEXT_MAX])
+{
+    snprintf(out, ROOM_TEXT_MAX, "%zu member%s, %s", members, members == 1 ? "" : "s", p->where);
+    return out;
+}
+
+/* For ps(1): no more than a write to memory. */
 static void show_title(struct parent *p, size_t members)
 {
-    char title[64 + sizeof(p->where)];
-    int len = snprintf(title, sizeof(title), "chatd: %zu member%s, %s", members,
-        members == 1 ? "" : "s", p->where);
+    char text[ROOM_TEXT_MAX];
+    char title[ROOM_TEXT_MAX + 8];
+    int len = snprintf(title, sizeof(title), "chatd: %s", describe_room(p, members, text));
 
     proctitle_set(&p->title, title, (size_t)len);
     p->titled = members;
 }
 
-/* Keeps both up to date; in how many milliseconds again. */
+/* Keeps title and service manager up to date; in how many milliseconds again. */
 static int show_members(struct parent *p, uint64_t now)
 {
     size_t members = hub_members(p->hub);
+    char text[ROOM_TEXT_MAX];
 
     if (members != p->titled)
         show_title(p, members);
@@ -559,7 +571,7 @@ static int show_members(struct parent *p, uint64_t now)
         return milliseconds_until(p->told_at + STATUS_US, now);
     p->told = members;
     p->told_at = now;
-    manager_say(&p->manager, "STATUS=%zu member%s, %s", members, members == 1 ? "" : "s", p->where);
+    manager_say(&p->manager, "STATUS=%s", describe_room(p, members, text));
     return -1;
 }
 
@@ -759,8 +771,8 @@ static int take_over(struct parent *p, struct codec *c)
     free(c->buf);
     got_chld = 1; /* whoever died meanwhile */
     report(&p->report, LOG_NOTICE,
-        "this is chatd " CHAT_VERSION " now, with %zu members, after %.1f ms", hub_members(p->hub),
-        (double)(clock_us() - since) / 1000);
+        "this is chatd " CHAT_VERSION " now, with %zu member%s, after %.1f ms", hub_members(p->hub),
+        hub_members(p->hub) == 1 ? "" : "s", (double)(clock_us() - since) / 1000);
     return 0;
 }
 
@@ -798,9 +810,12 @@ static int detach(struct parent *p, bool already)
 /* From here on people come in. */
 static void be_ready(struct parent *p, bool again)
 {
+    char text[ROOM_TEXT_MAX];
+
     listeners_describe(&p->listeners, p->where, sizeof(p->where));
-    show_title(p, hub_members(p->hub));
-    manager_say(&p->manager, "READY=1\nSTATUS=%zu members, %s", p->titled, p->where);
+    p->told = hub_members(p->hub);
+    show_title(p, p->told);
+    manager_say(&p->manager, "READY=1\nSTATUS=%s", describe_room(p, p->told, text));
     if (again)
         return;
     p->started = clock_us();
