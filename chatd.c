@@ -36,7 +36,7 @@
 #define WORKER_NAME "chatd: worker"
 /* So is the transcript's writer; see start_writer(). */
 #define WRITER_NAME "chatd: writer"
-/* One that has died is replaced, but not more often than this. */
+/* One that has died is replaced at once, but not more often than this. */
 #define WRITER_RETRY_US 1000000u
 /* Room in a worker's arguments for the title that ps(1) shows. */
 #define TITLE_ROOM 160
@@ -71,10 +71,11 @@ struct parent {
     struct listeners listeners;
     struct hub *hub;
     struct upgrade upgrade;
-    pid_t writer;        /* the transcript's; -1: it has died, 0: there is none */
-    uint64_t writer_at;  /* when it is started again; 0: it runs, or there is none */
-    bool writer_missing; /* that was tried in vain */
-    size_t capacity;     /* workers that there is room for */
+    uint64_t writer_begun; /* when it was started last */
+    pid_t writer;          /* the transcript's; -1: it has died, 0: there is none */
+    uint64_t writer_at;    /* when it is started again; 0: it runs, or there is none */
+    bool writer_missing;   /* that was tried in vain */
+    size_t capacity;       /* workers that there is room for */
     char self[4096];
     const char *self_path;
     char secret[SECRET_SIZE];
@@ -295,6 +296,7 @@ static bool start_writer(struct parent *p, int file, uint64_t now)
     char *argv[] = {name, p->options.transcript, sync, room, NULL};
     int pair[2];
 
+    p->writer_begun = now;
     if (!p->options.sync)
         sync[1] = '-';
     memset(room, '-', TITLE_ROOM);
@@ -326,7 +328,7 @@ static void restart_writer(struct parent *p, uint64_t now)
         close(file);
 }
 
-static void reap(struct parent *p, uint64_t now)
+static void reap(struct parent *p)
 {
     int status;
     pid_t pid;
@@ -337,7 +339,7 @@ static void reap(struct parent *p, uint64_t now)
         (void)upgrade_reaped(&p->upgrade, pid, status, &p->report);
         if (pid == p->writer) {
             p->writer = -1;
-            p->writer_at = now + WRITER_RETRY_US;
+            p->writer_at = p->writer_begun + WRITER_RETRY_US;
         }
     }
 }
@@ -466,7 +468,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
 {
     if (got_chld) {
         got_chld = 0;
-        reap(p, now);
+        reap(p);
     }
     if (got_usr1) {
         got_usr1 = 0;
@@ -593,7 +595,7 @@ static int run(struct parent *p, const sigset_t *waiting)
         timeout = earlier(timeout, show_members(p, now));
         timeout = earlier(timeout, upgrade_turn(&p->upgrade, now));
         if (p->writer_at != 0)
-            timeout = earlier(timeout, 1000);
+            timeout = earlier(timeout, milliseconds_until(p->writer_at, now));
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
         now = clock_us();
         for (int i = 0; i < n; i++)

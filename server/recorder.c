@@ -76,6 +76,15 @@ static void writer_end(struct hub *hub)
     r->ready = false;
 }
 
+/* It has died, or hung up. */
+static void writer_lose(struct hub *hub)
+{
+    if (hub->recorder.writer == NULL)
+        return;
+    report(hub->config.report, LOG_WARNING, "the transcript's writer has ended");
+    writer_end(hub);
+}
+
 bool hub_set_writer(struct hub *hub, int fd, bool sync, uint64_t now)
 {
     struct recorder *r = &hub->recorder;
@@ -85,7 +94,7 @@ bool hub_set_writer(struct hub *hub, int fd, bool sync, uint64_t now)
         free(w);
         return false;
     }
-    writer_end(hub); /* one whose end was not noticed yet */
+    writer_lose(hub); /* one whose end was not noticed yet */
     w->fd = fd;
     w->interest = POLLIN;
     w->id = WRITER_ID;
@@ -320,8 +329,7 @@ static void writer_read(struct hub *hub)
     if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (n <= 0) {
-        report(hub->config.report, LOG_WARNING, "the transcript's writer has ended");
-        writer_end(hub);
+        writer_lose(hub);
         return;
     }
     while (line_next(&r->splitter, &at, buf + n, &line) == LINE_READY)
