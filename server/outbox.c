@@ -83,7 +83,20 @@ void item_free(struct item *item)
 /* What an item costs its member's cap: a shared list is charged as if it were a page. */
 static size_t item_cost(const struct item *item)
 {
-    return sizeof(*item) + (item->kind == ITEM_BYTES ? item->len : 4096);
+    size_t cost = sizeof(*item);
+
+    switch (item->kind) {
+    case ITEM_BYTES:
+        cost += item->len;
+        break;
+    case ITEM_BLOB:
+        cost += 4096;
+        break;
+    case ITEM_GAP:
+        cost += GAP_TEXT_MAX; /* its length changes when it is written */
+        break;
+    }
+    return cost;
 }
 
 void outbox_remove(struct outbox *out, struct item *before)
