@@ -126,9 +126,8 @@ void login_take_over(struct hub *hub, struct member *taker, struct member *old)
         hub_list_changed(hub);
     }
     taker->joined_stamp = old->joined_stamp;
-    /* Gaps count one's own lines by this number. */
-    taker->id = old->id;
-    old->id = 0;
+    /* Its lines so far are answered by `resumed`: no gap counts them as the taker's, and the disk's
+     * refusal of one of them is not for him; so he keeps a number of his own. */
     old->seat = NULL;
 }
 
