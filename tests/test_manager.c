@@ -1,0 +1,366 @@
+/*
+ * What a service manager hands to the server and hears from it, in every form that it comes in;
+ * tests/systemd.sh does it with a real one.
+ */
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* ---- Sockets that are handed over ---- */
+
+/* In the server's process before it is the server, with every descriptor but 0, 1, 2 closed. */
+
+static void hand_over(int count)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%d", count);
+    setenv("LISTEN_FDS", text, 1);
+    snprintf(text, sizeof text, "%ld", (long)getpid());
+    setenv("LISTEN_PID", text, 1);
+    setenv("LISTEN_FDNAMES", "one:two", 1);
+}
+
+/* TEST_SOCKET names what is listened on; "two" is put behind it for the second. */
+static void socket_listen(const char *behind)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    char path[PATH_TEXT_MAX];
+    snprintf(path, sizeof path, "%s%s", getenv("TEST_SOCKET"), behind);
+    memcpy(sun.sun_path, path, strnlen(path, sizeof sun.sun_path - 1));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&sun, sizeof sun) == -1 || listen(fd, 5) == -1)
+        _exit(126);
+}
+
+static void hand_over_two(void)
+{
+    socket_listen("");
+    socket_listen("two");
+    hand_over(2);
+}
+
+/* Whoever started us forgot to take the environment of his own start away. */
+static void hand_over_to_another(void)
+{
+    socket_listen("");
+    hand_over(1);
+    setenv("LISTEN_PID", "1", 1);
+}
+
+static void hand_over_nonsense(void)
+{
+    hand_over(1);
+    setenv("LISTEN_FDS", "one", 1);
+}
+
+static void hand_over_a_file(void)
+{
+    if (open("/dev/zero", O_RDONLY) == -1)
+        _exit(126);
+    hand_over(1);
+}
+
+static void hand_over_datagrams(void)
+{
+    if (socket(AF_UNIX, SOCK_DGRAM, 0) == -1)
+        _exit(126);
+    hand_over(1);
+}
+
+/* Fewer than was said. */
+static void hand_over_nothing(void)
+{
+    hand_over(1);
+}
+
+static void handed_path(char out[PATH_TEXT_MAX])
+{
+    test_path(out, "one");
+    setenv("TEST_SOCKET", out, 1);
+}
+
+static int times_said(const struct server *server, const char *words)
+{
+    char log[65536];
+    int count = 0;
+    server_log(server, log, sizeof log);
+    for (const char *at = log; (at = strstr(at, words)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void expect_welcome(const char *address, const char *name)
+{
+    struct conn conn;
+    char want[NAME_LEN_MAX + 8];
+    conn_open_to(&conn, address);
+    conn_say(&conn, "%s", name);
+    snprintf(want, sizeof want, "you %s", name);
+    conn_seek(&conn, want);
+    conn_close(&conn);
+}
+
+/* In place of the default, and beside -l; the files are not the server's to remove. */
+START_TEST(sockets_are_taken)
+{
+    struct server server;
+    char one[PATH_TEXT_MAX];
+    char two[PATH_TEXT_MAX + 4];
+    char own[PATH_TEXT_MAX];
+    handed_path(one);
+    snprintf(two, sizeof two, "%stwo", one);
+    test_path(own, "own");
+    server_start_as(
+        &server, hand_over_two, (const char *const[]){_i == 0 ? NULL : "-l", own, NULL});
+    ck_assert_str_eq(server.address, one);
+    ck_assert_int_eq(times_said(&server, "listening on "), _i == 0 ? 2 : 3);
+    expect_welcome(one, "ann");
+    expect_welcome(two, "ben");
+    if (_i == 1)
+        expect_welcome(own, "cia");
+    server_stop(&server);
+    ck_assert_int_eq(unlink(one), 0);
+    ck_assert_int_eq(unlink(two), 0);
+    ck_assert_int_eq(unlink(own), -1);
+}
+END_TEST
+
+static const struct {
+    void (*in_child)(void);
+    int status; /* 0: it is as if nothing had been handed over */
+} mistakes[] = {
+    {hand_over_to_another, 0},
+    {hand_over_nonsense, 0},
+    {hand_over_a_file, EX_UNAVAILABLE},
+    {hand_over_datagrams, EX_UNAVAILABLE},
+    {hand_over_nothing, EX_UNAVAILABLE},
+};
+
+START_TEST(no_sockets_for_us)
+{
+    struct server server;
+    char one[PATH_TEXT_MAX];
+    handed_path(one);
+    server_spawn(&server, mistakes[_i].in_child, (const char *const[]){ANY_PORT, "-x", "60", NULL});
+    if (mistakes[_i].status != 0) {
+        ck_assert_int_eq(server_exit(&server, 5000), mistakes[_i].status);
+        close(server.log);
+        return;
+    }
+    server_listens(&server, 0, server.address);
+    ck_assert_int_eq(times_said(&server, "listening on "), 1);
+    ck_assert_int_eq(process_fds(server.pid), 5); /* 0, 1, 2, the poller, the listener */
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- What is told ---- */
+
+/* A socket that hears it, at a path or in the abstract namespace. */
+static int ear_open(bool abstract)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    char path[PATH_TEXT_MAX];
+    char name[PATH_TEXT_MAX + 1];
+    test_path(path, "notify");
+    snprintf(name, sizeof name, "%s%s", abstract ? "@" : "", path);
+    ck_assert_uint_lt(strlen(name), sizeof sun.sun_path);
+    memcpy(sun.sun_path, name, strlen(name));
+    if (abstract)
+        sun.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sun, len), 0);
+    setenv("NOTIFY_SOCKET", name, 1);
+    return fd;
+}
+
+/* The next message must match. */
+static void ear_expect(int fd, const char *pattern)
+{
+    char text[1024];
+    struct pollfd ready = {fd, POLLIN, 0};
+    ck_assert_msg(
+        poll(&ready, 1, (int)(deadline_in(5000) - clock_ms())) == 1, "no \"%s\"", pattern);
+    ssize_t n = recv(fd, text, sizeof text - 1, 0);
+    ck_assert_int_gt(n, 0);
+    text[n] = '\0';
+    ck_assert_msg(pattern_match(pattern, text), "\"%s\" instead of \"%s\"", text, pattern);
+}
+
+START_TEST(a_manager_is_told)
+{
+    struct server server;
+    struct conn ann;
+    int fd = ear_open(_i == 1);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, NULL});
+    ear_expect(fd, "READY=1\nSTATUS=0 members, 127.0.0.1:*");
+    server_listens(&server, 0, server.address);
+    conn_join(&ann, &server, "ann");
+    ear_expect(fd, "STATUS=1 member, 127.0.0.1:*");
+    conn_close(&ann);
+    ear_expect(fd, "STATUS=0 members, 127.0.0.1:*");
+    kill(server.pid, SIGHUP);
+    ear_expect(fd, "RELOADING=1\nMONOTONIC_USEC=*");
+    ear_expect(fd, "READY=1");
+    server_stop(&server);
+    ear_expect(fd, "STOPPING=1\nSTATUS=stopping");
+    char rest;
+    ck_assert_int_eq(recv(fd, &rest, 1, MSG_DONTWAIT), -1);
+    close(fd);
+}
+END_TEST
+
+/* A room that comes and goes all the time tells it once a second, and in the end what is true. */
+START_TEST(a_manager_is_not_told_too_often)
+{
+    struct server server;
+    int fd = ear_open(false);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, NULL});
+    ear_expect(fd, "READY=1\n*");
+    server_listens(&server, 0, server.address);
+    int64_t start = clock_ms();
+    for (int i = 0; i < 50; i++) {
+        struct conn conn;
+        conn_join(&conn, &server, "ann");
+        conn_say(&conn, "/quit");
+        conn_seek_end(&conn);
+        conn_close(&conn);
+    }
+    int64_t took = clock_ms() - start;
+    server_stop(&server);
+    int count = 0;
+    for (char text[1024]; recv(fd, text, sizeof text, MSG_DONTWAIT) > 0;)
+        count++;
+    ck_assert_int_le(count, took / 1000 + 3);
+    close(fd);
+}
+END_TEST
+
+/* One that does not read, or is not there at all, is not waited for. */
+START_TEST(a_deaf_manager)
+{
+    struct room room;
+    int fd = ear_open(false);
+    if (_i == 1)
+        close(fd);
+    room_open(&room, ANY_PORT);
+    for (int i = 0; i < 1000; i++) {
+        kill(room.server.pid, SIGHUP);
+        if (i % 100 == 0)
+            room_exchange(&room);
+    }
+    room_close(&room);
+    if (_i == 0)
+        close(fd);
+}
+END_TEST
+
+/* ---- The log, and who would fill it ---- */
+
+/* A stranger who comes again and again, refused or without a name, is told of some of the time. */
+START_TEST(the_log_is_not_a_strangers)
+{
+    enum { VISITS = 300 };
+    struct room room;
+    const char *words = _i == 0 ? ": refused: " : ": nobody left ";
+    room_open(&room, ANY_PORT, "-m", _i == 0 ? "2" : "50");
+    int64_t start = clock_ms();
+    for (int i = 0; i < VISITS; i++) {
+        struct conn conn;
+        conn_open(&conn, &room.server);
+        conn_finish(&conn);
+        conn_seek_end(&conn);
+        conn_close(&conn);
+    }
+    int most = (int)((clock_ms() - start) / 1000 + 2) * 10;
+    int said = times_said(&room.server, words);
+    ck_assert_int_ge(said, 10);
+    ck_assert_int_le(said, most);
+    room_check(&room);
+    room_close(&room);
+}
+END_TEST
+
+/* Who has a name is told of each time. */
+START_TEST(the_log_tells_who)
+{
+    enum { VISITS = 50 };
+    struct room room;
+    room_open(&room, ANY_PORT, "-H", "0");
+    for (int i = 0; i < VISITS; i++) {
+        struct conn conn;
+        conn_join(&conn, &room.server, "cia");
+        conn_say(&conn, "/nick zoe\n/quit");
+        conn_seek_end(&conn);
+        conn_close(&conn);
+    }
+    ck_assert_int_eq(times_said(&room.server, ": cia joined (pid "), VISITS);
+    ck_assert_int_eq(times_said(&room.server, ": zoe left (pid "), VISITS);
+    ck_assert_int_ge(times_said(&room.server, ": cia is now zoe (pid "), 10);
+    room_close(&room);
+}
+END_TEST
+
+/* ---- The report: who is behind ---- */
+
+START_TEST(who_is_behind_is_told)
+{
+    struct room room;
+    struct conn deaf;
+    char log[65536];
+    char want[128];
+    unsigned long long events;
+    unsigned long long bytes;
+    room_open(&room, ANY_PORT, "-H", "0");
+    pid_t worker = room_join(&room, &deaf, "deaf");
+    kill(worker, SIGSTOP);
+    for (int i = 0; i < 500; i++) {
+        conn_say(&room.ann, "%01000d", i);
+        conn_seek(&room.ann, "msg ann *");
+        conn_seek(&room.ben, "msg ann *");
+    }
+    kill(room.server.pid, SIGUSR1);
+    snprintf(want, sizeof want, " deaf: joined, pid %ld, ", (long)worker);
+    server_says(&room.server, want);
+    server_log(&room.server, log, sizeof log);
+    const char *behind = strstr(strstr(log, want), " s here, ");
+    ck_assert_ptr_nonnull(behind);
+    ck_assert_int_eq(
+        sscanf(behind, " s here, %llu events (%llu bytes) behind", &events, &bytes), 2);
+    ck_assert_uint_gt(events, 0);
+    ck_assert_uint_ge(bytes, 1000 * events);
+    ck_assert_ptr_nonnull(strstr(log, " s here, 0 events (0 bytes) behind, 0 bytes queued"));
+    kill(worker, SIGCONT);
+    conn_seek(&deaf, "msg ann *499");
+    conn_close(&deaf);
+    room_close(&room);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {sockets_are_taken, 2, 20},
+        {no_sockets_for_us, COUNT_OF(mistakes), 20},
+        {a_manager_is_told, 2, 30},
+        {a_manager_is_not_told_too_often, 1, 30},
+        {a_deaf_manager, 2, 30},
+        {the_log_is_not_a_strangers, 2, 40},
+        {the_log_tells_who, 1, 30},
+        {who_is_behind_is_told, 1, 40},
+    };
+    return tests_run("manager", tests, COUNT_OF(tests));
+}
