@@ -147,7 +147,10 @@ static void expect_address(
 {
     static const char *const nothings[] = {"", "   ", "\t", "\xe3\x80\x80", "\r"};
     struct conn witness;
-    conn_join(&witness, server, "witness");
+    char name[16];
+    /* One for each address: the one before may not have left yet. */
+    snprintf(name, sizeof name, "witness-%c", host[0]);
+    conn_join(&witness, server, name);
     for (size_t i = 0; i < COUNT_OF(nothings); i++) {
         struct conn conn;
         conn_open_to(&conn, address);

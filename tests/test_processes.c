@@ -449,6 +449,7 @@ static void await_listener(const char *path)
     int64_t deadline = deadline_in(5000);
     while (!conn_try(&conn, path))
         ck_assert_msg(deadline_wait(deadline), "nobody listens");
+    conn_finish(&conn);
     conn_close(&conn);
 }
 
