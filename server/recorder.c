@@ -149,21 +149,19 @@ static struct member *author_of(const struct hub *hub, uint32_t id)
     return NULL;
 }
 
-/* The answer in the place where the echo would have been. */
-static void refuse_line(struct hub *hub, const struct log_removed *line)
+/* Puts the answer, which is used up, in the place where the echo would have been. */
+static void refuse_line(struct hub *hub, const struct log_removed *line, struct item *error)
 {
     struct member *m = author_of(hub, line->author);
     struct item *before = NULL;
     struct item *next;
-    struct item *error;
 
     hub->counters.echoed--;
     hub->counters.refused++;
-    if (m == NULL || m->deaf)
+    if (m == NULL || m->deaf) {
+        item_free(error);
         return;
-    error = item_say(hub, "error not-recorded the disk does not take it; nobody has got it");
-    if (error == NULL)
-        return;
+    }
     next = m->out.first;
     if (!m->posting) {
         while (next != NULL && next->due <= line->start)
@@ -198,18 +196,57 @@ static void outbox_move_up(struct outbox *out, const struct removal *r)
     }
 }
 
-/* Takes back what was said in [from, to), and answers it. Returns where to is now. */
-static uint64_t take_back(struct hub *hub, uint64_t from, uint64_t to)
+static void errors_free(struct item *errors)
 {
-    struct removal r;
+    while (errors != NULL) {
+        struct item *next = errors->next;
 
-    r.count = log_remove(hub->log, from, to, is_said, &r.lines);
-    if (r.count == SIZE_MAX) {
-        report(hub->config.report, LOG_ERR, "no memory to take back what was not recorded");
-        return to;
+        item_free(errors);
+        errors = next;
     }
-    for (size_t i = 0; i < r.count; i++)
-        refuse_line(hub, &r.lines[i]);
+}
+
+/* So many answers, as a chain; NULL without memory for all of them. */
+static struct item *errors_new(struct hub *hub, uint64_t count)
+{
+    struct item *errors = NULL;
+
+    for (uint64_t i = 0; i < count; i++) {
+        struct item *error =
+            item_say(hub, "error not-recorded the disk does not take it; nobody has got it");
+
+        if (error == NULL) {
+            errors_free(errors);
+            return NULL;
+        }
+        error->next = errors;
+        errors = error;
+    }
+    return errors;
+}
+
+/*
+ * Takes back what was said in [from, *to), and answers it; *to is then where that is now. False
+ * without memory; then nothing has changed.
+ */
+static bool take_back(struct hub *hub, uint64_t from, uint64_t *to)
+{
+    struct item *errors = errors_new(hub, log_count(hub->log, *to) - log_count(hub->log, from));
+    struct removal r = {.count = SIZE_MAX};
+
+    if (errors != NULL)
+        r.count = log_remove(hub->log, from, *to, is_said, &r.lines);
+    if (r.count == SIZE_MAX) {
+        errors_free(errors);
+        return false;
+    }
+    for (size_t i = 0; i < r.count; i++) {
+        struct item *error = errors;
+
+        errors = error->next;
+        refuse_line(hub, &r.lines[i], error);
+    }
+    errors_free(errors);
     /* What stood behind such a line may now be due where everybody has long been. */
     for (struct member *m = hub->first; m != NULL; m = m->next) {
         outbox_move_up(&m->out, &r);
@@ -217,9 +254,9 @@ static uint64_t take_back(struct hub *hub, uint64_t from, uint64_t to)
     }
     if (hub->recorder.writer != NULL)
         outbox_move_up(&hub->recorder.writer->out, &r);
-    to = moved_up(&r, to);
+    *to = moved_up(&r, *to);
     free(r.lines);
-    return to;
+    return true;
 }
 
 /* ---- What the writer says
@@ -276,14 +313,19 @@ static void writer_begins(struct hub *hub, uint64_t stamp)
         file_to(hub, from);
 }
 
-/* The disk takes nothing from here on: with -s what is said is taken back. */
+/*
+ * The disk takes nothing from here on: with -s what is said is taken back. Without memory for that
+ * the writer goes: each turn tries it again, until the next writer may do better with these lines.
+ */
 static void give_up_to(struct hub *hub, uint64_t pos)
 {
     struct recorder *r = &hub->recorder;
 
     r->failing = true;
-    if (r->sync && pos > r->kept)
-        pos = take_back(hub, r->kept, pos);
+    if (r->sync && pos > r->kept && !take_back(hub, r->kept, &pos)) {
+        writer_end(hub);
+        return;
+    }
     if (pos > r->kept)
         r->kept = pos;
 }
@@ -326,13 +368,13 @@ static void writer_read(struct hub *hub)
     const char *at = buf;
 
     r->readable = false;
-    if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return;
+    if (n == -1 && errno != ECONNRESET)
+        return; /* nothing, or no memory, now */
     if (n <= 0) {
         writer_lose(hub);
         return;
     }
-    while (line_next(&r->splitter, &at, buf + n, &line) == LINE_READY)
+    while (r->writer != NULL && line_next(&r->splitter, &at, buf + n, &line) == LINE_READY)
         writer_line(hub, line.at, line.len);
 }
 
