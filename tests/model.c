@@ -2,11 +2,14 @@
 #include "model.h"
 #include "puppets.h"
 #include "server/log.h"
+#include "server/transcript.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define PEOPLE 9
 #define EVENTS_MAX 60000
@@ -86,6 +89,23 @@ struct person {
     struct names_set list; /* that is being read */
 };
 
+/* The transcript's writer, which is no process here, and its file: the stamps of its events. */
+struct scribe {
+    bool wanted;
+    bool sync;
+    int fd;              /* -1: it has died */
+    char bytes[1 << 20]; /* what it was handed and has not answered */
+    size_t len;
+    uint64_t file[EVENTS_MAX];
+    size_t count;
+    size_t count_begun; /* when it began */
+    uint64_t told;
+    unsigned long lost;   /* events that the file did not take */
+    unsigned long untold; /* events in the file of which its death left the hub in doubt */
+    unsigned long missed; /* those that the hub has counted itself, in `gap` lines */
+};
+
+static struct scribe scribe;
 static struct stage stage; /* these are too large for a stack */
 static struct book book;
 static struct person people[PEOPLE];
@@ -440,10 +460,10 @@ static void told_error(struct person *who)
     static const char *const codes[][2] = {
         [SAID_NICK] = {"usage", "not-allowed"},
         [SAID_PRIV] = {"no-such-user", "busy"},
-        [SAID_ME] = {"not-allowed", ""},
+        [SAID_ME] = {"not-allowed", "not-recorded"},
         [SAID_WRONG] = {"unknown-command", "usage"},
         [SAID_LONG] = {"too-long", ""},
-        [SAID_TEXT] = {"", ""},
+        [SAID_TEXT] = {"not-recorded", ""},
         [SAID_USERS] = {"", ""},
         [SAID_HELP] = {"", ""},
     };
@@ -670,7 +690,7 @@ static void come_back(struct person *who)
     turned_away(who);
     who->resumes = true;
     who->list.count = 0;
-    who->at = book_after(stamp);
+    who->at = who->posts ? NOWHERE : book_after(stamp);
     free(who->out);
     who->out = NULL;
     who->given = who->len = 0;
@@ -686,6 +706,183 @@ static void say_again(struct person *who)
     seen.again += who->said_count;
     for (size_t i = 0; i < who->said_count; i++)
         put_said(who, &who->said[i]);
+}
+
+/* ---- The transcript ---- */
+
+static void scribe_file(const char *at, const char *end)
+{
+    while (at < end) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        struct event event;
+
+        ensure(lf != NULL && event_parse(&event, at, (size_t)(lf - at)), "in the file: %.60s", at);
+        if (event.verb == VERB_GAP) {
+            scribe.missed += event.count;
+        } else {
+            ensure(verb_is_room(event.verb) && scribe.count < EVENTS_MAX, "in the file: %.60s", at);
+            ensure(scribe.count == 0 || scribe.file[scribe.count - 1] < event.stamp,
+                "again, or too late in the file: %.60s", at);
+            scribe.file[scribe.count++] = event.stamp;
+        }
+        at = lf + 1;
+    }
+}
+
+/* Counts the events, and notes the stamp of the last. */
+static unsigned long scribe_count(const char *at, const char *end)
+{
+    unsigned long count = 0;
+    uint64_t stamp;
+
+    for (; at < end; at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1)
+        if (strncmp(at + STAMP_LEN, " gap ", 5) != 0 && stamp_parse(at, STAMP_LEN, &stamp)) {
+            scribe.told = stamp;
+            count++;
+        }
+    return count;
+}
+
+static void scribe_read(void)
+{
+    ssize_t n;
+
+    while (scribe.fd != -1 && (n = recv(scribe.fd, scribe.bytes + scribe.len,
+                                   sizeof scribe.bytes - scribe.len, 0)) > 0)
+        scribe.len += (size_t)n;
+}
+
+/* Dies; what it was handed may be in the file, though nobody was told. */
+static void scribe_die(void)
+{
+    const char *end = scribe.bytes + scribe.len;
+
+    while (end > scribe.bytes && end[-1] != '\n')
+        end--;
+    if (scribe.fd != -1 && chance(2) == 0) {
+        scribe.untold += scribe_count(scribe.bytes, end);
+        scribe_file(scribe.bytes, end);
+    }
+    if (scribe.fd != -1)
+        close(scribe.fd);
+    scribe.fd = -1;
+    scribe.len = 0;
+}
+
+static void scribe_tell(const char *word)
+{
+    char text[80];
+    char stamp[STAMP_LEN];
+
+    stamp_format(stamp, scribe.told);
+    snprintf(text, sizeof text, "%s%.*s\n", word, STAMP_LEN, stamp);
+    if (send(scribe.fd, text, strlen(text), MSG_NOSIGNAL) == -1) {
+        /* The hub has given it up, and may not have heard its last words either. */
+        scribe.untold += scribe.count - scribe.count_begun;
+        scribe_die();
+    }
+}
+
+/* Takes the whole lines that it has: the disk takes them, or does not. */
+static void scribe_answer(bool takes)
+{
+    const char *end = scribe.bytes + scribe.len;
+
+    while (end > scribe.bytes && end[-1] != '\n')
+        end--;
+    if (end == scribe.bytes || scribe.fd == -1)
+        return;
+    if (takes)
+        scribe_file(scribe.bytes, end);
+    unsigned long count = scribe_count(scribe.bytes, end);
+    scribe.lost += takes ? 0 : count;
+    scribe.len -= (size_t)(end - scribe.bytes);
+    memmove(scribe.bytes, end, scribe.len);
+    scribe_tell(takes ? WRITER_KEPT : WRITER_LOST);
+}
+
+static void scribe_come(void)
+{
+    scribe.fd = writer_add(&stage, scribe.sync);
+    if (scribe.fd == -1)
+        return;
+    scribe.count_begun = scribe.count;
+    scribe.told = scribe.count == 0 ? 0 : scribe.file[scribe.count - 1];
+    scribe_tell(WRITER_KEPT);
+}
+
+static bool scribe_has(uint64_t stamp)
+{
+    size_t low = 0;
+    size_t high = scribe.count;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (scribe.file[mid] < stamp)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < scribe.count && scribe.file[low] == stamp;
+}
+
+static void scribe_act(void)
+{
+    if (!scribe.wanted)
+        return;
+    if (chance(3) == 0)
+        scribe_read();
+    if (scribe.fd == -1) {
+        if (chance(20) == 0)
+            scribe_come();
+        else if (chance(40) == 0)
+            hub_miss_writer(stage.hub);
+        stage.poked = true;
+        return;
+    }
+    if (chance(3) == 0)
+        scribe_answer(chance(30) != 0);
+    if (chance(400) == 0)
+        scribe_die();
+}
+
+static void scribe_calm_down(void)
+{
+    if (!scribe.wanted)
+        return;
+    if (scribe.fd == -1)
+        scribe_come();
+    for (int i = 0; i < 3; i++) {
+        stage_settle(&stage);
+        scribe_read();
+        scribe_answer(true);
+    }
+}
+
+/* With -s nobody has been told what somebody said before it was in the file. */
+static void scribe_judge(void)
+{
+    for (size_t i = 0; scribe.sync && i < book.count; i++)
+        ensure(!verb_is_message(book.events[i].verb) || scribe_has(book.events[i].stamp),
+            "nobody has written %s", book.events[i].line);
+}
+
+/* In the end the file has everything but what it says it lacks. */
+static void scribe_judge_all(void)
+{
+    size_t missing = 0;
+
+    if (!scribe.wanted)
+        return;
+    for (size_t i = 0; i < book.count; i++)
+        missing += !scribe_has(book.events[i].stamp);
+    /* What was in the file before its death may have been refused for want of a writer since. */
+    ensure(scribe.count + missing >= book.count &&
+               scribe.count + missing - book.count <= scribe.untold,
+        "the file has events that nobody was told");
+    ensure(missing <= scribe.lost + scribe.missed, "%zu are missing, %lu were lost, %lu in gaps",
+        missing, scribe.lost, scribe.missed);
 }
 
 /* ---- Every worker's duties ---- */
@@ -816,6 +1013,7 @@ static void judge(void)
     stage_wait(&stage, around == NULL ? 0 : 300000);
     stage.around = around;
     book_read();
+    scribe_judge();
     for (size_t i = 0; i < PEOPLE; i++)
         look_after(&people[i]);
 }
@@ -830,6 +1028,7 @@ static void calm_down(void)
                 give(&people[i], SIZE_MAX);
             }
         old_workers();
+        scribe_calm_down();
         stage_wait(&stage, 1000000);
         judge();
     }
@@ -858,6 +1057,7 @@ static void room_enter_witness(void)
 {
     witness = puppet_add(&stage);
     puppet_say(witness, "witness");
+    scribe_calm_down();
     stage_settle(&stage);
     while (puppet_line(witness) != NULL && witness->event.verb != VERB_YOU)
         continue;
@@ -875,6 +1075,7 @@ static void play_at_random(int steps)
         for (uint32_t n = chance(6); n > 0; n--)
             act(&people[chance(PEOPLE)]);
         old_workers();
+        scribe_act();
         if (chance(3) != 0)
             (void)stage_turn(&stage);
         if (chance(10) == 0)
@@ -901,14 +1102,21 @@ static void model_open(uint32_t number)
     memset(private_heard, 0, sizeof private_heard);
     sessions = 0;
     seed = number;
+    memset(&scribe, 0, sizeof scribe);
+    scribe.fd = -1;
+    scribe.wanted = number % 7 >= 5;
+    scribe.sync = number % 7 == 6;
     stage_open(&stage, &config);
+    if (scribe.wanted)
+        scribe_come();
+    room_enter_witness(); /* whose pair takes more than the others' */
     stage.pair_bytes = number % 4 < 2 ? 4096 : 0;
-    room_enter_witness();
 }
 
 static void model_close(void)
 {
     stage_close(&stage);
+    scribe_die();
     for (size_t i = 0; i < PEOPLE; i++)
         free(people[i].out);
     book_clear();
@@ -925,6 +1133,7 @@ void model_run(const struct model *model)
         model->calm();
     calm_down();
     judge_all();
+    scribe_judge_all();
     printf("%zu events, %u sessions, %zu connections, %lu gaps (%lu own lines), "
            "%lu seats taken back (%lu lines again), %lu handovers\n",
         book.count, sessions, stage.count, seen.gaps, seen.mine, seen.resumed, seen.again,

@@ -67,6 +67,7 @@ void stage_open(struct stage *s, const struct hub_config *config)
         s->config.login_us = 60 * 1000000u;
     time_move(s, 0);
     s->poller = poller_new();
+    s->other_fd = -1;
     s->report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
     s->config.poller = s->poller;
     s->config.report = &s->report;
@@ -186,6 +187,26 @@ struct puppet *puppet_add_as(struct stage *s, const char *peer, const char *logi
     if (!p->added)
         close(pair[0]);
     return p;
+}
+
+int writer_add(struct stage *s, bool sync)
+{
+    bool added;
+    int pair[2];
+
+    ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair: %s", strerror(errno));
+    hub_entered(s, true);
+    added = hub_set_writer(s->hub, pair[0], sync, s->now);
+    hub_entered(s, false);
+    if (!added) {
+        close(pair[0]);
+        close(pair[1]);
+        return -1;
+    }
+    s->other_fd = pair[0];
+    s->other_socket = socket_number(pair[0]);
+    s->poked = true;
+    return pair[1];
 }
 
 struct puppet *puppet_add(struct stage *s)
@@ -369,6 +390,7 @@ static void state_read(struct hub *hub, const struct codec *written)
 static void hub_replace(struct stage *s)
 {
     int kept[PUPPETS_MAX];
+    int other = socket_number(s->other_fd) == s->other_socket ? dup(s->other_fd) : -1;
 
     for (size_t i = 0; i < s->count; i++) {
         struct puppet *p = &s->puppets[i];
@@ -381,6 +403,10 @@ static void hub_replace(struct stage *s)
             ensure(dup2(kept[i], s->puppets[i].hub_fd) != -1, "dup2");
             close(kept[i]);
         }
+    if (other != -1) {
+        ensure(dup2(other, s->other_fd) != -1, "dup2");
+        close(other);
+    }
     s->hub = hub_new(&s->config);
     ensure(s->hub != NULL, "no memory");
 }

@@ -49,6 +49,8 @@ struct stage {
     bool poked;   /* or at once, after something that the poller does not see */
     struct puppet puppets[PUPPETS_MAX];
     size_t count;
+    int other_fd; /* one more of the hub's, as long as it is this socket: the writer's */
+    ino_t other_socket;
     void (*around)(bool inside); /* called before and after the hub; NULL: nobody is */
     int pair_bytes; /* what the pairs of those who come hold; 0: what the system gives them */
 };
@@ -79,6 +81,8 @@ const char *puppet_line(struct puppet *);
 void puppet_close(struct puppet *);
 /* Tells the hub that the process was reaped, with that status of waitpid(2). */
 void puppet_reap(struct stage *, struct puppet *, int status);
+/* A writer for the transcript: the other end of its pair, or -1 where there was no memory. */
+int writer_add(struct stage *, bool sync);
 /* Joins somebody, who takes his welcome. */
 struct puppet *puppet_join(struct stage *, const char *name);
 /* Says the goodbye, waits for the hub's, and is gone. */
