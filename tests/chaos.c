@@ -11,8 +11,8 @@
  *   - the transcript is that order.
  *
  * make chaos runs it. Environment (or variables on make's command line): CHAOS_SECONDS (15),
- * CHAOS_SEED (random, and told), CHAOS_MEMBERS (60, and 1000 for the kills), and CK_RUN_CASE=chaos
- * or CK_RUN_CASE=kills for one of the two.
+ * CHAOS_SEED (random, and told), CHAOS_MEMBERS (60, and 1000 for the other two), and
+ * CK_RUN_CASE (chaos, kills or upgrades) for one of the three.
  */
 #include "harness.h"
 
@@ -888,6 +888,8 @@ static void chaos_close(struct chaos *chaos, int64_t start)
     ck_assert_int_eq(server_exit(&chaos->server, 5000), 0);
     if (chaos->transcript[0] != '\0')
         transcript_check(chaos);
+    for (size_t i = 0; i < chaos->lives; i++)
+        guest_cut(&chaos->guests[chaos->live[i]], false);
     free(chaos->guests);
     free(chaos->live);
     free(chaos->ready);
@@ -925,9 +927,56 @@ START_TEST(kills)
 }
 END_TEST
 
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The new programs say how long the room stood still. */
+static void tell_standstills(const struct chaos *run)
+{
+    char log[262144];
+    double ms[4096];
+    size_t count = 0;
+    server_log(&run->server, log, sizeof log);
+    for (const char *at = log;
+         (at = strstr(at, " members, after ")) != NULL && count < COUNT_OF(ms);)
+        ms[count++] = strtod(at += strlen(" members, after "), NULL);
+    if (count == 0)
+        return;
+    qsort(ms, count, sizeof *ms, compare);
+    printf("of %zu upgrades the median stood still for %.1f ms, the worst for %.1f ms\n", count,
+        ms[count / 2], ms[count - 1]);
+}
+
+/* A thousand members, a burst that does not end, and another program four times a second. */
+START_TEST(upgrades)
+{
+    struct chaos run = {.talkers = 10, .ahead = 500};
+    chaos_open(&run, (const char *const[]){ANY_PORT, "-w", "3600", NULL}, 1000);
+    int64_t start = clock_ms();
+    int64_t end = start + (int64_t)number_of("CHAOS_SECONDS", 15) * 1000;
+    int64_t next = start;
+    for (int64_t now; (now = clock_ms()) < end;) {
+        if (now >= next) {
+            kill(run.server.pid, SIGUSR2);
+            next = now + 250;
+        }
+        turn(&run, 5);
+    }
+    tell_standstills(&run);
+    chaos_close(&run, start);
+    ck_assert_uint_eq(run.tally.gaps, 0);
+    ck_assert_uint_eq(run.count, run.members); /* nobody has lost his connection */
+    ck_assert_uint_gt(run.tally.upgrades, 0);
+}
+END_TEST
+
 int main(void)
 {
     int seconds = 2 * (int)number_of("CHAOS_SECONDS", 15) + 180;
-    const struct test tests[] = {{chaos, 1, seconds}, {kills, 1, seconds}};
+    const struct test tests[] = {{chaos, 1, seconds}, {kills, 1, seconds}, {upgrades, 1, seconds}};
     return tests_run("chaos", tests, COUNT_OF(tests));
 }
