@@ -743,15 +743,6 @@ static unsigned long scribe_count(const char *at, const char *end)
     return count;
 }
 
-static void scribe_read(void)
-{
-    ssize_t n;
-
-    while (scribe.fd != -1 && (n = recv(scribe.fd, scribe.bytes + scribe.len,
-                                   sizeof scribe.bytes - scribe.len, 0)) > 0)
-        scribe.len += (size_t)n;
-}
-
 /* Dies; what it was handed may be in the file, though nobody was told. */
 static void scribe_die(void)
 {
@@ -769,6 +760,24 @@ static void scribe_die(void)
     scribe.len = 0;
 }
 
+/* The hub has given it up, and may not have heard its last words either. */
+static void scribe_given_up(void)
+{
+    scribe.untold += scribe.count - scribe.count_begun;
+    scribe_die();
+}
+
+static void scribe_read(void)
+{
+    ssize_t n = -1;
+
+    while (scribe.fd != -1 && (n = recv(scribe.fd, scribe.bytes + scribe.len,
+                                   sizeof scribe.bytes - scribe.len, 0)) > 0)
+        scribe.len += (size_t)n;
+    if (n == 0)
+        scribe_given_up();
+}
+
 static void scribe_tell(const char *word)
 {
     char text[80];
@@ -776,11 +785,8 @@ static void scribe_tell(const char *word)
 
     stamp_format(stamp, scribe.told);
     snprintf(text, sizeof text, "%s%.*s\n", word, STAMP_LEN, stamp);
-    if (send(scribe.fd, text, strlen(text), MSG_NOSIGNAL) == -1) {
-        /* The hub has given it up, and may not have heard its last words either. */
-        scribe.untold += scribe.count - scribe.count_begun;
-        scribe_die();
-    }
+    if (send(scribe.fd, text, strlen(text), MSG_NOSIGNAL) == -1)
+        scribe_given_up();
 }
 
 /* Takes the whole lines that it has: the disk takes them, or does not. */

@@ -2,7 +2,8 @@
  * test_faults.c: calls that fail. The linker leads the calls of malloc(3), recv(2) and others
  * through this file first (see the Makefile), which lets them fail, or take one byte only, where a
  * test wants that: in the hub once at every place and at random ones, in a worker at each of the
- * first places and all the time.
+ * first places and all the time. $FAULTS_SEEDS is how many seeds the random ones try, $FAULTS_SEED
+ * a single one.
  */
 #include "compat/os.h"
 
@@ -246,12 +247,13 @@ static void fail_with(size_t kind)
 /* At random, and often: no line is lost, doubled or torn. */
 START_TEST(hub_at_random)
 {
-    size_t kind = (size_t)_i % (COUNT_OF(hub_kinds) + 1);
-    struct model model = {
-        .seed = (uint32_t)_i, .steps = 1500, .around = inside, .calm = none_fails};
+    const char *one = getenv("FAULTS_SEED");
+    uint32_t seed = one != NULL ? (uint32_t)atoi(one) : (uint32_t)_i;
+    size_t kind = seed % (COUNT_OF(hub_kinds) + 1);
+    struct model model = {.seed = seed, .steps = 1500, .around = inside, .calm = none_fails};
 
     memset(&faults, 0, sizeof faults);
-    faults.seed = (uint32_t)_i;
+    faults.seed = seed;
     for (size_t k = 0; k < COUNT_OF(hub_kinds); k++)
         if (k == kind || kind == COUNT_OF(hub_kinds)) {
             fail_with(k);
@@ -551,8 +553,9 @@ END_TEST
 
 int main(void)
 {
+    const char *seeds = getenv("FAULTS_SEEDS");
     const struct test tests[] = {
-        {hub_at_random, 42, 60},
+        {hub_at_random, seeds != NULL ? atoi(seeds) : 42, 60},
         {hub_at_every_place, COUNT_OF(hub_kinds), 300},
         {worker_once, COUNT_OF(worker_kinds), 60},
         {worker_again_and_again, COUNT_OF(worker_kinds), 60},
