@@ -320,27 +320,29 @@ void hub_list_changed(struct hub *hub)
 }
 
 /* The most a list can take: every name on a line with its share of the lines' heads. */
-static size_t list_size(const struct hub *hub)
+static size_t list_size(size_t members)
 {
-    size_t names = (hub->members + 1) * (NAME_LEN_MAX + 1);
+    size_t names = (members + 1) * (NAME_LEN_MAX + 1);
 
     return names + (names / (LINE_HERE_MAX - 2 * STAMP_LEN - NAME_LEN_MAX) + 2) * (2 * STAMP_LEN);
 }
 
-struct blob *hub_list(struct hub *hub)
+struct blob *hub_list_new(const struct hub *hub, size_t more)
+{
+    struct blob *list = malloc(sizeof(*list) + list_size(hub->members + more));
+
+    if (list != NULL)
+        *list = (struct blob){.refs = 1};
+    return list;
+}
+
+void hub_list_write(struct hub *hub, struct blob *list)
 {
     char stamp[STAMP_LEN + 1] = {0};
     size_t line = 0; /* bytes of the line that is being written */
-    char *at;
+    char *at = list->bytes;
 
-    if (hub->list != NULL)
-        return hub->list;
-    hub->list = malloc(sizeof(*hub->list) + list_size(hub));
-    if (hub->list == NULL)
-        return NULL;
-    hub->list->refs = 1;
     hub_stamp_text(hub, stamp);
-    at = hub->list->bytes;
     for (struct member *m = hub->first; m != NULL; m = m->next) {
         size_t len;
 
@@ -361,13 +363,20 @@ struct blob *hub_list(struct hub *hub)
         line += len + 1;
     }
     at += sprintf(at, "%s%s users %zu\n", line != 0 ? "\n" : "", stamp, hub->members);
-    hub->list->len = (size_t)(at - hub->list->bytes);
+    list->len = (size_t)(at - list->bytes);
+}
+
+/* As it is now; all who ask in one turn share it. */
+static struct blob *list_now(struct hub *hub)
+{
+    if (hub->list == NULL && (hub->list = hub_list_new(hub, 0)) != NULL)
+        hub_list_write(hub, hub->list);
     return hub->list;
 }
 
 bool hub_say_users(struct hub *hub, struct member *m)
 {
-    struct blob *list = hub_list(hub);
+    struct blob *list = list_now(hub);
     struct item *item = list == NULL ? NULL : item_blob(list);
 
     if (item == NULL)

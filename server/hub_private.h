@@ -26,6 +26,8 @@
 /* Who gave a wrong secret waits for the answer. */
 #define WRONG_PASS_US 1000000u
 #define SEAT_SLOTS 256
+/* So many come in together in one turn, at most. */
+#define NAMED_MAX 256
 /* ITEM_GAP has room for this. */
 #define GAP_TEXT_MAX (STAMP_LEN + 64)
 
@@ -234,7 +236,7 @@ struct hub {
     struct member *input_last;
     struct member *dirty_first;
     struct member *over_first;
-    struct member *named[256]; /* logins of this turn */
+    struct member *named[NAMED_MAX]; /* logins of this turn */
     size_t named_count;
     struct blob *list; /* the users list, NULL when it is out of date */
     struct seat *seats[SEAT_SLOTS];
@@ -262,8 +264,11 @@ uint64_t hub_event(struct hub *, const char *verb, const char *a, const char *b,
 void hub_clock(struct hub *);
 /* The stamp for a line that is not an event. */
 void hub_stamp_text(struct hub *, char out[STAMP_LEN]);
-/* The users list as `here` lines and `users N`; NULL without memory. The hub keeps a reference. */
-struct blob *hub_list(struct hub *);
+/* Room for the users list, with so many more than are here; NULL without memory. blob_release()
+ * ends it. */
+struct blob *hub_list_new(const struct hub *, size_t more);
+/* Fills that with the list as it is now: `here` lines and `users N`. */
+void hub_list_write(struct hub *, struct blob *);
 /* Queues the list for one member. False without memory. */
 bool hub_say_users(struct hub *, struct member *);
 /* Gives a member the name that he wants, or the first free one like it; his old one stays taken.

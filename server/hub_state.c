@@ -158,7 +158,7 @@ static void member_settle(struct hub *hub, struct codec *c, struct member *m)
         c->bad |= !names_put(hub->names, m->name, m);
     hub->members += m->seated;
     if (m->state == MEMBER_NAMED) {
-        if (hub->named_count == sizeof(hub->named) / sizeof(hub->named[0]))
+        if (hub->named_count == NAMED_MAX)
             c->bad = true;
         else
             hub->named[hub->named_count++] = m;

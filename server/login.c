@@ -181,7 +181,7 @@ static enum taken take_name(struct hub *hub, struct member *m, const char *line,
         return refuse(hub, m, "not-allowed this is a chat room, not a web server");
     if (!has_secret(hub, m))
         return refuse(hub, m, "password this room wants /pass SECRET before the name");
-    if (hub->named_count == sizeof(hub->named) / sizeof(hub->named[0]))
+    if (hub->named_count == NAMED_MAX)
         return LINE_LATER;
     want_name(m, line, len);
     m->state = MEMBER_NAMED;
@@ -236,22 +236,6 @@ enum taken login_line(struct hub *hub, struct member *m, const char *line, size_
 
 /* ---- The login ------------------------------------------------------------------------------- */
 
-/* Finds a free name and tells the room. False without memory. */
-static bool take_seat(struct hub *hub, struct member *m)
-{
-    if (!m->named && !hub_take_name(hub, m, m->name))
-        return false;
-    if (m->posting && m->joined_stamp == 0)
-        m->joined_stamp = hub->wall > hub->stamp ? hub->wall : hub->stamp;
-    if (m->posting || m->seated)
-        return true;
-    m->joined_stamp = hub_event(hub, "join", m->name, NULL, (struct span){NULL, 0}, 0);
-    m->seated = true;
-    hub->members++;
-    hub_list_changed(hub);
-    return true;
-}
-
 /* Where in the log this member's past begins; the joins of this turn begin at joins. */
 static uint64_t past_begins(struct hub *hub, const struct member *m, uint64_t joins)
 {
@@ -264,7 +248,10 @@ static uint64_t past_begins(struct hub *hub, const struct member *m, uint64_t jo
     return log_back(hub->log, joins, m->has_history ? m->history : hub->config.history);
 }
 
-/* The items of a welcome, all made before the first is queued. */
+/*
+ * The items of a welcome. All that a login takes memory for is taken before the room hears of it,
+ * so that between a join and its welcome nothing can happen.
+ */
 struct welcome {
     struct item *token;
     struct item *gap;
@@ -273,6 +260,7 @@ struct welcome {
     struct item *title;
 };
 
+/* All but its stamp, which is that of the join. */
 static struct item *you_new(const struct member *m)
 {
     size_t len = strlen(m->name);
@@ -280,7 +268,6 @@ static struct item *you_new(const struct member *m)
 
     if (item == NULL)
         return NULL;
-    stamp_format(item->bytes, m->joined_stamp);
     memcpy(item->bytes + STAMP_LEN, " you ", 5);
     memcpy(item->bytes + STAMP_LEN + 5, m->name, len);
     item->bytes[item->len - 1] = '\n';
@@ -312,19 +299,21 @@ static void welcome_free(struct welcome *w)
             item_free(items[i]);
 }
 
-static bool welcome_make(struct hub *hub, struct member *m, struct welcome *w)
+/* Finds a free name, too. False without memory: the name, once found, stays his. */
+static bool welcome_make(struct hub *hub, struct member *m, struct blob *list, struct welcome *w)
 {
-    struct blob *list = m->posting ? NULL : hub_list(hub);
     bool gap = m->has_since && (!m->posting || m->resumes) && log_dropped_after(hub->log, m->since);
 
     memset(w, 0, sizeof(*w));
+    if (!m->named && !hub_take_name(hub, m, m->name))
+        return false;
     if (m->wants_token && m->seat == NULL)
         m->seat = seat_new(hub, m);
     if (m->wants_token && m->seat != NULL)
         w->token = item_say(hub, "token %s", m->seat->token);
     if (gap)
         w->gap = item_say(hub, "gap ? 0");
-    if (list != NULL)
+    if (!m->posting && list != NULL)
         w->list = item_blob(list);
     w->you = you_new(m);
     w->title = item_title(m);
@@ -334,6 +323,19 @@ static bool welcome_make(struct hub *hub, struct member *m, struct welcome *w)
         return false;
     }
     return true;
+}
+
+/* Tells the room of one who has not been in it. */
+static void take_seat(struct hub *hub, struct member *m)
+{
+    if (m->posting && m->joined_stamp == 0)
+        m->joined_stamp = hub->wall > hub->stamp ? hub->wall : hub->stamp;
+    if (m->posting || m->seated)
+        return;
+    m->joined_stamp = hub_event(hub, "join", m->name, NULL, (struct span){NULL, 0}, 0);
+    m->seated = true;
+    hub->members++;
+    hub_list_changed(hub);
 }
 
 static void put_between(
@@ -374,6 +376,9 @@ static void welcome_put(
         after = joins;
         m->out.limit = joins;
     }
+    stamp_format(w->you->bytes, m->joined_stamp);
+    if (w->list != NULL)
+        w->list->len = w->list->blob->len;
     put_between(hub, m, w->token, from, from);
     put_between(hub, m, w->gap, from, from);
     put_between(hub, m, w->list, joins, joins);
@@ -393,22 +398,27 @@ static void let_in(struct hub *hub, struct member *m, struct welcome *welcome, u
 
 void login_all(struct hub *hub)
 {
+    struct welcome welcomes[NAMED_MAX];
+    struct member *in[NAMED_MAX];
     uint64_t joins = log_head(hub->log);
-    struct welcome welcome;
-    size_t seated = 0;
+    struct blob *list = hub->named_count > 0 ? hub_list_new(hub, hub->named_count) : NULL;
+    size_t count = 0;
     size_t left = 0;
 
-    while (seated < hub->named_count && hub->budget >= LINE_OUT_MAX &&
-           take_seat(hub, hub->named[seated]))
-        seated++;
-    /* Who cannot be welcomed now for want of memory stays in the line. */
     for (size_t i = 0; i < hub->named_count; i++) {
         struct member *m = hub->named[i];
 
-        if (i < seated && welcome_make(hub, m, &welcome))
-            let_in(hub, m, &welcome, joins);
-        else
-            hub->named[left++] = m;
+        if (hub->budget >= LINE_OUT_MAX && welcome_make(hub, m, list, &welcomes[count])) {
+            take_seat(hub, m);
+            in[count++] = m;
+        } else {
+            hub->named[left++] = m; /* for want of room or memory: in the next turn */
+        }
     }
     hub->named_count = left;
+    if (list != NULL && count > 0)
+        hub_list_write(hub, list);
+    for (size_t i = 0; i < count; i++)
+        let_in(hub, in[i], &welcomes[i], joins);
+    blob_release(list);
 }
