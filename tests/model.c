@@ -893,8 +893,9 @@ static void scribe_judge_all(void)
 
 /* ---- Every worker's duties ---- */
 
-/* What a connection that nobody looks after any more still does. */
-static void old_workers(void)
+/* What a connection that nobody looks after any more still does. Its client is gone: one look in so
+ * many notices that. */
+static void old_workers(uint32_t looks)
 {
     for (size_t i = 0; i < stage.count; i++) {
         struct puppet *p = &stage.puppets[i];
@@ -904,8 +905,8 @@ static void old_workers(void)
             owned |= people[k].p == p;
         if (owned || p->reaped)
             continue;
-        /* Its client is gone: that is noticed sometime, or when a newer connection tells so. */
-        if (!p->dead && (p->takeovers > 0 ? chance(2) : chance(50)) == 0) {
+        /* A newer connection may tell so, too. */
+        if (!p->dead && chance(p->takeovers > 0 ? 2 : looks) == 0) {
             puppet_give(p, CONTROL_LOST, strlen(CONTROL_LOST));
             p->dead = chance(2) == 0;
         }
@@ -1033,7 +1034,7 @@ static void calm_down(void)
                 people[i].p->reads = true;
                 give(&people[i], SIZE_MAX);
             }
-        old_workers();
+        old_workers(2);
         scribe_calm_down();
         stage_wait(&stage, 1000000);
         judge();
@@ -1080,7 +1081,7 @@ static void play_at_random(int steps)
     for (int step = 0; step < steps && stage.count < PUPPETS_MAX - PEOPLE; step++) {
         for (uint32_t n = chance(6); n > 0; n--)
             act(&people[chance(PEOPLE)]);
-        old_workers();
+        old_workers(50);
         scribe_act();
         if (chance(3) != 0)
             (void)stage_turn(&stage);
