@@ -832,20 +832,23 @@ static void be_ready(struct parent *p, bool again)
 int main(int argc, char **argv)
 {
     static struct parent p;
+    struct proctitle title; /* a worker touches nothing of p: that would cost it a page */
     struct codec state;
     bool arrived;
     sigset_t waiting;
     int status;
 
-    proctitle_init(&p.title, argc, argv);
+    proctitle_init(&title, argc, argv);
     if (argc == 3 && strcmp(argv[0], WORKER_NAME) == 0)
-        worker_main(&p.title, argv[1][0] == 'o'   ? WORKER_LOOSE
-                              : argv[1][0] == 'r' ? WORKER_LOCKED
-                                                  : WORKER_CAGED);
+        worker_main(&title, argv[1][0] == 'o'   ? WORKER_LOOSE
+                            : argv[1][0] == 'r' ? WORKER_LOCKED
+                                                : WORKER_CAGED);
+    proctitle_spare(&title, argv);
     if (argc == 4 && strcmp(argv[0], WRITER_NAME) == 0)
-        transcript_writer_main(&p.title, argv[1], strcmp(argv[2], "-s") == 0);
+        transcript_writer_main(&title, argv[1], strcmp(argv[2], "-s") == 0);
     if (argc == 2 && strcmp(argv[0], UPGRADE_QUESTION) == 0)
         upgrade_answer(argv[1]);
+    p.title = title;
     standard_descriptors();
     arrived = upgrade_arrives(&state);
     p.sockets = manager_sockets();

@@ -24,12 +24,18 @@ struct proctitle {
 };
 
 /*
- * Call it first in main, before argv or the environment are looked at or changed: both are moved
- * to a copy (which lives as long as the process), since Linux shows what stands in their old
- * place. Sets the command's short name to the last part of argv[0] too, for an image started from
- * /proc/self/exe would be called "exe".
+ * Call it first in main, before argv or the environment are changed. Titles are written over both:
+ * what is still needed of them after the first, proctitle_spare() keeps. Sets the command's short
+ * name to the last part of argv[0] too, for an image started from /proc/self/exe would be called
+ * "exe". Allocates nothing.
  */
 void proctitle_init(struct proctitle *, int argc, char **argv);
+
+/*
+ * Moves argv's strings and the environment's to a copy, which lives as long as the process. Without
+ * memory they stay, and the title cannot be set.
+ */
+void proctitle_spare(struct proctitle *, char **argv);
 
 /*
  * Shows these len bytes as the whole command line, cut where they do not fit. No allocation, no

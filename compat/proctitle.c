@@ -33,16 +33,23 @@ void proctitle_init(struct proctitle *title, int argc, char **argv)
     const char *slash = strrchr(argv[0], '/');
     prctl(PR_SET_NAME, slash == NULL ? argv[0] : slash + 1);
 
-    char *at = argv[0];
-    char *args_end = strings_end(at, argv);
-    size_t room = (size_t)(strings_end(args_end, environ) - at);
-    char *copy = malloc(room);
-    if (copy == NULL)
+    char *args_end = strings_end(argv[0], argv);
+    *title = (struct proctitle){.at = argv[0],
+        .room = (size_t)(strings_end(args_end, environ) - argv[0]),
+        .args = (size_t)(args_end - argv[0])};
+}
+
+void proctitle_spare(struct proctitle *title, char **argv)
+{
+    char *copy = title->room == 0 ? NULL : malloc(title->room);
+
+    if (copy == NULL) {
+        title->room = 0;
         return;
-    memcpy(copy, at, room);
-    strings_move(argv, at, room, copy);
-    strings_move(environ, at, room, copy);
-    *title = (struct proctitle){at, room, (size_t)(args_end - at)};
+    }
+    memcpy(copy, title->at, title->room);
+    strings_move(argv, title->at, title->room, copy);
+    strings_move(environ, title->at, title->room, copy);
 }
 
 void proctitle_set(const struct proctitle *title, const char *text, size_t len)
@@ -71,6 +78,12 @@ void proctitle_init(struct proctitle *title, int argc, char **argv)
     *title = (struct proctitle){0};
 }
 
+void proctitle_spare(struct proctitle *title, char **argv)
+{
+    (void)title;
+    (void)argv;
+}
+
 void proctitle_set(const struct proctitle *title, const char *text, size_t len)
 {
     (void)title;
@@ -84,6 +97,12 @@ void proctitle_init(struct proctitle *title, int argc, char **argv)
     (void)argc;
     (void)argv;
     *title = (struct proctitle){0};
+}
+
+void proctitle_spare(struct proctitle *title, char **argv)
+{
+    (void)title;
+    (void)argv;
 }
 
 void proctitle_set(const struct proctitle *title, const char *text, size_t len)

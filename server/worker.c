@@ -84,10 +84,11 @@ struct worker {
     int full_reads;
     size_t control_len;
     char control[sizeof(CONTROL_TITLE) + NAME_LEN_MAX + PEER_TEXT_MAX + 2];
-    char held[LINE_IN_MAX + 1];
+    /* Most never fill a buffer: what is touched of the first is on the page of the above. */
     char in[1 + PIECE]; /* in[0] is for the telnet filter */
     char up[UP_MAX];
     char down[PIECE];
+    char held[LINE_IN_MAX + 1];
 };
 
 static int64_t clock_ms(void)
@@ -552,7 +553,7 @@ _Noreturn void worker_main(const struct proctitle *title, enum worker_cage cage)
     sigset_t mask;
 
     /* The buffers are left alone: a page that is never touched is never there. */
-    memset(&w, 0, offsetof(struct worker, held));
+    memset(&w, 0, offsetof(struct worker, in));
     w.title = title;
     w.deadline = -1;
     w.up_at = w.up;

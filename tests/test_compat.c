@@ -64,6 +64,7 @@ static int titles_main(int argc, char **argv)
     char text[512], seen[1024];
 
     proctitle_init(&title, argc, argv);
+    proctitle_spare(&title, argv);
     if (title.room == 0 || title.room + 40 > sizeof text)
         return 4;
     for (size_t i = 0; i < sizeof text; i++)
