@@ -4,10 +4,10 @@
  * sandbox.c is the order of things; sandbox_limits.c is for every system; one of sandbox_seccomp.c
  * (Linux), sandbox_pledge.c (OpenBSD) and sandbox_none.c provides the filter.
  *
- * What works inside, on the descriptors 0, 1 and 2: read readv recv, write writev send, poll ppoll,
- * shutdown, close, getsockopt of TCP_INFO and SO_ERROR, clock_gettime, returning from a signal's
- * handler, _exit. Not sendmsg and recvmsg, so that no descriptor can be passed. Any other system
- * call ends the process with SIGSYS (SIGABRT on OpenBSD), abort() and malloc() included.
+ * What works inside, on the descriptors 0 and 1: recv, send, poll, ppoll, shutdown, getsockopt of
+ * TCP_INFO, clock_gettime, returning from a signal's handler, _exit. Not sendmsg and recvmsg, so
+ * that no descriptor can be passed. Any other system call ends the process with SIGSYS (SIGABRT on
+ * OpenBSD, where more is allowed), abort() and malloc() included.
  */
 #ifndef SERVER_SANDBOX_H
 #define SERVER_SANDBOX_H
