@@ -854,24 +854,41 @@ struct request request_parse(const char *line, size_t len, bool named)
     return request;
 }
 
+/* RFC 9110, 5.6.2: what a method is made of; scripts of a page may choose any. */
+static bool char_is_token(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool char_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 bool line_is_http(const char *line, size_t len)
 {
     static const char version[] = " HTTP/";
+    const size_t version_len = sizeof version - 1;
     size_t method = 0;
 
-    while (method < len && line[method] >= 'A' && line[method] <= 'Z')
+    while (method < len && char_is_token(line[method]))
         method++;
-    if (method == 0 || method > 20 || method == len || line[method] != ' ')
+    if (method == 0 || method == len || line[method] != ' ')
         return false;
     const char *target = line + method + 1;
     size_t rest = len - method - 1;
     if (len >= LINE_IN_MAX && *target == '/')
         return true;
-    if (rest < sizeof version - 1 + 4)
-        return false;
-    const char *tail = target + rest - (sizeof version - 1 + 3);
-    return memcmp(tail, version, sizeof version - 1) == 0 && tail[6] >= '0' && tail[6] <= '9' &&
-           tail[7] == '.' && tail[8] >= '0' && tail[8] <= '9';
+    for (size_t digits = 1; digits <= 3; digits += 2) { /* HTTP/2, HTTP/1.1 */
+        if (rest < version_len + digits + 1)
+            return false;
+        const char *tail = target + rest - digits;
+        if (memcmp(tail - version_len, version, version_len) == 0)
+            return char_is_digit(tail[0]) &&
+                   (digits == 1 || (tail[1] == '.' && char_is_digit(tail[2])));
+    }
+    return false;
 }
 
 /* ---- What the server sends ---------------------------------------------------------------------

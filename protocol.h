@@ -188,7 +188,8 @@ struct request {
  */
 struct request request_parse(const char *line, size_t len, bool named);
 
-/* An HTTP request line (or the beginning of one that is too long to be seen whole). */
+/* An HTTP request line, whatever its method (or the beginning of one that is too long to be seen
+ * whole). */
 bool line_is_http(const char *line, size_t len);
 
 /* Decimal digits only, at most max; false otherwise. */
