@@ -376,6 +376,9 @@ void outbox_flush(struct hub *, struct member *);
 bool outbox_is_done(const struct outbox *);
 /* The smallest position of the log that this reader still needs. */
 uint64_t outbox_needs(const struct outbox *);
+/* Stamps a gap line with the time before the event that it stands before: a reader, or a file, has
+ * its lines in the order of their stamps. gap->after must be set. */
+void gap_stamp(struct hub *, struct item *gap);
 /* Gives up the log before target, saying so by gap items. False without memory. */
 bool outbox_move_ahead(struct hub *, struct member *, uint64_t target);
 void outbox_clear(struct outbox *);

@@ -184,6 +184,13 @@ uint64_t log_line_at(const struct log *log, uint64_t pos)
     return start_of(log, start_of(log, number) > pos && number > log->first ? number - 1 : number);
 }
 
+uint64_t log_stamp_from(const struct log *log, uint64_t pos)
+{
+    uint64_t number = number_from(log, pos);
+
+    return number < log->next ? entry_at(log, number)->stamp : 0;
+}
+
 uint64_t log_count_by(const struct log *log, uint64_t from, uint64_t to, uint32_t author)
 {
     uint64_t end = number_from(log, to);

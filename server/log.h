@@ -52,6 +52,8 @@ uint64_t log_count(const struct log *, uint64_t pos);
 uint64_t log_line_from(const struct log *, uint64_t pos);
 /* The start of the last line that begins at or before pos; head for head. */
 uint64_t log_line_at(const struct log *, uint64_t pos);
+/* The stamp of the first line at or behind pos; 0 if there is none. */
+uint64_t log_stamp_from(const struct log *, uint64_t pos);
 /* How many of the lines that begin in [from, to) are by author. */
 uint64_t log_count_by(const struct log *, uint64_t from, uint64_t to, uint32_t author);
 

@@ -381,6 +381,8 @@ static void welcome_put(
         w->list->len = w->list->blob->len;
     put_between(hub, m, w->token, from, from);
     put_between(hub, m, w->gap, from, from);
+    if (w->gap != NULL)
+        gap_stamp(hub, w->gap);
     put_between(hub, m, w->list, joins, joins);
     put_between(hub, m, w->title, joins, joins);
     put_between(hub, m, w->you, joins, after);

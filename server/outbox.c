@@ -196,6 +196,16 @@ uint64_t outbox_needs(const struct outbox *out)
     return out->cursor > out->moved_to ? out->cursor : out->moved_to;
 }
 
+void gap_stamp(struct hub *hub, struct item *gap)
+{
+    uint64_t next = log_stamp_from(hub->log, gap->after);
+
+    if (next != 0)
+        stamp_format(gap->bytes, next - 1);
+    else
+        hub_stamp_text(hub, gap->bytes);
+}
+
 static void gap_write(struct hub *hub, struct item *item)
 {
     char count[24] = "?";
@@ -203,7 +213,7 @@ static void gap_write(struct hub *hub, struct item *item)
 
     if (item->counted)
         snprintf(count, sizeof(count), "%llu", (unsigned long long)item->count);
-    hub_stamp_text(hub, item->bytes);
+    gap_stamp(hub, item);
     n = snprintf(item->bytes + STAMP_LEN, GAP_TEXT_MAX - STAMP_LEN, " gap %s %llu\n", count,
         (unsigned long long)item->mine);
     item->len = STAMP_LEN + (size_t)n;

@@ -286,6 +286,7 @@ static bool say_gap(struct hub *hub, uint64_t stamp, uint64_t from)
     if (gap == NULL)
         return true;
     gap->due = gap->after = from;
+    gap_stamp(hub, gap);
     outbox_insert(&r->writer->out, NULL, gap);
     return true;
 }

@@ -119,6 +119,7 @@ struct reading {
     off_t at;        /* where the line that is read begins */
     off_t good;      /* behind the last whole line */
     uint64_t last;   /* the last event's stamp */
+    uint64_t gap;    /* that of a gap line behind it; 0: there is none */
     unsigned long bad;
     unsigned long lines;
 };
@@ -194,6 +195,14 @@ static void note_presence(struct reading *rd, const struct event *event)
     }
 }
 
+/* What a gap line stands for is older than the event behind it, whatever its own stamp says. */
+static void note_gap(struct reading *rd, uint64_t next)
+{
+    if (rd->gap != 0)
+        hub_remember_gap(rd->hub, rd->gap < next ? rd->gap : next - 1);
+    rd->gap = 0;
+}
+
 static void take_line(struct reading *rd, const char *line, size_t len)
 {
     struct event event;
@@ -205,13 +214,14 @@ static void take_line(struct reading *rd, const char *line, size_t len)
         return;
     }
     if (event.verb == VERB_GAP) {
-        hub_remember_gap(rd->hub, event.stamp);
+        rd->gap = event.stamp;
         return;
     }
     if (!verb_is_room(event.verb) || event.stamp <= rd->last) {
         rd->bad++;
         return;
     }
+    note_gap(rd, event.stamp);
     rd->last = event.stamp;
     note_presence(rd, &event);
     hub_remember(rd->hub, line, len, event.stamp, rd->at >= rd->keep_from);
@@ -285,6 +295,7 @@ bool transcript_read_back(int fd, const char *path, struct hub *hub, const struc
         if ((uint64_t)size > hub_log_size(hub))
             rd.keep_from = size - (off_t)hub_log_size(hub);
         done = read_lines(&rd, fd, buf) && cut_torn_end(&rd, fd);
+        note_gap(&rd, UINT64_MAX);
     }
     if (done && rd.bad > 0)
         report(r, LOG_WARNING, "%s: passed over %lu lines that are no events", path, rd.bad);

@@ -118,19 +118,15 @@ static bool append(struct writer *w, const char *bytes, size_t len)
     return false;
 }
 
-/* The line that stands for what is missing. */
+/* The line that stands for what is missing, with the stamp of the last such event. */
 static bool append_gap(struct writer *w)
 {
     char line[STAMP_LEN + 64];
-    struct timespec ts;
-    uint64_t now;
     int n;
 
     if (w->missing == 0)
         return true;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    now = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-    stamp_format(line, now > w->told ? now : w->told);
+    stamp_format(line, w->told);
     n = snprintf(line + STAMP_LEN, sizeof(line) - STAMP_LEN, " gap %llu 0\n",
         (unsigned long long)w->missing);
     if (!append(w, line, STAMP_LEN + (size_t)n))

@@ -19,7 +19,7 @@ void record_add_words(struct record *, const char *words);
 void record_clear(struct record *);
 /*
  * What a transcript holds now, in place of what was in the record: whole lines, each of them a room
- * event or a gap, clean, and with a greater stamp than the event before it.
+ * event or a gap, clean, and with a greater stamp than the line before it.
  */
 void record_read(struct record *, const char *path);
 /* As far as it is written by now: the last line may be half one. */

@@ -157,6 +157,9 @@ static void check_stamp(uint64_t stamp)
 
     while (i < model.next && model.lines[i].stamp <= stamp)
         i++;
+    ensure(log_stamp_from(model.log, i < model.next ? model.lines[i].start : model.head) ==
+               (i < model.next ? model.lines[i].stamp : 0),
+        "stamp_from");
     ensure(log_after(model.log, stamp) == (i < model.next ? model.lines[i].start : model.head),
         "after");
     ensure(log_dropped_after(model.log, stamp) ==

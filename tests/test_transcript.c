@@ -240,6 +240,41 @@ START_TEST(a_clock_that_was_ahead)
 }
 END_TEST
 
+/* What a gap stands for is older than the event behind it, whatever stamp somebody gave it. */
+START_TEST(a_gap_with_a_late_stamp)
+{
+    static const char past[] = "2026-11-22T21:42:01.000000Z join bob\n"
+                               "2026-11-22T21:42:09.000000Z gap 3 0\n"
+                               "2026-11-22T21:42:05.000000Z msg bob five\n"
+                               "2026-11-22T21:42:06.000000Z quit bob left\n";
+    static const struct {
+        const char *since;
+        bool gap;
+        size_t events;
+    } rows[] = {
+        {"/since 2026-11-22T21:42:06.000000Z", false, 0},
+        {"/since 2026-11-22T21:42:05.000000Z", false, 1},
+        {"/since 2026-11-22T21:42:01.000000Z", true, 2},
+    };
+    struct server server;
+    struct conn ears[COUNT_OF(rows)];
+    struct record heard = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, past, sizeof past - 1);
+    server_start(&server, ANY_PORT, "-t", path);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        join_since(&ears[i], &server, rows[i].since, "ear", &heard);
+        ck_assert_uint_eq(record_count(&heard, "gap ? 0"), rows[i].gap);
+        ck_assert_uint_eq(heard.count, rows[i].gap + rows[i].events + i); /* and the ears' joins */
+        record_clear(&heard);
+    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        conn_close(&ears[i]);
+    server_stop(&server);
+}
+END_TEST
+
 /* ---- Repair ---- */
 
 #define WHOLE "2026-11-22T21:42:07.123456Z msg ann whole\n"
@@ -1121,6 +1156,7 @@ int main(void)
         {read_back, 1, 30},
         {a_long_past, 1, 20},
         {a_clock_that_was_ahead, 1, 20},
+        {a_gap_with_a_late_stamp, 1, 20},
         {a_torn_end, COUNT_OF(torn), 20},
         {zeros_at_the_end, 1, 20},
         {quits_after_a_crash, 2, 30},
