@@ -1,0 +1,346 @@
+/*
+ * fuzz_client.c: a hostile server's bytes through all that chat does with them: the receiver, run
+ * to its end in this thread, the session and the console behind it. Any cut gives the same; what
+ * is printed is clean but for the client's own sequences, and not much longer than what came; what
+ * is sent back is whole, clean lines, and no line of one's own is lost or told twice.
+ *
+ * The input: a byte for the console, one for its columns, one for the cuts, one for the session;
+ * then what the server says. A byte 0xFF there, which is no text anyway, breaks the connection,
+ * and another one follows.
+ */
+#include "client/client.h"
+#include "fuzz.h"
+
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Packets keep their borders on their way, but a pair holds only some hundreds. */
+#define CUTS_MAX 200
+#define PACKET_MAX 32768
+#define STREAM_MAX 60000
+#define CONNECTIONS_MAX 6
+/* Of one event, besides what it says: the time, marks of days, colours. */
+#define EVENT_OUT_MAX 512
+/* Narrow columns put a LF and an indent before each character. */
+#define WRAPPED_MAX 4
+
+/* How the bytes are handed over. */
+enum cut { CUT_NOWHERE, CUT_BYTES, CUT_PIECES };
+
+/* One reading of the stream: what was printed, and what the server was sent. */
+struct reading {
+    struct client client;
+    struct options options;
+    uint8_t how[4];
+    char *printed;
+    size_t printed_len;
+    struct outbuf said;
+    uint32_t random;
+    enum client_end end;
+};
+
+/* ---- What chat.c has for the receiver ---- */
+
+/* Nobody waits to be woken. */
+void client_wake(struct client *client)
+{
+    must(!client->up || client->end == CLIENT_ON);
+}
+
+/* Without -k nothing is connected again; see stream_read(). */
+int client_connect(struct client *client, pid_t *command, struct connect_failure *failure)
+{
+    (void)client;
+    (void)command;
+    (void)failure;
+    abort();
+}
+
+/* ---- What one says oneself ---- */
+
+static const char input[] = "hello\n/me waves\n//slash\n/nick you\n/users\n/help\n/msg bob psst\n"
+                            "h\xc3\xa9llo \x1b[31m\n/nonsense\nhello\n";
+
+static struct session_setup setup_of(const uint8_t how[4])
+{
+    static const enum session_kind kinds[] = {
+        SESSION_MEMBER, SESSION_MEMBER, SESSION_POSTER, SESSION_LISTER};
+
+    return (struct session_setup){.kind = kinds[how[3] & 3],
+        .keep = (how[3] & 4) != 0,
+        .commands = (how[3] & 8) != 0,
+        .secret = (how[3] & 16) != 0 ? "sesame" : NULL,
+        .history = how[3]};
+}
+
+/* All that was said is whole lines, clean, of a length that the wire takes. */
+static void said_check(const struct outbuf *said)
+{
+    const char *at = said->at;
+
+    for (size_t left = said->len; left > 0; left = said->len - (size_t)(at - said->at)) {
+        const char *lf = memchr(at, '\n', left);
+        must(lf != NULL && lf - at <= LINE_IN_MAX);
+        must(text_is_clean(at, (size_t)(lf - at)));
+        at = lf + 1;
+    }
+}
+
+/* Hands everything that waits to the server, or all but some bytes, which it never gets. */
+static void session_say(struct reading *reading, size_t less)
+{
+    struct session *session = &reading->client.session;
+    struct outbuf *said = &reading->said;
+    struct span out;
+
+    while ((out = session_pending(session)).len > less) {
+        outbuf_add(said, out.at, out.len - less);
+        session_sent(session, out.len - less);
+        if (less > 0)
+            break;
+    }
+    while (less > 0 && said->len > 0 && said->at[said->len - 1] != '\n')
+        said->len--;
+}
+
+static void session_check(const struct session *session)
+{
+    unsigned long lines = 0;
+
+    must(session->start <= session->sent && session->sent <= session->end);
+    must(session->end <= SESSION_WINDOW + SESSION_SLACK);
+    for (size_t i = session->start; i < session->end; i++)
+        lines += session->lines[i] == '\n';
+    must(lines == session->unanswered);
+    must(lines + session->refused <= 10);
+    must(strlen(session->me) <= NAME_LEN_MAX && text_is_clean(session->me, strlen(session->me)));
+    must(strlen(session->token) <= SESSION_TOKEN_MAX);
+}
+
+/* ---- What is printed ---- */
+
+/* The length of a colour at the beginning; nothing else may begin with ESC. */
+static size_t colour_len(const char *at, const char *end)
+{
+    const char *begin = at;
+
+    must(at + 1 < end && at[0] == '\x1b' && at[1] == '[');
+    for (at += 2; at < end && ((*at >= '0' && *at <= '9') || *at == ';');)
+        at++;
+    must(at < end && *at == 'm');
+    return (size_t)(at + 1 - begin);
+}
+
+/* One row, without its LF, is clean but for colours and bells, where there are such. */
+static void row_check(const struct console *console, const char *at, size_t len)
+{
+    char *text = must_allocate(len);
+    const char *end = at + len;
+    size_t n = 0;
+
+    while (at < end) {
+        if (*at == '\x1b') {
+            must(console->view.colour && console->setup.format == CONSOLE_PRETTY);
+            at += colour_len(at, end);
+        } else if (*at == '\a') {
+            must(console->setup.bell && n == 0); /* behind the last row's LF */
+            at++;
+        } else {
+            text[n++] = *at++;
+        }
+    }
+    must(text_is_clean(text, n));
+    free(text);
+}
+
+static void printed_check(const struct reading *reading, size_t lines, size_t size)
+{
+    const struct console *console = &reading->client.console;
+    const char *at = reading->printed;
+    const char *end = at + reading->printed_len;
+    size_t most = lines * EVENT_OUT_MAX + 4 * size;
+
+    must(reading->printed_len <= (console->view.columns != 0 ? WRAPPED_MAX * most : most));
+    while (at < end) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        bool bells = lf == NULL && *at == '\a';
+        must(lf != NULL || bells);
+        row_check(console, at, lf != NULL ? (size_t)(lf - at) : (size_t)(end - at));
+        at = lf != NULL ? lf + 1 : end;
+    }
+}
+
+static void roster_check(const struct roster *roster, size_t size)
+{
+    must(roster->len <= size && roster->size <= 64 + 2 * size);
+    for (size_t i = 0; i < roster->len; i++) {
+        must(i == 0 || !roster->sorted || strcasecmp(roster->at[i - 1], roster->at[i]) < 0);
+        must(strlen(roster->at[i]) <= NAME_LEN_MAX);
+        must(text_is_clean(roster->at[i], strlen(roster->at[i])));
+    }
+}
+
+/* ---- A connection ---- */
+
+static void packets_send(struct reading *reading, int fd, const char *at, size_t len, enum cut cut)
+{
+    /* Somewhere on the way every byte is a piece of its own. */
+    size_t alone = len > CUTS_MAX ? (size_t)reading->how[2] * (len - CUTS_MAX) / 255 : 0;
+    int cuts = 0;
+
+    for (size_t done = 0, n; done < len; done += n, cuts++) {
+        reading->random = reading->random * 1664525 + 1013904223;
+        n = len - done;
+        if (cut == CUT_BYTES && done < alone)
+            n = alone - done;
+        else if (cut != CUT_NOWHERE && cuts < CUTS_MAX)
+            n = cut == CUT_BYTES ? 1 : 1 + (reading->random >> 16) % (1 + reading->how[2]);
+        n = n < len - done ? n : len - done;
+        n = n < PACKET_MAX ? n : PACKET_MAX;
+        must(send(fd, at + done, n, 0) == (ssize_t)n);
+    }
+}
+
+/* The receiver, from the first byte to the end of the stream or to where it has had enough. */
+static void connection_run(struct reading *reading, const char *bytes, size_t len, enum cut cut)
+{
+    struct client *client = &reading->client;
+    int pair[2];
+
+    must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+    packets_send(reading, pair[1], bytes, len, cut);
+    must(shutdown(pair[1], SHUT_WR) == 0);
+    client->link = pair[0];
+    client->up = true;
+    client->end = CLIENT_ON;
+    receiver_main(client);
+    must(client->end != CLIENT_ON && client->end != CLIENT_OUTPUT && !client->up);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void printed_collect(struct reading *reading, FILE *out)
+{
+    off_t len = lseek(fileno(out), 0, SEEK_END);
+
+    must(len >= 0);
+    reading->printed_len = (size_t)len;
+    reading->printed = must_allocate((size_t)len);
+    must(pread(fileno(out), reading->printed, (size_t)len, 0) == len);
+}
+
+static void reading_begin(struct reading *reading, const uint8_t *data, FILE *out)
+{
+    struct client *client = &reading->client;
+    struct session_setup setup = setup_of(data);
+    struct console_setup console = {.out = fileno(out),
+        .bell = (data[0] & 1) != 0,
+        .quiet = (data[0] & 2) != 0,
+        .format = (data[0] & 4) != 0 ? CONSOLE_WIRE : CONSOLE_PRETTY};
+
+    memcpy(reading->how, data, sizeof reading->how);
+    client->options = &reading->options;
+    client->wake[0] = client->wake[1] = -1;
+    client->patience = -1;
+    pthread_mutex_init(&client->lock, NULL);
+    console_init(&client->console, &console);
+    client->console.screen = true; /* else errors are told on standard error */
+    client->console.setup.bell = console.bell;
+    client->console.view.terminal = (data[0] & 8) != 0;
+    client->console.view.colour = (data[0] & 16) != 0;
+    client->console.view.columns = data[1];
+    must(session_init(&client->session, &setup));
+    (void)session_name(&client->session, (data[3] & 32) != 0 ? "" : "ann");
+    if (setup.kind != SESSION_LISTER)
+        must(session_input(&client->session, input, sizeof input - 1) == sizeof input - 1);
+    session_input_end(&client->session);
+}
+
+static void reading_end(struct reading *reading)
+{
+    session_free(&reading->client.session);
+    view_free(&reading->client.console.view);
+    outbuf_free(&reading->client.console.text);
+    free(reading->printed);
+    outbuf_free(&reading->said);
+    pthread_mutex_destroy(&reading->client.console.lock);
+    pthread_mutex_destroy(&reading->client.lock);
+    free(reading);
+}
+
+/* Whether the receiver would come back for more after such an end. */
+static bool may_return(const struct client *client)
+{
+    return client->end == CLIENT_GONE || client->session.state == SESSION_FULL;
+}
+
+/* Reads it all, connection after connection. */
+static struct reading *stream_read(const uint8_t *data, size_t size, enum cut cut)
+{
+    struct reading *reading = must_allocate(sizeof *reading);
+    const char *at = (const char *)data + 4;
+    const char *end = (const char *)data + size;
+    FILE *out = tmpfile();
+
+    must(out != NULL);
+    reading_begin(reading, data, out);
+    reading->random = data[2];
+    for (int i = 0; i < CONNECTIONS_MAX && at < end; i++) {
+        const char *stop = memchr(at, 0xFF, (size_t)(end - at));
+        stop = stop != NULL && i + 1 < CONNECTIONS_MAX ? stop : end;
+        session_connect(&reading->client.session);
+        session_say(reading, 0);
+        connection_run(reading, at, (size_t)(stop - at), cut);
+        /* What was open for writing has taken all that waited, but for some bytes perhaps. */
+        session_say(reading, reading->client.session.state == SESSION_OPEN ? data[3] >> 6 : 0);
+        session_check(&reading->client.session);
+        if (!may_return(&reading->client))
+            break;
+        console_restart(&reading->client.console);
+        at = stop < end ? stop + 1 : end;
+    }
+    reading->end = reading->client.end;
+    printed_collect(reading, out);
+    fclose(out);
+    return reading;
+}
+
+static bool bytes_equal(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
+}
+
+static bool readings_equal(const struct reading *a, const struct reading *b)
+{
+    const struct session *s = &a->client.session, *t = &b->client.session;
+
+    return bytes_equal(a->printed, a->printed_len, b->printed, b->printed_len) &&
+           bytes_equal(a->said.at, a->said.len, b->said.at, b->said.len) && a->end == b->end &&
+           s->state == t->state && s->unanswered == t->unanswered && s->refused == t->refused &&
+           strcmp(s->me, t->me) == 0 && strcmp(a->client.why, b->client.why) == 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    size_t lines = 1;
+
+    if (size < 4 || size > STREAM_MAX)
+        return 0;
+    screen_locale();
+    for (size_t i = 4; i < size; i++)
+        lines += data[i] == '\n';
+    struct reading *whole = stream_read(data, size, CUT_NOWHERE);
+    struct reading *bytes = stream_read(data, size, CUT_BYTES);
+    struct reading *pieces = stream_read(data, size, CUT_PIECES);
+
+    must(readings_equal(whole, bytes));
+    must(readings_equal(whole, pieces));
+    printed_check(whole, lines, size);
+    said_check(&whole->said);
+    roster_check(&whole->client.console.view.roster, size);
+    reading_end(whole);
+    reading_end(bytes);
+    reading_end(pieces);
+    return 0;
+}
