@@ -53,10 +53,11 @@ static void roster_sort(struct roster *roster)
 static bool roster_find(struct roster *roster, const char *name, size_t *at)
 {
     size_t from = 0;
-    size_t to = roster->len;
+    size_t to;
 
     if (!roster->sorted)
-        roster_sort(roster);
+        roster_sort(roster); /* which leaves out names that stand there twice */
+    to = roster->len;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
 
