@@ -1,0 +1,612 @@
+/*
+ * fuzz_hub.c: workers that have been taken over, in a room with one honest witness. Whatever they
+ * say, every line that anybody gets is a clean one of a server, and room events come in the order
+ * of their stamps; the users list that the witness can follow is the room's, and no name is there
+ * twice; his own lines are answered once each, in order; the hub comes to rest after every step;
+ * and when the bad ones are dead nothing is left of them.
+ *
+ * The input: a byte for the room's options, then what the first worker says. 0xFF and a letter:
+ *   a .. f   who speaks from here on, a new worker where that one is dead
+ *   .        the room settles                 +   a second passes
+ *   |        the speaker hangs up             *   the speaker dies
+ *   -        he reads no more, or again       x   what he has to say is said a hundred times
+ *   t        the token that was given last    s   the stamp of the last event
+ *   w        the witness says his next line   \   only this byte
+ */
+#include "compat/compat.h"
+#include "compat/poller.h"
+#include "fuzz.h"
+#include "protocol.h"
+#include "server/hub.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <strings.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND 1000000u
+#define BAD_MAX 6
+#define PEOPLE_MAX (BAD_MAX + 1)
+/* In a script; who is dead stays in the room until all that he said has been taken. */
+#define COMERS_MAX 60
+/* Lines of the witness; no rate limit stops so few. */
+#define ASKED_MAX 40
+#define SCRIPT_MAX 20000
+#define TURNS_MAX 50000
+#define EVENTS_MAX 64
+/* What the hub puts off so shortly belongs to what goes on now. */
+#define SOON_US 50000u
+/* Of a server's line, without what somebody said. */
+#define FRAME_MAX 256
+
+/* A worker's end of its pair, and what has come through it. */
+struct worker {
+    int fd; /* -1: closed */
+    pid_t pid;
+    bool reads;
+    bool killed; /* the hub has sent SIGKILL: it dies before the next turn */
+    bool reaped;
+    bool ended;    /* the hub has ended its side */
+    uint64_t last; /* the stamp of the last room event */
+    size_t len;    /* of half a line */
+    char line[LINE_OUT_MAX];
+};
+
+/* Who is here, by what the witness was told. */
+struct list {
+    size_t count;
+    char names[COMERS_MAX][NAME_LEN_MAX + 1];
+};
+
+struct witness {
+    struct list here;
+    struct list coming; /* a list that is being told */
+    bool welcome;       /* `you` has come */
+    bool goodbye;       /* the room has said that it closes */
+    enum verb asked[ASKED_MAX];
+    size_t asked_count;
+    size_t answered;
+    size_t heard; /* bytes */
+};
+
+struct room {
+    struct hub_config config;
+    struct report report;
+    struct hub *hub;
+    struct poller *poller;
+    uint64_t now;
+    uint64_t ahead; /* of the clock */
+    uint64_t due;
+    bool poked;                        /* by something that the poller does not see */
+    struct worker workers[PEOPLE_MAX]; /* the last is the witness's */
+    struct witness witness;
+    struct worker *speaker;
+    int pair_bytes;
+    unsigned count; /* workers that there were */
+    size_t bytes;   /* that bad ones have said */
+    size_t lines;
+    char token[64];
+    char stamp[STAMP_LEN];
+    char *script; /* what the speaker is about to say */
+    size_t len;
+};
+
+static const char witness_name[] = "Witness";
+
+/* ---- What the witness knows ---- */
+
+static size_t list_find(const struct list *list, struct span name)
+{
+    size_t i = 0;
+
+    while (i < list->count && (strlen(list->names[i]) != name.len ||
+                                  strncasecmp(list->names[i], name.at, name.len) != 0))
+        i++;
+    return i;
+}
+
+/* As it is written, not only in some case. */
+static bool list_has(const struct list *list, struct span name)
+{
+    size_t i = list_find(list, name);
+
+    return i < list->count && memcmp(list->names[i], name.at, name.len) == 0;
+}
+
+/* A clean name, or the address of one of the workers. */
+static void name_check(struct span name)
+{
+    char text[NAME_LEN_MAX + 1];
+
+    must(name.len <= NAME_LEN_MAX);
+    memcpy(text, name.at, name.len);
+    text[name.len] = '\0';
+    must(name_is_clean(text, name.len) || strncmp(text, "192.0.2.", 8) == 0);
+}
+
+static void list_add(struct list *list, struct span name)
+{
+    name_check(name);
+    must(list->count < COMERS_MAX && list_find(list, name) == list->count);
+    memcpy(list->names[list->count], name.at, name.len);
+    list->names[list->count++][name.len] = '\0';
+}
+
+static void list_remove(struct list *list, struct span name)
+{
+    must(list_has(list, name));
+    memmove(
+        list->names[list_find(list, name)], list->names[list->count - 1], sizeof list->names[0]);
+    list->count--;
+}
+
+static void list_here(struct list *list, struct span names)
+{
+    const char *end = names.at + names.len;
+
+    for (const char *at = names.at; at < end;) {
+        const char *blank = memchr(at, ' ', (size_t)(end - at));
+        const char *stop = blank != NULL ? blank : end;
+        list_add(list, (struct span){at, (size_t)(stop - at)});
+        at = stop + 1;
+    }
+}
+
+/* The list is complete: it is the one that was followed. */
+static void list_check(struct witness *witness, unsigned long count)
+{
+    must(count == witness->coming.count);
+    if (!witness->welcome)
+        witness->here = witness->coming;
+    must(witness->coming.count == witness->here.count);
+    for (size_t i = 0; i < witness->coming.count; i++) {
+        const char *name = witness->coming.names[i];
+        must(list_has(&witness->here, (struct span){name, strlen(name)}));
+    }
+    witness->coming.count = 0;
+}
+
+static bool span_is(struct span span, const char *text)
+{
+    return span.len == strlen(text) && memcmp(span.at, text, span.len) == 0;
+}
+
+/* This is the answer to the oldest line that has none. */
+static void witness_answered(struct witness *witness, const struct event *event)
+{
+    unsigned long number = 0;
+
+    must(witness->answered < witness->asked_count);
+    must(witness->asked[witness->answered] == event->verb);
+    if (verb_is_message(event->verb))
+        must(number_parse(event->text.at, event->text.len, ASKED_MAX, &number) &&
+             number == witness->answered);
+    witness->answered++;
+}
+
+static void witness_says(struct witness *witness, const struct event *event)
+{
+    if (span_is(event->name, witness_name))
+        witness_answered(witness, event);
+    else
+        must(list_has(&witness->here, event->name));
+}
+
+static void witness_hears(struct witness *witness, const struct event *event)
+{
+    switch (event->verb) {
+    case VERB_HERE:
+        list_here(&witness->coming, event->text);
+        break;
+    case VERB_USERS:
+        list_check(witness, event->count);
+        if (witness->welcome)
+            witness_answered(witness, event);
+        break;
+    case VERB_YOU:
+        must(!witness->welcome && span_is(event->name, witness_name));
+        must(list_has(&witness->here, event->name));
+        witness->welcome = true;
+        break;
+    case VERB_JOIN:
+        list_add(&witness->here, event->name);
+        break;
+    case VERB_QUIT:
+        must(span_is(event->word, "left") || span_is(event->word, "lost") ||
+             span_is(event->word, "kicked") || span_is(event->word, "crashed"));
+        must(!span_is(event->name, witness_name));
+        list_remove(&witness->here, event->name);
+        break;
+    case VERB_NICK:
+        must(!span_is(event->name, witness_name));
+        list_remove(&witness->here, event->name);
+        list_add(&witness->here, event->word);
+        break;
+    case VERB_MSG:
+    case VERB_ME:
+        witness_says(witness, event);
+        break;
+    case VERB_POST:
+        name_check(event->name);
+        must(list_find(&witness->here, event->name) == witness->here.count);
+        break;
+    case VERB_PRIV:
+        must(span_is(event->word, witness_name));
+        witness_says(witness, event);
+        break;
+    case VERB_NOTE:
+        if (witness->answered < witness->asked_count)
+            witness_answered(witness, event);
+        else
+            witness->goodbye = true;
+        break;
+    case VERB_TOKEN:
+    case VERB_RESUMED:
+    case VERB_GAP: /* he always reads */
+    case VERB_ERROR:
+        must(false); /* he has not asked for that */
+    }
+}
+
+/* ---- Workers ---- */
+
+static void line_check(struct room *room, struct worker *worker, const char *line, size_t len)
+{
+    size_t title = strlen(CONTROL_TITLE);
+    struct event event;
+
+    if (len > 0 && line[0] == CONTROL_BYTE) {
+        must(len > title && memcmp(line, CONTROL_TITLE, title) == 0);
+        must(text_is_clean(line + title, len - title));
+        return;
+    }
+    must(len < LINE_OUT_MAX && text_is_clean(line, len) && event_parse(&event, line, len));
+    must(event.verb != VERB_HERE || len < LINE_HERE_MAX);
+    if (verb_is_room(event.verb)) {
+        must(event.stamp > worker->last);
+        worker->last = event.stamp;
+        memcpy(room->stamp, line, STAMP_LEN);
+    }
+    if (event.verb == VERB_TOKEN && event.word.len < sizeof room->token) {
+        memcpy(room->token, event.word.at, event.word.len);
+        room->token[event.word.len] = '\0';
+    }
+    if (worker == &room->workers[BAD_MAX])
+        witness_hears(&room->witness, &event);
+}
+
+static void bytes_hear(struct room *room, struct worker *worker, const char *at, size_t len)
+{
+    const char *end = at + len;
+
+    while (at < end) {
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((lf != NULL ? lf : end) - at);
+        must(worker->len + n < sizeof worker->line);
+        memcpy(worker->line + worker->len, at, n);
+        worker->len += n;
+        at += n;
+        if (lf == NULL)
+            break;
+        line_check(room, worker, worker->line, worker->len);
+        worker->len = 0;
+        at++;
+    }
+}
+
+/* Takes what is there. True where there was something, or the end. */
+static bool worker_take(struct room *room, struct worker *worker)
+{
+    char bytes[16384];
+    bool moved = false;
+    ssize_t n = 1;
+
+    while (worker->fd != -1 && worker->reads && !worker->ended &&
+           ((n = recv(worker->fd, bytes, sizeof bytes, 0)) >= 0 ||
+               (errno != EAGAIN && errno != EWOULDBLOCK))) {
+        moved = true;
+        worker->ended = n <= 0;
+        if (n > 0)
+            bytes_hear(room, worker, bytes, (size_t)n);
+        if (n > 0 && worker == &room->workers[BAD_MAX])
+            room->witness.heard += (size_t)n;
+    }
+    return moved;
+}
+
+static void worker_close(struct worker *worker)
+{
+    if (worker->fd != -1)
+        close(worker->fd);
+    worker->fd = -1;
+}
+
+static void worker_die(struct room *room, struct worker *worker, int status)
+{
+    worker_close(worker);
+    if (worker->reaped)
+        return;
+    worker->reaped = true;
+    must(hub_reaped(room->hub, worker->pid, status));
+    room->poked = true;
+}
+
+static void worker_signal(void *context, pid_t pid, int number)
+{
+    struct room *room = context;
+    size_t i = 0;
+
+    while (i < BAD_MAX && (room->workers[i].pid != pid || room->workers[i].reaped))
+        i++;
+    must(room->workers[i].pid == pid && !room->workers[i].reaped && i < BAD_MAX);
+    must(number == SIGKILL || number == SIGUSR1);
+    if (number == SIGKILL)
+        room->workers[i].killed = true;
+}
+
+static void worker_add(struct room *room, struct worker *worker, const char *login)
+{
+    int bytes = worker == &room->workers[BAD_MAX] ? 0 : room->pair_bytes;
+    char peer[PEER_TEXT_MAX];
+    int pair[2];
+
+    must(socketpair_cloexec_nonblock(pair) == 0);
+    for (int end = 0; end < 2 && bytes != 0; end++)
+        must(setsockopt(pair[end], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0);
+    *worker = (struct worker){.fd = pair[1], .pid = (pid_t)(1000 + room->count++), .reads = true};
+    snprintf(peer, sizeof peer, "192.0.2.%u:1000", room->count % 200 + 1);
+    must(hub_add(room->hub, pair[0], worker->pid, peer, login, room->now));
+    room->poked = true;
+}
+
+/* ---- The room ---- */
+
+static void time_move(struct room *room, uint64_t us)
+{
+    struct timespec ts;
+
+    room->ahead += us;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    room->now = (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec / 1000u + room->ahead;
+}
+
+/* As chatd does it: a turn only where something is ready, or when the hub has asked for one. */
+static bool room_turn(struct room *room)
+{
+    struct poller_event events[EVENTS_MAX];
+    bool moved = false;
+    int timeout;
+
+    for (size_t i = 0; i < BAD_MAX; i++)
+        if (room->workers[i].killed)
+            worker_die(room, &room->workers[i], SIGKILL);
+    time_move(room, 0);
+    int n = poller_wait(room->poller, 0, NULL, events, EVENTS_MAX);
+    for (int i = 0; i < n; i++)
+        hub_ready(room->hub, events[i].tag, events[i].revents);
+    if (n > 0 || room->poked || room->now >= room->due) {
+        room->poked = false;
+        timeout = hub_turn(room->hub, room->now);
+        room->due = timeout == -1 ? UINT64_MAX : room->now + (uint64_t)timeout * 1000;
+        moved = true;
+    }
+    for (size_t i = 0; i < PEOPLE_MAX; i++)
+        moved |= worker_take(room, &room->workers[i]);
+    return moved;
+}
+
+static void room_settle(struct room *room)
+{
+    for (int turns = 0; turns < TURNS_MAX; turns++) {
+        if (room_turn(room))
+            continue;
+        if (room->due - room->now > SOON_US)
+            return;
+        time_move(room, room->due - room->now);
+    }
+    must(false); /* it does not come to rest */
+}
+
+static void room_wait(struct room *room, uint64_t us)
+{
+    room_settle(room);
+    time_move(room, us);
+    room_settle(room);
+}
+
+/* Gives bytes to the hub, as many as the pair takes. */
+static void worker_give(struct room *room, struct worker *worker, const char *bytes, size_t len)
+{
+    int tries = 0;
+
+    for (size_t given = 0; given < len && worker->fd != -1 && tries < 4;) {
+        ssize_t n = send(worker->fd, bytes + given, len - given, MSG_NOSIGNAL);
+        if (n >= 0) {
+            given += (size_t)n;
+            continue;
+        }
+        (void)room_turn(room);
+        tries++;
+    }
+    if (worker == &room->workers[BAD_MAX])
+        return;
+    room->bytes += len;
+    for (size_t i = 0; i < len; i++)
+        room->lines += bytes[i] == '\n';
+}
+
+static void witness_say(struct room *room)
+{
+    static const enum verb verbs[] = {VERB_MSG, VERB_USERS, VERB_ME, VERB_PRIV, VERB_NOTE};
+    static const char *const words[] = {"", "/users ", "/me ", "/msg wItness ", "/help "};
+    struct witness *witness = &room->witness;
+    size_t which = witness->asked_count % (sizeof verbs / sizeof verbs[0]);
+    char line[64];
+
+    if (witness->asked_count == ASKED_MAX)
+        return;
+    int len = snprintf(line, sizeof line, "%s%zu\n", words[which], witness->asked_count);
+    witness->asked[witness->asked_count++] = verbs[which];
+    worker_give(room, &room->workers[BAD_MAX], line, (size_t)len);
+}
+
+static bool name_reserved(void *context, const char *folded)
+{
+    (void)context;
+    return strcmp(folded, "root") == 0;
+}
+
+static void room_open(struct room *room, uint8_t options)
+{
+    struct worker *witness = &room->workers[BAD_MAX];
+    char line[64];
+
+    room->report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
+    room->config = (struct hub_config){.log_bytes = (options & 1) != 0 ? 65536 : 1 << 20,
+        .history = (options & 2) != 0 ? 5 : 0,
+        .login_us = 60 * SECOND,
+        .wait_us = (options & 4) != 0 ? SECOND : 0,
+        .rate = (options & 8) != 0 ? 100 : 0,
+        .secret = (options & 16) != 0 ? "sesame" : NULL,
+        .name_reserved = (options & 32) != 0 ? name_reserved : NULL,
+        .report = &room->report,
+        .signal_worker = worker_signal,
+        .context = room};
+    room->pair_bytes = (options & 64) != 0 ? 4096 : 0;
+    room->poller = room->config.poller = poller_new();
+    room->hub = hub_new(&room->config);
+    must(room->poller != NULL && room->hub != NULL);
+    time_move(room, 0);
+    for (size_t i = 0; i < BAD_MAX; i++)
+        room->workers[i] = (struct worker){.fd = -1, .reaped = true};
+    worker_add(room, witness, NULL);
+    int len = snprintf(line, sizeof line, "/pass sesame\n%s\n", witness_name);
+    worker_give(room, witness, line, (size_t)len);
+    room_settle(room);
+    must(room->witness.welcome && room->witness.here.count == 1);
+    room->speaker = &room->workers[0];
+    worker_add(room, room->speaker, (options & 128) != 0 ? "ann" : NULL);
+}
+
+/* Everybody bad dies; what they have said before still counts, as fast as it may. */
+static void room_clear(struct room *room)
+{
+    for (size_t i = 0; i < BAD_MAX; i++)
+        worker_die(room, &room->workers[i], 0);
+    for (int i = 0; i < 1000 && hub_workers(room->hub) > 1; i++)
+        room_wait(room, 10 * SECOND);
+    must(hub_workers(room->hub) == 1 && hub_members(room->hub) == 1);
+    must(room->witness.here.count == 1);
+}
+
+static void room_close(struct room *room)
+{
+    struct worker *witness = &room->workers[BAD_MAX];
+
+    hub_stop(room->hub);
+    room->poked = true;
+    room_settle(room);
+    must(room->witness.goodbye && witness->ended && witness->len == 0);
+    worker_die(room, witness, 0);
+    room_settle(room);
+    must(hub_workers(room->hub) == 0 && hub_is_done(room->hub));
+    hub_free(room->hub);
+    poller_free(room->poller);
+}
+
+/* ---- The script ---- */
+
+static void script_add(struct room *room, const char *bytes, size_t len)
+{
+    memcpy(room->script + room->len, bytes, len);
+    room->len += len;
+}
+
+/* Says what has been gathered. */
+static void script_say(struct room *room, int times)
+{
+    while (times-- > 0)
+        worker_give(room, room->speaker, room->script, room->len);
+    room->len = 0;
+}
+
+static void script_do(struct room *room, char what)
+{
+    static const int statuses[] = {0, SIGTERM, SIGSEGV, SIGKILL};
+
+    switch (what) {
+    case 't':
+        script_add(room, room->token, strlen(room->token));
+        return;
+    case 's':
+        script_add(room, room->stamp, STAMP_LEN);
+        return;
+    case '\\':
+        script_add(room, "\xff", 1);
+        return;
+    }
+    script_say(room, what == 'x' ? 100 : 1);
+    switch (what) {
+    case '.':
+        room_settle(room);
+        break;
+    case '+':
+        room_wait(room, SECOND);
+        break;
+    case '|':
+        worker_close(room->speaker);
+        break;
+    case '*':
+        worker_die(room, room->speaker, statuses[room->count % 4]);
+        break;
+    case '-':
+        room->speaker->reads = !room->speaker->reads;
+        break;
+    case 'w':
+        witness_say(room);
+        break;
+    }
+    if (what >= 'a' && what < 'a' + BAD_MAX) {
+        room->speaker = &room->workers[what - 'a'];
+        if (room->speaker->reaped && room->count < COMERS_MAX)
+            worker_add(room, room->speaker, NULL);
+    }
+}
+
+static void script_play(struct room *room, const char *at, const char *end)
+{
+    for (; at < end; at++) {
+        if (*at != '\xff')
+            script_add(room, at, 1);
+        else if (++at < end)
+            script_do(room, *at);
+    }
+    script_say(room, 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *script = (const char *)data + 1;
+
+    if (size < 1 || size > SCRIPT_MAX)
+        return 0;
+    struct room *room = must_allocate(sizeof *room);
+    room->script = must_allocate(size * (sizeof room->token));
+    room_open(room, data[0]);
+    script_play(room, script, (const char *)data + size);
+    room_wait(room, 2 * SECOND);
+    witness_say(room);
+    room_wait(room, 2 * SECOND);
+    must(room->witness.here.count == hub_members(room->hub));
+    must(room->witness.answered == room->witness.asked_count);
+    room_clear(room);
+    must(room->witness.heard <=
+         room->bytes + FRAME_MAX * (room->lines + 4 * room->count + 4 * ASKED_MAX));
+    room_close(room);
+    free(room->script);
+    free(room);
+    return 0;
+}
