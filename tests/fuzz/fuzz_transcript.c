@@ -1,0 +1,481 @@
+/*
+ * fuzz_transcript.c: any bytes as a transcript. What is no room's file is left alone; else what
+ * stands behind the last line end is cut off, and not a byte before it is changed. The room knows
+ * the events, each line of the file that is one and is later than those before, and says a quit
+ * for whoever is in the room by their word. Then the writer goes on: the file grows by the new
+ * events, and a second start finds the same, nobody in the room, and nothing to repair.
+ *
+ * The input: a byte of options, then the file. 0xFF there stands for 20000 times the byte before.
+ */
+#include "compat/compat.h"
+#include "compat/poller.h"
+#include "fuzz.h"
+#include "protocol.h"
+#include "server/hub.h"
+#include "server/transcript.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <strings.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATH_SIZE 512
+#define FILE_MAX 400000
+#define LONG_RUN 20000
+#define TURNS_MAX 10000
+#define SECOND 1000000u
+
+struct text {
+    char *at;
+    size_t len;
+    size_t size;
+};
+
+/* What a file says, by the plainest reading of it. */
+struct account {
+    bool accepted;
+    size_t good;        /* up to behind the last line end */
+    struct text events; /* with their LFs */
+    struct text late;   /* those that begin in the file's last bytes, which the log can hold */
+    uint64_t last;      /* stamp */
+    uint64_t gap;       /* the latest stamp of a gap line */
+    size_t here_count;
+    size_t here_size;
+    char (*here)[NAME_LEN_MAX + 1];
+};
+
+/* A room with that file, and one who looks at what it remembers. */
+struct room {
+    struct report report;
+    struct hub_config config;
+    struct poller *poller;
+    struct hub *hub;
+    uint64_t now;
+    int fd; /* the looker's end */
+    struct text heard;
+};
+
+static void text_add(struct text *text, const char *bytes, size_t len)
+{
+    if (text->size - text->len < len) {
+        text->size = 2 * text->size + len;
+        text->at = realloc(text->at, text->size);
+        must(text->at != NULL);
+    }
+    if (len > 0)
+        memcpy(text->at + text->len, bytes, len);
+    text->len += len;
+}
+
+static bool texts_equal(const struct text *a, const struct text *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->at, b->at, a->len) == 0);
+}
+
+/* ---- What the file says ---- */
+
+static size_t here_find(const struct account *account, struct span name)
+{
+    size_t i = 0;
+
+    while (i < account->here_count && (strlen(account->here[i]) != name.len ||
+                                          strncasecmp(account->here[i], name.at, name.len) != 0))
+        i++;
+    return i;
+}
+
+static void here_add(struct account *account, struct span name)
+{
+    if (here_find(account, name) < account->here_count)
+        return;
+    if (account->here_count == account->here_size) {
+        account->here_size = 2 * account->here_size + 16;
+        account->here = realloc(account->here, account->here_size * sizeof account->here[0]);
+        must(account->here != NULL);
+    }
+    memcpy(account->here[account->here_count], name.at, name.len);
+    account->here[account->here_count++][name.len] = '\0';
+}
+
+static void here_remove(struct account *account, struct span name)
+{
+    size_t i = here_find(account, name);
+
+    if (i < account->here_count)
+        memcpy(account->here[i], account->here[--account->here_count], NAME_LEN_MAX + 1);
+}
+
+static void here_follow(struct account *account, const struct event *event)
+{
+    if (event->verb == VERB_QUIT || event->verb == VERB_NICK)
+        here_remove(account, event->name);
+    else if (event->verb != VERB_POST)
+        here_add(account, event->name);
+    if (event->verb == VERB_NICK)
+        here_add(account, event->word);
+}
+
+/* Without the CR that may stand before the LF. */
+static size_t line_len(const char *line, size_t len)
+{
+    return len > 0 && line[len - 1] == '\r' ? len - 1 : len;
+}
+
+static void account_line(struct account *account, const char *line, size_t len, bool late)
+{
+    struct event event;
+
+    if (len >= LINE_OUT_MAX || !event_parse(&event, line, len) || !text_is_clean(line, len) ||
+        event.stamp > TRANSCRIPT_STAMP_MAX)
+        return;
+    if (event.verb == VERB_GAP && event.stamp > account->gap)
+        account->gap = event.stamp;
+    if (!verb_is_room(event.verb) || event.stamp <= account->last)
+        return;
+    account->last = event.stamp;
+    here_follow(account, &event);
+    text_add(&account->events, line, len);
+    text_add(&account->events, "\n", 1);
+    if (late) {
+        text_add(&account->late, line, len);
+        text_add(&account->late, "\n", 1);
+    }
+}
+
+/* A file that begins with a line of a room, or with the torn beginning of one. */
+static bool account_accepts(const struct text *file)
+{
+    static const char form[] = "0000-00-00T00:00:00.000000Z";
+    size_t seen = file->len < LINE_OUT_MAX ? file->len : LINE_OUT_MAX;
+    const char *lf = seen > 0 ? memchr(file->at, '\n', seen) : NULL;
+    struct event event;
+
+    if (lf != NULL)
+        return event_parse(&event, file->at, line_len(file->at, (size_t)(lf - file->at)));
+    for (size_t i = 0; i < seen && i < STAMP_LEN; i++)
+        if (form[i] == '0' ? file->at[i] < '0' || file->at[i] > '9' : file->at[i] != form[i])
+            return false;
+    return seen < LINE_OUT_MAX;
+}
+
+static struct account account_of(const struct text *file, size_t log_size)
+{
+    struct account account = {.accepted = account_accepts(file)};
+    size_t late = file->len > log_size ? file->len - log_size : 0;
+
+    for (size_t i = 0; i < file->len; i++)
+        if (file->at[i] == '\n') {
+            size_t len = line_len(file->at + account.good, i - account.good);
+            account_line(&account, file->at + account.good, len, i - len >= late);
+            account.good = i + 1;
+        }
+    return account;
+}
+
+static void account_free(struct account *account)
+{
+    free(account->events.at);
+    free(account->late.at);
+    free(account->here);
+}
+
+/* What the file says last; there must be some stamps left behind it. */
+static uint64_t account_end(const struct account *account)
+{
+    return account->last > account->gap ? account->last : account->gap;
+}
+
+/* ---- The file ---- */
+
+static int file_make(char path[PATH_SIZE])
+{
+    const char *dir = getenv("TMPDIR");
+    int fd;
+
+    must(snprintf(path, PATH_SIZE, "%s/fuzz_transcript.XXXXXX", dir != NULL ? dir : "/tmp") <
+         PATH_SIZE);
+    fd = mkstemp(path);
+    must(fd != -1);
+    return fd;
+}
+
+static struct text file_read(const char *path)
+{
+    char bytes[65536];
+    struct text text = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    must(fd != -1);
+    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+        text_add(&text, bytes, (size_t)n);
+    must(n == 0);
+    close(fd);
+    return text;
+}
+
+/* The input's bytes, the long runs written out. */
+static struct text file_expand(const uint8_t *data, size_t size)
+{
+    struct text text = {0};
+    char run[LONG_RUN];
+
+    for (size_t i = 0; i < size && text.len < FILE_MAX; i++)
+        if (data[i] != 0xFF || i == 0) {
+            text_add(&text, (const char *)&data[i], 1);
+        } else {
+            memset(run, text.at[text.len - 1], sizeof run);
+            text_add(&text, run, sizeof run);
+        }
+    return text;
+}
+
+/* ---- The room ---- */
+
+static void signal_nobody(void *context, pid_t pid, int number)
+{
+    (void)context;
+    (void)pid;
+    (void)number;
+}
+
+static void room_open(struct room *room, size_t log_bytes)
+{
+    *room = (struct room){.fd = -1, .now = SECOND};
+    room->report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
+    room->poller = poller_new();
+    room->config = (struct hub_config){.log_bytes = log_bytes,
+        .login_us = 60 * SECOND,
+        .wait_us = SECOND,
+        .poller = room->poller,
+        .report = &room->report,
+        .signal_worker = signal_nobody};
+    room->hub = hub_new(&room->config);
+    must(room->poller != NULL && room->hub != NULL);
+}
+
+static void room_turn(struct room *room, int timeout)
+{
+    struct poller_event events[8];
+    int n = poller_wait(room->poller, timeout, NULL, events, 8);
+    char bytes[65536];
+    ssize_t got;
+
+    for (int i = 0; i < n; i++)
+        hub_ready(room->hub, events[i].tag, events[i].revents);
+    room->now += SECOND / 100;
+    (void)hub_turn(room->hub, room->now);
+    while (room->fd != -1 && (got = recv(room->fd, bytes, sizeof bytes, 0)) > 0)
+        text_add(&room->heard, bytes, (size_t)got);
+}
+
+/* Somebody posts nothing, but asks for all that there was: he is no event himself. */
+static void room_look(struct room *room)
+{
+    static const char asks[] = "/resume x\n/since 1970-01-01T00:00:00.000000Z\n/post\nlooker\n";
+    int pair[2];
+
+    must(socketpair_cloexec_nonblock(pair) == 0);
+    must(hub_add(room->hub, pair[0], 1000, "192.0.2.1:1", NULL, room->now));
+    room->fd = pair[1];
+    must(send(pair[1], asks, sizeof asks - 1, 0) == (ssize_t)sizeof asks - 1);
+    for (size_t before = 1; before != room->heard.len || before == 0;) {
+        before = room->heard.len;
+        room_turn(room, 0);
+        room_turn(room, 0);
+    }
+}
+
+static void room_close(struct room *room)
+{
+    hub_free(room->hub);
+    poller_free(room->poller);
+    if (room->fd != -1)
+        close(room->fd);
+    free(room->heard.at);
+}
+
+/* ---- What the room remembers ---- */
+
+/* Takes the events out of what the looker heard; a gap before them says that there were more. */
+static struct text heard_events(const struct text *heard, bool *gap)
+{
+    struct text events = {0};
+    uint64_t last = 0;
+    const char *at = heard->at;
+    const char *end = at + heard->len;
+    struct event event;
+
+    *gap = false;
+    for (const char *lf; at < end; at = lf + 1) {
+        lf = memchr(at, '\n', (size_t)(end - at));
+        must(lf != NULL);
+        if (*at == CONTROL_BYTE)
+            continue;
+        must(text_is_clean(at, (size_t)(lf - at)));
+        must(event_parse(&event, at, (size_t)(lf - at)));
+        if (event.verb == VERB_GAP) {
+            must(!*gap && events.len == 0 && !event.counted);
+            *gap = true;
+        }
+        if (!verb_is_room(event.verb))
+            continue;
+        must(event.stamp > last);
+        last = event.stamp;
+        text_add(&events, at, (size_t)(lf + 1 - at));
+    }
+    return events;
+}
+
+/* The quits at the end are those of all who were here, in any order, later than all that was. */
+static void quits_check(const struct account *account, const char *at, const char *end)
+{
+    size_t count = 0;
+    uint64_t last = account_end(account);
+    struct event event;
+
+    for (const char *lf; at < end; at = lf + 1, count++) {
+        lf = memchr(at, '\n', (size_t)(end - at));
+        must(event_parse(&event, at, (size_t)(lf - at)));
+        must(event.verb == VERB_QUIT && event.word.len == 4 && event.text.len == 0);
+        must(memcmp(event.word.at, "lost", 4) == 0 && event.stamp > last);
+        must(here_find(account, event.name) < account->here_count);
+        last = event.stamp;
+    }
+    must(count == account->here_count);
+}
+
+/* The looker has heard all the events that the log can hold, and what is new. */
+static void memory_check(const struct account *account, const struct room *room, bool whole)
+{
+    bool gap;
+    struct text events = heard_events(&room->heard, &gap);
+
+    if (whole) {
+        must(events.len >= account->late.len);
+        must(account->late.len == 0 || memcmp(events.at, account->late.at, account->late.len) == 0);
+        if (account->here_count > 0 || events.len > account->late.len)
+            quits_check(account, events.at + account->late.len, events.at + events.len);
+        must(gap == (account->late.len < account->events.len || account->gap > 0));
+    }
+    must(events.len <= account->events.len + account->here_count * (STAMP_LEN + 80));
+    free(events.at);
+}
+
+/* ---- The writer ---- */
+
+/* As chatd does it, but for the fresh image. */
+static pid_t writer_start(struct room *room, int file, const char *path, bool sync)
+{
+    struct proctitle title = {0};
+    int pair[2];
+
+    must(socketpair_cloexec_nonblock(pair) == 0);
+    pid_t pid = fork();
+    must(pid != -1);
+    if (pid == 0) {
+        file = fcntl(file, F_DUPFD, 10);
+        pair[1] = fcntl(pair[1], F_DUPFD, 10);
+        must(dup2(file, 0) == 0 && dup2(pair[1], 1) == 1);
+        descriptors_close_from(3);
+        transcript_writer_main(&title, path, sync);
+    }
+    close(pair[1]);
+    must(hub_set_writer(room->hub, pair[0], sync, room->now));
+    return pid;
+}
+
+/* A room's life: a start, what the writer adds, and the end. Returns how much that was. */
+static size_t room_live(const char *path, size_t log_bytes, bool sync)
+{
+    struct text before = file_read(path);
+    struct account account = account_of(&before, log_bytes);
+    struct room room;
+    int status;
+
+    room_open(&room, log_bytes);
+    int fd = transcript_open(path, false, &room.report);
+    must(fd != -1);
+    must(transcript_read_back(fd, path, room.hub, &room.report));
+    pid_t pid = writer_start(&room, fd, path, sync);
+    close(fd);
+    for (int i = 0; !hub_is_done(room.hub); i++) {
+        must(i < TURNS_MAX);
+        room_turn(&room, 100);
+    }
+    room_close(&room);
+    while (waitpid(pid, &status, 0) != pid)
+        must(errno == EINTR); /* the fuzzer has an alarm clock */
+    must(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    struct text after = file_read(path);
+    size_t added = after.len - account.good;
+    must(after.len >= account.good);
+    must(account.good == 0 || memcmp(after.at, before.at, account.good) == 0);
+    if (added > 0 || account.here_count > 0)
+        quits_check(&account, after.at + account.good, after.at + after.len);
+    account_free(&account);
+    free(before.at);
+    free(after.at);
+    return added;
+}
+
+/* Two lives: whoever the first has found in the room is not there any more in the second. */
+static void lives_check(const struct text *file, const char *path, size_t log_bytes, bool sync)
+{
+    struct account account = account_of(file, log_bytes);
+
+    if (account.accepted && account_end(&account) < TRANSCRIPT_STAMP_MAX - SECOND) {
+        (void)room_live(path, log_bytes, sync);
+        must(room_live(path, log_bytes, sync) == 0);
+    }
+    account_free(&account);
+}
+
+/* ---- One file ---- */
+
+static void account_check(const struct text *file, const char *path, size_t log_bytes)
+{
+    struct account account = account_of(file, log_bytes);
+    struct room room;
+
+    room_open(&room, log_bytes);
+    int fd = transcript_open(path, false, &room.report);
+    must((fd != -1) == account.accepted);
+    if (fd != -1) {
+        must(transcript_read_back(fd, path, room.hub, &room.report));
+        close(fd);
+        room_look(&room);
+        memory_check(&account, &room, account.late.len + account.here_count * 120 < log_bytes);
+    }
+    room_close(&room);
+    struct text after = file_read(path);
+    struct text good = {.at = file->at, .len = account.accepted ? account.good : file->len};
+    must(texts_equal(&after, &good));
+    account_free(&account);
+    free(after.at);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char path[PATH_SIZE];
+
+    if (size < 1)
+        return 0;
+    size_t log_bytes = (data[0] & 1) != 0 ? 65536 : 1 << 20;
+    struct text file = file_expand(data + 1, size - 1);
+    int fd = file_make(path);
+    must(write(fd, file.at != NULL ? file.at : "", file.len) == (ssize_t)file.len);
+    close(fd);
+    account_check(&file, path, log_bytes);
+    struct text once = file_read(path);
+    account_check(&once, path, log_bytes);
+    if ((data[0] & 2) != 0)
+        lives_check(&file, path, log_bytes, (data[0] & 4) != 0);
+    must(unlink(path) == 0);
+    free(once.at);
+    free(file.at);
+    return 0;
+}
