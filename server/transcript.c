@@ -56,6 +56,8 @@ static bool is_a_transcript(int fd)
 
     if (lf == NULL)
         return len >= 0 && len < LINE_OUT_MAX && begins_like_a_stamp(buf, (size_t)len);
+    if (lf > buf && lf[-1] == '\r')
+        lf--;
     return event_parse(&event, buf, (size_t)(lf - buf));
 }
 
@@ -208,7 +210,7 @@ static void take_line(struct reading *rd, const char *line, size_t len)
     struct event event;
 
     rd->lines++;
-    if (len >= LINE_OUT_MAX || !event_parse(&event, line, len) || !text_is_clean(line, len) ||
+    if (!event_parse(&event, line, len) || !text_is_clean(line, len) ||
         event.stamp > TRANSCRIPT_STAMP_MAX) {
         rd->bad++;
         return;
@@ -227,29 +229,37 @@ static void take_line(struct reading *rd, const char *line, size_t len)
     hub_remember(rd->hub, line, len, event.stamp, rd->at >= rd->keep_from);
 }
 
+/* Where the last line end in this piece of the file is, if there is one. */
+static void note_line_end(struct reading *rd, const char *bytes, size_t len, off_t from)
+{
+    while (len > 0 && bytes[len - 1] != '\n')
+        len--;
+    if (len > 0)
+        rd->good = from + (off_t)len;
+}
+
+/* buf has room for a block and, behind it, for a line that two blocks share. */
 static bool read_lines(struct reading *rd, int fd, char *buf)
 {
-    size_t held = 0;
+    struct line_splitter splitter;
+    off_t from = 0;
     ssize_t n;
 
-    while ((n = pread(fd, buf + held, BLOCK, rd->at + (off_t)held)) > 0) {
-        char *at = buf;
-        char *end = buf + held + n;
-        char *lf;
+    line_splitter_init(&splitter, buf + BLOCK, LINE_OUT_MAX - 1);
+    while ((n = pread(fd, buf, BLOCK, from)) > 0) {
+        const char *at = buf;
+        enum line_result result;
+        struct span line;
 
-        while ((lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-            take_line(rd, at, (size_t)(lf - at));
-            rd->at += lf + 1 - at;
-            rd->good = rd->at;
-            at = lf + 1;
+        while ((result = line_next(&splitter, &at, buf + n, &line)) != LINE_NONE) {
+            rd->at = from + (at - buf) - (off_t)line.len - 1;
+            if (result == LINE_READY)
+                take_line(rd, line.at, line.len);
+            else
+                rd->bad++;
         }
-        held = (size_t)(end - at);
-        if (held > LINE_OUT_MAX) { /* no line of ours: garbage, passed over */
-            rd->at += (off_t)held;
-            rd->bad++;
-            held = 0;
-        }
-        memmove(buf, at, held);
+        note_line_end(rd, buf, (size_t)n, from);
+        from += n;
     }
     if (n == -1)
         report(rd->report, LOG_ERR, "%s: %s", rd->path, strerror(errno));
@@ -285,7 +295,7 @@ static void say_quits(struct reading *rd)
 bool transcript_read_back(int fd, const char *path, struct hub *hub, const struct report *r)
 {
     struct reading rd = {.hub = hub, .report = r, .path = path, .names = names_new()};
-    char *buf = malloc(BLOCK + LINE_OUT_MAX + 1);
+    char *buf = malloc(BLOCK + LINE_OUT_MAX);
     off_t size = lseek(fd, 0, SEEK_END);
     bool done = false;
 
