@@ -50,6 +50,8 @@ size_t hub_log_size(const struct hub *);
 void hub_remember(struct hub *, const char *line, size_t len, uint64_t stamp, bool keep);
 /* Events up to this stamp are missing in what is remembered. */
 void hub_remember_gap(struct hub *, uint64_t stamp);
+/* The file has no more: the writer goes on behind what it had, whatever stands at its end. */
+void hub_remember_end(struct hub *);
 /* Somebody whom a crash left in the room is not there any more. */
 void hub_say_absent(struct hub *, const char *name);
 /*

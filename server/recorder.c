@@ -49,6 +49,22 @@ void hub_remember_gap(struct hub *hub, uint64_t stamp)
     log_note_dropped(hub->log, stamp);
 }
 
+/* The file has everything before pos, or says how much it lacks. */
+static void file_to(struct hub *hub, uint64_t pos)
+{
+    struct recorder *r = &hub->recorder;
+
+    r->filed = pos;
+    r->filed_count = log_count(hub->log, pos);
+    if (pos > r->kept)
+        r->kept = pos;
+}
+
+void hub_remember_end(struct hub *hub)
+{
+    file_to(hub, log_head(hub->log));
+}
+
 void hub_say_absent(struct hub *hub, const char *name)
 {
     hub_clock(hub);
@@ -261,17 +277,6 @@ static bool take_back(struct hub *hub, uint64_t from, uint64_t *to)
 
 /* ---- What the writer says
  * ------------------------------------------------------------------------- */
-
-/* The file has everything before pos, or says how much it lacks. */
-static void file_to(struct hub *hub, uint64_t pos)
-{
-    struct recorder *r = &hub->recorder;
-
-    r->filed = pos;
-    r->filed_count = log_count(hub->log, pos);
-    if (pos > r->kept)
-        r->kept = pos;
-}
 
 /* The line that says how many events the file lacks before from. False: it lacks none. */
 static bool say_gap(struct hub *hub, uint64_t stamp, uint64_t from)

@@ -309,8 +309,10 @@ bool transcript_read_back(int fd, const char *path, struct hub *hub, const struc
     }
     if (done && rd.bad > 0)
         report(r, LOG_WARNING, "%s: passed over %lu lines that are no events", path, rd.bad);
-    if (done)
+    if (done) {
+        hub_remember_end(hub);
         say_quits(&rd);
+    }
     names_free(rd.names);
     free(buf);
     return done;
