@@ -205,13 +205,18 @@ static void note_gap(struct reading *rd, uint64_t next)
     rd->gap = 0;
 }
 
+bool transcript_parse(struct event *event, const char *line, size_t len)
+{
+    return event_parse(event, line, len) && text_is_clean(line, len) &&
+           event->stamp <= TRANSCRIPT_STAMP_MAX;
+}
+
 static void take_line(struct reading *rd, const char *line, size_t len)
 {
     struct event event;
 
     rd->lines++;
-    if (!event_parse(&event, line, len) || !text_is_clean(line, len) ||
-        event.stamp > TRANSCRIPT_STAMP_MAX) {
+    if (!transcript_parse(&event, line, len)) {
         rd->bad++;
         return;
     }

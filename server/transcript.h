@@ -11,11 +11,13 @@
 #define SERVER_TRANSCRIPT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "../compat/compat.h"
 #include "report.h"
 
+struct event;
 struct hub;
 
 /* 9999-01-01: a line in the file that says it is later is no event. Stamps go on growing from the
@@ -46,6 +48,10 @@ int transcript_open(const char *path, bool wait, const struct report *);
  * False after a report.
  */
 bool transcript_read_back(int fd, const char *path, struct hub *, const struct report *);
+
+/* Reads a line of the file, without its end. False where it is none of a room, or says that it is
+ * too late for one. */
+bool transcript_parse(struct event *, const char *line, size_t len);
 
 /*
  * The writer: 0 is the file, locked, 1 its end of the pair. sync: a line counts as kept when it is

@@ -276,6 +276,24 @@ static void read_some(struct writer *w)
     }
 }
 
+/* The last event's stamp; a line that the hub takes for none at a start is none here. */
+static uint64_t last_event(const char *at, const char *end)
+{
+    char held[LINE_OUT_MAX];
+    struct line_splitter splitter;
+    enum line_result result;
+    struct span line;
+    struct event event;
+    uint64_t last = 0;
+
+    line_splitter_init(&splitter, held, sizeof(held) - 1);
+    while ((result = line_next(&splitter, &at, end, &line)) != LINE_NONE)
+        if (result == LINE_READY && transcript_parse(&event, line.at, line.len) &&
+            verb_is_room(event.verb) && event.stamp > last)
+            last = event.stamp;
+    return last;
+}
+
 /*
  * The stamp of the last event in the file, so that the hub knows where to go on. Half a line at its
  * end, which a writer leaves that is killed while it writes, is cut off.
@@ -287,7 +305,6 @@ static uint64_t find_end(struct writer *w)
     off_t from = size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0;
     ssize_t got = pread(w->file, tail, sizeof(tail), from);
     ssize_t len = got;
-    uint64_t last = 0;
     ssize_t at = 0;
 
     while (len > 0 && tail[len - 1] != '\n')
@@ -296,9 +313,7 @@ static uint64_t find_end(struct writer *w)
         tell(w, WRITER_WARN "%s: a torn line: %s", w->path, strerror(errno));
     while (from > 0 && at < len && tail[at++] != '\n')
         ;
-    if (at < len)
-        (void)count_events(tail + at, (size_t)(len - at), &last);
-    return last;
+    return at < len ? last_event(tail + at, tail + len) : 0;
 }
 
 _Noreturn void transcript_writer_main(const struct proctitle *title, const char *path, bool sync)
