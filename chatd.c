@@ -50,6 +50,8 @@
 /* Of all addresses in a line, and of the room in one. */
 #define WHERE_MAX 256
 #define ROOM_TEXT_MAX (WHERE_MAX + 40)
+/* Workers of clients that have said goodbye, beside as many as there are places. */
+#define LINGERING_SPARE 16
 /* Descriptors that are nobody's: the standard three, the poller, files, a start under way. */
 #define DESCRIPTORS_SPARE 14
 #define DESCRIPTORS_MIN (DESCRIPTORS_SPARE + REFUSALS_MAX + 2)
@@ -75,7 +77,7 @@ struct parent {
     pid_t writer;          /* the transcript's; -1: it has died, 0: there is none */
     uint64_t writer_at;    /* when it is started again; 0: it runs, or there is none */
     bool writer_missing;   /* that was tried in vain */
-    size_t capacity;       /* workers that there is room for */
+    size_t capacity;       /* workers that the system has room for */
     char self[4096];
     const char *self_path;
     char secret[SECRET_SIZE];
@@ -187,8 +189,6 @@ static int find_capacity(struct parent *p)
     p->capacity = 1000000;
     if (files - (DESCRIPTORS_SPARE + REFUSALS_MAX) < p->capacity)
         p->capacity = (size_t)files - (DESCRIPTORS_SPARE + REFUSALS_MAX);
-    if (p->options.clients != 0 && p->options.clients < p->capacity)
-        p->capacity = p->options.clients;
     return 0;
 }
 
@@ -246,13 +246,34 @@ static bool is_login(void *context, const char *folded)
     return accounts_have(&p->accounts, folded);
 }
 
+/* Clients at once: -m, or what the system lets be. */
+static size_t places(const struct parent *p)
+{
+    size_t wanted = p->options.clients;
+
+    return wanted != 0 && wanted < p->capacity ? wanted : p->capacity;
+}
+
+/*
+ * Whoever has said goodbye has given his place back, though his worker may take its time to hand
+ * out the rest. There are as many such workers as places, and a few, but no more: else clients that
+ * come and go and take nothing would be processes without end.
+ */
+static bool is_full(const struct parent *p)
+{
+    size_t workers = hub_workers(p->hub);
+
+    return hub_sessions(p->hub) >= places(p) || workers >= p->capacity ||
+           workers >= 2 * places(p) + LINGERING_SPARE;
+}
+
 /* Why nobody can be let in now; NULL: he can. */
 static const char *find_refusal(const struct parent *p, const struct visitor *v)
 {
-    if (hub_workers(p->hub) >= p->capacity)
+    if (is_full(p))
         return "full no room for more people, try later";
     if (p->options.clients_each != 0 && !v->local &&
-        hub_workers_from(p->hub, v->peer) >= p->options.clients_each)
+        hub_sessions_from(p->hub, v->peer) >= p->options.clients_each)
         return "full too many connections from your address";
     return NULL;
 }
@@ -402,7 +423,7 @@ static void report_status(struct parent *p, uint64_t now)
 {
     report(&p->report, LOG_NOTICE,
         "status: chatd " CHAT_VERSION ", pid %ld, up %llu s, on %s, for at most %zu clients",
-        (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->where, p->capacity);
+        (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->where, places(p));
     hub_report(p->hub, now);
 }
 

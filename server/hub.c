@@ -105,6 +105,7 @@ void member_remember(struct hub *hub, struct member *m)
         hub->last->next = m;
     hub->last = m;
     hub->workers++;
+    hub->leaving += m->state == MEMBER_LEAVING;
 }
 
 static void member_forget(struct hub *hub, struct member *m)
@@ -118,6 +119,7 @@ static void member_forget(struct hub *hub, struct member *m)
     else
         m->next->prev = m->prev;
     hub->workers--;
+    hub->leaving--; /* nobody goes otherwise */
 }
 
 /* Makes sure that ring_clocks() is run then. */
@@ -471,6 +473,8 @@ void member_leave(struct hub *hub, struct member *m, const char *reason, struct 
 void member_send_away(struct hub *hub, struct member *m)
 {
     login_forget(hub, m);
+    if (m->state != MEMBER_LEAVING)
+        hub->leaving++;
     m->state = MEMBER_LEAVING;
     m->pause = PAUSE_NONE;
     outbox_mark(hub, m);
@@ -679,14 +683,19 @@ size_t hub_workers(const struct hub *hub)
     return hub->workers;
 }
 
-size_t hub_workers_from(const struct hub *hub, const char *peer)
+size_t hub_sessions(const struct hub *hub)
+{
+    return hub->workers - hub->leaving;
+}
+
+size_t hub_sessions_from(const struct hub *hub, const char *peer)
 {
     const char *colon = strrchr(peer, ':');
     size_t len = colon == NULL ? strlen(peer) : (size_t)(colon - peer) + 1;
     size_t count = 0;
 
     for (const struct member *m = hub->first; m != NULL; m = m->next)
-        count += strncmp(m->peer, peer, len) == 0;
+        count += m->state != MEMBER_LEAVING && strncmp(m->peer, peer, len) == 0;
     return count;
 }
 

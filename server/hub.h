@@ -99,8 +99,10 @@ void hub_stop(struct hub *);
 
 /* Workers that are not over yet (members, sessions before their name and after their goodbye). */
 size_t hub_workers(const struct hub *);
-/* Those of them whose peer is at the same ip as this ip:port. */
-size_t hub_workers_from(const struct hub *, const char *peer);
+/* Those of them that have not said goodbye, or been told it: they have a place. */
+size_t hub_sessions(const struct hub *);
+/* Those of these whose peer is at the same ip as this ip:port. */
+size_t hub_sessions_from(const struct hub *, const char *peer);
 /* People in the room. */
 size_t hub_members(const struct hub *);
 /* Calls signal_worker for every worker that is not reaped. */

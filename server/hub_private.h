@@ -230,6 +230,7 @@ struct hub {
     struct member *first;
     struct member *last;
     size_t workers;
+    size_t leaving; /* of these, in MEMBER_LEAVING */
     size_t members;
     struct member *pids[1024];
     struct member *input_first; /* those with input, in the order in which they are served */

@@ -269,8 +269,15 @@ START_TEST(full)
         }
         conn_say(&third, "here I am");
         conn_seek(&third, "msg third here I am");
-        conn_close(&third);
+        conn_say(&third, "/quit");
         conn_seek(&room.ann, "quit third left");
+        /* His place is free, though his connection lingers until he has seen its end. */
+        conn_open(&conn, &room.server);
+        conn_say(&conn, "fourth");
+        conn_seek(&conn, "you fourth");
+        conn_close(&conn);
+        conn_seek(&room.ann, "quit fourth left");
+        conn_close(&third);
     }
     room_close(&room);
 }

@@ -826,9 +826,9 @@ START_TEST(workers_from_one_address)
     puppet_add_as(&stage, "192.0.2.1:6", NULL);
     puppet_add_as(&stage, "192.0.2.11:6", NULL);
     puppet_add_as(&stage, "[::1]:6", NULL);
-    ensure(hub_workers_from(stage.hub, "192.0.2.1:9") == 2, "IPv4");
-    ensure(hub_workers_from(stage.hub, "[::1]:9") == 1, "IPv6");
-    ensure(hub_workers_from(stage.hub, "192.0.2.2:5") == 0, "nobody");
+    ensure(hub_sessions_from(stage.hub, "192.0.2.1:9") == 2, "IPv4");
+    ensure(hub_sessions_from(stage.hub, "[::1]:9") == 1, "IPv6");
+    ensure(hub_sessions_from(stage.hub, "192.0.2.2:5") == 0, "nobody");
     ensure(hub_workers(stage.hub) == 4 && hub_members(stage.hub) == 0, "four, none with a name");
     hub_report(stage.hub, stage.now);
     stage_close(&stage);
