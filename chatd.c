@@ -91,6 +91,8 @@ struct parent {
     uint64_t stop_at;     /* a stop has begun, and workers are killed then; 0: none has */
     uint64_t empty_since; /* nobody has been here since then; 0: somebody is */
     struct report_limit refusals;
+    struct report_limit episodes;
+    bool full; /* somebody was refused for that, and nobody has come in since */
     bool start_failing;
 };
 
@@ -278,6 +280,21 @@ static const char *find_refusal(const struct parent *p, const struct visitor *v)
     return NULL;
 }
 
+/* A full room is said once, with what bounds it; who comes in vain meanwhile is for -v. */
+static void report_refusal(
+    struct parent *p, const struct visitor *v, const char *refusal, uint64_t now)
+{
+    bool full = is_full(p);
+
+    if (full && !p->full)
+        report_limited(&p->report, &p->episodes, now, LOG_NOTICE,
+            "full: %zu clients are here, as many as %s", hub_sessions(p->hub),
+            places(p) < p->capacity ? "-m allows" : "RLIMIT_NOFILE allows");
+    p->full = full;
+    report_limited(&p->report, &p->refusals, now, full ? LOG_DEBUG : LOG_INFO, "%s: refused: %s",
+        v->peer, refusal);
+}
+
 static void let_in(struct parent *p, const struct visitor *v, uint64_t now)
 {
     const char *refusal = find_refusal(p, v);
@@ -285,8 +302,7 @@ static void let_in(struct parent *p, const struct visitor *v, uint64_t now)
     int fd;
 
     if (refusal != NULL) {
-        report_limited(
-            &p->report, &p->refusals, now, LOG_INFO, "%s: refused: %s", v->peer, refusal);
+        report_refusal(p, v, refusal, now);
         listeners_refuse(&p->listeners, v, refusal, now);
         return;
     }
@@ -298,7 +314,7 @@ static void let_in(struct parent *p, const struct visitor *v, uint64_t now)
         listeners_refuse(&p->listeners, v, "full no worker can be started, try later", now);
         return;
     }
-    p->start_failing = false;
+    p->start_failing = p->full = false;
     if (hub_add(p->hub, fd, pid, v->peer, find_login(p, v), now)) {
         close(v->fd);
         return;

@@ -276,7 +276,7 @@ START_TEST(the_log_is_not_a_strangers)
     enum { VISITS = 300 };
     struct room room;
     const char *words = _i == 0 ? ": refused: " : ": nobody left ";
-    room_open(&room, ANY_PORT, "-m", _i == 0 ? "2" : "50");
+    room_open(&room, ANY_PORT, _i == 0 ? "-i" : "-m", _i == 0 ? "2" : "50");
     int64_t start = clock_ms();
     for (int i = 0; i < VISITS; i++) {
         struct conn conn;
@@ -289,6 +289,32 @@ START_TEST(the_log_is_not_a_strangers)
     int said = times_said(&room.server, words);
     ck_assert_int_ge(said, 10);
     ck_assert_int_le(said, most);
+    room_check(&room);
+    room_close(&room);
+}
+END_TEST
+
+/* A full room is said once, however many come in vain, and again when it is full again. */
+START_TEST(the_log_tells_once_that_it_is_full)
+{
+    enum { EPISODES = 3, VISITS = 20 };
+    struct room room;
+    room_open(&room, ANY_PORT, "-H", "0", "-m", "3");
+    for (int episode = 0; episode < EPISODES; episode++) {
+        struct conn third;
+        conn_join(&third, &room.server, "third");
+        for (int i = 0; i < VISITS; i++) {
+            struct conn conn;
+            conn_open(&conn, &room.server);
+            conn_seek_end(&conn);
+            conn_close(&conn);
+        }
+        conn_say(&third, "/quit");
+        conn_seek(&room.ann, "quit third left");
+        conn_close(&third);
+    }
+    ck_assert_int_eq(times_said(&room.server, "full: 3 clients are here, as many as -m"), EPISODES);
+    ck_assert_int_eq(times_said(&room.server, ": refused: "), 0);
     room_check(&room);
     room_close(&room);
 }
@@ -359,6 +385,7 @@ int main(void)
         {a_manager_is_not_told_too_often, 1, 30},
         {a_deaf_manager, 2, 30},
         {the_log_is_not_a_strangers, 2, 40},
+        {the_log_tells_once_that_it_is_full, 1, 30},
         {the_log_tells_who, 1, 30},
         {who_is_behind_is_told, 1, 40},
     };
