@@ -630,7 +630,7 @@ static int run(struct parent *p, const sigset_t *waiting)
         timeout = earlier(timeout, timeout_of_stop(p, now));
         timeout = earlier(timeout, timeout_of_emptiness(p, now));
         timeout = earlier(timeout, show_members(p, now));
-        timeout = earlier(timeout, upgrade_turn(&p->upgrade, now));
+        timeout = earlier(timeout, upgrade_turn(&p->upgrade, &p->report, now));
         if (p->writer_at != 0)
             timeout = earlier(timeout, milliseconds_until(p->writer_at, now));
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);

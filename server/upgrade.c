@@ -36,6 +36,7 @@ void upgrade_ask(struct upgrade *u, const struct report *r, uint64_t now)
     char *argv[] = {name, version, NULL};
     int null;
 
+    u->again = u->asking != 0;
     if (u->asking != 0 || u->agreed)
         return;
     snprintf(version, sizeof(version), "%d", HANDOVER_VERSION);
@@ -62,8 +63,10 @@ bool upgrade_reaped(struct upgrade *u, pid_t pid, int status, const struct repor
     return true;
 }
 
-int upgrade_turn(struct upgrade *u, uint64_t now)
+int upgrade_turn(struct upgrade *u, const struct report *r, uint64_t now)
 {
+    if (u->asking == 0 && u->again)
+        upgrade_ask(u, r, now);
     if (u->asking == 0)
         return -1;
     if (now >= u->until)

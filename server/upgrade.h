@@ -28,18 +28,19 @@ struct upgrade {
     char program[4096]; /* where it is installed; empty: not known */
     pid_t asking;       /* who is asked now; 0: nobody */
     uint64_t until;     /* and must have answered by then */
+    bool again;         /* the program may be another one by now: it is asked after that answer */
     bool agreed;        /* the new program is ready to be executed */
 };
 
 /* Exits with the answer to the question. */
 _Noreturn void upgrade_answer(const char *version);
 
-/* Asks, unless somebody is being asked. */
+/* Asks; where somebody is being asked, and does not agree, once more after that. */
 void upgrade_ask(struct upgrade *, const struct report *, uint64_t now);
 /* A child has ended; true where it was the one that was asked. */
 bool upgrade_reaped(struct upgrade *, pid_t, int status, const struct report *);
-/* Kills one who does not answer; in how many milliseconds again, -1: no need. */
-int upgrade_turn(struct upgrade *, uint64_t now);
+/* Kills one who does not answer, asks again; in how many milliseconds again, -1: no need. */
+int upgrade_turn(struct upgrade *, const struct report *, uint64_t now);
 
 /*
  * Executes the program with these arguments and the state in codec. Returns, after a report, only

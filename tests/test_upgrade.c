@@ -1,9 +1,10 @@
 /*
  * SIGUSR2: the server becomes the program that is now installed, without losing a connection, a
- * name, a message or the history. The programs that are installed here are copies of chatd that
- * differ in the version that they say they are.
+ * name, a message or the history. The programs that are installed here are copies of chatd, and in
+ * turn of another build of it, that differ in the version that they say they are.
  *
- * Environment: CHATD_UPGRADES is how often it is done in a row under load (20).
+ * Environment: CHATD_NEXT is the other build (chatd), CHATD_UPGRADES is how often it is done in a
+ * row under load (20).
  */
 #include "chorus.h"
 #include "harness.h"
@@ -21,9 +22,13 @@
 
 /* ---- Programs ---- */
 
-struct program {
+struct build {
     char *bytes;
     size_t len;
+};
+
+struct program {
+    struct build builds[2];   /* they take turns */
     char path[PATH_TEXT_MAX]; /* where it is installed */
 };
 
@@ -44,32 +49,46 @@ static void file_install(const char *path, const char *bytes, size_t len, mode_t
 static void program_install(struct program *program, unsigned number)
 {
     static const char version[] = CHAT_VERSION;
+    const struct build *build = &program->builds[number % COUNT_OF(program->builds)];
     size_t digit = strlen(version) - 1;
     size_t places = 0;
-    for (size_t i = 0; i + digit < program->len; i++)
-        if (memcmp(program->bytes + i, version, digit) == 0) {
-            program->bytes[i + digit] = (char)('0' + number);
+    for (size_t i = 0; i + digit < build->len; i++)
+        if (memcmp(build->bytes + i, version, digit) == 0) {
+            build->bytes[i + digit] = (char)('0' + number);
             places++;
         }
     ck_assert_uint_gt(places, 0);
-    file_install(program->path, program->bytes, program->len, 0755);
+    file_install(program->path, build->bytes, build->len, 0755);
+}
+
+static void build_read(struct build *build, const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(fd != -1 && fstat(fd, &st) == 0, "%s: %s", path, strerror(errno));
+    build->len = (size_t)st.st_size;
+    build->bytes = malloc(build->len);
+    ck_assert_ptr_nonnull(build->bytes);
+    ck_assert_int_eq(read(fd, build->bytes, build->len), st.st_size);
+    close(fd);
 }
 
 /* Takes chatd, installs it as version 0, and makes it what the harness starts. */
 static void program_open(struct program *program)
 {
-    struct stat st;
     const char *path = getenv("CHATD") != NULL ? getenv("CHATD") : "./chatd";
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ck_assert_msg(fd != -1 && fstat(fd, &st) == 0, "%s: %s", path, strerror(errno));
-    program->len = (size_t)st.st_size;
-    program->bytes = malloc(program->len);
-    ck_assert_ptr_nonnull(program->bytes);
-    ck_assert_int_eq(read(fd, program->bytes, program->len), st.st_size);
-    close(fd);
+    const char *next = getenv("CHATD_NEXT") != NULL ? getenv("CHATD_NEXT") : path;
+    build_read(&program->builds[0], path);
+    build_read(&program->builds[1], next);
     test_path(program->path, "chatd");
     program_install(program, 0);
     setenv("CHATD", program->path, 1);
+}
+
+static void program_close(struct program *program)
+{
+    for (size_t i = 0; i < COUNT_OF(program->builds); i++)
+        free(program->builds[i].bytes);
 }
 
 static size_t log_count(const struct server *server, const char *words)
@@ -208,7 +227,7 @@ static void scene_close(struct scene *scene)
         &scene->local, &scene->seated, &scene->room.ann, &scene->room.ben};
     for (size_t i = 0; i < COUNT_OF(conns); i++)
         conn_close(conns[i]);
-    free(scene->program.bytes);
+    program_close(&scene->program);
 }
 
 /* Somebody comes with seated's token: his lines are counted from before, and nobody sees it. */
@@ -337,7 +356,7 @@ START_TEST(many_in_a_row)
         singer_end(&singers[i]);
     }
     record_clear(&file);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -379,7 +398,28 @@ START_TEST(not_a_successor)
     ck_assert_uint_eq(log_count(&room.server, DONE), 0);
     upgrade(&room.server, &program, 7);
     room_close(&room);
-    free(program.bytes);
+    program_close(&program);
+}
+END_TEST
+
+/* Who asks again while a program is asked that will not answer gets the one that is there then. */
+START_TEST(a_better_successor_in_time)
+{
+    static const char silent[] = "#!/bin/sh\nexec sleep 30\n";
+    struct room room;
+    struct program program;
+    program_open(&program);
+    room_open(&room, ANY_PORT);
+    file_install(program.path, silent, sizeof silent - 1, 0755);
+    kill(room.server.pid, SIGUSR2);
+    (void)family_find(room.server.pid, "sleep");
+    program_install(&program, 7);
+    kill(room.server.pid, SIGUSR2);
+    server_says(&room.server, "does not answer");
+    server_says(&room.server, DONE "0.1.7 now");
+    room_check(&room);
+    room_close(&room);
+    program_close(&program);
 }
 END_TEST
 
@@ -414,7 +454,7 @@ START_TEST(signals_beside_it)
     }
     room_close(&room);
     record_clear(&file);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -440,7 +480,7 @@ START_TEST(stopped_beside_it)
     conn_close(&room.ann);
     conn_close(&room.ben);
     close(room.server.log);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -456,7 +496,7 @@ START_TEST(stopped_when_all_is_ready)
     test_path(real, "real");
     test_path(gate, "gate");
     program_open(&program);
-    file_install(real, program.bytes, program.len, 0755);
+    file_install(real, program.builds[0].bytes, program.builds[0].len, 0755);
     room_open(&room, ANY_PORT);
     family_look(&before, room.server.pid);
     /* It answers as chatd does, but not before it may. */
@@ -478,7 +518,7 @@ START_TEST(stopped_when_all_is_ready)
     conn_close(&room.ann);
     conn_close(&room.ben);
     close(room.server.log);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -515,7 +555,7 @@ START_TEST(workers_die_beside_it)
             conn_close(&victims[i]);
     }
     room_close(&room);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -544,7 +584,7 @@ START_TEST(a_writer_beside_it)
     ck_assert_uint_eq(file.count, 202);
     room_close(&room);
     record_clear(&file);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -599,7 +639,7 @@ START_TEST(waits_are_carried_over)
     struct conn *conns[] = {&room.ann, &guesser, &fast, &seated, &again, &late};
     for (size_t i = 0; i < COUNT_OF(conns); i++)
         conn_close(conns[i]);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -677,7 +717,7 @@ START_TEST(detached_with_relative_paths)
     record_clear(&file);
     conn_close(&ann);
     close(server.log);
-    free(program.bytes);
+    program_close(&program);
 }
 END_TEST
 
@@ -687,6 +727,7 @@ int main(void)
         {everything_is_carried_over, 1, 60},
         {many_in_a_row, 1, 600},
         {not_a_successor, COUNT_OF(others), 30},
+        {a_better_successor_in_time, 1, 60},
         {signals_beside_it, 1, 60},
         {stopped_beside_it, 10, 20},
         {stopped_when_all_is_ready, 1, 30},
