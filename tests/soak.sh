@@ -1,0 +1,81 @@
+# A room that lives for long: SOAK_MINUTES (60) with SOAK_LISTENERS (20) who stay and others who
+# come, talk, post and go, or die, several a second. Prints the hub's memory and descriptors each
+# minute. In the end all who stayed have heard the same, and the hub is as large as it was after the
+# first minute. Needs /proc; not in make check, for it takes its time.
+
+: "${CHATD:?}" "${CHAT:?}"
+minutes=${SOAK_MINUTES:-60}
+listeners=${SOAK_LISTENERS:-20}
+dir=$(mktemp -d) || exit 1
+room=$dir/room
+hub=
+leave() {
+    [ -z "$hub" ] || kill "$hub" 2>/dev/null
+    wait
+    rm -rf "$dir"
+}
+trap leave EXIT
+trap 'exit 1' HUP INT TERM
+
+start_listener() {
+    "$CHAT" -r -x -n "listener$1" "$room" 2>"$dir/said.$1" |
+        grep -E '^[^ ]+ (join|quit|nick|msg|me|post) (talker|poster)' | cksum >"$dir/sum.$1" &
+}
+
+"$CHATD" -l "$room" -t "$dir/transcript" -b 1048576 2>"$dir/log" &
+hub=$!
+until grep -q 'listening on' "$dir/log"; do
+    kill -0 "$hub" || exit 1
+    sleep 0.1
+done
+count=0
+while [ "$count" -lt "$listeners" ]; do
+    count=$((count + 1))
+    start_listener "$count"
+done
+until [ "$("$CHAT" -l "$room" | grep -c listener)" -eq "$listeners" ]; do
+    sleep 0.1
+done
+
+descriptors() { ls "/proc/$hub/fd" | wc -l; }
+workers() { pgrep -c -P "$hub"; }
+resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$hub/status"; }
+
+# One of each kind of guest.
+guests() {
+    "$CHAT" -n poster -m "post $1" "$room"
+    printf 'line\n%.0s' 1 2 3 4 5 6 7 8 9 10 | "$CHAT" -n talker "$room" >/dev/null
+    printf 'talker\n/nick talker_x\n/me nods\n/users\n' | nc -NU "$room" >/dev/null
+    "$CHAT" -r -n talker_killed -W 1 "$room" >/dev/null 2>&1 &
+    killed=$!
+    [ $(($1 % 20)) -ne 0 ] || kill -HUP "$hub"
+    wait "$killed" || :
+}
+
+end=$(($(date +%s) + 60 * minutes))
+next=$(($(date +%s) + 60))
+rounds=0
+while now=$(date +%s) && [ "$now" -lt "$end" ]; do
+    rounds=$((rounds + 1))
+    guests "$rounds" || exit 1
+    if [ "$now" -ge "$next" ] || [ $((now + 1)) -ge "$end" ]; then
+        next=$((now + 60))
+        echo "$rounds $(resident) $(descriptors) $(workers)" | tee -a "$dir/samples" |
+            sed 's/\(.*\) \(.*\) \(.*\) \(.*\)/round \1: \2 kB, \3 descriptors, \4 children/'
+    fi
+done
+kill "$hub"
+wait "$hub"
+hub=
+wait
+cat "$dir"/sum.* | sort | uniq -c
+[ "$(sort -u "$dir"/sum.* | wc -l)" -eq 1 ] || {
+    echo 'not all have heard the same'
+    exit 1
+}
+awk 'NR == 1 { memory = $2; descriptors = $3 }
+    { worst = $2 > worst ? $2 : worst; last = $3 }
+    END {
+        printf "%d rounds; %d kB after a minute, %d kB at most\n", $1, memory, worst
+        exit worst > memory + 1024 || last > descriptors + 2
+    }' "$dir/samples"
