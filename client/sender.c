@@ -17,6 +17,12 @@
 #include <unistd.h>
 
 #define READ_MAX 65536
+/*
+ * Keys that wait for their turn: a large paste while the server takes nothing, and behind it the
+ * Ctrl-C of a user who does not want to wait, which can only be found by reading on. What is more
+ * stays in the terminal. Memory that was never used is none.
+ */
+#define KEYS_MAX ((size_t)4 << 20)
 /* How long a leaving client waits for the server's goodbye, in ms. */
 #define LEAVE_GRACE 1000
 /* An ESC that nothing follows for that long was the key, in ms. */
@@ -34,7 +40,7 @@ struct input {
     size_t texts; /* of -m that have been taken */
     const char *keys;
     const char *keys_end;
-    char bytes[READ_MAX];
+    char bytes[KEYS_MAX];
 };
 
 /* The thread's own. */
@@ -261,33 +267,38 @@ static bool sender_wants_input(struct sender *sender)
     const struct input *input = &sender->input;
     bool wants;
 
+    if (input->fd < 0)
+        return false;
+    if (sender->client->console.editor != NULL)
+        return (size_t)(input->keys_end - input->keys) < KEYS_MAX;
     pthread_mutex_lock(&sender->client->lock);
     wants = session_wants_input(&sender->client->session);
     pthread_mutex_unlock(&sender->client->lock);
-    if (input->fd < 0)
-        return false;
-    return sender->client->console.editor != NULL ||
-           (wants && input->at == input->end && !input->lf_due);
+    return wants && input->at == input->end && !input->lf_due;
 }
 
 /*
- * Keys are read behind those that are not used up. While a line of theirs finds no room, Ctrl-C
- * would wait with the others: the user who is waiting too means it at once.
+ * Keys are read behind those that are not used up; there is room for one at least. While a line of
+ * theirs finds no room, Ctrl-C would wait with the others: the user who is waiting too means it at
+ * once.
  */
-static void input_read_keys(struct sender *sender, ssize_t *n)
+static ssize_t input_read_keys(struct sender *sender)
 {
     struct input *input = &sender->input;
     size_t left = (size_t)(input->keys_end - input->keys);
+    ssize_t n;
 
-    if (left > 0)
+    if (left > 0 && input->keys > input->bytes)
         memmove(input->bytes, input->keys, left);
     input->keys = input->bytes;
-    *n = read(input->fd, input->bytes + left, sizeof input->bytes - left);
-    if (*n < 0)
-        return;
-    input->keys_end = input->bytes + left + *n;
-    if (input->at < input->end && memchr(input->bytes, '\003', left + (size_t)*n) != NULL)
+    input->keys_end = input->bytes + left;
+    n = read(input->fd, input->bytes + left, KEYS_MAX - left);
+    if (n <= 0)
+        return n;
+    input->keys_end += n;
+    if (input->at < input->end && memchr(input->keys, '\003', left + (size_t)n) != NULL)
         sender_leave(sender, EX_OK);
+    return n;
 }
 
 static void input_failed(struct sender *sender)
@@ -307,9 +318,9 @@ static void sender_read(struct sender *sender)
     ssize_t n;
 
     if (sender->client->console.editor != NULL) {
-        input_read_keys(sender, &n);
+        n = input_read_keys(sender);
     } else {
-        n = read(input->fd, input->bytes, sizeof input->bytes);
+        n = read(input->fd, input->bytes, READ_MAX);
         input->at = input->bytes;
         input->end = input->bytes + (n > 0 ? n : 0);
     }
@@ -332,7 +343,7 @@ static void sender_interrupted(struct sender *sender)
     size_t len;
 
     if (input->fd >= 0 && input->at == input->end &&
-        console_clear_line(&client->console, input->bytes, sizeof input->bytes, &len)) {
+        console_clear_line(&client->console, input->bytes, READ_MAX, &len)) {
         input->at = input->bytes;
         input->end = input->bytes + len;
         return;
@@ -548,7 +559,9 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
     bool receiver_ended;
     int status;
 
-    sender = (struct sender){.client = client, .bot = bot, .status = -1};
+    sender.client = client;
+    sender.bot = bot;
+    sender.status = -1;
     sender.input.fd = input;
     sender.input.at = sender.input.end = sender.input.bytes;
     sender.input.over = input < 0 && client->options->mode != MODE_POST;

@@ -1032,6 +1032,113 @@ START_TEST(control_c_without_an_editor)
 }
 END_TEST
 
+/* ---- Pastes -------------------------------------------------------------------------- */
+
+#define PASTE_BEGIN "\033[200~"
+#define PASTE_END "\033[201~"
+
+/* More than the window, chat's memory for keys and a terminal's take together. */
+enum { PASTE_LINES = 2000, PASTE_LINE = 4000 };
+
+static void paste_line(char line[PASTE_LINE + 1], int i)
+{
+    int len = snprintf(line, PASTE_LINE, "echo line %d >>pwned #", i);
+
+    memset(line + len, 'k', (size_t)(PASTE_LINE - 1 - len));
+    memcpy(line + PASTE_LINE - 1, "\r", 2);
+}
+
+/* Writes until the terminal takes no more for a while, and drops what it shows; the bytes. */
+static size_t type_until_stuck(struct chatter *chat, const char *bytes, size_t len)
+{
+    struct pollfd fds[] = {{chat->in, POLLOUT, 0}, {chat->out.fd, POLLIN, 0}};
+    char shown[4096];
+    size_t done = 0;
+
+    while (done < len && poll(fds, 2, 500) > 0) {
+        ssize_t n = fds[0].revents != 0 ? write(chat->in, bytes + done, len - done) : 0;
+        done += n > 0 ? (size_t)n : 0;
+        if (fds[1].revents != 0)
+            ck_assert_int_gt(read(chat->out.fd, shown, sizeof shown), 0);
+    }
+    return done;
+}
+
+static void transcript_has_the_paste(const char *path)
+{
+    char line[PASTE_LINE + 256], expected[PASTE_LINE + 1];
+    FILE *file = fopen(path, "r");
+    int next = 0;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line + STAMP_LEN, " msg ann ", 9) != 0)
+            continue;
+        paste_line(expected, next++);
+        ensure(strncmp(line + STAMP_LEN + 9, expected, PASTE_LINE - 1) == 0, "got %.100s", line);
+    }
+    fclose(file);
+    ck_assert_int_eq(next, PASTE_LINES);
+}
+
+/* A paste that nobody takes for a while waits, in chat and then in the terminal, and arrives. */
+START_TEST(a_paste_waits_for_the_server)
+{
+    static char text[PASTE_LINES * PASTE_LINE + 1];
+    char transcript[PATH_TEXT_MAX];
+    struct family family;
+    struct server server;
+    struct chatter chat;
+    size_t done;
+    pid_t worker;
+
+    test_path(transcript, "t");
+    server_start(&server, ANY_PORT, "-t", transcript);
+    family_look(&family, server.pid);
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    worker = family_newcomer(&family, server.pid);
+    process_stop(worker);
+    for (int i = 0; i < PASTE_LINES; i++)
+        paste_line(text + (size_t)i * PASTE_LINE, i);
+    chatter_type(&chat, PASTE_BEGIN);
+    done = type_until_stuck(&chat, text, sizeof text - 1);
+    ck_assert_uint_lt(done, sizeof text - 1);
+    kill(worker, SIGCONT);
+    chatter_write(&chat, text + done, sizeof text - 1 - done);
+    chatter_type(&chat, PASTE_END "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+    transcript_has_the_paste(transcript);
+}
+END_TEST
+
+/* Ctrl-C is found behind all that waits. */
+START_TEST(control_c_behind_a_paste)
+{
+    char line[PASTE_LINE + 1];
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-n", "ann", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, "you are ann");
+    for (int i = 0; i < PASTE_LINES / 2; i++) {
+        paste_line(line, i);
+        chatter_type(&chat, line);
+    }
+    fake_say(&fake, "msg ben still here");
+    chatter_see(&chat, "still here");
+    chatter_type(&chat, "\003");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* Colour is for terminals that can, and for people who want it. */
 START_TEST(where_there_is_colour)
 {
@@ -1370,6 +1477,8 @@ int main(int argc, char **argv)
         {the_typed_line_survives, 1, 30},
         {it_asks_for_a_name, 2, 20},
         {control_c_without_an_editor, 1, 20},
+        {a_paste_waits_for_the_server, 1, 60},
+        {control_c_behind_a_paste, 1, 30},
         {where_there_is_colour, 4, 20},
         {kept_over_crashes_of_the_hub, 1, 120},
         {kept_over_resets, 1, 120},
