@@ -258,7 +258,7 @@ static int client_talk(struct client *client, const struct setup *setup, int *si
     session_connect(&client->session);
     console_start(&client->console);
     if (!receiver_start(client)) {
-        console_stop(&client->console);
+        console_stop(&client->console, (struct span){"", 0});
         return fail(EX_OSERR, "thread");
     }
     status = sender_run(client, input, setup->bot, signal);

@@ -4,6 +4,7 @@
 #include "console.h"
 
 #include "../compat/compat.h"
+#include "connect.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -21,6 +22,9 @@
 #define MESSAGE_MAX 1024
 /* How long a terminal that is held may keep the program from leaving, in ms. */
 #define HELD_PATIENCE 200
+/* How long the rest of a paste may pause, and how long it may take, in ms. */
+#define PASTE_PAUSE 1000
+#define PASTE_PATIENCE 10000
 
 static const char prompt[] = "> ";
 
@@ -134,7 +138,10 @@ static void modes_change(struct console *console)
     tcsetattr(STDIN_FILENO, TCSADRAIN, &modes);
 }
 
-/* In the background too, where asking for it would stop the program. */
+/*
+ * In the background too, where asking for it would stop the program. If the end of a paste has not
+ * come, what the terminal has of it goes.
+ */
 static void modes_restore(struct console *console)
 {
     sigset_t stop, mask;
@@ -144,6 +151,8 @@ static void modes_restore(struct console *console)
     sigemptyset(&stop);
     sigaddset(&stop, SIGTTOU);
     pthread_sigmask(SIG_BLOCK, &stop, &mask);
+    if (console->editor != NULL && editor_is_pasting(console->editor))
+        tcflush(STDIN_FILENO, TCIFLUSH);
     tcsetattr(STDIN_FILENO, TCSANOW, &console->before);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     console->changed = false;
@@ -189,7 +198,31 @@ static bool console_lock_soon(struct console *console)
     return pthread_mutex_timedlock(&console->lock, &until) == 0;
 }
 
-void console_stop(struct console *console)
+static void keys_drop(struct console *console, const char *at, size_t len)
+{
+    const char *end = at + len;
+
+    while (at < end)
+        editor_feed(console->editor, &at, end, &console->text);
+}
+
+/* Reads on to the end of a paste, if one is under way. */
+static void paste_drop(struct console *console)
+{
+    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+    int64_t deadline = clock_now() + PASTE_PATIENCE;
+    char bytes[4096];
+
+    while (editor_is_pasting(console->editor) && clock_left(deadline) > 0) {
+        int awake = poll(&ready, 1, PASTE_PAUSE);
+        ssize_t n = awake > 0 ? read(STDIN_FILENO, bytes, sizeof bytes) : awake;
+        if (n == 0 || (n < 0 && !error_passes(errno)))
+            return;
+        keys_drop(console, bytes, n > 0 ? (size_t)n : 0);
+    }
+}
+
+void console_stop(struct console *console, struct span keys)
 {
     struct pollfd ready = {.fd = console->setup.out, .events = POLLOUT};
     bool locked;
@@ -197,8 +230,13 @@ void console_stop(struct console *console)
     if (!console->keyboard)
         return;
     locked = console_lock_soon(console);
-    if (locked && console->editing && poll(&ready, 1, HELD_PATIENCE) > 0)
-        console_give(console);
+    if (locked && console->editing) {
+        line_hide(console);
+        keys_drop(console, keys.at, keys.len);
+        paste_drop(console);
+        if (poll(&ready, 1, HELD_PATIENCE) > 0)
+            console_give(console);
+    }
     modes_restore(console);
     if (locked)
         pthread_mutex_unlock(&console->lock);

@@ -53,10 +53,11 @@ void console_init(struct console *, const struct console_setup *);
 /* Takes the keyboard: line editing begins, if there is any. */
 void console_start(struct console *);
 /*
- * Gives the keyboard back, with its modes as they were. Never waits for a terminal that is held
- * (Ctrl-S), and may be called again.
+ * Gives the keyboard back, with its modes as they were; keys are those that were read for the
+ * editor and not used. What is left of a paste goes nowhere: a shell would run it. Never waits for
+ * a terminal that is held (Ctrl-S), and may be called again.
  */
-void console_stop(struct console *);
+void console_stop(struct console *, struct span keys);
 /* Stopped by Ctrl-Z or from outside, until continued. */
 void console_suspend(struct console *);
 /* Continued, without having been asked before it was stopped: puts all right. */

@@ -878,6 +878,11 @@ void editor_pause(struct editor *ed)
         ed->state = INPUT_TEXT;
 }
 
+bool editor_is_pasting(const struct editor *ed)
+{
+    return ed->pasting;
+}
+
 void editor_start(struct editor *ed, struct outbuf *out)
 {
     outbuf_puts(out, "\x1b[?2004h");

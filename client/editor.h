@@ -74,6 +74,9 @@ struct span editor_line(const struct editor *);
 bool editor_in_escape(const struct editor *);
 void editor_pause(struct editor *);
 
+/* A paste has begun, and its end has not come. */
+bool editor_is_pasting(const struct editor *);
+
 /* Shows the line, and turns bracketed paste on. stop hides it and turns that off. */
 void editor_start(struct editor *, struct outbuf *out);
 void editor_stop(struct editor *, struct outbuf *out);

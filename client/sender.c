@@ -64,21 +64,33 @@ static int client_verdict(const struct client *client)
 
 /* ---- Leaving ------------------------------------------------------------------------- */
 
+/* No more input is wanted: the keyboard goes back. */
+static void input_stop(struct sender *sender)
+{
+    struct input *input = &sender->input;
+    struct span keys = {input->keys, (size_t)(input->keys_end - input->keys)};
+
+    input->over = true;
+    input->fd = -1;
+    input->keys = input->keys_end;
+    console_stop(&sender->client->console, keys);
+}
+
 /* Leaves without waiting for answers, but with a goodbye, and no line cut. */
 static void sender_leave(struct sender *sender, int status)
 {
     struct client *client = sender->client;
 
-    sender->give_up_at = clock_now() + (sender->status < 0 ? LEAVE_GRACE : 0);
-    if (sender->status >= 0)
+    if (sender->status >= 0) {
+        sender->give_up_at = clock_now();
         return;
+    }
     sender->status = status;
-    sender->input.over = true;
-    sender->input.fd = -1;
     pthread_mutex_lock(&client->lock);
     session_abandon(&client->session);
     pthread_mutex_unlock(&client->lock);
-    console_stop(&client->console);
+    input_stop(sender);
+    sender->give_up_at = clock_now() + LEAVE_GRACE;
 }
 
 static void sender_die(struct sender *sender, int signal)
@@ -98,14 +110,12 @@ static void sender_finish(struct sender *sender)
     bool settled;
     int status;
 
-    sender->input.over = true;
-    sender->input.fd = -1;
     pthread_mutex_lock(&client->lock);
     session_input_end(&client->session);
     settled = !client->up && session->me[0] != '\0' && session->unanswered == 0;
     status = client_verdict(client);
     pthread_mutex_unlock(&client->lock);
-    console_stop(&client->console);
+    input_stop(sender);
     if (settled)
         sender_leave(sender, status);
 }
@@ -564,6 +574,7 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
     sender.status = -1;
     sender.input.fd = input;
     sender.input.at = sender.input.end = sender.input.bytes;
+    sender.input.keys = sender.input.keys_end = sender.input.bytes;
     sender.input.over = input < 0 && client->options->mode != MODE_POST;
     sender.give_up_at = -1;
     sender.leave_at = -1;
@@ -578,7 +589,7 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
         sender_look_at_count(&sender);
         sender_look_at_clocks(&sender);
     }
-    console_stop(&client->console);
+    input_stop(&sender);
     pthread_mutex_lock(&client->lock);
     receiver_ended = client->end != CLIENT_ON;
     pthread_mutex_unlock(&client->lock);

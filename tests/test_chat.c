@@ -1139,6 +1139,42 @@ START_TEST(control_c_behind_a_paste)
 }
 END_TEST
 
+/* Leaving in the middle of a paste, in one way or another, leaves nothing of it to a shell. */
+START_TEST(the_rest_of_a_paste_is_dropped)
+{
+    static const char *const beginnings[] = {"one\r/quit\r", "one\rtwo", "one\rtwo"};
+    static char text[3000 * 80];
+    struct server server;
+    struct chatter chat;
+    size_t len = 0;
+    char left;
+
+    for (int i = 0; len + 80 < sizeof text; i++)
+        len += (size_t)snprintf(text + len, 80, "echo LINE%d >>pwned #kkkkkkkkkkkkkkkkkkkkkk\r", i);
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, PASTE_BEGIN);
+    chatter_type(&chat, beginnings[_i]);
+    if (_i > 0)
+        chatter_see(&chat, "one");
+    if (_i == 1)
+        kill(chat.pid, SIGTERM);
+    if (_i == 2)
+        server_kill(&server);
+    chatter_write(&chat, text, len);
+    chatter_type(&chat, PASTE_END);
+    ck_assert_int_eq(
+        chatter_exit(&chat, EXIT_MS), ((const int[]){EX_OK, 128 + SIGTERM, EX_UNAVAILABLE})[_i]);
+    fcntl(chat.slave, F_SETFL, O_NONBLOCK);
+    ck_assert_int_eq(read(chat.slave, &left, 1), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    chatter_end(&chat);
+    if (server.pid > 0)
+        server_stop(&server);
+}
+END_TEST
+
 /* Colour is for terminals that can, and for people who want it. */
 START_TEST(where_there_is_colour)
 {
@@ -1479,6 +1515,7 @@ int main(int argc, char **argv)
         {control_c_without_an_editor, 1, 20},
         {a_paste_waits_for_the_server, 1, 60},
         {control_c_behind_a_paste, 1, 30},
+        {the_rest_of_a_paste_is_dropped, 3, 30},
         {where_there_is_colour, 4, 20},
         {kept_over_crashes_of_the_hub, 1, 120},
         {kept_over_resets, 1, 120},
