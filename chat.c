@@ -166,8 +166,9 @@ static bool setup_session(struct client *client)
         setup.kind = SESSION_LISTER;
     else if (options->mode == MODE_POST || options->mode == MODE_SEND)
         setup.kind = SESSION_POSTER;
+    /* Who counts messages means those that are still to come, unless he asks for others. */
     if (options->history == OPTIONS_UNSET)
-        setup.history = client->console.screen ? HISTORY_DEFAULT : 0;
+        setup.history = client->console.screen && options->count == 0 ? HISTORY_DEFAULT : 0;
     /* What is typed may be a command, and a bot speaks the wire's language; all else is data. */
     setup.commands = client->console.keyboard || options->mode == MODE_BOT;
     return session_init(&client->session, &setup);

@@ -29,7 +29,7 @@ static const char options_help[] =
     "  -r          receive only: never read standard input\n"
     "  -l          list who is there, and exit\n"
     "  -x          print the lines of the wire instead of the pretty ones\n"
-    "  -H LINES    past events wanted (20 on a terminal, 0 elsewhere)\n"
+    "  -H LINES    past events wanted (20 on a terminal, 0 elsewhere and with -C)\n"
     "  -C COUNT    leave after that many messages\n"
     "  -W SECONDS  leave after that long\n"
     "  -w SECONDS  give up connecting after that long (10)\n"

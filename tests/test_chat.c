@@ -1006,6 +1006,33 @@ START_TEST(it_asks_for_a_name)
 }
 END_TEST
 
+/* -C waits for what is still to come, also at a terminal, where the past is shown else. */
+START_TEST(the_past_is_not_counted)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    conn_say(&ben, "before");
+    conn_expect(&ben, "msg ben before");
+    chatter_start_at_terminal(&chat, "-r", "-C", "1", "-n", "ann", server.address);
+    conn_expect(&ben, "join ann");
+    conn_say(&ben, "after");
+    chatter_see(&chat, "after");
+    ck_assert_ptr_null(strstr(chat.out.at, "before"));
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    chatter_start_at_terminal(&chat, "-r", "-C", "1", "-H", "5", "-n", "ann", server.address);
+    chatter_see(&chat, "before");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
 /* With the kernel's line editing too, Ctrl-C clears a half-typed line, and leaves on an empty one.
  */
 START_TEST(control_c_without_an_editor)
@@ -1512,6 +1539,7 @@ int main(int argc, char **argv)
         {stopped_and_continued, 1, 20},
         {the_typed_line_survives, 1, 30},
         {it_asks_for_a_name, 2, 20},
+        {the_past_is_not_counted, 1, 20},
         {control_c_without_an_editor, 1, 20},
         {a_paste_waits_for_the_server, 1, 60},
         {control_c_behind_a_paste, 1, 30},
