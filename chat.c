@@ -77,6 +77,34 @@ int client_connect(struct client *client, pid_t *command, struct connect_failure
     return connect_server(&options->address, clock_now() + patience, failure);
 }
 
+/* The first connection. Returns -1, or the status to exit with. */
+static int link_open(struct client *client)
+{
+    struct connect_failure failure;
+
+    client->link = client_connect(client, &client->command, &failure);
+    if (client->link >= 0)
+        return -1;
+    console_say(&client->console, "%s", failure.text);
+    return failure.status;
+}
+
+/*
+ * While the user was thinking about a name, which no server waits for without end: one that has
+ * said something has said that, and another connection is needed. Returns like link_open().
+ */
+static int link_renew(struct client *client)
+{
+    struct pollfd ready = {.fd = client->link, .events = POLLIN};
+
+    if (poll(&ready, 1, 0) == 0)
+        return -1;
+    close(client->link);
+    if (client->command > 0)
+        command_end(client->command, 0);
+    return link_open(client);
+}
+
 void client_wake(struct client *client)
 {
     bool woken;
@@ -111,20 +139,19 @@ static bool name_ask(char *answer, size_t size)
     return true;
 }
 
-/* Finds the name to ask for. Returns -1, or the status to exit with. */
-static int name_choose(struct client *client)
+static bool name_is_asked(const struct options *options)
+{
+    return options->mode != MODE_LIST && options->name == NULL && !options->receive_only &&
+           isatty(STDIN_FILENO);
+}
+
+static void name_set(struct client *client, const char *answer)
 {
     const struct options *options = client->options;
-    char answer[4096] = "";
 
-    if (options->mode == MODE_LIST)
-        return -1;
-    if (options->name == NULL && !options->receive_only && isatty(STDIN_FILENO) &&
-        !name_ask(answer, sizeof answer))
-        return EX_OK;
-    if (!session_name(&client->session, options->name != NULL ? options->name : answer))
+    if (options->mode != MODE_LIST &&
+        !session_name(&client->session, options->name != NULL ? options->name : answer))
         console_say(&client->console, "no name was given: your address will be your name");
-    return -1;
 }
 
 /* ---- Setting up ---------------------------------------------------------------------- */
@@ -273,7 +300,7 @@ static int client_talk(struct client *client, const struct setup *setup, int *si
 
 static int client_run(struct client *client, struct setup *setup, int *signal)
 {
-    struct connect_failure failure;
+    char answer[4096] = "";
     int status;
 
     if (!pipe_cloexec(client->wake))
@@ -281,18 +308,18 @@ static int client_run(struct client *client, struct setup *setup, int *signal)
     fcntl(client->wake[0], F_SETFL, O_NONBLOCK);
     fcntl(client->wake[1], F_SETFL, O_NONBLOCK);
     signals_init(client->wake[1]);
-    client->link = client_connect(client, &client->command, &failure);
-    if (client->link < 0) {
-        console_say(&client->console, "%s", failure.text);
-        return failure.status;
-    }
+    status = link_open(client); /* nobody is asked for a name where nobody listens */
+    if (status < 0 && name_is_asked(&setup->options))
+        status = name_ask(answer, sizeof answer) ? link_renew(client) : EX_OK;
+    if (status >= 0)
+        return status;
     if (setup->options.mode == MODE_BOT && !setup_bot(setup))
         return fail(EX_OSERR, setup->options.bot);
     setup_console(client, setup);
     if (!setup_session(client))
         return fail(EX_OSERR, "memory");
-    status = name_choose(client);
-    return status >= 0 ? status : client_talk(client, setup, signal);
+    name_set(client, answer);
+    return client_talk(client, setup, signal);
 }
 
 int main(int argc, char **argv)

@@ -1006,6 +1006,32 @@ START_TEST(it_asks_for_a_name)
 }
 END_TEST
 
+/* Who thinks about it for longer than the server waits comes in all the same. */
+START_TEST(a_name_may_take_its_time)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-p", fake.address);
+    chatter_see(&chat, "name: ");
+    fake_accept(&fake);
+    if (_i == 0)
+        fake_say(&fake, "error login-timeout no name within 60 seconds");
+    fake_hang_up(&fake);
+    chatter_type(&chat, "ann\r");
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, "\004");
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* -C waits for what is still to come, also at a terminal, where the past is shown else. */
 START_TEST(the_past_is_not_counted)
 {
@@ -1539,6 +1565,7 @@ int main(int argc, char **argv)
         {stopped_and_continued, 1, 20},
         {the_typed_line_survives, 1, 30},
         {it_asks_for_a_name, 2, 20},
+        {a_name_may_take_its_time, 2, 20},
         {the_past_is_not_counted, 1, 20},
         {control_c_without_an_editor, 1, 20},
         {a_paste_waits_for_the_server, 1, 60},
