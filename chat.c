@@ -74,7 +74,8 @@ int client_connect(struct client *client, pid_t *command, struct connect_failure
     *command = -1;
     if (options->command != NULL)
         return connect_command(options->command, command, failure);
-    return connect_server(&options->address, clock_now() + patience, failure);
+    return connect_server(
+        &options->address, clock_earlier(clock_now() + patience, client->leave_at), failure);
 }
 
 /* The first connection. Returns -1, or the status to exit with. */
@@ -85,6 +86,8 @@ static int link_open(struct client *client)
     client->link = client_connect(client, &client->command, &failure);
     if (client->link >= 0)
         return -1;
+    if (clock_left(client->leave_at) == 0) /* the answer that -W gives, whatever is the reason */
+        return EXIT_NO;
     console_say(&client->console, "%s", failure.text);
     return failure.status;
 }
@@ -120,23 +123,26 @@ void client_wake(struct client *client)
 
 /* ---- The name ------------------------------------------------------------------------ */
 
-/* Asks on the terminal. False where the user leaves instead. */
-static bool name_ask(char *answer, size_t size)
+/* Asks on the terminal. Returns -1, or the status to exit with where there is no answer. */
+static int name_ask(const struct client *client, char *answer, size_t size)
 {
     static const char question[] = "chat: your name: ";
+    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+    int awake;
     ssize_t n;
 
     write_all(STDERR_FILENO, question, sizeof question - 1);
-    do
-        n = read(STDIN_FILENO, answer, size - 1);
-    while (n < 0 && errno == EINTR);
+    do {
+        awake = poll(&ready, 1, clock_left(client->leave_at));
+        n = awake > 0 ? read(STDIN_FILENO, answer, size - 1) : awake;
+    } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         write_all(STDERR_FILENO, "\n", 1);
-        return false;
+        return awake == 0 ? EXIT_NO : EX_OK;
     }
     answer[n] = '\0';
     answer[strcspn(answer, "\n")] = '\0';
-    return true;
+    return -1;
 }
 
 static bool name_is_asked(const struct options *options)
@@ -309,8 +315,11 @@ static int client_run(struct client *client, struct setup *setup, int *signal)
     fcntl(client->wake[1], F_SETFL, O_NONBLOCK);
     signals_init(client->wake[1]);
     status = link_open(client); /* nobody is asked for a name where nobody listens */
-    if (status < 0 && name_is_asked(&setup->options))
-        status = name_ask(answer, sizeof answer) ? link_renew(client) : EX_OK;
+    if (status < 0 && name_is_asked(&setup->options)) {
+        status = name_ask(client, answer, sizeof answer);
+        if (status < 0)
+            status = link_renew(client);
+    }
     if (status >= 0)
         return status;
     if (setup->options.mode == MODE_BOT && !setup_bot(setup))
@@ -335,6 +344,9 @@ int main(int argc, char **argv)
         return status;
     screen_locale();
     client = (struct client){.options = &setup.options, .link = -1, .command = -1};
+    client.leave_at = -1;
+    if (setup.options.leave_after > 0)
+        client.leave_at = clock_now() + 1000 * (int64_t)setup.options.leave_after;
     client.patience = PATIENCE_DEFAULT * 1000;
     if (setup.options.patience != OPTIONS_UNSET)
         client.patience = 1000 * (int64_t)setup.options.patience;

@@ -32,6 +32,7 @@ struct client {
     const struct options *options;
     struct console console; /* has a lock of its own */
     int64_t patience;       /* for a server that is silent when it should not be, ms; -1: any */
+    int64_t leave_at;       /* -W, counted from the start; -1: never */
     int wake[2];            /* wakes the sender */
 
     pthread_mutex_t lock; /* over all that follows */

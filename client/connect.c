@@ -47,6 +47,13 @@ int clock_left(int64_t deadline)
     return left < 1000000 ? (int)left : 1000000;
 }
 
+int64_t clock_earlier(int64_t a, int64_t b)
+{
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return a < b ? a : b;
+}
+
 static void failure_set(
     struct connect_failure *failure, int status, const char *what, const char *why)
 {

@@ -18,6 +18,8 @@ struct connect_failure {
 int64_t clock_now(void);
 /* How long poll(2) may wait until then: 0 when it is past; -1 where deadline is negative, never. */
 int clock_left(int64_t deadline);
+/* The earlier of two times, of which -1 is never. */
+int64_t clock_earlier(int64_t a, int64_t b);
 
 /*
  * Looks the host up and tries its addresses, one after another, each with its share of the time

@@ -49,7 +49,7 @@ struct sender {
     struct input input;
     pid_t bot;          /* -1: none, or it has ended */
     bool wants_write;   /* the server's socket is full */
-    int64_t leave_at;   /* -W; -1 never */
+    int64_t leave_at;   /* -W; -1: never, or it is past */
     int64_t give_up_at; /* while leaving */
     int status;         /* to leave with; -1: not leaving */
     int signal;         /* to die of */
@@ -455,13 +455,6 @@ static void sender_look_at_count(struct sender *sender)
         sender_finish(sender);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    if (a < 0 || b < 0)
-        return a < 0 ? b : a;
-    return a < b ? a : b;
-}
-
 /* What there is to see is looked at after this. */
 static void sender_wake_up(struct client *client)
 {
@@ -485,10 +478,11 @@ static void sender_wait(struct sender *sender)
         {.fd = reads ? sender->input.fd : -1, .events = POLLIN},
         {.fd = sender->wants_write ? client->link : -1, .events = POLLOUT},
     };
-    int64_t until = earlier(silence_ends(client), earlier(sender->leave_at, sender->give_up_at));
+    int64_t until =
+        clock_earlier(silence_ends(client), clock_earlier(sender->leave_at, sender->give_up_at));
 
     if (escape)
-        until = earlier(until, clock_now() + ESCAPE_PAUSE);
+        until = clock_earlier(until, clock_now() + ESCAPE_PAUSE);
     if (poll(fds, 3, reads && ended_bot ? 0 : clock_left(until)) < 0)
         return; /* a signal; the others are looked at the next time */
     if (fds[0].revents != 0)
@@ -577,9 +571,7 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
     sender.input.keys = sender.input.keys_end = sender.input.bytes;
     sender.input.over = input < 0 && client->options->mode != MODE_POST;
     sender.give_up_at = -1;
-    sender.leave_at = -1;
-    if (client->options->leave_after > 0)
-        sender.leave_at = clock_now() + 1000 * (int64_t)client->options->leave_after;
+    sender.leave_at = client->leave_at;
     sender_reap(&sender); /* a bot may have ended before its end could be caught */
     while (!sender_is_over(&sender)) {
         sender_feed(&sender);

@@ -136,9 +136,10 @@ static int knock(const char *address)
     return fd;
 }
 
-/* A listener whose queue is full drops what knocks: the wait ends when -w says so. */
+/* A listener whose queue is full drops what knocks: the wait ends when -w or -W says so. */
 START_TEST(nobody_answers)
 {
+    static const char *const options[] = {"-w", "-W"};
     int64_t start = clock_ms();
     int waiting[8];
     struct chatter chat;
@@ -148,10 +149,15 @@ START_TEST(nobody_answers)
     ck_assert_int_eq(listen(fake.listener, 0), 0);
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
         waiting[i] = knock(fake.address);
-    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", "-w", "1", fake.address), EX_UNAVAILABLE);
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", options[_i], "1", fake.address),
+        _i == 0 ? EX_UNAVAILABLE : 1);
     ck_assert_int_ge(clock_ms() - start, 1000);
-    complained_once(&chat);
-    chatter_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
+    if (_i == 0) {
+        complained_once(&chat);
+        chatter_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
+    } else {
+        said_nothing(&chat);
+    }
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
         close(waiting[i]);
     chatter_end(&chat);
@@ -1032,6 +1038,21 @@ START_TEST(a_name_may_take_its_time)
 }
 END_TEST
 
+/* ... but -W is not for ever. */
+START_TEST(a_name_may_take_too_long)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-p", "-W", "1", server.address);
+    chatter_see(&chat, "name: \r\n");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 1);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
 /* -C waits for what is still to come, also at a terminal, where the past is shown else. */
 START_TEST(the_past_is_not_counted)
 {
@@ -1538,7 +1559,7 @@ int main(int argc, char **argv)
         {nobody_listens, 1, 20},
         {no_such_socket, 1, 20},
         {no_such_host, 1, 20},
-        {nobody_answers, 1, 20},
+        {nobody_answers, 2, 20},
         {what_the_server_is, COUNT_OF(strangers), 20},
         {a_flood_without_a_line, COUNT_OF(floods), 30},
         {a_server_that_sends_escapes, 2, 20},
@@ -1566,6 +1587,7 @@ int main(int argc, char **argv)
         {the_typed_line_survives, 1, 30},
         {it_asks_for_a_name, 2, 20},
         {a_name_may_take_its_time, 2, 20},
+        {a_name_may_take_too_long, 1, 20},
         {the_past_is_not_counted, 1, 20},
         {control_c_without_an_editor, 1, 20},
         {a_paste_waits_for_the_server, 1, 60},
