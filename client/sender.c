@@ -183,6 +183,9 @@ static void sender_write(struct sender *sender)
         if (client->up && session_is_done(&client->session))
             link_finish(client);
     }
+    /* With -C nothing is owed any more, and what a server goes on saying is no reason to stay. */
+    if (client->shut && client->enough && sender->give_up_at < 0)
+        sender->give_up_at = clock_now() + LEAVE_GRACE;
     pthread_mutex_unlock(&client->lock);
 }
 

@@ -577,6 +577,33 @@ START_TEST(the_lines_of_the_wire)
 }
 END_TEST
 
+/* A server that goes on talking when -C has been reached and all was said does not hold it. */
+START_TEST(enough_is_enough)
+{
+    int64_t deadline = deadline_in(EXIT_MS);
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, _i == 0 ? "-r" : "-p", "-x", "-C", "2", "-n", "x", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "x");
+    if (_i == 1) {
+        chatter_type(&chat, "hi\n");
+        ck_assert_str_eq(fake_read(&fake), "hi");
+    }
+    fake_say(&fake, "msg x hi");
+    fake_say(&fake, "msg ann two");
+    ck_assert_ptr_null(fake_read(&fake));
+    while (process_state(chat.pid) != 'Z' && deadline_wait(deadline))
+        fake_say(&fake, "note and more");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_seek(&chat, "* msg ann two");
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 START_TEST(enough_seconds_is_1)
 {
     struct server server;
@@ -1574,6 +1601,7 @@ int main(int argc, char **argv)
         {posts_join_nobody, 1, 20},
         {the_list_of_names, 1, 20},
         {the_lines_of_the_wire, 2, 20},
+        {enough_is_enough, 2, 30},
         {enough_seconds_is_1, 1, 20},
         {the_past, 1, 20},
         {whose_name, COUNT_OF(names), 20},
