@@ -280,7 +280,6 @@ static bool receiver_start(struct client *client)
 static int client_talk(struct client *client, const struct setup *setup, int *signal)
 {
     int input = -1;
-    int status;
 
     if (setup->options.mode == MODE_BOT)
         input = setup->bot_in;
@@ -295,13 +294,18 @@ static int client_talk(struct client *client, const struct setup *setup, int *si
         console_stop(&client->console, (struct span){"", 0});
         return fail(EX_OSERR, "thread");
     }
-    status = sender_run(client, input, setup->bot, signal);
+    return sender_run(client, input, setup->bot, signal);
+}
+
+/* Whatever has become of it. */
+static void link_close(struct client *client)
+{
     pthread_mutex_lock(&client->lock);
-    shutdown(client->link, SHUT_RDWR);
+    if (client->link >= 0)
+        shutdown(client->link, SHUT_RDWR);
     if (client->command > 0)
         command_end(client->command, COMMAND_GRACE);
     pthread_mutex_unlock(&client->lock);
-    return status;
 }
 
 static int client_run(struct client *client, struct setup *setup, int *signal)
@@ -354,6 +358,7 @@ int main(int argc, char **argv)
         client.patience = -1; /* it may be asking somebody for a password */
     pthread_mutex_init(&client.lock, NULL);
     status = client_run(&client, &setup, &signal);
+    link_close(&client);
     if (signal != 0)
         signals_suffer(signal);
     /* Not exit(): the receiver may be waiting for a terminal or a pipe that takes nothing. */

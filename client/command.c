@@ -4,6 +4,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -18,9 +19,21 @@ extern char **environ;
 /* After SIGTERM. */
 #define TERM_GRACE 1000
 
-/* Undoes what the client does to its own signals. */
-static void command_signals(posix_spawnattr_t *attributes)
+/* Somebody sits at it, and only this process group may ask him something. */
+static bool terminal_is_ours(void)
 {
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    bool ours = fd >= 0 && tcgetpgrp(fd) == getpgrp();
+
+    if (fd >= 0)
+        close(fd);
+    return ours;
+}
+
+/* The group; and undoes what the client does to its own signals. */
+static void command_attributes(posix_spawnattr_t *attributes)
+{
+    short group = terminal_is_ours() ? 0 : POSIX_SPAWN_SETPGROUP;
     sigset_t none, pipe_only;
 
     sigemptyset(&none);
@@ -28,7 +41,9 @@ static void command_signals(posix_spawnattr_t *attributes)
     sigaddset(&pipe_only, SIGPIPE);
     posix_spawnattr_setsigmask(attributes, &none);
     posix_spawnattr_setsigdefault(attributes, &pipe_only);
-    posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(attributes, 0);
+    posix_spawnattr_setflags(
+        attributes, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | group));
 }
 
 pid_t command_start(const char *command, int in, int out)
@@ -43,7 +58,7 @@ pid_t command_start(const char *command, int in, int out)
     if (error == 0)
         error = posix_spawnattr_init(&attributes);
     if (error == 0) {
-        command_signals(&attributes);
+        command_attributes(&attributes);
         posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
         posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
         error = posix_spawn(&pid, "/bin/sh", &actions, &attributes, arguments, environ);
@@ -75,6 +90,7 @@ int command_end(pid_t pid, int grace_ms)
 
     if (command_wait(pid, grace_ms, &status))
         return status;
-    kill(pid, SIGTERM);
+    if (kill(-pid, SIGTERM) < 0)
+        kill(pid, SIGTERM);
     return command_wait(pid, TERM_GRACE, &status) ? status : -1;
 }

@@ -8,14 +8,16 @@
 
 /*
  * Starts `sh -c COMMAND` with these two as its standard input and output; both are above 2 and
- * stay the caller's, as do all other descriptors, which must be close-on-exec. Returns the process,
+ * stay the caller's, as do all other descriptors, which must be close-on-exec. It gets a process
+ * group of its own, so that all that it starts can be ended; but not from a terminal's foreground,
+ * where it may have to ask for a password, and where Ctrl-C reaches all of it. Returns the process,
  * or -1 with errno.
  */
 pid_t command_start(const char *command, int in, int out);
 
 /*
- * Waits at most that long for its end, then asks for it by SIGTERM. Returns the status of wait(2),
- * or -1 where it is not known. To be called once.
+ * Waits at most that long for its end, then asks for it, and its group's, by SIGTERM. Returns the
+ * status of wait(2), or -1 where it is not known. To be called once.
  */
 int command_end(pid_t, int grace_ms);
 

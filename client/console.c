@@ -394,6 +394,16 @@ bool console_end(struct console *console)
     return written;
 }
 
+void console_close(struct console *console)
+{
+    if (!console_lock_soon(console))
+        return;
+    if (console->setup.out >= 0)
+        close(console->setup.out);
+    console->setup.out = -1;
+    pthread_mutex_unlock(&console->lock);
+}
+
 void console_restart(struct console *console)
 {
     pthread_mutex_lock(&console->lock);

@@ -84,6 +84,10 @@ void console_event(struct console *, const struct event *, struct span line);
 /* False when it could not be written: console->error says why. */
 bool console_end(struct console *);
 
+/* Ends what goes to a bot, unless it is not taken: whoever waits to write it cannot be disturbed.
+ */
+void console_close(struct console *);
+
 /* A new connection: see view_restart(). */
 void console_restart(struct console *);
 

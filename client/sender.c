@@ -541,14 +541,17 @@ static int client_status(struct client *client)
     return client_result(client);
 }
 
-/* Nothing more comes for the bot. One that has ended badly by itself is an answer. */
+/*
+ * Nothing more comes for the bot: it may finish, unless somebody wants all this to end now. One
+ * that has ended badly by itself is an answer.
+ */
 static int sender_end_bot(struct sender *sender, int status)
 {
     struct console *console = &sender->client->console;
 
     if (sender->bot >= 0) {
-        close(console->setup.out);
-        command_end(sender->bot, BOT_GRACE);
+        console_close(console);
+        command_end(sender->bot, sender->signal == 0 ? BOT_GRACE : 0);
         return status;
     }
     if (sender->bot_status == 0 || status != EX_OK)
@@ -563,7 +566,6 @@ static int sender_end_bot(struct sender *sender, int status)
 int sender_run(struct client *client, int input, pid_t bot, int *signal)
 {
     static struct sender sender;
-    bool receiver_ended;
     int status;
 
     sender.client = client;
@@ -585,11 +587,7 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
         sender_look_at_clocks(&sender);
     }
     input_stop(&sender);
-    pthread_mutex_lock(&client->lock);
-    receiver_ended = client->end != CLIENT_ON;
-    pthread_mutex_unlock(&client->lock);
     *signal = sender.signal;
     status = sender.status >= 0 ? sender.status : client_status(client);
-    return receiver_ended && client->options->mode == MODE_BOT ? sender_end_bot(&sender, status)
-                                                               : status;
+    return client->options->mode == MODE_BOT ? sender_end_bot(&sender, status) : status;
 }

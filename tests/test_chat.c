@@ -772,6 +772,66 @@ START_TEST(how_a_bot_ends)
 }
 END_TEST
 
+static void stay(struct chatter *chat, struct fake *fake)
+{
+    (void)chat;
+    (void)fake;
+}
+
+static void ask_to_end(struct chatter *chat, struct fake *fake)
+{
+    (void)fake;
+    kill(chat->pid, SIGTERM);
+}
+
+static void hang_up_on(struct chatter *chat, struct fake *fake)
+{
+    (void)chat;
+    fake_hang_up(fake);
+}
+
+static const struct {
+    const char *command;
+    void (*act)(struct chatter *, struct fake *);
+    const char *option;
+    int status;
+} left_behind[] = {
+    {"echo hi; exec sleep 51", stay, "-W1", 1},
+    {"echo hi; sleep 52; echo", stay, "-W1", 1},
+    {"echo hi; sleep 53; echo", ask_to_end, "-p", 128 + SIGTERM},
+    {"echo hi; sleep 54; echo", hang_up_on, "-p", EX_UNAVAILABLE},
+    {"echo hi; read line; sleep 55; echo", hang_up_on, "-C1", EX_UNAVAILABLE},
+};
+
+/* However chat leaves, and whatever the bot is waiting for, nothing of it is left. */
+START_TEST(no_bot_is_left)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(
+        &chat, left_behind[_i].option, "-n", "x", "-e", left_behind[_i].command, fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "x");
+    ck_assert_str_eq(fake_read(&fake), "hi");
+    left_behind[_i].act(&chat, &fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), left_behind[_i].status);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+START_TEST(no_command_is_left)
+{
+    struct chatter chat;
+
+    ck_assert_int_eq(RUN(&chat, "", "-r", "-W", "1", "-n", "x", "-c", "sleep 56; echo"), 1);
+    said_nothing(&chat);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* Moves what comes from one to the other; false at the end. */
 static bool relay(int from, int to)
 {
@@ -1609,6 +1669,8 @@ int main(int argc, char **argv)
         {a_full_room_is_75, 1, 20},
         {a_bot_hears_and_speaks, 1, 20},
         {how_a_bot_ends, COUNT_OF(bots), 20},
+        {no_bot_is_left, COUNT_OF(left_behind), 30},
+        {no_command_is_left, 1, 20},
         {through_a_command, 1, 30},
         {the_terminal_is_left_as_it_was, COUNT_OF(endings), 30},
         {stopped_and_continued, 1, 20},
