@@ -498,35 +498,66 @@ static void sender_wait(struct sender *sender)
 
 /* ---- The end ------------------------------------------------------------------------- */
 
-/* The server ended it, or has no more to say: did all go well? */
-static int client_result(struct client *client)
+/* How it stands in the end; a receiver that has more to receive goes on meanwhile. */
+struct outcome {
+    enum client_end end;
+    enum session_state state;
+    bool silent;
+    bool done;
+    unsigned long unanswered;
+    unsigned long present;
+    int verdict;
+};
+
+static struct outcome client_outcome(struct client *client)
 {
     const struct session *session = &client->session;
-    struct console *console = &client->console;
+    struct outcome outcome;
 
-    if (session->state == SESSION_LISTED)
-        return session->present > 0 ? EX_OK : EXIT_NO;
-    if (session_is_done(session))
-        return client_verdict(client);
-    if (session->unanswered > 0)
-        console_say(console, "the server went away; not confirmed: %lu line%s", session->unanswered,
-            session->unanswered == 1 ? "" : "s");
+    pthread_mutex_lock(&client->lock);
+    outcome = (struct outcome){
+        .end = client->end,
+        .state = session->state,
+        .silent = client->silent,
+        .done = session_is_done(session),
+        .unanswered = session->unanswered,
+        .present = session->present,
+        .verdict = client_verdict(client),
+    };
+    pthread_mutex_unlock(&client->lock);
+    return outcome;
+}
+
+static void say_unconfirmed(struct console *console, const char *why, unsigned long lines)
+{
+    console_say(console, "%snot confirmed: %lu line%s", why, lines, lines == 1 ? "" : "s");
+}
+
+/* The server ended it, or has no more to say: did all go well? */
+static int outcome_result(const struct outcome *outcome, struct console *console)
+{
+    if (outcome->state == SESSION_LISTED)
+        return outcome->present > 0 ? EX_OK : EXIT_NO;
+    if (outcome->done)
+        return outcome->verdict;
+    if (outcome->unanswered > 0)
+        say_unconfirmed(console, "the server went away; ", outcome->unanswered);
     else
         console_say(console, "the server went away");
     return EX_UNAVAILABLE;
 }
 
 /* To be called when the receiver has ended, or has nothing more to receive. */
-static int client_status(struct client *client)
+static int client_status(struct client *client, const struct outcome *outcome)
 {
     const struct options *options = client->options;
     const char *where = options->command != NULL ? options->command : options->server;
     struct console *console = &client->console;
-    bool full = client->session.state == SESSION_FULL;
+    bool full = outcome->state == SESSION_FULL;
 
-    switch (client->end) {
+    switch (outcome->end) {
     case CLIENT_STRANGER:
-        console_say(console, "%s: %sthat is no chatd", where, client->silent ? "no answer; " : "");
+        console_say(console, "%s: %sthat is no chatd", where, outcome->silent ? "no answer; " : "");
         return EX_PROTOCOL;
     case CLIENT_TURNED_AWAY:
         console_say(console, "%s: %s", full ? "the room is full" : "refused", client->why);
@@ -538,7 +569,20 @@ static int client_status(struct client *client)
     case CLIENT_GONE:
         break;
     }
-    return client_result(client);
+    return outcome_result(outcome, console);
+}
+
+/* Who leaves by himself is told, too, what may not have arrived. */
+static int sender_status(struct sender *sender)
+{
+    struct client *client = sender->client;
+    struct outcome outcome = client_outcome(client);
+
+    if (sender->status < 0)
+        return client_status(client, &outcome);
+    if (outcome.unanswered > 0)
+        say_unconfirmed(&client->console, "", outcome.unanswered);
+    return sender->status;
 }
 
 /*
@@ -588,6 +632,6 @@ int sender_run(struct client *client, int input, pid_t bot, int *signal)
     }
     input_stop(&sender);
     *signal = sender.signal;
-    status = sender.status >= 0 ? sender.status : client_status(client);
+    status = sender_status(&sender);
     return client->options->mode == MODE_BOT ? sender_end_bot(&sender, status) : status;
 }

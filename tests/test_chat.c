@@ -1636,6 +1636,24 @@ START_TEST(done_while_the_server_is_away)
 }
 END_TEST
 
+/* Who does not wait for it to come back is told that what he said has not arrived. */
+START_TEST(left_while_the_server_is_away)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-k", "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    server_kill(&server);
+    chatter_see(&chat, "trying to come back");
+    chatter_type(&chat, "hello\r\003");
+    chatter_see(&chat, "chat: not confirmed: 1 line\r\n");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* ---- All of them --------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -1688,6 +1706,7 @@ int main(int argc, char **argv)
         {kept_over_resets, 1, 120},
         {the_seat_is_asked_for, 2, 20},
         {done_while_the_server_is_away, 1, 20},
+        {left_while_the_server_is_away, 1, 20},
     };
 
     if (argc == 3 && strcmp(argv[1], "relay") == 0)
