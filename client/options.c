@@ -49,16 +49,23 @@ static int usage_error(const char *what, const char *detail)
     return EX_USAGE;
 }
 
+/* Two texts, one behind the other, on standard output. */
+static int print_text(const char *text, const char *more)
+{
+    if (fputs(text, stdout) >= 0 && fputs(more, stdout) >= 0 && fflush(stdout) == 0)
+        return EX_OK;
+    perror("chat: standard output");
+    return EX_IOERR;
+}
+
 static int print_help(void)
 {
-    bool printed = fputs(options_usage, stdout) >= 0 && fputs(options_help, stdout) >= 0;
-
-    return printed && fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+    return print_text(options_usage, options_help);
 }
 
 static int print_version(void)
 {
-    return puts("chat " CHAT_VERSION) >= 0 && fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+    return print_text("chat " CHAT_VERSION, "\n");
 }
 
 static int option_long(const char *word)

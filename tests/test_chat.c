@@ -82,6 +82,21 @@ START_TEST(help_and_version)
 }
 END_TEST
 
+START_TEST(help_that_cannot_be_printed)
+{
+    static const char *const options[] = {"-h", "-V"};
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    struct chatter chat;
+
+    chatter_start_as(
+        &chat, &(struct chatter_setup){.out = full}, (const char *const[]){options[_i], NULL});
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
+    complained_once(&chat);
+    chatter_end(&chat);
+    close(full);
+}
+END_TEST
+
 /* ---- No connection ------------------------------------------------------------------- */
 
 START_TEST(nobody_listens)
@@ -1661,6 +1676,7 @@ int main(int argc, char **argv)
     const struct test tests[] = {
         {usage_is_64, COUNT_OF(wrong_usage), 20},
         {help_and_version, 4, 20},
+        {help_that_cannot_be_printed, 2, 20},
         {nobody_listens, 1, 20},
         {no_such_socket, 1, 20},
         {no_such_host, 1, 20},
