@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <time.h>
@@ -302,6 +303,15 @@ static bool address_is_local(const struct address *address)
            strncmp(address->host, "127.", 4) == 0 || strcmp(address->host, "::1") == 0;
 }
 
+/* Where a chatd would not put its socket. */
+static bool address_is_taken(const struct address *address)
+{
+    struct stat there;
+
+    return address->kind == ADDRESS_PATH && stat(address->path, &there) == 0 &&
+           !S_ISSOCK(there.st_mode);
+}
+
 static void connect_explain(
     struct connect_failure *failure, const struct address *address, int error)
 {
@@ -314,6 +324,8 @@ static void connect_explain(
     address_text(text, address);
     if (error == ETIMEDOUT)
         failure_set(failure, EX_UNAVAILABLE, text, "no answer");
+    else if (address_is_taken(address))
+        failure_set(failure, EX_UNAVAILABLE, text, "that is no socket");
     else if (error != ECONNREFUSED && error != ENOENT)
         failure_set(failure, EX_UNAVAILABLE, text, strerror(error));
     else if (!address_is_local(address))

@@ -126,6 +126,25 @@ START_TEST(no_such_socket)
 }
 END_TEST
 
+/* Where something else is, no chatd could be started: nobody is told to. */
+START_TEST(no_socket_at_all)
+{
+    char path[PATH_TEXT_MAX];
+    struct chatter chat;
+
+    test_path(path, "file");
+    if (_i == 0)
+        close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    else
+        mkdir(path, 0700);
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", path), EX_UNAVAILABLE);
+    complained_once(&chat);
+    chatter_seek_error(&chat, "chat: *: that is no socket");
+    chatter_end(&chat);
+    remove(path);
+}
+END_TEST
+
 START_TEST(no_such_host)
 {
     int64_t start = clock_ms();
@@ -1679,6 +1698,7 @@ int main(int argc, char **argv)
         {help_that_cannot_be_printed, 2, 20},
         {nobody_listens, 1, 20},
         {no_such_socket, 1, 20},
+        {no_socket_at_all, 2, 20},
         {no_such_host, 1, 20},
         {nobody_answers, 2, 20},
         {what_the_server_is, COUNT_OF(strangers), 20},
