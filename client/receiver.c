@@ -60,6 +60,15 @@ static void receiver_show(struct receiver *receiver, const struct event *event, 
         console_event(console, event, line);
 }
 
+/* The server tells what to say to it; a user of chat puts it into the environment. */
+static bool error_wants_secret(const struct client *client, const struct event *event)
+{
+    static const char code[] = "password";
+
+    return client->options->secret == NULL && event->word.len == sizeof code - 1 &&
+           memcmp(event->word.at, code, sizeof code - 1) == 0;
+}
+
 /* Hands an event to the session; returns the state before it. */
 static enum session_state receiver_note(
     struct client *client, const struct event *event, enum session_state *after)
@@ -71,7 +80,8 @@ static enum session_state receiver_note(
     session_event(&client->session, event);
     *after = client->session.state;
     if (*after == SESSION_FULL || *after == SESSION_REFUSED)
-        snprintf(client->why, sizeof client->why, "%.*s", (int)event->text.len, event->text.at);
+        snprintf(client->why, sizeof client->why, "%.*s%s", (int)event->text.len, event->text.at,
+            error_wants_secret(client, event) ? " (set CHAT_PASS)" : "");
     pthread_mutex_unlock(&client->lock);
     return before;
 }

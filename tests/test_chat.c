@@ -714,8 +714,10 @@ START_TEST(the_secret)
     static const struct {
         const char *env;
         int status;
-    } cases[] = {
-        {"CHAT_PASS=swordfish", EX_OK}, {"CHAT_PASS=herring", EX_NOPERM}, {NULL, EX_NOPERM}};
+        const char *complaint;
+    } cases[] = {{"CHAT_PASS=swordfish", EX_OK, NULL},
+        {"CHAT_PASS=herring", EX_NOPERM, "chat: refused: wrong secret"},
+        {NULL, EX_NOPERM, "chat: refused: * (set CHAT_PASS)"}};
     char path[PATH_TEXT_MAX];
     struct server server;
     struct chatter chat;
@@ -731,6 +733,8 @@ START_TEST(the_secret)
         (const char *const[]){"-n", "ci", "-m", "hi", server.address, NULL});
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), cases[_i].status);
     ck_assert_uint_eq(lines_in(&chat.err), cases[_i].status != EX_OK);
+    if (cases[_i].complaint != NULL)
+        chatter_seek_error(&chat, cases[_i].complaint);
     chatter_end(&chat);
     server_stop(&server);
 }
