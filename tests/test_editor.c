@@ -503,6 +503,26 @@ START_TEST(line_leaves_the_prompt_at_once)
 }
 END_TEST
 
+/* In any cut: whoever ends in the middle has to know that more is coming. */
+START_TEST(a_paste_has_an_end)
+{
+    const char typed[] = "before" PASTE "one\rtwo" LEFT "\x03" PASTED "\r";
+    const char *begin = strstr(typed, PASTE) + strlen(PASTE);
+    const char *end = strstr(typed, PASTED) + strlen(PASTED);
+
+    for (const char *cut = typed; *cut != '\0'; cut++) {
+        struct desk desk;
+
+        desk_open(&desk, "> ", 24, 80);
+        desk_feed(&desk, typed, (size_t)(cut - typed));
+        ck_assert_int_eq(editor_is_pasting(desk.editor), cut >= begin && cut < end);
+        desk_feed(&desk, cut, strlen(cut));
+        ck_assert(!editor_is_pasting(desk.editor));
+        desk_close(&desk);
+    }
+}
+END_TEST
+
 START_TEST(start_and_stop)
 {
     struct desk desk;
@@ -1003,6 +1023,7 @@ int main(void)
     tcase_add_test(tcase, history_has_a_limit);
     tcase_add_test(tcase, finished_line_stays_valid);
     tcase_add_test(tcase, line_leaves_the_prompt_at_once);
+    tcase_add_test(tcase, a_paste_has_an_end);
     tcase_add_test(tcase, start_and_stop);
     tcase_add_test(tcase, clear_screen);
     tcase_add_loop_test(tcase, little_is_written, 0, 7);
