@@ -120,7 +120,7 @@ static enum taken rename_to(struct hub *hub, struct member *m, struct span text)
         names_release(hub->names, old);
     else
         return LINE_LATER;
-    hub_list_changed(hub);
+    users_changed(hub);
     hub_event(hub, "nick", old, m->name, (struct span){NULL, 0}, m->id);
     report_limited(hub->config.report, &hub->renames, hub->now, LOG_INFO,
         "%s: %s is now %s (pid %ld)", m->peer, old, m->name, (long)m->pid);
@@ -171,7 +171,7 @@ enum taken command_line(struct hub *hub, struct member *m, const char *line, siz
     case CMD_NICK:
         return rename_to(hub, m, request.text);
     case CMD_USERS:
-        return hub_say_users(hub, m) ? answered(hub, m) : LINE_LATER;
+        return users_say(hub, m) ? answered(hub, m) : LINE_LATER;
     case CMD_HELP:
         return outbox_say(hub, m, HELP) ? answered(hub, m) : LINE_LATER;
     case CMD_QUIT:

@@ -60,7 +60,7 @@ void hub_free(struct hub *hub)
         free(m->held);
         free(m);
     }
-    hub_list_changed(hub);
+    users_changed(hub);
     seats_free(hub);
     names_free(hub->names);
     log_free(hub->log);
@@ -312,81 +312,6 @@ uint64_t hub_event(struct hub *hub, const char *verb, const char *a, const char 
     return hub->stamp;
 }
 
-/* ---- The users list
- * ------------------------------------------------------------------------------ */
-
-void hub_list_changed(struct hub *hub)
-{
-    blob_release(hub->list);
-    hub->list = NULL;
-}
-
-/* The most a list can take: every name on a line with its share of the lines' heads. */
-static size_t list_size(size_t members)
-{
-    size_t names = (members + 1) * (NAME_LEN_MAX + 1);
-
-    return names + (names / (LINE_HERE_MAX - 2 * STAMP_LEN - NAME_LEN_MAX) + 2) * (2 * STAMP_LEN);
-}
-
-struct blob *hub_list_new(const struct hub *hub, size_t more)
-{
-    struct blob *list = malloc(sizeof(*list) + list_size(hub->members + more));
-
-    if (list != NULL)
-        *list = (struct blob){.refs = 1};
-    return list;
-}
-
-void hub_list_write(struct hub *hub, struct blob *list)
-{
-    char stamp[STAMP_LEN + 1] = {0};
-    size_t line = 0; /* bytes of the line that is being written */
-    char *at = list->bytes;
-
-    hub_stamp_text(hub, stamp);
-    for (struct member *m = hub->first; m != NULL; m = m->next) {
-        size_t len;
-
-        if (!m->seated)
-            continue;
-        len = strlen(m->name);
-        if (line != 0 && line + len + 2 > LINE_HERE_MAX) {
-            *at++ = '\n';
-            line = 0;
-        }
-        if (line == 0) {
-            line = (size_t)sprintf(at, "%s here", stamp);
-            at += line;
-        }
-        *at++ = ' ';
-        memcpy(at, m->name, len);
-        at += len;
-        line += len + 1;
-    }
-    at += sprintf(at, "%s%s users %zu\n", line != 0 ? "\n" : "", stamp, hub->members);
-    list->len = (size_t)(at - list->bytes);
-}
-
-/* As it is now; all who ask in one turn share it. */
-static struct blob *list_now(struct hub *hub)
-{
-    if (hub->list == NULL && (hub->list = hub_list_new(hub, 0)) != NULL)
-        hub_list_write(hub, hub->list);
-    return hub->list;
-}
-
-bool hub_say_users(struct hub *hub, struct member *m)
-{
-    struct blob *list = list_now(hub);
-    struct item *item = list == NULL ? NULL : item_blob(list);
-
-    if (item == NULL)
-        return false;
-    outbox_put(hub, m, item);
-    return true;
-}
-
 /* ---- Names ----------------------------------------------------------------------------------- */
 
 struct asker {
@@ -425,7 +350,7 @@ static void member_unseat(struct hub *hub, struct member *m)
     if (m->seated) {
         m->seated = false;
         hub->members--;
-        hub_list_changed(hub);
+        users_changed(hub);
     }
     if (m->named) {
         m->named = false;
@@ -655,7 +580,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     pace_end(hub);
     recorder_turn(hub);
     flush_all(hub);
-    hub_list_changed(hub); /* written anew when it is wanted again: it carries the time */
+    users_changed(hub); /* written anew when it is wanted again: it carries the time */
     free_over(hub);
     return timeout_of(hub);
 }

@@ -1,7 +1,8 @@
 /*
  * hub_private.h: what the files of the hub share: hub.c (members, the turn), input.c (what comes
- * in), login.c (before the name), commands.c (after it), outbox.c (what goes out), pace.c (slow
- * readers), seats.c (tokens), recorder.c (the transcript). Nobody else reads it.
+ * in), login.c (before the name), commands.c (after it), users.c (the list of who is here),
+ * outbox.c (what goes out), pace.c (slow readers), seats.c (tokens), recorder.c (the transcript).
+ * Nobody else reads it.
  */
 #ifndef SERVER_HUB_PRIVATE_H
 #define SERVER_HUB_PRIVATE_H
@@ -265,18 +266,9 @@ uint64_t hub_event(struct hub *, const char *verb, const char *a, const char *b,
 void hub_clock(struct hub *);
 /* The stamp for a line that is not an event. */
 void hub_stamp_text(struct hub *, char out[STAMP_LEN]);
-/* Room for the users list, with so many more than are here; NULL without memory. blob_release()
- * ends it. */
-struct blob *hub_list_new(const struct hub *, size_t more);
-/* Fills that with the list as it is now: `here` lines and `users N`. */
-void hub_list_write(struct hub *, struct blob *);
-/* Queues the list for one member. False without memory. */
-bool hub_say_users(struct hub *, struct member *);
 /* Gives a member the name that he wants, or the first free one like it; his old one stays taken.
  * False without memory. */
 bool hub_take_name(struct hub *, struct member *, const char *wanted);
-/* Somebody came, left or changed his name. */
-void hub_list_changed(struct hub *);
 /* A member's goodbye: the quit is said, the name is free, what is owed is still sent. */
 void member_leave(struct hub *, struct member *, const char *reason, struct span text);
 /* Sends a member away after the lines that it has been queued. */
@@ -294,6 +286,18 @@ void member_end(struct hub *, struct member *);
 void member_remember(struct hub *, struct member *);
 /* One more line after the name has its answer. */
 void member_answered(struct member *);
+
+/* ---- users.c */
+
+/* Room for the users list, with so many more than are here; NULL without memory. blob_release()
+ * ends it. */
+struct blob *users_new(const struct hub *, size_t more);
+/* Fills that with the list as it is now: `here` lines and `users N`. */
+void users_write(struct hub *, struct blob *);
+/* Queues the list for one member. False without memory. */
+bool users_say(struct hub *, struct member *);
+/* Somebody came, left or changed his name. */
+void users_changed(struct hub *);
 
 /* ---- input.c */
 

@@ -123,7 +123,7 @@ void login_take_over(struct hub *hub, struct member *taker, struct member *old)
         taker->seated = true;
         taker->posting = false;
         old->seated = false;
-        hub_list_changed(hub);
+        users_changed(hub);
     }
     taker->joined_stamp = old->joined_stamp;
     /* Its lines so far are answered by `resumed`: no gap counts them as the taker's, and the disk's
@@ -218,7 +218,7 @@ enum taken login_line(struct hub *hub, struct member *m, const char *line, size_
     case CMD_RESUME:
         return take_resume(hub, m, request.text);
     case CMD_USERS:
-        return hub_say_users(hub, m) ? LINE_TAKEN : LINE_LATER;
+        return users_say(hub, m) ? LINE_TAKEN : LINE_LATER;
     case CMD_TEXT:
         return take_name(hub, m, line, len);
     case CMD_EMPTY:
@@ -335,7 +335,7 @@ static void take_seat(struct hub *hub, struct member *m)
     m->joined_stamp = hub_event(hub, "join", m->name, NULL, (struct span){NULL, 0}, 0);
     m->seated = true;
     hub->members++;
-    hub_list_changed(hub);
+    users_changed(hub);
 }
 
 static void put_between(
@@ -403,7 +403,7 @@ void login_all(struct hub *hub)
     struct welcome welcomes[NAMED_MAX];
     struct member *in[NAMED_MAX];
     uint64_t joins = log_head(hub->log);
-    struct blob *list = hub->named_count > 0 ? hub_list_new(hub, hub->named_count) : NULL;
+    struct blob *list = hub->named_count > 0 ? users_new(hub, hub->named_count) : NULL;
     size_t count = 0;
     size_t left = 0;
 
@@ -419,7 +419,7 @@ void login_all(struct hub *hub)
     }
     hub->named_count = left;
     if (list != NULL && count > 0)
-        hub_list_write(hub, list);
+        users_write(hub, list);
     for (size_t i = 0; i < count; i++)
         let_in(hub, in[i], &welcomes[i], joins);
     blob_release(list);
