@@ -3,17 +3,17 @@
 # strace, and a chatd with a filter; TEST is the program, test_wire. `sh tests/run.sh` counts it.
 
 : "${CHATD:?}" "${TEST:?}"
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
 source=$(dirname "$0")/../server/sandbox_seccomp.c
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+need strace
 
-# Allowed, and not seen: the reason.
-unseen() {
+# Allowed, and perhaps not seen.
+has_reason() {
     case $1 in
-    clock_gettime) echo 'the kernel answers it without a call, on most machines' ;;
-    restart_syscall) echo 'how some kernels go on waiting after a stop' ;;
-    poll) echo 'ppoll does it where the processor has no poll' ;;
+    clock_gettime) : the kernel answers it without a call, on most machines ;;
+    restart_syscall) : how some kernels go on waiting after a stop ;;
+    poll) : ppoll does it where the processor has no poll ;;
     *) return 1 ;;
     esac
 }
@@ -47,31 +47,16 @@ cat "$dir"/trace.* | awk '
     sed -n 's/.*JUMP_IF_EQUAL, SYS_\([a-z_]*\),.*/\1/p' "$source"
 } | sort >"$dir/allowed"
 
-passed=0
-failed=0
 while read -r call times; do
-    if grep -qx "$call" "$dir/allowed"; then
-        passed=$((passed + 1))
-        echo "$call: $times"
-    else
-        failed=$((failed + 1))
-        echo "$call: made by workers, and not allowed"
-    fi
+    expect "$call, which workers make, is allowed" grep -qx "$call" "$dir/allowed"
+    echo "$call: $times"
 done <"$dir/seen"
 while read -r call; do
-    if ! grep -q "^$call " "$dir/seen"; then
-        if reason=$(unseen "$call"); then
-            passed=$((passed + 1))
-            echo "$call: $reason"
-        else
-            failed=$((failed + 1))
-            echo "$call: allowed, and no worker makes it"
-        fi
-    fi
+    grep -q "^$call " "$dir/seen" ||
+        expect "$call is allowed, and workers make it or it has a reason" has_reason "$call"
 done <"$dir/allowed"
 # Without these the tests have not been what they should be.
 for call in ppoll recvfrom sendto shutdown getsockopt exit_group; do
-    grep -q "^$call " "$dir/seen" || failed=$((failed + 1))
+    expect "$call is seen" grep -q "^$call " "$dir/seen"
 done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

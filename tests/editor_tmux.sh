@@ -2,50 +2,19 @@
 # somebody types, other sizes, every key, a paste, Ctrl-Z. Needs tmux; `sh tests/run.sh` counts it.
 
 : "${CHATD:?}" "${CHAT:?}"
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
 unset CHAT_NAME CHAT_PASS CHAT_SERVER NO_COLOR
 export LC_ALL=C.UTF-8
-passed=0
-failed=0
+need tmux
 
-dir=$(mktemp -d) || exit 1
-room=
-witness=
-flood=
 screen() {
     tmux -u -S "$dir/tmux" -f "$dir/conf" "$@"
 }
-leave() {
-    screen kill-server 2>/dev/null
-    for pid in $flood $witness $room; do
-        kill "$pid" 2>/dev/null
-    done
-    wait
-    rm -rf "$dir"
-}
-trap leave EXIT
-trap 'exit 1' HUP INT TERM
-
-# Tries a command for 20 seconds, times CHATD_PATIENCE.
-until_true() {
-    tries=$((400 * ${CHATD_PATIENCE:-1}))
-    until "$@"; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
-        sleep 0.05
-    done
-}
-
-# expect WHAT COMMAND...
-expect() {
-    what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $what ($*)"
-        screen capture-pane -p -S - | tail -n 40 | sed 's/^/    |/'
-    fi
+at_end() { screen kill-server 2>/dev/null; }
+explain() {
+    echo "  $*"
+    screen capture-pane -p -S - | tail -n 40 | sed 's/^/    |/'
 }
 
 # The line as the screen shows it, its rows put together.
@@ -112,6 +81,7 @@ type_in_a_flood() {
     typed=
     flood_of 300 | "$CHAT" -n bob "$dir/room" >/dev/null &
     flood=$!
+    pids="$pids $flood"
     type_slowly 'zero 你好 '
     screen send-keys -l "$(printf 'e\314\201')"
     typed=$typed$(printf 'e\314\201')
@@ -127,7 +97,6 @@ type_in_a_flood() {
     screen send-keys End
     wait "$flood"
     expect "$1: the flood went out" [ $? -eq 0 ]
-    flood=
     expect "$1: all arrived" until_true all_messages_above 300
     expect "$1: the line after the flood" shows "> $typed"
     expect "$1: the cursor is at its end" cursor_at $(((17 + $2 * 3 / 2) % $2))
@@ -226,10 +195,10 @@ stop_and_continue() {
 printf 'set -g status off\nset -g history-limit 5000\nset -sg escape-time 0\n' >"$dir/conf"
 # shellcheck disable=SC2086
 "$CHATD" ${CHATD_OPTIONS:-} -l "$dir/room" 2>"$dir/log" &
-room=$!
+pids=$!
 until_true file_has "$dir/log" 'listening on' || exit 1
 "$CHAT" -x -r -n Bob_the_witness "$dir/room" >"$dir/seen" &
-witness=$!
+pids="$pids $!"
 until_true file_has "$dir/seen" 'Z you ' || exit 1
 
 for size in 80x24 20x5 200x50; do
@@ -250,5 +219,4 @@ every_key
 stop_chat
 stop_and_continue
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -3,50 +3,9 @@
 # Needs systemd-socket-activate, and nc with -U; `sh tests/run.sh` counts it.
 
 : "${CHATD:?}"
-passed=0
-failed=0
-
-dir=$(mktemp -d) || exit 1
-pids=
-leave() {
-    for pid in $pids; do
-        kill "$pid" 2>/dev/null
-    done
-    wait
-    rm -rf "$dir"
-}
-trap leave EXIT
-trap 'exit 1' HUP INT TERM
-
-for tool in nc systemd-socket-activate; do
-    command -v $tool >/dev/null || {
-        echo "$tool is needed"
-        exit 1
-    }
-done
-
-# Tries a command for 20 seconds, times CHATD_PATIENCE.
-until_true() {
-    tries=$((400 * ${CHATD_PATIENCE:-1}))
-    until "$@"; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
-        sleep 0.05
-    done
-}
-seen() { grep -qs -e "$2" "$dir/$1"; }
-
-# expect WHAT COMMAND...
-expect() {
-    what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $what"
-    fi
-}
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+need nc systemd-socket-activate
 
 # ---- The manager's side ----
 
@@ -161,5 +120,4 @@ expect 'its own socket is gone' [ ! -e "$dir/own" ]
 expect 'the socket of the manager stays' [ -S "$dir/room" ]
 exec 7>&- 8>&- 9>&-
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -2,57 +2,16 @@
 # pattern matches and nothing of its own, ask brings back an answer.
 
 : "${CHATD:?}" "${CHAT:?}"
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
 export CHAT
 unset CHAT_NAME CHAT_PASS
 bots=$(dirname "$0")/../contrib/bots
-passed=0
-failed=0
 
-dir=$(mktemp -d) || exit 1
-room=
-witness=
-watch=
-person=
-leave() {
-    for pid in $person $watch $witness $room; do
-        kill "$pid" 2>/dev/null
-    done
-    wait
-    rm -rf "$dir"
-}
-trap leave EXIT
-trap 'exit 1' HUP INT TERM
-
-# Tries for 20 seconds, times CHATD_PATIENCE, whether a line of the file matches.
-until_seen() {
-    tries=$((200 * ${CHATD_PATIENCE:-1}))
-    until grep -q -e "$2" "$1"; do
-        tries=$((tries - 1))
-        if [ "$tries" -eq 0 ]; then
-            echo "not seen: $2"
-            cat "$1"
-            return 1
-        fi
-        sleep 0.1 2>/dev/null || sleep 1
-    done
-}
-
-# expect WHAT COMMAND...
-expect() {
-    what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $what"
-    fi
-}
-
-is() {
-    [ "$1" = "$2" ] || {
-        echo "expected: $1"
-        echo "found:    $2"
+# heard PATTERN: the file of the witness has it, sooner or later
+heard() {
+    until_true seen seen "$1" || {
+        cat "$dir/seen"
         false
     }
 }
@@ -60,27 +19,27 @@ is() {
 # The options are words of their own.
 # shellcheck disable=SC2086
 "$CHATD" ${CHATD_OPTIONS-} -l 127.0.0.1:0 2>"$dir/chatd" &
-room=$!
-until_seen "$dir/chatd" 'listening on' || exit 1
+pids=$!
+until_true seen chatd 'listening on' || exit 1
 CHAT_SERVER=$(sed -n 's/.*listening on //p' "$dir/chatd")
 export CHAT_SERVER
 
 "$CHAT" -n witness -r -x >"$dir/seen" 2>"$dir/errors" &
-witness=$!
-until_seen "$dir/seen" ' you witness$' || exit 1
+pids="$pids $!"
+heard ' you witness$' || exit 1
 
 # ---- report ----
 
 "$bots/chat-report" -n ci true 'with words' >"$dir/out"
 expect 'report exits with 0' is 0 $?
-expect 'success is posted' until_seen "$dir/seen" ' post ci ok after [0-9]* s: true with words$'
+expect 'success is posted' heard ' post ci ok after [0-9]* s: true with words$'
 "$bots/chat-report" -n ci sh -c 'echo mine; exit 3' >"$dir/out"
 expect 'report exits with the status of the command' is 3 $?
 expect 'the output goes where it went' is mine "$(cat "$dir/out")"
-expect 'failure is posted' until_seen "$dir/seen" ' post ci FAILED (3) after [0-9]* s: sh -c echo mine; exit 3$'
+expect 'failure is posted' heard ' post ci FAILED (3) after [0-9]* s: sh -c echo mine; exit 3$'
 "$bots/chat-report" -f -n quiet true
 "$bots/chat-report" -f -n quiet false
-expect 'with -f failure is posted' until_seen "$dir/seen" ' post quiet FAILED (1)'
+expect 'with -f failure is posted' heard ' post quiet FAILED (1)'
 expect 'with -f success is not' is 1 "$(grep -c ' post quiet ' "$dir/seen")"
 "$bots/chat-report" -n ci 2>/dev/null
 expect 'report without a command' is 64 $?
@@ -91,18 +50,18 @@ expect 'report without a command' is 64 $?
 "$bots/chat-watch" -n parrot '^ping' '
     [ "$TEXT" = pingpong ] && echo "/quit now" || echo "ping, $FROM: $TEXT"' &
 watch=$!
-expect 'watch is there' until_seen "$dir/seen" ' join parrot$'
+pids="$pids $watch"
+expect 'watch is there' heard ' join parrot$'
 "$CHAT" -n ann -m 'no ping' -m 'ping; $(echo hurt) *'
-expect 'what matches is answered' until_seen "$dir/seen" ' msg parrot ping, ann: ping; $(echo hurt) \*$'
+expect 'what matches is answered' heard ' msg parrot ping, ann: ping; $(echo hurt) \*$'
 "$CHAT" -n ann -m 'ping again'
-expect 'so is the next' until_seen "$dir/seen" ' msg parrot ping, ann: ping again$'
+expect 'so is the next' heard ' msg parrot ping, ann: ping again$'
 expect 'nothing else is' is 2 "$(grep -c ' msg parrot ' "$dir/seen")"
 "$CHAT" -n ann -m 'pingpong'
-expect 'a slash is text' until_seen "$dir/seen" ' msg parrot /quit now$'
+expect 'a slash is text' heard ' msg parrot /quit now$'
 kill "$watch"
-expect 'watch goes' until_seen "$dir/seen" ' quit parrot '
+expect 'watch goes' heard ' quit parrot '
 wait "$watch"
-watch=
 
 # ---- ask ----
 
@@ -111,8 +70,8 @@ expect 'who is not there is not asked' is 1 $?
 # shellcheck disable=SC2016
 "$CHAT" -n bob -e 'echo not yet; while read -r stamp verb from text; do
     [ "$text" != "bob: deploy now?" ] || echo "yes, please"; done' >"$dir/person" 2>&1 &
-person=$!
-until_seen "$dir/seen" ' msg bob not yet$'
+pids="$pids $!"
+heard ' msg bob not yet$'
 "$bots/chat-ask" -t 60 bob 'deploy now?' >"$dir/answer"
 expect 'ask has an answer' is 0 $?
 expect 'ask prints it' is 'yes, please' "$(cat "$dir/answer")"
@@ -120,5 +79,4 @@ expect 'ask prints it' is 'yes, please' "$(cat "$dir/answer")"
 expect 'no answer in time' is 1 $?
 expect 'nothing is printed then' is '' "$(cat "$dir/answer")"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

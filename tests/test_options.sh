@@ -3,9 +3,9 @@
 # that is in one place and not in another fails, and so does one that takes an argument in one only.
 
 : "${CHATD:?}" "${CHAT:?}"
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
 cd "$(dirname "$0")/.." || exit 1
-passed=0
-failed=0
 
 # One letter a line, sorted, "x:" where there is an argument: what getopt is given, as a string or
 # as the name of one. Its "-:", which stands for long options, is left out.
@@ -87,5 +87,4 @@ export LC_ALL=C
 program "$CHATD" chatd man/chatd.8 chatd.c server/*.c
 program "$CHAT" chat man/chat.1 chat.c client/*.c
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -4,62 +4,15 @@
 # `sh tests/run.sh` counts it.
 
 : "${CHATD:?}" "${CHAT:?}"
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
 unset CHAT_NAME CHAT_PASS CHAT_SERVER
 page=$(dirname "$0")/../man/chatd.8
 PATH=$PATH:/usr/sbin:/sbin
-passed=0
-failed=0
+at_end() { [ ! -e "$dir/control" ] || ssh -O exit host 2>/dev/null; }
+need nc nginx openssl ssh sshd stunnel
 
-dir=$(mktemp -d) || exit 1
-pids=
-leave() {
-    [ ! -e "$dir/control" ] || ssh -O exit host 2>/dev/null
-    for pid in $pids; do
-        kill "$pid" 2>/dev/null
-    done
-    wait
-    rm -rf "$dir"
-}
-trap leave EXIT
-trap 'exit 1' HUP INT TERM
-
-for tool in nc nginx openssl ssh sshd stunnel; do
-    command -v $tool >/dev/null || {
-        echo "$tool is needed"
-        exit 1
-    }
-done
-
-# Tries a command for 20 seconds, times CHATD_PATIENCE.
-until_true() {
-    tries=$((400 * ${CHATD_PATIENCE:-1}))
-    until "$@"; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
-        sleep 0.05
-    done
-}
-seen() { grep -qs -e "$2" "$dir/$1"; }
 answers() { nc -z 127.0.0.1 "$1" 2>/dev/null; }
-
-# expect WHAT COMMAND...
-expect() {
-    what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $what"
-    fi
-}
-is() {
-    [ "$1" = "$2" ] || {
-        echo "expected: $1"
-        echo "found:    $2"
-        false
-    }
-}
 
 # What the page shows in the block that has PATTERN, with what is different here put in.
 shown() {
@@ -255,5 +208,4 @@ if start nginx; then
     stop
 fi
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

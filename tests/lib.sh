@@ -1,0 +1,76 @@
+# What the scripts of this directory share; each begins with . "$(dirname "$0")/lib.sh". It gives
+#
+#   dir       a directory, which is gone in the end
+#   pids      processes that are killed in the end, where they are still there
+#   expect    counts a command that must succeed; finish ends the script with the counts
+#   at_end    is to be defined anew by who has more to do in the end
+#   explain   the same, by who has something to show where an expectation fails
+
+passed=0
+failed=0
+pids=
+dir=$(mktemp -d) || exit 1
+
+at_end() { :; }
+explain() { :; }
+leave() {
+    at_end
+    for pid in $pids; do
+        kill "$pid" 2>/dev/null
+    done
+    wait
+    rm -rf "$dir"
+}
+trap leave EXIT
+trap 'exit 1' HUP INT TERM
+
+# need TOOL...
+need() {
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || {
+            echo "$tool is needed"
+            exit 1
+        }
+    done
+}
+
+# Tries a command for 20 seconds, times CHATD_PATIENCE.
+until_true() {
+    tries=$((200 * ${CHATD_PATIENCE:-1}))
+    until "$@"; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+
+# A line of the file $dir/$1 matches.
+seen() { grep -qs -e "$2" "$dir/$1"; }
+
+# expect WHAT COMMAND...
+expect() {
+    what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $what"
+        explain "$@"
+    fi
+}
+
+# is EXPECTED FOUND
+is() {
+    [ "$1" = "$2" ] || {
+        echo "expected: $1"
+        echo "found:    $2"
+        false
+    }
+}
+
+finish() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+    exit
+}
