@@ -880,13 +880,13 @@ bool line_is_http(const char *line, size_t len)
     size_t rest = len - method - 1;
     if (len >= LINE_IN_MAX && *target == '/')
         return true;
-    for (size_t digits = 1; digits <= 3; digits += 2) { /* HTTP/2, HTTP/1.1 */
-        if (rest < version_len + digits + 1)
+    for (size_t number_len = 1; number_len <= 3; number_len += 2) { /* "2", "1.1" */
+        if (rest < version_len + number_len + 1)
             return false;
-        const char *tail = target + rest - digits;
-        if (memcmp(tail - version_len, version, version_len) == 0)
-            return char_is_digit(tail[0]) &&
-                   (digits == 1 || (tail[1] == '.' && char_is_digit(tail[2])));
+        const char *number = target + rest - number_len;
+        if (memcmp(number - version_len, version, version_len) == 0)
+            return char_is_digit(number[0]) &&
+                   (number_len == 1 || (number[1] == '.' && char_is_digit(number[2])));
     }
     return false;
 }

@@ -1,6 +1,6 @@
 /*
- * users.c: the users list as `here` lines and `users N`. It is written once a turn at most, and
- * shared by all who are sent it.
+ * users.c: the users list as `here` lines and `users N`. In a turn it is written once for all who
+ * ask, and once, when all of them are in, for those who come: see login_all().
  */
 #include <stdio.h>
 #include <stdlib.h>
