@@ -43,7 +43,7 @@ OUR_CFLAGS = -std=c11 -MMD -MP $(WARNINGS) $(HARDEN_CFLAGS)
 COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS)
 
-COMMON_SRCS := $(wildcard protocol.c compat/*.c)
+COMMON_SRCS := $(wildcard protocol.c wire/*.c compat/*.c)
 SERVER_SRCS := $(wildcard server/*.c)
 CLIENT_SRCS := $(wildcard client/*.c)
 TEST_SRCS := $(wildcard tests/test_*.c)

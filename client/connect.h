@@ -5,6 +5,7 @@
 #define CLIENT_CONNECT_H
 
 #include "../protocol.h"
+#include "../wire/address.h"
 
 #include <sys/types.h>
 

@@ -4,6 +4,7 @@
 #include "console.h"
 
 #include "../compat/compat.h"
+#include "../wire/text.h"
 #include "connect.h"
 #include "signals.h"
 

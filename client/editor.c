@@ -7,6 +7,9 @@
  * row, and nothing is erased while the terminal waits.
  */
 #include "editor.h"
+#include "../wire/text.h"
+#include "../wire/unicode.h"
+#include "../wire/utf8.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
  */
 #include "options.h"
 
+#include "../wire/number.h"
 #include "session.h"
 
 #include <stdio.h>

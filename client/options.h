@@ -5,6 +5,7 @@
 #define CLIENT_OPTIONS_H
 
 #include "../protocol.h"
+#include "../wire/address.h"
 
 #include <stddef.h>
 

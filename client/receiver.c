@@ -3,6 +3,7 @@
  */
 #include "client.h"
 
+#include "../wire/text.h"
 #include "command.h"
 
 #include <errno.h>

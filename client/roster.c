@@ -1,5 +1,6 @@
 /* roster.c: a sorted array, for names come and go one at a time and are completed in order. */
 #include "roster.h"
+#include "../wire/text.h"
 
 #include <stdlib.h>
 #include <string.h>

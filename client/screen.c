@@ -4,6 +4,9 @@
 #include "screen.h"
 
 #include "../protocol.h"
+#include "../wire/text.h"
+#include "../wire/unicode.h"
+#include "../wire/utf8.h"
 
 #include <langinfo.h>
 #include <locale.h>

@@ -2,6 +2,7 @@
  * session.c: see session.h.
  */
 #include "session.h"
+#include "../wire/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

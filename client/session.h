@@ -11,6 +11,7 @@
 #define CLIENT_SESSION_H
 
 #include "../protocol.h"
+#include "../wire/line.h"
 
 /* Unanswered bytes: more input is taken only while there are fewer. */
 #define SESSION_WINDOW ((size_t)1 << 20)

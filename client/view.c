@@ -3,6 +3,7 @@
  * wrapped where the width is known.
  */
 #include "view.h"
+#include "../wire/utf8.h"
 
 #include <stdint.h>
 #include <string.h>

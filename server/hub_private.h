@@ -8,6 +8,8 @@
 #define SERVER_HUB_PRIVATE_H
 
 #include "../protocol.h"
+#include "../wire/address.h"
+#include "../wire/line.h"
 #include "codec.h"
 #include "hub.h"
 #include "log.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../wire/text.h"
 #include "hub_private.h"
 
 /* What a worker says about itself, in its place between the lines. */

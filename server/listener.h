@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "../protocol.h"
+#include "../wire/address.h"
 #include "report.h"
 
 struct codec;

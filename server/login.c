@@ -8,6 +8,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "../wire/number.h"
 #include "hub_private.h"
 
 /* ---- Before the name

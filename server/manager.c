@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../protocol.h"
+#include "../wire/number.h"
 
 #define SAY_MAX 512
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../protocol.h"
+#include "../wire/number.h"
 #include "log.h"
 #include "path.h"
 

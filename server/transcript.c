@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "../protocol.h"
+#include "../wire/line.h"
+#include "../wire/text.h"
 #include "hub.h"
 #include "names.h"
 

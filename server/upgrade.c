@@ -14,6 +14,7 @@
 
 #include "../compat/compat.h"
 #include "../protocol.h"
+#include "../wire/number.h"
 
 /* The descriptor of the state, in decimal. */
 #define VARIABLE "CHATD_HANDOVER"

@@ -11,6 +11,10 @@
 #include <unistd.h>
 
 #include "../protocol.h"
+#include "../wire/address.h"
+#include "../wire/line.h"
+#include "../wire/telnet.h"
+#include "../wire/text.h"
 #include "sandbox.h"
 
 #define CLIENT 0

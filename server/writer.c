@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../protocol.h"
+#include "../wire/line.h"
 #include "transcript.h"
 
 #define FILE_FD 0

@@ -15,6 +15,7 @@
  * CK_RUN_CASE (chaos, kills or upgrades) for one of the three.
  */
 #include "harness.h"
+#include "wire/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,6 +3,8 @@
  * everything. Processes are looked at through /proc.
  */
 #include "harness.h"
+#include "wire/address.h"
+#include "wire/text.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -3,6 +3,8 @@
 #include "compat/compat.h"
 #include "compat/poller.h"
 #include "server/codec.h"
+#include "wire/address.h"
+#include "wire/text.h"
 
 #include <errno.h>
 #include <signal.h>

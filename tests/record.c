@@ -1,5 +1,6 @@
 /* record.c: see record.h. */
 #include "record.h"
+#include "wire/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,6 +6,8 @@
 
 #include "../client/screen.h"
 #include "../protocol.h"
+#include "wire/unicode.h"
+#include "wire/utf8.h"
 
 #include <check.h>
 #include <stdint.h>

@@ -5,6 +5,7 @@
 #include "../client/connect.h"
 #include "chatter.h"
 #include "terminal.h"
+#include "wire/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* test_editor.c: keys go in, events come out, and a small terminal shows what was drawn. */
 #include "../client/editor.h"
 #include "terminal.h"
+#include "wire/text.h"
 
 #include <check.h>
 #include <stdio.h>

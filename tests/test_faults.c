@@ -13,6 +13,7 @@
 #include "puppets.h"
 #include "rig.h"
 #include "server/log.h"
+#include "wire/telnet.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,6 +2,7 @@
  * Names, contract 2.3: everybody gets in, under a name that nobody else has.
  */
 #include "harness.h"
+#include "wire/text.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -3,6 +3,13 @@
  * into pieces, so each piece stands in memory of its own, which is gone before the next one comes.
  */
 #include "harness.h"
+#include "wire/address.h"
+#include "wire/line.h"
+#include "wire/number.h"
+#include "wire/telnet.h"
+#include "wire/text.h"
+#include "wire/unicode.h"
+#include "wire/utf8.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -15,6 +15,7 @@
 #include "../client/session.h"
 
 #include "harness.h"
+#include "wire/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 /* test_view.c: lines of the wire go in, and what people and scripts see comes out. */
 #include "../client/view.h"
+#include "wire/unicode.h"
+#include "wire/utf8.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
  * order.
  */
 #include "harness.h"
+#include "wire/telnet.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -1,5 +1,7 @@
 /* test_worker.c: one client's process, between a client and a hub that are both this test. */
 #include "rig.h"
+#include "wire/address.h"
+#include "wire/telnet.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -10,6 +10,7 @@
  */
 #include "client/client.h"
 #include "fuzz.h"
+#include "wire/text.h"
 
 #include <strings.h>
 #include <sys/socket.h>

@@ -18,6 +18,9 @@
 #include "fuzz.h"
 #include "protocol.h"
 #include "server/hub.h"
+#include "wire/address.h"
+#include "wire/number.h"
+#include "wire/text.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -6,6 +6,8 @@
  */
 #include "fuzz.h"
 #include "protocol.h"
+#include "wire/line.h"
+#include "wire/telnet.h"
 
 #include <stdbool.h>
 

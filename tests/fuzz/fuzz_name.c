@@ -4,6 +4,9 @@
  */
 #include "fuzz.h"
 #include "protocol.h"
+#include "wire/text.h"
+#include "wire/unicode.h"
+#include "wire/utf8.h"
 
 static void name_check(const char *name, size_t len)
 {

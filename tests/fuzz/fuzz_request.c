@@ -4,6 +4,8 @@
  */
 #include "fuzz.h"
 #include "protocol.h"
+#include "wire/address.h"
+#include "wire/number.h"
 
 static void request_check(const char *line, size_t len, bool named)
 {

@@ -13,6 +13,7 @@
 #include "protocol.h"
 #include "server/hub.h"
 #include "server/transcript.h"
+#include "wire/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

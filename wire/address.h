@@ -1,0 +1,38 @@
+/*
+ * address.h: the addresses that people write and read.
+ */
+#ifndef WIRE_ADDRESS_H
+#define WIRE_ADDRESS_H
+
+struct sockaddr;
+
+#define CHAT_DEFAULT_HOST "127.0.0.1"
+#define CHAT_DEFAULT_PORT "65432"
+/* "[" + INET6_ADDRSTRLEN + "]:65535" + NUL, rounded up. */
+#define PEER_TEXT_MAX 64
+
+enum address_kind {
+    ADDRESS_INET, /* host and port */
+    ADDRESS_ANY,  /* port on every address: `*`, `*:port` */
+    ADDRESS_PATH  /* a Unix-domain stream socket */
+};
+
+/* An address as somebody wrote it. path points into the text it was parsed from. */
+struct address {
+    enum address_kind kind;
+    char host[256];
+    char port[6];
+    const char *path;
+};
+
+/*
+ * Parses `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, a bare IPv6 address, `:port`, `*`, `*:port`,
+ * or a path (whatever contains a `/`). Missing parts get the defaults. Returns NULL, or what is
+ * wrong with the text, fit to stand behind "ADDRESS: ".
+ */
+const char *address_parse(struct address *, const char *text);
+
+/* Writes `192.0.2.7:5555` or `[2001:db8::1]:5555`; IPv4-mapped addresses as IPv4. */
+void address_format(char out[PEER_TEXT_MAX], const struct sockaddr *);
+
+#endif

@@ -1,0 +1,94 @@
+/* name.c: see name.h. */
+#include "name.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "number.h"
+#include "span.h"
+#include "text.h"
+#include "unicode.h"
+#include "utf8.h"
+
+static struct span name_trim(const char *raw, size_t len)
+{
+    size_t begin = 0, end, at, n;
+    uint32_t cp;
+
+    for (; begin < len; begin += n) {
+        n = utf8_decode(raw + begin, len - begin, &cp);
+        if (cp != '/' && !char_is_space(cp))
+            break;
+    }
+    for (end = at = begin; at < len; at += n) {
+        n = utf8_decode(raw + at, len - at, &cp);
+        if (!char_is_space(cp))
+            end = at + n;
+    }
+    return (struct span){raw + begin, end - begin};
+}
+
+/* What cannot stand in a name whatever is around it. */
+static bool char_is_nameless(uint32_t cp)
+{
+    return cp == ':' || cp == CHAR_REPLACEMENT || char_is_space(cp) || char_is_joiner(cp) ||
+           char_is_selector(cp) || char_is_forbidden(cp);
+}
+
+size_t name_clean(char out[NAME_LEN_MAX + 1], const char *raw, size_t len)
+{
+    struct span name = name_trim(raw, len);
+    size_t used = 0;
+    unsigned marks = 0;
+    bool based = false; /* a character that was asked for is there to carry marks */
+
+    for (size_t at = 0, n; at < name.len; at += n) {
+        uint32_t cp;
+        n = utf8_decode(name.at + at, name.len - at, &cp);
+        bool mark = char_is_combining(cp);
+        bool garbage = char_is_nameless(cp) || (mark && !based);
+        size_t size = garbage ? 1 : n;
+
+        if (mark && !garbage && ++marks > MARKS_MAX)
+            continue;
+        if (used + size > NAME_LEN_MAX)
+            break;
+        memcpy(out + used, garbage ? "_" : name.at + at, size);
+        used += size;
+        if (garbage || !mark) {
+            based = !garbage;
+            marks = 0;
+        }
+    }
+    out[used] = '\0';
+    return used;
+}
+
+bool name_is_clean(const char *s, size_t len)
+{
+    char clean[NAME_LEN_MAX + 1];
+
+    return len > 0 && len <= NAME_LEN_MAX && name_clean(clean, s, len) == len &&
+           memcmp(clean, s, len) == 0;
+}
+
+size_t name_suffixed(char out[NAME_LEN_MAX + 1], const char *name, unsigned n)
+{
+    char suffix[24] = "_";
+    size_t size = 1 + number_write(suffix + 1, n);
+    size_t base = text_cut(name, strlen(name), NAME_LEN_MAX - size);
+
+    memcpy(out, name, base);
+    memcpy(out + base, suffix, size);
+    out[base + size] = '\0';
+    return base + size;
+}
+
+void name_fold(char out[NAME_LEN_MAX + 1], const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < NAME_LEN_MAX && name[i] != '\0'; i++)
+        out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+    out[i] = '\0';
+}

@@ -1,0 +1,145 @@
+/* text.c: see text.h. */
+#include "text.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "unicode.h"
+#include "utf8.h"
+
+enum char_kind { CHAR_BASE, CHAR_MARK, CHAR_JOINER, CHAR_FORBIDDEN };
+
+static enum char_kind char_kind(uint32_t cp)
+{
+    if (char_is_ordinary(cp))
+        return CHAR_BASE;
+    if (char_is_forbidden(cp))
+        return CHAR_FORBIDDEN;
+    if (char_is_joiner(cp))
+        return CHAR_JOINER;
+    return char_is_combining(cp) ? CHAR_MARK : CHAR_BASE;
+}
+
+/* True where one of the eight bytes is not printable ASCII (20-7E). */
+static bool word_has_special(const char *s)
+{
+    const uint64_t ones = UINT64_MAX / 0xFF;
+    uint64_t word;
+
+    memcpy(&word, s, sizeof word);
+    /*
+     * With no high bit set, adding 1 to each byte sets it for 7F only, and subtracting 20 sets it
+     * for less than 20 only; a borrow can go wrong only above a byte that is itself found.
+     */
+    return ((word | (word + ones) | (word - 0x20 * ones)) & 0x80 * ones) != 0;
+}
+
+/* How many bytes at the front are printable ASCII or TAB. */
+static size_t ascii_prefix(const char *s, size_t len)
+{
+    size_t at = 0;
+
+    for (;;) {
+        if (len - at >= 8 && !word_has_special(s + at))
+            at += 8;
+        else if (at < len && ((s[at] >= 0x20 && s[at] < 0x7F) || s[at] == '\t'))
+            at++;
+        else
+            return at;
+    }
+}
+
+/*
+ * How many bytes at the front may pass as they are. *marks is the number of combining marks on the
+ * base before s, and after the prefix.
+ */
+static size_t clean_prefix(const char *s, size_t len, unsigned *marks)
+{
+    size_t at = 0;
+
+    while (at < len) {
+        uint32_t cp;
+        size_t n = ascii_prefix(s + at, len - at);
+        if (n > 0) {
+            *marks = 0;
+            at += n;
+            continue;
+        }
+        n = utf8_decode(s + at, len - at, &cp);
+        switch (char_kind(cp)) {
+        case CHAR_BASE:
+            *marks = 0;
+            break;
+        case CHAR_MARK:
+            if (*marks == MARKS_MAX)
+                return at;
+            ++*marks;
+            break;
+        case CHAR_JOINER:
+            break;
+        case CHAR_FORBIDDEN:
+            return at;
+        }
+        at += n;
+    }
+    return at;
+}
+
+size_t text_clean(char *dst, const char *src, size_t len)
+{
+    size_t out = 0;
+    size_t at = 0;
+    unsigned marks = 0;
+
+    while (at < len) {
+        size_t n = clean_prefix(src + at, len - at, &marks);
+        memcpy(dst + out, src + at, n);
+        out += n;
+        at += n;
+        if (at == len)
+            break;
+        uint32_t cp;
+        at += utf8_decode(src + at, len - at, &cp);
+        if (!char_is_combining(cp)) {
+            out += utf8_encode(CHAR_REPLACEMENT, dst + out);
+            marks = 0;
+        }
+    }
+    return out;
+}
+
+bool text_is_clean(const char *s, size_t len)
+{
+    unsigned marks = 0;
+
+    return clean_prefix(s, len, &marks) == len;
+}
+
+/* Where the character that s[at] is a byte of begins: at most three bytes before. */
+static size_t char_begin(const char *s, size_t len, size_t at)
+{
+    for (size_t back = 1; back <= 3 && back <= at; back++) {
+        uint32_t cp;
+        size_t begin = at - back;
+        if (((unsigned char)s[begin] & 0xC0) != 0x80)
+            return begin + utf8_decode(s + begin, len - begin, &cp) > at ? begin : at;
+    }
+    return at;
+}
+
+size_t text_cut(const char *s, size_t len, size_t max)
+{
+    size_t first, cut;
+    uint32_t cp;
+
+    if (len <= max)
+        return len;
+    cut = first = char_begin(s, len, max);
+    while (cut > 0) {
+        utf8_decode(s + cut, len - cut, &cp);
+        if (!char_is_combining(cp))
+            return cut;
+        cut = char_begin(s, len, cut - 1);
+    }
+    return first;
+}
