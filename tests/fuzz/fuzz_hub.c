@@ -172,11 +172,6 @@ static void list_check(struct witness *witness, unsigned long count)
     witness->coming.count = 0;
 }
 
-static bool span_is(struct span span, const char *text)
-{
-    return span.len == strlen(text) && memcmp(span.at, text, span.len) == 0;
-}
-
 /* This is the answer to the oldest line that has none. */
 static void witness_answered(struct witness *witness, const struct event *event)
 {
@@ -192,7 +187,7 @@ static void witness_answered(struct witness *witness, const struct event *event)
 
 static void witness_says(struct witness *witness, const struct event *event)
 {
-    if (span_is(event->name, witness_name))
+    if (span_equal(event->name, witness_name))
         witness_answered(witness, event);
     else
         must(list_has(&witness->here, event->name));
@@ -210,7 +205,7 @@ static void witness_hears(struct witness *witness, const struct event *event)
             witness_answered(witness, event);
         break;
     case VERB_YOU:
-        must(!witness->welcome && span_is(event->name, witness_name));
+        must(!witness->welcome && span_equal(event->name, witness_name));
         must(list_has(&witness->here, event->name));
         witness->welcome = true;
         break;
@@ -218,13 +213,13 @@ static void witness_hears(struct witness *witness, const struct event *event)
         list_add(&witness->here, event->name);
         break;
     case VERB_QUIT:
-        must(span_is(event->word, "left") || span_is(event->word, "lost") ||
-             span_is(event->word, "kicked") || span_is(event->word, "crashed"));
-        must(!span_is(event->name, witness_name));
+        must(span_equal(event->word, "left") || span_equal(event->word, "lost") ||
+             span_equal(event->word, "kicked") || span_equal(event->word, "crashed"));
+        must(!span_equal(event->name, witness_name));
         list_remove(&witness->here, event->name);
         break;
     case VERB_NICK:
-        must(!span_is(event->name, witness_name));
+        must(!span_equal(event->name, witness_name));
         list_remove(&witness->here, event->name);
         list_add(&witness->here, event->word);
         break;
@@ -237,7 +232,7 @@ static void witness_hears(struct witness *witness, const struct event *event)
         must(list_find(&witness->here, event->name) == witness->here.count);
         break;
     case VERB_PRIV:
-        must(span_is(event->word, witness_name));
+        must(span_equal(event->word, witness_name));
         witness_says(witness, event);
         break;
     case VERB_NOTE:
