@@ -6,9 +6,9 @@
 
 BEGIN {
     FS = "\t"
-    split("chatd floorn floor1 redis ngircd ncat", order, " ")
-    split("chatd,bare relay of processes (floor n),bare relay of one process (floor 1),redis pub/sub,ngircd,ncat --chat", name, ",")
-    split("#1b6e3c #7fb795 #c4d9cc #b5482f #d9a441 #9a9a9a", colour, " ")
+    split("chatd direct relay floor1 redis ngircd ncat", order, " ")
+    split("chatd,bare hub that writes to its clients itself (direct),bare relay of processes (relay),bare relay of one process (floor 1),redis pub/sub,ngircd,ncat --chat", name, ",")
+    split("#1b6e3c #4f9a6d #9cc7ad #d4e4da #b5482f #d9a441 #9a9a9a", colour, " ")
     split("burst-10-1 burst-100-1 burst-100-8 burst-1000-1 burst-1000-8 window-100-8", cells, " ")
     left = 190
     width = 520

@@ -6,7 +6,7 @@
 #   -q          quick: one round of half a second each, 2000 members instead of 10 000
 #   -r ROUNDS   default 5
 #   -t SECONDS  how long each of the crowds talks, default 2
-#   -s SERVERS  of chatd floor1 floorn floore redis ngircd ncat; default: those that are there
+#   -s SERVERS  of chatd floor1 relay direct redis ngircd ncat; default: those that are there
 #   -o FILE     where the results go, default results.txt beside this script
 #   WORKLOAD    of burst window paced lone login memory fill; default: all
 #
@@ -49,7 +49,7 @@ workloads=${*:-burst window paced lone login memory fill}
 
 if [ -z "$servers" ]; then
     [ -x "$CHATD" ] && servers=chatd
-    servers="$servers floor1 floorn floore"
+    servers="$servers floor1 relay direct"
     command -v redis-server >/dev/null && servers="$servers redis"
     command -v ngircd >/dev/null && servers="$servers ngircd"
     command -v ncat >/dev/null && servers="$servers ncat"
@@ -87,8 +87,8 @@ measure() {
     case $server in
     chatd) "$LOAD" -w chatd "$@" -- "$CHATD" -l 127.0.0.1:0 ${CHATD_FLAGS:-} ;;
     floor1) "$LOAD" -w floor "$@" -- "$FLOOR" ;;
-    floorn) "$LOAD" -w floor "$@" -- "$FLOOR" -n ;;
-    floore) "$LOAD" -w floor "$@" -- "$FLOOR" -e ;;
+    relay) "$LOAD" -w floor "$@" -- "$FLOOR" -r ;;
+    direct) "$LOAD" -w floor "$@" -- "$FLOOR" -d ;;
     redis)
         port=$("$LOAD" port)
         "$LOAD" -w redis -a "127.0.0.1:$port" "$@" -- redis-server --bind 127.0.0.1 --port "$port" \
@@ -108,11 +108,9 @@ measure() {
     esac
 }
 
-# takes_part SERVER WORKLOAD: the floor that execs differs where processes are made; others are not
-# asked for what they do not do
+# takes_part SERVER WORKLOAD: false where a server does not do what the workload needs
 takes_part() {
     case $1:$2 in
-    floore:burst | floore:window | floore:paced | floore:lone) return 1 ;;
     ncat:paced | ncat:lone | ncat:login | ncat:memory | ncat:fill) return 1 ;;
     ngircd:fill | redis:fill) return 1 ;;
     esac

@@ -6,8 +6,8 @@ BEGIN {
     # name of the server, and what it is called
     title["chatd"] = "chatd"
     title["floor1"] = "floor 1"
-    title["floorn"] = "floor n"
-    title["floore"] = "floor n, exec"
+    title["relay"] = "relay"
+    title["direct"] = "direct"
     title["redis"] = "redis"
     title["ngircd"] = "ngircd"
     title["ncat"] = "ncat --chat"
@@ -21,8 +21,7 @@ BEGIN {
     columns("login", "logins_per_s 1 logins/s sr;server_cpu_us 1 CPU-us r")
     columns("memory", "memory_kib 1 KiB sr;pss_kib 1 PSS-KiB -;kernel_kib 1 kernel-KiB -;processes 1 processes -")
     columns("fill", "listed_s 1 in-and-listed-s sr;in_s 1 in-s -;talk_s 1 talk-s r;memory_kib 1 KiB/member r;leave_worst_ms 1 leave-worst-ms -")
-    base["burst"] = base["window"] = base["paced"] = base["lone"] = base["memory"] = "floorn"
-    base["login"] = base["fill"] = "floore"
+    base_server = "direct"
 }
 
 /^#/ {
@@ -128,7 +127,7 @@ function print_cell(c,    kind, words, i, j, s, line) {
             line = line sprintf(how[kind, j] ~ /s/ ? "%24s" : "%13s", \
                 show(c, s, metric[kind, j], divisor[kind, j], how[kind, j] ~ /s/))
             if (how[kind, j] ~ /r/)
-                line = line sprintf("%8s", show_ratio(c, s, metric[kind, j], base[kind]))
+                line = line sprintf("%8s", show_ratio(c, s, metric[kind, j], base_server))
         }
         print line "  " show_faults(c, s)
     }
