@@ -44,7 +44,7 @@ COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS)
 
 COMMON_SRCS := $(wildcard protocol.c wire/*.c compat/*.c)
-SERVER_SRCS := $(wildcard server/*.c)
+SERVER_SRCS := $(wildcard server/*.c server/*/*.c)
 CLIENT_SRCS := $(wildcard client/*.c)
 TEST_SRCS := $(wildcard tests/test_*.c)
 CHAOS_SRC := tests/chaos.c
@@ -160,7 +160,7 @@ run: all
 	@sh contrib/run.sh $(B)chatd $(B)chat
 
 format-check:
-	clang-format --dry-run -Werror $(wildcard *.[ch] */*.[ch] tests/fuzz/*.[ch])
+	clang-format --dry-run -Werror $(wildcard *.[ch] */*.[ch] server/*/*.[ch] tests/fuzz/*.[ch])
 
 man-check:
 	mandoc -T lint -W warning man/*.[178]

@@ -1,6 +1,6 @@
 /*
  * chatd.c: the parent process: usage, options, listeners, signals and the loop. It is the one place
- * that starts workers and reaps them; the room itself is in server/hub.c.
+ * that starts workers and reaps them; the room itself is in server/hub/.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,18 +19,18 @@
 #include "compat/compat.h"
 #include "compat/poller.h"
 #include "protocol.h"
-#include "server/accounts.h"
-#include "server/detach.h"
-#include "server/hub.h"
-#include "server/listener.h"
-#include "server/manager.h"
-#include "server/options.h"
-#include "server/pidfile.h"
-#include "server/sandbox.h"
-#include "server/secret.h"
-#include "server/transcript.h"
-#include "server/upgrade.h"
-#include "server/worker.h"
+#include "server/hub/hub.h"
+#include "server/journal/transcript.h"
+#include "server/parent/accounts.h"
+#include "server/parent/detach.h"
+#include "server/parent/handover.h"
+#include "server/parent/listener.h"
+#include "server/parent/notify.h"
+#include "server/parent/options.h"
+#include "server/parent/pidfile.h"
+#include "server/parent/secret.h"
+#include "server/worker/sandbox.h"
+#include "server/worker/worker.h"
 
 /* A worker is this program under this name; see start_worker(). */
 #define WORKER_NAME "chatd: worker"
@@ -457,7 +457,7 @@ static void stop(struct parent *p, const char *why, uint64_t now)
 /* ---- The next program ------------------------------------------------------------------------ */
 
 /*
- * All that another program needs to go on in this process; see upgrade.h for who reads it. What
+ * All that another program needs to go on in this process; see handover.h for who reads it. What
  * can be found out again (limits, logins, the options) is not in it.
  */
 static void parent_state(struct parent *p, struct codec *c)

@@ -8,9 +8,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "../compat/compat.h"
-#include "../protocol.h"
-#include "../wire/text.h"
+#include "compat/compat.h"
+#include "protocol.h"
+#include "wire/text.h"
 
 /* A line of at most PIPE_BUF bytes is written to a pipe whole or, after poll says so, at once. */
 #define REPORT_MAX 512

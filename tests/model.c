@@ -1,8 +1,8 @@
 /* model.c: see model.h. */
 #include "model.h"
 #include "puppets.h"
-#include "server/log.h"
-#include "server/transcript.h"
+#include "server/hub/log.h"
+#include "server/journal/transcript.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "puppets.h"
 #include "compat/compat.h"
 #include "compat/poller.h"
-#include "server/codec.h"
+#include "server/hub/codec.h"
 #include "wire/address.h"
 #include "wire/text.h"
 

@@ -9,7 +9,7 @@
 #define PUPPETS_H
 
 #include "harness.h"
-#include "server/hub.h"
+#include "server/hub/hub.h"
 
 #define PUPPETS_MAX 400
 

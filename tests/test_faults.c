@@ -12,7 +12,7 @@
 #include "model.h"
 #include "puppets.h"
 #include "rig.h"
-#include "server/log.h"
+#include "server/hub/log.h"
 #include "wire/telnet.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
  */
 #include "compat/compat.h"
 #include "puppets.h"
-#include "server/log.h"
-#include "server/transcript.h"
+#include "server/hub/log.h"
+#include "server/journal/transcript.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * log has the answer that a search through all the lines gives.
  */
 #include "harness.h"
-#include "server/log.h"
+#include "server/hub/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * name_2, name_3, ..., found by trying each of them.
  */
 #include "harness.h"
-#include "server/names.h"
+#include "server/hub/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -84,7 +84,7 @@ program() {
 }
 
 export LC_ALL=C
-program "$CHATD" chatd man/chatd.8 chatd.c server/*.c
+program "$CHATD" chatd man/chatd.8 chatd.c server/*.c server/*/*.c
 program "$CHAT" chat man/chat.1 chat.c client/*.c
 
 finish

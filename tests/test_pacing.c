@@ -3,7 +3,7 @@
  * random lengths at random times are kept in a list, and every window over them is summed up.
  */
 #include "harness.h"
-#include "server/pacing.h"
+#include "server/hub/pacing.h"
 
 #include <string.h>
 

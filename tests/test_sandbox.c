@@ -1,7 +1,7 @@
 /* The workers' cage, from inside: what it forbids ends the process alone, what it allows works. */
 #include "compat/os.h"
 
-#include "server/sandbox.h"
+#include "server/worker/sandbox.h"
 #include "tests/harness.h"
 
 #include <errno.h>

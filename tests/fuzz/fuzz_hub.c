@@ -17,7 +17,7 @@
 #include "compat/poller.h"
 #include "fuzz.h"
 #include "protocol.h"
-#include "server/hub.h"
+#include "server/hub/hub.h"
 #include "wire/address.h"
 #include "wire/number.h"
 #include "wire/text.h"

@@ -11,8 +11,8 @@
 #include "compat/poller.h"
 #include "fuzz.h"
 #include "protocol.h"
-#include "server/hub.h"
-#include "server/transcript.h"
+#include "server/hub/hub.h"
+#include "server/journal/transcript.h"
 #include "wire/text.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* names.c: see names.h. Two chained hash tables: the names themselves, and hints where to look. */
 #include "names.h"
-#include "../wire/number.h"
+#include "wire/number.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* secret.c: see secret.h. */
 #include "secret.h"
-#include "../wire/text.h"
+#include "wire/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,14 +7,14 @@
 #ifndef SERVER_HUB_PRIVATE_H
 #define SERVER_HUB_PRIVATE_H
 
-#include "../protocol.h"
-#include "../wire/address.h"
-#include "../wire/line.h"
 #include "codec.h"
 #include "hub.h"
 #include "log.h"
 #include "names.h"
 #include "pacing.h"
+#include "protocol.h"
+#include "wire/address.h"
+#include "wire/line.h"
 
 /* One read from a worker; large reads make the batches that are the hub's speed. */
 #define READ_MAX 65536u

@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "../protocol.h"
-#include "../wire/address.h"
-#include "report.h"
+#include "protocol.h"
+#include "server/report.h"
+#include "wire/address.h"
 
 struct codec;
 struct poller;

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "report.h"
+#include "server/report.h"
 
 struct hub;
 struct poller;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../compat/compat.h"
+#include "compat/compat.h"
 #include "hub_private.h"
 
 static struct seat **seat_slot(struct hub *hub, const char *token)

@@ -1,10 +1,10 @@
 /*
- * manager.h: what a service manager hands to a server and is told by it, as systemd and others do
+ * notify.h: what a service manager hands to a server and is told by it, as systemd and others do
  * it: sockets (sd_listen_fds(3)), readiness and state (sd_notify(3)), a log that wants levels
  * (sd-daemon(3)). All of it comes by the environment, and is taken out of there.
  */
-#ifndef SERVER_MANAGER_H
-#define SERVER_MANAGER_H
+#ifndef SERVER_NOTIFY_H
+#define SERVER_NOTIFY_H
 
 #include <stdbool.h>
 #include <sys/socket.h>

@@ -10,11 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../protocol.h"
-#include "../wire/line.h"
-#include "../wire/text.h"
-#include "hub.h"
-#include "names.h"
+#include "protocol.h"
+#include "server/hub/hub.h"
+#include "server/hub/names.h"
+#include "wire/line.h"
+#include "wire/text.h"
 
 /* How long a writer of an earlier hub may take to finish: in steps of 50 ms. */
 #define LOCK_TRIES 200

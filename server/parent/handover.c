@@ -1,5 +1,5 @@
-/* upgrade.c: see upgrade.h. */
-#include "upgrade.h"
+/* handover.c: see handover.h. */
+#include "handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +12,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "../compat/compat.h"
-#include "../protocol.h"
-#include "../wire/number.h"
+#include "compat/compat.h"
+#include "protocol.h"
+#include "wire/number.h"
 
 /* The descriptor of the state, in decimal. */
 #define VARIABLE "CHATD_HANDOVER"

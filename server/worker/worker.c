@@ -10,12 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../protocol.h"
-#include "../wire/address.h"
-#include "../wire/line.h"
-#include "../wire/telnet.h"
-#include "../wire/text.h"
+#include "protocol.h"
 #include "sandbox.h"
+#include "wire/address.h"
+#include "wire/line.h"
+#include "wire/telnet.h"
+#include "wire/text.h"
 
 #define CLIENT 0
 #define HUB 1

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../protocol.h"
-#include "../wire/line.h"
+#include "protocol.h"
 #include "transcript.h"
+#include "wire/line.h"
 
 #define FILE_FD 0
 #define HUB 1

@@ -1,13 +1,13 @@
 /*
  * hub_state.c: the whole room in a form that the next hub takes over. hub_state() is the form: the
- * same lines write it and read it. Change it, and HANDOVER_VERSION in upgrade.h changes too.
+ * same lines write it and read it. Change it, and HANDOVER_VERSION in handover.h changes too.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../compat/poller.h"
+#include "compat/poller.h"
 #include "hub_private.h"
 
 /* More in one list than this is no room's state. */

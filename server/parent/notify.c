@@ -1,5 +1,5 @@
-/* manager.c: see manager.h. */
-#include "manager.h"
+/* notify.c: see notify.h. */
+#include "notify.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../protocol.h"
-#include "../wire/number.h"
+#include "protocol.h"
+#include "wire/number.h"
 
 #define SAY_MAX 512
 

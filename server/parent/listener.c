@@ -18,10 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../compat/compat.h"
-#include "../compat/poller.h"
-#include "codec.h"
+#include "compat/compat.h"
+#include "compat/poller.h"
 #include "path.h"
+#include "server/hub/codec.h"
 
 /* The kernel cuts it to what it allows. */
 #define BACKLOG 4096

@@ -12,9 +12,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "../compat/poller.h"
+#include "compat/poller.h"
 #include "hub_private.h"
-#include "transcript.h"
+#include "server/journal/transcript.h"
 
 /* Without -s: how long the room waits for a writer that takes nothing. */
 #define BEHIND_US 200000u

@@ -1,5 +1,5 @@
 /* What every system can refuse a worker: see sandbox.h. */
-#include "../compat/os.h"
+#include "compat/os.h"
 
 #include "sandbox.h"
 

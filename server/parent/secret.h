@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "../protocol.h"
+#include "protocol.h"
 
 /* The first line, cleaned as is what a client types: it may grow to three times its length. */
 #define SECRET_SIZE (3 * LINE_IN_MAX + 1)

@@ -1,5 +1,5 @@
 /*
- * upgrade.h: SIGUSR2: the server becomes the program that is now installed, and goes on.
+ * handover.h: SIGUSR2: the server becomes the program that is now installed, and goes on.
  *
  * First the new program is asked, by a start of its own, whether it understands the form in which
  * the state is handed over. Then the state is written to a file without a name, whose descriptor
@@ -8,15 +8,15 @@
  *
  *   HANDOVER_VERSION, then what parent_state() in chatd.c and hub_state() write, see codec.h
  */
-#ifndef SERVER_UPGRADE_H
-#define SERVER_UPGRADE_H
+#ifndef SERVER_HANDOVER_H
+#define SERVER_HANDOVER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "codec.h"
-#include "report.h"
+#include "server/hub/codec.h"
+#include "server/report.h"
 
 /* Counts up with every change of the form. */
 #define HANDOVER_VERSION 1

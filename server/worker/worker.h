@@ -11,7 +11,7 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
-#include "../compat/compat.h"
+#include "compat/compat.h"
 
 /* How a worker cages itself before it reads the first byte; chatd's -S. */
 enum worker_cage {

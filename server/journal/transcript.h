@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../compat/compat.h"
-#include "report.h"
+#include "compat/compat.h"
+#include "server/report.h"
 
 struct event;
 struct hub;

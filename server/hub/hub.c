@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../compat/poller.h"
+#include "compat/poller.h"
 #include "hub_private.h"
 
 /* What a leaving member's worker may do without taking a byte: the worker's own clock is 60 s. */

@@ -8,10 +8,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "../protocol.h"
-#include "../wire/number.h"
-#include "log.h"
 #include "path.h"
+#include "protocol.h"
+#include "server/hub/log.h"
+#include "wire/number.h"
 
 static const char synopsis[] =
     "usage: chatd [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"

@@ -1,5 +1,5 @@
 /* Linux's filter: see sandbox.h. */
-#include "../compat/os.h"
+#include "compat/os.h"
 
 #include "sandbox.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "../protocol.h"
+#include "protocol.h"
 
 struct names;
 

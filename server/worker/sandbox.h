@@ -1,5 +1,5 @@
 /*
- * server/sandbox.h: the cage a worker puts itself in before it reads the first byte of its client.
+ * sandbox.h: the cage a worker puts itself in before it reads the first byte of its client.
  *
  * sandbox.c is the order of things; sandbox_limits.c is for every system; one of sandbox_seccomp.c
  * (Linux), sandbox_pledge.c (OpenBSD) and sandbox_none.c provides the filter.

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../compat/compat.h"
-#include "../protocol.h"
+#include "compat/compat.h"
+#include "protocol.h"
 
 struct account {
     uid_t uid;

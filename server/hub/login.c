@@ -8,8 +8,8 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "../wire/number.h"
 #include "hub_private.h"
+#include "wire/number.h"
 
 /* ---- Before the name
  * ----------------------------------------------------------------------------- */

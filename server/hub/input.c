@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../wire/text.h"
 #include "hub_private.h"
+#include "wire/text.h"
 
 /* What a worker says about itself, in its place between the lines. */
 static enum taken control_line(struct hub *hub, struct member *m, const char *line, size_t len)
