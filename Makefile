@@ -2,15 +2,22 @@
 #
 #   make                      both programs, in the top directory
 #   make check                every test; the last line is "N passed, N failed"
+#   make check-fast           the tests that are done at once, for between two edits
 #   make chaos                everything goes wrong at once, for CHAOS_SECONDS=15
 #   make run                  build, and talk in a room on this machine
 #   make bench                chatd beside bare relays: bench/README.md; BENCHFLAGS are its options
 #   make install              see the directories below; DESTDIR is put before each
 #   make BUILD=dir ...        put everything that is made into dir instead
+#   make V=1 ...              show the commands
 #
 # CC, CFLAGS, CPPFLAGS, LDFLAGS and LDLIBS are yours. What the programs need is in the variables
 # that begin with OUR_; HARDEN_CFLAGS and HARDEN_LDFLAGS may be emptied for a compiler or a linker
 # that knows none of them.
+
+# A dependency line to a make that is not GNU's, which then reads the line behind it.
+ifdef OTHER_MAKE:
+.error This makefile needs GNU make: run gmake
+endif
 
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
@@ -42,6 +49,11 @@ OUR_CPPFLAGS = -I. -D_POSIX_C_SOURCE=200809L
 OUR_CFLAGS = -std=c11 -MMD -MP $(WARNINGS) $(HARDEN_CFLAGS)
 COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS)
+
+# $(call quiet,CC) before a command shows a short line instead of it; with V=1 the command, with
+# -s nothing.
+IS_SILENT = $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+quiet = $(if $(filter 1,$(V)),,$(if $(IS_SILENT),,$(info $(1) $@))@)
 
 COMMON_SRCS := $(wildcard protocol.c wire/*.c compat/*.c)
 SERVER_SRCS := $(wildcard server/*.c server/*/*.c)
@@ -77,10 +89,10 @@ all: $(PROGRAMS)
 everything: all $(TESTS) $(CHAOS) $(REPLAYS) $(BENCHES)
 
 $(B)chatd: $(B)chatd.o $(SERVER) $(COMMON)
-	$(LINK) -o $@ $^ $(LDLIBS)
+	$(call quiet,LD)$(LINK) -o $@ $^ $(LDLIBS)
 
 $(B)chat: $(B)chat.o $(CLIENT) $(COMMON)
-	$(LINK) -pthread -o $@ $^ $(LDLIBS)
+	$(call quiet,LD)$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
 $(COMMON): $(COMMON_SRCS:%.c=$(B)%.o)
 $(SERVER): $(SERVER_SRCS:%.c=$(B)%.o)
@@ -91,12 +103,12 @@ $(BENCH_LIB): $(patsubst %.c,$(B)%.o,$(filter-out bench/load.c bench/floor.c,$(B
 # Made anew: ar would keep a member whose source is gone.
 $(LIBS):
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rc $@ $^
+	@rm -f $@
+	$(call quiet,AR)$(AR) rc $@ $^
 
 $(B)%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(call quiet,CC)$(COMPILE) -c -o $@ $<
 
 # ---- Tests: tests/test_*.c are libcheck programs, tests/test_*.sh are scripts. ----
 
@@ -107,7 +119,7 @@ CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || \
 $(patsubst %.c,$(B)%.o,$(TEST_SRCS) $(TEST_LIB_SRCS) $(CHAOS_SRC)): OUR_CPPFLAGS += $(CHECK_CFLAGS)
 
 $(TESTS) $(CHAOS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
-	$(LINK) $(WRAP) -pthread -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
+	$(call quiet,LD)$(LINK) $(WRAP) -pthread -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
 
 # Calls of these go through functions of its own, which let them fail.
 WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg poll __poll_chk ppoll __ppoll_chk \
@@ -116,10 +128,18 @@ $(B)tests/test_faults: WRAP = $(WRAPPED:%=-Wl,--wrap=%)
 
 $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o \
     $(CLIENT) $(SERVER) $(COMMON)
-	$(LINK) -pthread -o $@ $^ $(LDLIBS)
+	$(call quiet,LD)$(LINK) -pthread -o $@ $^ $(LDLIBS)
+
+# The longest first: they begin first, so that none is left alone in the end.
+SLOW_TESTS = $(filter $(TESTS),$(addprefix $(B)tests/test_,transcript upgrade chat resume processes \
+	connections compat load operator faults framing wire worker manager))
+FAST_TESTS = $(filter-out $(SLOW_TESTS),$(TESTS)) $(TEST_SCRIPTS) $(REPLAYS)
 
 check: all $(TESTS) $(REPLAYS)
-	@$(PROGRAM_PATHS) && sh tests/run.sh $(TESTS) $(TEST_SCRIPTS) $(REPLAYS)
+	@$(PROGRAM_PATHS) && sh tests/run.sh $(SLOW_TESTS) $(FAST_TESTS)
+
+check-fast: all $(filter-out %.sh,$(FAST_TESTS))
+	@$(PROGRAM_PATHS) && sh tests/run.sh $(FAST_TESTS)
 
 # Not part of check: see tests/chaos.c for its variables, which may stand on the command line.
 chaos: all $(CHAOS)
@@ -128,7 +148,7 @@ chaos: all $(CHAOS)
 # ---- Speed: bench/README.md ----
 
 $(BENCHES): %: %.o $(BENCH_LIB) $(COMMON)
-	$(LINK) -pthread -o $@ $^ $(LDLIBS)
+	$(call quiet,LD)$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
 bench: $(B)chatd $(BENCHES)
 	@$(PROGRAM_PATHS) && LOAD="$$dir/bench/load" FLOOR="$$dir/bench/floor" sh bench/run.sh $(BENCHFLAGS)
@@ -145,7 +165,7 @@ fuzz:
 fuzzers: $(FUZZERS)
 
 $(FUZZERS): $(B)fuzz_%: $(B)tests/fuzz/fuzz_%.o $(CLIENT) $(SERVER) $(COMMON)
-	$(LINK) -fsanitize=fuzzer -pthread -o $@ $^ $(LDLIBS)
+	$(call quiet,LD)$(LINK) -fsanitize=fuzzer -pthread -o $@ $^ $(LDLIBS)
 
 # ---- Other ways to build and run. ----
 
@@ -235,5 +255,6 @@ clean:
 
 -include $(SRCS:%.c=$(B)%.d)
 
-.PHONY: all bench chaos check clean dist distcheck everything format-check fuzz fuzzers install man-check \
+.DELETE_ON_ERROR:
+.PHONY: all bench chaos check check-fast clean dist distcheck everything format-check fuzz fuzzers install man-check \
 	run static uninstall
