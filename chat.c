@@ -3,8 +3,10 @@
  * is the sender (client/sender.c), and puts everything back.
  */
 #include "client/client.h"
+#include "client/clock.h"
 #include "client/command.h"
 #include "client/signals.h"
+#include "compat/compat.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -98,14 +98,6 @@ struct parent {
 
 /* ---- The process itself ---------------------------------------------------------------------- */
 
-static uint64_t clock_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-}
-
 /* 0, 1 and 2 are open, whatever the caller left: what is opened later must not become one. */
 static void standard_descriptors(void)
 {

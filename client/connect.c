@@ -4,6 +4,7 @@
 #include "connect.h"
 
 #include "../compat/compat.h"
+#include "clock.h"
 #include "command.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A Unix-domain listener with a full queue wakes nobody: look again after that many ms. */
@@ -28,32 +28,6 @@
 
 /* Fits `[host]:port`, and any path that a socket can have. */
 #define ADDRESS_TEXT_MAX 300
-
-int64_t clock_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int clock_left(int64_t deadline)
-{
-    int64_t left = deadline - clock_now();
-
-    if (deadline < 0)
-        return -1;
-    if (left < 0)
-        return 0;
-    return left < 1000000 ? (int)left : 1000000;
-}
-
-int64_t clock_earlier(int64_t a, int64_t b)
-{
-    if (a < 0 || b < 0)
-        return a < 0 ? b : a;
-    return a < b ? a : b;
-}
 
 static void failure_set(
     struct connect_failure *failure, int status, const char *what, const char *why)

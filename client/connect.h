@@ -15,16 +15,9 @@ struct connect_failure {
     char text[1024]; /* one sentence */
 };
 
-/* Milliseconds of CLOCK_MONOTONIC. */
-int64_t clock_now(void);
-/* How long poll(2) may wait until then: 0 when it is past; -1 where deadline is negative, never. */
-int clock_left(int64_t deadline);
-/* The earlier of two times, of which -1 is never. */
-int64_t clock_earlier(int64_t a, int64_t b);
-
 /*
  * Looks the host up and tries its addresses, one after another, each with its share of the time
- * that is left until the deadline (clock_now()'s). Returns a socket, non-blocking and
+ * that is left until the deadline (clock.h). Returns a socket, non-blocking and
  * close-on-exec, or -1 and the failure. The look-up runs in a thread of its own, which outlives a
  * resolver that does not answer in time.
  */

@@ -5,7 +5,7 @@
 
 #include "../compat/compat.h"
 #include "../wire/text.h"
-#include "connect.h"
+#include "clock.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -28,29 +28,6 @@
 #define PASTE_PATIENCE 10000
 
 static const char prompt[] = "> ";
-
-bool error_passes(int error)
-{
-    return error == EINTR || error == EAGAIN || error == ENOMEM || error == ENOBUFS;
-}
-
-bool write_all(int fd, const char *bytes, size_t len)
-{
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        } else if (n < 0 && !error_passes(errno)) {
-            return false;
-        } else if (n < 0 && errno != EINTR) { /* whoever shares it has made it non-blocking */
-            poll(&ready, 1, -1);
-        }
-    }
-    return true;
-}
 
 static bool variable_is_set(const char *name)
 {

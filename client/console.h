@@ -94,10 +94,4 @@ void console_restart(struct console *);
 /* One message on standard error, behind "chat: ". */
 void console_say(struct console *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* True for an errno of read(2) or write(2) after which the same call may do better. */
-bool error_passes(int error);
-
-/* Writes it all, waiting where it must; false with errno. */
-bool write_all(int fd, const char *bytes, size_t len);
-
 #endif

@@ -3,7 +3,9 @@
  */
 #include "client.h"
 
+#include "../compat/compat.h"
 #include "../wire/text.h"
+#include "clock.h"
 #include "command.h"
 
 #include <errno.h>

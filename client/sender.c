@@ -3,6 +3,8 @@
  */
 #include "client.h"
 
+#include "../compat/compat.h"
+#include "clock.h"
 #include "command.h"
 #include "signals.h"
 

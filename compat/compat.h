@@ -14,6 +14,19 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+/* ---- Time ----------------------------------------------------------------------------- */
+
+/* Microseconds of CLOCK_MONOTONIC. */
+uint64_t clock_us(void);
+
+/* ---- Writing -------------------------------------------------------------------------- */
+
+/* True for an errno of read(2) or write(2) after which the same call may succeed. */
+bool error_passes(int error);
+
+/* Writes all of it and waits where it must, also on a non-blocking descriptor. False with errno. */
+bool write_all(int fd, const char *bytes, size_t len);
+
 /* ---- What ps(1) shows ----------------------------------------------------------------- */
 
 /* The memory that a title is written to. Zeroed memory is a title that cannot be set. */

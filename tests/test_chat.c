@@ -2,6 +2,7 @@
  * The client from outside, contract 4: a real chat, a real chatd or somebody who is none, pipes and
  * terminals.
  */
+#include "../client/clock.h"
 #include "../client/connect.h"
 #include "chatter.h"
 #include "terminal.h"

@@ -75,21 +75,6 @@ int upgrade_turn(struct upgrade *u, const struct report *r, uint64_t now)
     return now >= u->until ? 100 : (int)((u->until - now) / 1000) + 1;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 void upgrade_exec(
     struct upgrade *u, const struct codec *c, char *const argv[], const struct report *r)
 {
