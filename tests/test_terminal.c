@@ -1,0 +1,400 @@
+/*
+ * chat at a terminal: a real chat at a real pty, and a real chatd or a server that the test plays.
+ */
+#include "chatter.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define EXIT_MS 10000
+
+/* ---- Modes --------------------------------------------------------------------------- */
+
+static void modes_equal(const struct termios *a, const struct termios *b)
+{
+    ck_assert_uint_eq(a->c_iflag, b->c_iflag);
+    ck_assert_uint_eq(a->c_oflag, b->c_oflag);
+    ck_assert_uint_eq(a->c_cflag, b->c_cflag);
+    ck_assert_uint_eq(a->c_lflag, b->c_lflag);
+    ck_assert_int_eq(memcmp(a->c_cc, b->c_cc, sizeof a->c_cc), 0);
+}
+
+/* Chat at a terminal with 80 columns, in the room as ann; the modes before are in *before. */
+static void terminal_open(
+    struct chatter *chat, struct termios *before, const char *option, const char *address)
+{
+    chatter_start_at_terminal(chat, option, "-n", "ann", address);
+    tcgetattr(chat->slave, before);
+    chatter_see(chat, "you are ann");
+}
+
+static void crash(struct chatter *chat, struct server *server)
+{
+    (void)chat;
+    server_kill(server);
+}
+
+static void terminate(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    kill(chat->pid, SIGTERM);
+}
+
+static void hang_up(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    kill(chat->pid, SIGHUP);
+}
+
+static void interrupt(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "\003");
+}
+
+static void end_input(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "\004");
+}
+
+static void quit(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "/quit now\r");
+}
+
+static void kernel_stop(struct chatter *chat, struct server *server)
+{
+    (void)server;
+    chatter_type(chat, "/nonsense\r");
+    chatter_see(chat, "unknown");
+    chatter_type(chat, "\023"); /* Ctrl-S: output is held */
+    kill(chat->pid, SIGTERM);
+}
+
+static const struct {
+    void (*act)(struct chatter *, struct server *);
+    int status;
+} endings[] = {
+    {end_input, EX_OK},
+    {quit, EX_OK},
+    {interrupt, EX_OK},
+    {terminate, 128 + SIGTERM},
+    {hang_up, 128 + SIGHUP},
+    {kernel_stop, 128 + SIGTERM},
+    {crash, EX_UNAVAILABLE},
+};
+
+/* With the editor, and with the kernel's line editing. */
+START_TEST(the_terminal_is_left_as_it_was)
+{
+    static const char *const options[] = {"-H5", "-p"};
+    struct termios before, after;
+    struct server server;
+    struct chatter chat;
+
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        server_start(&server, ANY_PORT);
+        terminal_open(&chat, &before, options[i], server.address);
+        endings[_i].act(&chat, &server);
+        ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), endings[_i].status);
+        tcgetattr(chat.slave, &after);
+        modes_equal(&before, &after);
+        chatter_end(&chat);
+        if (server.pid > 0)
+            server_stop(&server);
+    }
+}
+END_TEST
+
+/* Ctrl-Z puts the modes right, fg takes them again, and the half-typed line is still there. */
+START_TEST(stopped_and_continued)
+{
+    struct termios before, stopped;
+    struct server server;
+    struct chatter chat;
+    int64_t deadline = deadline_in(EXIT_MS);
+    int status;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    tcgetattr(chat.slave, &before);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, "half");
+    chatter_see(&chat, "half");
+    /* Not by Ctrl-Z: it would only stop a group that somebody in the session could continue. */
+    kill(chat.pid, SIGSTOP);
+    ck_assert_int_eq(waitpid(chat.pid, &status, WUNTRACED), chat.pid);
+    ck_assert(WIFSTOPPED(status));
+    ck_assert_int_eq(tcsetattr(chat.slave, TCSANOW, &before), 0); /* as a shell does */
+    kill(chat.pid, SIGCONT);
+    do
+        tcgetattr(chat.slave, &stopped);
+    while ((stopped.c_lflag & ICANON) != 0 && deadline_wait(deadline));
+    ck_assert_int_eq(stopped.c_lflag & ICANON, 0);
+    chatter_type(&chat, " and whole\r");
+    chatter_see(&chat, "ann: half and whole");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+/* What arrives is printed above; the typed line stays. */
+START_TEST(the_typed_line_survives)
+{
+    struct terminal *screen = terminal_new(24, 80);
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+    char line[32];
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = "NO_COLOR=1"},
+        (const char *const[]){"-n", "ann", server.address, NULL});
+    chatter_see(&chat, "you are ann");
+    for (int i = 0; i < 10; i++) {
+        snprintf(line, sizeof line, "%c", 'a' + i);
+        chatter_type(&chat, line);
+        snprintf(line, sizeof line, "message %d", i);
+        conn_say(&ben, "%s", line);
+        chatter_see(&chat, line);
+    }
+    chatter_see(&chat, "j");
+    terminal_write(screen, chat.out.at, chat.out.len, false);
+    ck_assert_ptr_nonnull(strstr(terminal_row(screen, screen->row - 1), "ben: message 9"));
+    ck_assert_ptr_nonnull(strstr(terminal_row(screen, screen->row), "abcdefghij"));
+    chatter_type(&chat, "\r");
+    conn_seek(&ben, "msg ann abcdefghij");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    terminal_free(screen);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+/* With the kernel's line editing too, Ctrl-C clears a half-typed line, and leaves on an empty one.
+ */
+START_TEST(control_c_without_an_editor)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_at_terminal(&chat, "-p", "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, "thrown away\003");
+    chatter_see(&chat, "^C\r\n");
+    chatter_type(&chat, "said\r");
+    conn_seek(&ben, "msg ann said");
+    chatter_see(&chat, "ann: said");
+    chatter_type(&chat, "\003");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    conn_expect(&ben, "quit ann left");
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- Pastes -------------------------------------------------------------------------- */
+
+#define PASTE_BEGIN "\033[200~"
+#define PASTE_END "\033[201~"
+
+/* More than the window, chat's memory for keys and a terminal's take together. */
+enum { PASTE_LINES = 2000, PASTE_LINE = 4000 };
+
+static void paste_line(char line[PASTE_LINE + 1], int i)
+{
+    int len = snprintf(line, PASTE_LINE, "echo line %d >>pwned #", i);
+
+    memset(line + len, 'k', (size_t)(PASTE_LINE - 1 - len));
+    memcpy(line + PASTE_LINE - 1, "\r", 2);
+}
+
+/* Writes until the terminal takes no more for a while, and drops what it shows; the bytes. */
+static size_t type_until_stuck(struct chatter *chat, const char *bytes, size_t len)
+{
+    struct pollfd fds[] = {{chat->in, POLLOUT, 0}, {chat->out.fd, POLLIN, 0}};
+    char shown[4096];
+    size_t done = 0;
+
+    while (done < len && poll(fds, 2, 500) > 0) {
+        ssize_t n = fds[0].revents != 0 ? write(chat->in, bytes + done, len - done) : 0;
+        done += n > 0 ? (size_t)n : 0;
+        if (fds[1].revents != 0)
+            ck_assert_int_gt(read(chat->out.fd, shown, sizeof shown), 0);
+    }
+    return done;
+}
+
+static void transcript_has_the_paste(const char *path)
+{
+    char line[PASTE_LINE + 256], expected[PASTE_LINE + 1];
+    FILE *file = fopen(path, "r");
+    int next = 0;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line + STAMP_LEN, " msg ann ", 9) != 0)
+            continue;
+        paste_line(expected, next++);
+        ensure(strncmp(line + STAMP_LEN + 9, expected, PASTE_LINE - 1) == 0, "got %.100s", line);
+    }
+    fclose(file);
+    ck_assert_int_eq(next, PASTE_LINES);
+}
+
+/* A paste that nobody takes for a while waits, in chat and then in the terminal, and arrives. */
+START_TEST(a_paste_waits_for_the_server)
+{
+    static char text[PASTE_LINES * PASTE_LINE + 1];
+    char transcript[PATH_TEXT_MAX];
+    struct family family;
+    struct server server;
+    struct chatter chat;
+    size_t done;
+    pid_t worker;
+
+    test_path(transcript, "t");
+    server_start(&server, ANY_PORT, "-t", transcript);
+    family_look(&family, server.pid);
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    worker = family_newcomer(&family, server.pid);
+    process_stop(worker);
+    for (int i = 0; i < PASTE_LINES; i++)
+        paste_line(text + (size_t)i * PASTE_LINE, i);
+    chatter_type(&chat, PASTE_BEGIN);
+    done = type_until_stuck(&chat, text, sizeof text - 1);
+    ck_assert_uint_lt(done, sizeof text - 1);
+    kill(worker, SIGCONT);
+    chatter_write(&chat, text + done, sizeof text - 1 - done);
+    chatter_type(&chat, PASTE_END "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+    transcript_has_the_paste(transcript);
+}
+END_TEST
+
+/* Ctrl-C is found behind all that waits. */
+START_TEST(control_c_behind_a_paste)
+{
+    char line[PASTE_LINE + 1];
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-n", "ann", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, "you are ann");
+    for (int i = 0; i < PASTE_LINES / 2; i++) {
+        paste_line(line, i);
+        chatter_type(&chat, line);
+    }
+    fake_say(&fake, "msg ben still here");
+    chatter_see(&chat, "still here");
+    chatter_type(&chat, "\003");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* Leaving in the middle of a paste, in one way or another, leaves nothing of it to a shell. */
+START_TEST(the_rest_of_a_paste_is_dropped)
+{
+    static const char *const beginnings[] = {"one\r/quit\r", "one\rtwo", "one\rtwo"};
+    static char text[3000 * 80];
+    struct server server;
+    struct chatter chat;
+    size_t len = 0;
+    char left;
+
+    for (int i = 0; len + 80 < sizeof text; i++)
+        len += (size_t)snprintf(text + len, 80, "echo LINE%d >>pwned #kkkkkkkkkkkkkkkkkkkkkk\r", i);
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, PASTE_BEGIN);
+    chatter_type(&chat, beginnings[_i]);
+    if (_i > 0)
+        chatter_see(&chat, "one");
+    if (_i == 1)
+        kill(chat.pid, SIGTERM);
+    if (_i == 2)
+        server_kill(&server);
+    chatter_write(&chat, text, len);
+    chatter_type(&chat, PASTE_END);
+    ck_assert_int_eq(
+        chatter_exit(&chat, EXIT_MS), ((const int[]){EX_OK, 128 + SIGTERM, EX_UNAVAILABLE})[_i]);
+    fcntl(chat.slave, F_SETFL, O_NONBLOCK);
+    ck_assert_int_eq(read(chat.slave, &left, 1), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    chatter_end(&chat);
+    if (server.pid > 0)
+        server_stop(&server);
+}
+END_TEST
+
+/* Colour is for terminals that can, and for people who want it. */
+START_TEST(where_there_is_colour)
+{
+    static const struct {
+        const char *env, *option;
+        bool colour;
+    } cases[] = {{NULL, "-H5", true}, {NULL, "-p", false}, {"NO_COLOR=1", "-H5", false},
+        {"TERM=dumb", "-H5", false}};
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = cases[_i].env},
+        (const char *const[]){cases[_i].option, "-n", "ann", server.address, NULL});
+    chatter_type(&chat, "hi\r");
+    chatter_see(&chat, "ann: hi");
+    ck_assert_int_eq(strstr(chat.out.at, "\033[32m") != NULL, cases[_i].colour);
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- All of them --------------------------------------------------------------------- */
+
+int main(void)
+{
+    const struct test tests[] = {
+        {the_terminal_is_left_as_it_was, COUNT_OF(endings), 30},
+        {stopped_and_continued, 1, 20},
+        {the_typed_line_survives, 1, 30},
+        {control_c_without_an_editor, 1, 20},
+        {a_paste_waits_for_the_server, 1, 60},
+        {control_c_behind_a_paste, 1, 30},
+        {the_rest_of_a_paste_is_dropped, 3, 30},
+        {where_there_is_colour, 4, 20},
+    };
+
+    return tests_run("terminal", tests, COUNT_OF(tests));
+}
