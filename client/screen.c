@@ -182,19 +182,27 @@ static const char *blanks_skip(const char *at, const char *end, size_t *column)
     return at;
 }
 
-/* Goes to the next place for a break, and counts the columns up to it. */
-static const char *word_skip(const char *at, const char *end, size_t *columns)
-{
-    while (at < end && !is_blank(at)) {
-        size_t sgr = sgr_len(at, end);
-        struct cluster cluster = {.len = sgr};
+/* What stands between two places where a row may be broken. */
+struct word {
+    size_t columns;
+    bool visible; /* it has a character, if only a combining one, and not just SGR sequences */
+};
 
-        if (sgr == 0)
+/* Goes to the next place for a break. */
+static const char *word_skip(const char *at, const char *end, struct word *word)
+{
+    *word = (struct word){0};
+    while (at < end && !is_blank(at)) {
+        struct cluster cluster = {.len = sgr_len(at, end)};
+
+        if (cluster.len == 0) {
             cluster = cluster_first(at, (size_t)(end - at));
-        if (cluster.columns > 1 && *columns != 0)
+            word->visible = true;
+        }
+        if (cluster.columns > 1 && word->columns != 0)
             break;
         at += cluster.len;
-        *columns += cluster.columns;
+        word->columns += cluster.columns;
         if (cluster.columns > 1)
             break;
     }
@@ -211,23 +219,25 @@ void outbuf_wrap(struct outbuf *out, const char *text, size_t len, size_t column
 {
     const char *end = text + len;
     size_t column = 0;
+    struct word word;
 
     while (text < end) {
         size_t begin = column;
-        const char *word = blanks_skip(text, end, &begin);
-        size_t width = 0;
+        const char *at = blanks_skip(text, end, &begin);
 
-        text = word_skip(word, end, &width);
-        if (begin + width > columns && width != 0 && indent + width <= columns) {
+        text = word_skip(at, end, &word);
+        if (begin + word.columns > columns && word.visible && indent + word.columns <= columns) {
             outbuf_puts(out, "\n");
             column = 0;
             begin = indent;
         }
-        if (width != 0) {
+        /* Blanks before combining characters are their base: without it they would pile up on the
+         * base before. */
+        if (word.visible) {
             add_blanks(out, begin - column);
-            column = begin + width;
+            column = begin + word.columns;
         }
-        outbuf_add(out, word, (size_t)(text - word));
+        outbuf_add(out, at, (size_t)(text - at));
         if (column > columns)
             column %= columns;
     }

@@ -290,6 +290,7 @@ END_TEST
 /* ---- Rows ---- */
 
 #define TEN "0123456789"
+#define MARKS_5 "\xCC\x81\xCC\x81\xCC\x81\xCC\x81\xCC\x81"
 
 static const struct {
     unsigned columns;
@@ -324,6 +325,12 @@ static const struct {
     {20, "abcdefghijk" WIDE "b", "21:42 b: abcdefghijk\n  " WIDE "b\n"},
     {20, "e\xCC\x81 e\xCC\x81 e\xCC\x81 e\xCC\x81 e\xCC\x81 e\xCC\x81",
         "21:42 b: e\xCC\x81 e\xCC\x81 e\xCC\x81 e\xCC\x81 e\xCC\x81 e\xCC\x81\n"},
+    /* a blank is the base of what combines with it, in a row and at a break */
+    {40, "a " MARKS_5 " " MARKS_5, "21:42 b: a " MARKS_5 " " MARKS_5 "\n"},
+    {40, "a\t" MARKS_5 "\t" MARKS_5, "21:42 b: a      " MARKS_5 "        " MARKS_5 "\n"},
+    {20, "abcdefghijk " MARKS_5 " " MARKS_5 "b",
+        "21:42 b: abcdefghijk\n  " MARKS_5 " " MARKS_5 "b\n"},
+    {20, "abcdefghij  " MARKS_5, "21:42 b: abcdefghij\n  " MARKS_5 "\n"},
     /* a screen of no width at all */
     {1, "a bc", "21:42 b: a bc\n"},
 };
