@@ -249,9 +249,9 @@ distcheck: dist
 	rm -r $(DIST)
 
 clean:
-	rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(REPLAYS) $(FUZZERS) $(BENCHES)
-	rm -f $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
-	rm -rf $(DIST) $(DIST).tar.gz static fuzz
+	$(call quiet,RM)rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(REPLAYS) $(FUZZERS) $(BENCHES) \
+	    $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
+	@rm -rf $(DIST) $(DIST).tar.gz static fuzz
 
 -include $(SRCS:%.c=$(B)%.d)
 

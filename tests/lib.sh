@@ -3,11 +3,13 @@
 #   dir       a directory, which is gone in the end
 #   pids      processes that are killed in the end, where they are still there
 #   expect    counts a command that must succeed; finish ends the script with the counts
+#   skip      counts what cannot be tried here, and says why
 #   at_end    is to be defined anew by who has more to do in the end
 #   explain   the same, by who has something to show where an expectation fails
 
 passed=0
 failed=0
+skipped=0
 pids=
 dir=$(mktemp -d) || exit 1
 
@@ -60,6 +62,12 @@ expect() {
     fi
 }
 
+# skip WHAT WHY
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $1: $2"
+}
+
 # is EXPECTED FOUND
 is() {
     [ "$1" = "$2" ] || {
@@ -70,7 +78,8 @@ is() {
 }
 
 finish() {
-    echo "$passed passed, $failed failed"
+    [ "$skipped" -eq 0 ] && also= || also=", $skipped skipped"
+    echo "$passed passed, $failed failed$also"
     [ "$failed" -eq 0 ]
     exit
 }

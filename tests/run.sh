@@ -2,43 +2,56 @@
 #
 # A test is passed when it exits 0. What it said is shown when it did not. The counts are of
 # single checks where a test tells them (libcheck's summary, or a last line "N passed, N failed"),
-# else a test is one. A test that is still running after TEST_SECONDS (600) is failed. Most of them
-# wait most of the time, so TEST_JOBS (3) are run side by side.
+# else a test is one. A line "skipped: WHAT: WHY" is one that was skipped: it is shown, and not
+# passed. A test that is still running after TEST_SECONDS (900) is failed. Most tests wait most of
+# the time, so TEST_JOBS (3) are run side by side.
 
 out=$(mktemp -d) || exit 1
+lanes=
 trap 'rm -rf "$out"' EXIT
-trap 'kill $lanes; exit 1' HUP INT TERM
+# shellcheck disable=SC2086 # one word each
+trap 'kill $lanes 2>/dev/null; wait; exit 1' HUP INT TERM
 
 limit=
 if command -v timeout >/dev/null; then
-    limit="timeout -k 5 ${TEST_SECONDS:-600}"
+    limit="timeout -k 5 ${TEST_SECONDS:-900}"
 fi
 
-# Sets good and bad to what the output in the log $1 counts, or to nothing.
+# Sets good, bad and skipped to what the log $1 counts; good and bad to nothing where it does not.
 count() {
+    skipped=0
     eval "$(awk '
+        /^skipped: / { skipped++ }
         /^[0-9]+%: Checks: / {
             gsub(/[:,]/, "")
-            good = $3 - $5 - $7
+            good = $3 - $5 - $7 - skipped
             bad = $5 + $7
         }
-        /^[0-9]+ passed, [0-9]+ failed$/ {
+        /^[0-9]+ passed, [0-9]+ failed/ {
             good = $1
             bad = $3
         }
-        END { printf "good=%s bad=%s", good, bad }' "$1")"
+        END { printf "good=%s bad=%s skipped=%d", good, bad, skipped }' "$1")"
 }
 
-# Runs one test, says how it went, all at once, and leaves its counts in the file $2.counts.
+# Runs one test in the directory $2, where it leaves what is to be said of it, and its counts.
 run() {
     start=$(date +%s)
     case $1 in
-    *.sh) $limit sh "$1" >"$2.log" 2>&1 ;;
-    /*) $limit "$1" >"$2.log" 2>&1 ;;
-    *) $limit "./$1" >"$2.log" 2>&1 ;;
-    esac </dev/null
+    *.sh) set -- "$1" "$2" sh "$1" ;;
+    /*) set -- "$1" "$2" "$1" ;;
+    *) set -- "$1" "$2" "./$1" ;;
+    esac
+    test=$1
+    at=$2
+    shift 2
+    # In the background: a signal to the lane interrupts wait, and goes on to the test.
+    $limit "$@" </dev/null >"$at/log" 2>&1 &
+    running=$!
+    wait "$running"
     status=$?
-    count "$2.log"
+    running=
+    count "$at/log"
     if [ "$status" -eq 0 ]; then
         word=ok
         good=${good:-1}
@@ -48,42 +61,53 @@ run() {
         good=${good:-0}
         [ "${bad:-0}" -gt 0 ] || bad=1
     fi
-    echo "$good $bad" >"$2.counts"
     {
-        printf '%-6s %s (%d passed, %d failed, %d s)\n' "$word" "$1" "$good" "$bad" \
+        [ "$skipped" -eq 0 ] && also= || also=", $skipped skipped"
+        printf '%-6s %s (%d passed, %d failed%s, %d s)\n' "$word" "$test" "$good" "$bad" "$also" \
             $(($(date +%s) - start))
         if [ "$word" = FAILED ]; then
-            sed 's/^/    /' "$2.log"
+            sed 's/^/    /' "$at/log"
             printf '    exit status %d\n' "$status"
+        else
+            sed -n 's/^skipped: /    &/p' "$at/log"
         fi
-    } >"$2.said"
-    cat "$2.said"
+    } >"$at/said"
+    echo "$good $bad $skipped" >"$at/counts"
 }
 
-# A lane takes the next test as long as there is one: who can make its directory has it.
+# A lane takes the next test as long as there is one: who can make its directory has it. It prints
+# the number of each that is done.
 lane() {
+    running=
+    # shellcheck disable=SC2064,SC2086
+    trap '[ -z "$running" ] || { kill "$running"; wait "$running"; }; exit 1' HUP INT TERM
     number=0
     for test in "$@"; do
         number=$((number + 1))
         if mkdir "$out/$number" 2>/dev/null; then
-            run "$test" "$out/$number/test"
+            run "$test" "$out/$number"
+            echo "$number"
         fi
     done
 }
 
-lanes=
+# One reader, so that what was said of one test stays together.
+mkfifo "$out/done" || exit 1
 job=0
 while [ "$job" -lt "${TEST_JOBS:-3}" ]; do
-    lane "$@" &
+    lane "$@" >"$out/done" &
     lanes="$lanes $!"
     job=$((job + 1))
 done
+while read -r number; do
+    cat "$out/$number/said"
+done <"$out/done"
 wait
 
-cat "$out"/*/test.counts | awk -v wanted=$# '
-    { passed += $1; failed += $2 }
+cat "$out"/*/counts | awk -v wanted=$# '
+    { passed += $1; failed += $2; skipped += $3 }
     END {
         failed += wanted - NR
-        printf "%d passed, %d failed\n", passed, failed
+        printf "%d passed, %d failed%s\n", passed, failed, skipped ? ", " skipped " skipped" : ""
         exit failed > 0
     }'
