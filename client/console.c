@@ -181,7 +181,7 @@ static void keys_drop(struct console *console, const char *at, size_t len)
     const char *end = at + len;
 
     while (at < end)
-        editor_feed(console->editor, &at, end, &console->text);
+        editor_feed(console->editor, &at, end);
 }
 
 /* Reads on to the end of a paste, if one is under way. */
@@ -300,7 +300,8 @@ enum editor_event console_feed(struct console *console, const char **at, const c
     enum editor_event event;
 
     pthread_mutex_lock(&console->lock);
-    event = editor_feed(console->editor, at, end, &console->text);
+    event = editor_feed(console->editor, at, end);
+    editor_refresh(console->editor, &console->text);
     text_write(console);
     pthread_mutex_unlock(&console->lock);
     return event;

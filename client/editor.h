@@ -17,15 +17,11 @@
 #ifndef CLIENT_EDITOR_H
 #define CLIENT_EDITOR_H
 
-#include "../protocol.h"
+#include "../wire/span.h"
+#include "completion.h"
 #include "screen.h"
 #include <stdbool.h>
 #include <stddef.h>
-
-/* Bytes of one line; more is refused with a bell. Longer than any line that the wire takes. */
-#define EDITOR_LINE_MAX 65536
-/* Finished lines that can be called back. */
-#define EDITOR_HISTORY_MAX 100
 
 enum editor_event {
     EDITOR_NONE,      /* all input is used up and the screen is up to date */
@@ -36,9 +32,6 @@ enum editor_event {
 };
 
 struct editor;
-
-/* The i-th name that Tab may complete, NULL behind the last one. */
-typedef const char *editor_names(void *context, size_t i);
 
 /*
  * A new editor, hidden, with an empty line behind a prompt of at most NAME_LEN_MAX bytes. NULL
@@ -51,15 +44,17 @@ void editor_free(struct editor *);
  * Tab completes the word before the cursor from these names, and steps through them where several
  * fit. The first word of a line gets ": " behind it, others (that of `/msg` too) a space.
  */
-void editor_complete_from(struct editor *, editor_names *, void *context);
+void editor_complete_from(struct editor *, completion_names *, void *context);
 
 /*
  * Takes bytes from [*at, end), up to the first event or to the end of them, and moves *at behind
- * what it took. Call it until EDITOR_NONE. Any cut of the input gives the same events. A line's
- * text leaves the screen when it is finished; showing it is up to whoever gets it.
+ * what it took. Call it until EDITOR_NONE. Any cut of the input gives the same events. The screen
+ * is brought up to date by editor_refresh(), at any time later. A line's text leaves the screen
+ * when it is finished; showing it is up to the caller.
  */
-enum editor_event editor_feed(
-    struct editor *, const char **at, const char *end, struct outbuf *out);
+enum editor_event editor_feed(struct editor *, const char **at, const char *end);
+/* Draws what has changed, where the line is shown. */
+void editor_refresh(struct editor *, struct outbuf *out);
 
 /*
  * The finished line, without its end; valid until the next editor_feed(). Well-formed UTF-8

@@ -42,7 +42,7 @@ bool view_event(struct view *, const struct event *, struct outbuf *out);
 void view_restart(struct view *);
 
 /*
- * The i-th of the others who are here, NULL behind the last one; an editor_names. context is the
+ * The i-th of the others who are here, NULL behind the last one; a completion_names. context is the
  * struct view.
  */
 const char *view_other(void *context, size_t i);

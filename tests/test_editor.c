@@ -1,5 +1,6 @@
 /* test_editor.c: keys go in, events come out, and a small terminal shows what was drawn. */
 #include "../client/editor.h"
+#include "../client/history.h"
 #include "terminal.h"
 #include "wire/text.h"
 
@@ -104,10 +105,11 @@ static void desk_feed(struct desk *desk, const char *bytes, size_t len)
     enum editor_event event;
 
     do {
-        event = editor_feed(desk->editor, &at, bytes + len, &desk->out);
+        event = editor_feed(desk->editor, &at, bytes + len);
         desk_event(desk, event);
     } while (event != EDITOR_NONE);
     ck_assert_ptr_eq(at, bytes + len);
+    editor_refresh(desk->editor, &desk->out);
     desk_flush(desk);
 }
 
@@ -412,13 +414,13 @@ END_TEST
 START_TEST(line_has_a_limit)
 {
     struct desk desk;
-    char *line = malloc(EDITOR_LINE_MAX + 2);
+    char *line = malloc(EDIT_LINE_MAX + 2);
 
     ck_assert_ptr_nonnull(line);
     desk_open(&desk, "> ", 24, 80);
     desk_show(&desk);
-    memset(line, 'a', EDITOR_LINE_MAX);
-    desk_feed(&desk, line, EDITOR_LINE_MAX);
+    memset(line, 'a', EDIT_LINE_MAX);
+    desk_feed(&desk, line, EDIT_LINE_MAX);
     ck_assert_uint_eq(desk.terminal->bells, 0);
     desk_type(&desk, "b");
     ck_assert_uint_eq(desk.terminal->bells, 1);
@@ -428,12 +430,12 @@ START_TEST(line_has_a_limit)
                      "c\x7f\x7f" WIDE);
     ck_assert_uint_eq(desk.terminal->bells, 3);
     desk_type(&desk, "zd\r" UP UP DOWN "\r");
-    line[EDITOR_LINE_MAX - 2] = 'z';
-    line[EDITOR_LINE_MAX - 1] = 'd';
-    line[EDITOR_LINE_MAX] = '\n';
-    line[EDITOR_LINE_MAX + 1] = '\0';
-    ck_assert_uint_eq(strlen(desk.events), EDITOR_LINE_MAX + 2);
-    ck_assert(strncmp(desk.events, line, EDITOR_LINE_MAX + 1) == 0);
+    line[EDIT_LINE_MAX - 2] = 'z';
+    line[EDIT_LINE_MAX - 1] = 'd';
+    line[EDIT_LINE_MAX] = '\n';
+    line[EDIT_LINE_MAX + 1] = '\0';
+    ck_assert_uint_eq(strlen(desk.events), EDIT_LINE_MAX + 2);
+    ck_assert(strncmp(desk.events, line, EDIT_LINE_MAX + 1) == 0);
     free(line);
     desk_close(&desk);
 }
@@ -446,11 +448,11 @@ START_TEST(history_has_a_limit)
 
     desk_open(&desk, "> ", 24, 80);
     desk_show(&desk);
-    for (int i = 0; i < EDITOR_HISTORY_MAX + 10; i++) {
+    for (int i = 0; i < HISTORY_LINES_MAX + 10; i++) {
         snprintf(line, sizeof line, "line %d\r", i);
         desk_type(&desk, line);
     }
-    for (int i = EDITOR_HISTORY_MAX + 9; i >= 10; i--) {
+    for (int i = HISTORY_LINES_MAX + 9; i >= 10; i--) {
         desk_type(&desk, UP);
         snprintf(line, sizeof line, "> line %d", i);
         ck_assert_str_eq(terminal_row(desk.terminal, 0), line);
@@ -471,7 +473,7 @@ START_TEST(finished_line_stays_valid)
 
     desk_open(&desk, "> ", 24, 80);
     desk_show(&desk);
-    ck_assert_int_eq(editor_feed(desk.editor, &at, typed + strlen(typed), &desk.out), EDITOR_LINE);
+    ck_assert_int_eq(editor_feed(desk.editor, &at, typed + strlen(typed)), EDITOR_LINE);
     desk_print(&desk, "hello");
     line = editor_line(desk.editor);
     ck_assert_uint_eq(line.len, 5);
@@ -494,10 +496,11 @@ START_TEST(line_leaves_the_prompt_at_once)
     desk_show(&desk);
     desk_type(&desk, "gone");
     ck_assert_str_eq(terminal_row(desk.terminal, 0), "> gone");
-    ck_assert_int_eq(editor_feed(desk.editor, &at, at + 1, &desk.out), EDITOR_LINE);
+    ck_assert_int_eq(editor_feed(desk.editor, &at, at + 1), EDITOR_LINE);
     line = editor_line(desk.editor);
     ck_assert_uint_eq(line.len, 4);
     ck_assert(memcmp(line.at, "gone", 4) == 0);
+    editor_refresh(desk.editor, &desk.out);
     desk_flush(&desk);
     ck_assert_str_eq(terminal_row(desk.terminal, 0), "> ");
     desk_close(&desk);
@@ -588,7 +591,8 @@ START_TEST(little_is_written)
     desk_open(&desk, "> ", 24, 80);
     desk_show(&desk);
     desk_type(&desk, "0123456789012345678901234567890123456789012345678901234567890123456789");
-    editor_feed(desk.editor, &at, at + strlen(at), &desk.out);
+    editor_feed(desk.editor, &at, at + strlen(at));
+    editor_refresh(desk.editor, &desk.out);
     outbuf_add(&desk.out, "", 1);
     ck_assert_str_eq(desk.out.at, table[_i].written);
     desk_close(&desk);

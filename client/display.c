@@ -1,0 +1,325 @@
+/* display.c: see display.h. */
+#include "display.h"
+
+#include <string.h>
+
+/* ---- The text: the prompt, and the line behind it ---- */
+
+static size_t text_end(const struct display *display)
+{
+    return display->prompt.len + display->edit->len;
+}
+
+static size_t text_cursor(const struct display *display)
+{
+    return display->prompt.len + display->edit->cursor;
+}
+
+/* What stands behind that position, to the end of the prompt or of the line. */
+static struct span text_from(const struct display *display, size_t at)
+{
+    struct span text = display->prompt;
+
+    if (at >= text.len) {
+        at -= text.len;
+        text = edit_text(display->edit);
+    }
+    return (struct span){text.at + at, text.len - at};
+}
+
+/* The prompt and the line have no cluster in common. */
+static struct cluster cluster_at(const struct display *display, size_t at)
+{
+    struct span text = text_from(display, at);
+
+    return cluster_first(text.at, text.len);
+}
+
+/* ---- Rows ---- */
+
+/* Where the cursor stands in the rows of the text. */
+struct layout {
+    size_t rows;
+    size_t row;       /* of the cursor */
+    size_t row_start; /* where in the text that row begins */
+};
+
+/* The end of the row that begins there: at least one cluster, or none at the end of the text. */
+static size_t row_end(const struct display *display, size_t at, size_t *used)
+{
+    *used = 0;
+    while (at < text_end(display)) {
+        struct cluster cluster = cluster_at(display, at);
+
+        if (*used != 0 && *used + cluster.columns > display->columns)
+            break;
+        *used += cluster.columns;
+        at += cluster.len;
+    }
+    return at;
+}
+
+static struct layout layout_make(const struct display *display)
+{
+    struct layout layout = {0};
+    size_t at = 0;
+    size_t next;
+    size_t used;
+
+    for (;;) {
+        next = row_end(display, at, &used);
+        if (at <= text_cursor(display)) {
+            layout.row = layout.rows;
+            layout.row_start = at;
+        }
+        layout.rows++;
+        /* The end of the text needs a place too. */
+        if (next == text_end(display) && (next == at || used < display->columns))
+            return layout;
+        at = next;
+    }
+}
+
+/* How many columns [from, to) takes. */
+static size_t text_columns(const struct display *display, size_t from, size_t to, bool *sure)
+{
+    size_t columns = 0;
+
+    *sure = true;
+    while (from < to) {
+        struct cluster cluster = cluster_at(display, from);
+
+        columns += cluster.columns;
+        *sure = *sure && cluster.sure;
+        from += cluster.len;
+    }
+    return columns;
+}
+
+/* How many rows of the text can be on the screen; one is left for what arrives. */
+static size_t window_rows(const struct display *display)
+{
+    return display->rows > 1 ? display->rows - 1 : 1;
+}
+
+static void move(struct outbuf *out, size_t n, const char *direction)
+{
+    if (n == 0)
+        return;
+    outbuf_puts(out, "\x1b[");
+    if (n > 1)
+        outbuf_number(out, n);
+    outbuf_puts(out, direction);
+}
+
+/* Tabs come from pasted text only; a column is enough to see that there is something. */
+static void draw_span(struct span text, struct outbuf *out)
+{
+    const char *end = text.at + text.len;
+    const char *tab;
+
+    while (text.at < end && (tab = memchr(text.at, '\t', (size_t)(end - text.at))) != NULL) {
+        outbuf_add(out, text.at, (size_t)(tab - text.at));
+        outbuf_puts(out, " ");
+        text.at = tab + 1;
+    }
+    outbuf_add(out, text.at, (size_t)(end - text.at));
+}
+
+static void draw_text(const struct display *display, size_t from, size_t to, struct outbuf *out)
+{
+    while (from < to) {
+        struct span rest = text_from(display, from);
+
+        rest.len = rest.len < to - from ? rest.len : to - from;
+        draw_span(rest, out);
+        from += rest.len;
+    }
+}
+
+/*
+ * Moves the cursor from a row of the window to its place. Where terminals disagree about what
+ * stands left of it, that is written once more: the terminal itself knows best how wide it is.
+ */
+static void draw_cursor(
+    struct display *display, const struct layout *layout, size_t from, struct outbuf *out)
+{
+    size_t row = layout->row - display->top;
+    bool sure;
+    size_t column = text_columns(display, layout->row_start, text_cursor(display), &sure);
+
+    if (row < from)
+        move(out, from - row, "A");
+    else
+        move(out, row - from, "B");
+    outbuf_puts(out, "\r");
+    if (sure)
+        move(out, column, "C");
+    else
+        draw_text(display, layout->row_start, text_cursor(display), out);
+    display->drawn_row = row;
+    display->drawn_column = column;
+    display->drawn_cursor = text_cursor(display);
+}
+
+/* Scrolls the window so that the cursor is in it, and no more of it is empty than must be. */
+static void window_follow(struct display *display, const struct layout *layout)
+{
+    size_t window = window_rows(display);
+
+    if (layout->rows < display->top + window)
+        display->top = layout->rows > window ? layout->rows - window : 0;
+    if (layout->row < display->top)
+        display->top = layout->row;
+    if (layout->row >= display->top + window)
+        display->top = layout->row - window + 1;
+}
+
+/* Writes the window's rows, from the left edge of an empty row on. */
+static void draw_all(struct display *display, struct outbuf *out)
+{
+    struct layout layout = layout_make(display);
+    size_t at = 0;
+    size_t row;
+    size_t next;
+    size_t used;
+
+    window_follow(display, &layout);
+    for (row = 0; row < display->top; row++)
+        at = row_end(display, at, &used);
+    for (;; row++) {
+        next = row_end(display, at, &used);
+        draw_text(display, at, next, out);
+        at = next;
+        if (row + 1 == layout.rows || row + 1 == display->top + window_rows(display))
+            break;
+        outbuf_puts(out, "\r\n");
+    }
+    display->drawn_rows = row - display->top + 1;
+    draw_cursor(display, &layout, row - display->top, out);
+    display->edit->appended = 0;
+    display->edit->changed = false;
+}
+
+/*
+ * Leaves the cursor at the left edge of the window's first row, with that and all below it empty.
+ * Never in one step: a screen that is erased from its first place on goes to tmux's history.
+ */
+static void erase_all(struct display *display, struct outbuf *out)
+{
+    outbuf_puts(out, "\r");
+    move(out, display->drawn_row, "A");
+    outbuf_puts(out, "\x1b[K");
+    if (display->drawn_rows > 1)
+        outbuf_puts(out, "\n\x1b[J\x1b[A");
+}
+
+/* The two things that happen most need less than drawing all: typing at the end, and moving. */
+static bool refresh_little(struct display *display, struct outbuf *out)
+{
+    struct layout layout;
+
+    if (display->edit->changed || display->cleared)
+        return false;
+    if (display->edit->appended != 0) {
+        if (text_cursor(display) != text_end(display) ||
+            display->drawn_cursor != text_end(display) - display->edit->appended ||
+            display->drawn_column + display->edit->appended >= display->columns)
+            return false;
+        draw_text(display, display->drawn_cursor, text_end(display), out);
+        display->drawn_column += display->edit->appended;
+        display->drawn_cursor = text_cursor(display);
+        display->edit->appended = 0;
+        return true;
+    }
+    if (text_cursor(display) == display->drawn_cursor)
+        return true;
+    layout = layout_make(display);
+    if (layout.row < display->top || layout.row >= display->top + window_rows(display))
+        return false;
+    draw_cursor(display, &layout, display->drawn_row, out);
+    return true;
+}
+
+/*
+ * What a narrower window has made of what is drawn. Terminals that reflow their text, as most do,
+ * fold each row by itself, and leave a cursor that stood behind a row there if that is full now;
+ * others are told here to erase a row or two too many, in the rare case that there was a row that
+ * does not fit any more.
+ */
+static void rows_reflow(struct display *display, size_t columns)
+{
+    size_t rows = 0;
+    size_t cursor_row = 0;
+    size_t at = 0;
+    size_t used;
+
+    for (size_t row = 0; row < display->top + display->drawn_rows; row++) {
+        at = row_end(display, at, &used);
+        if (row == display->top + display->drawn_row) {
+            bool behind = used != 0 && display->drawn_column == used;
+
+            cursor_row = rows + (display->drawn_column - behind) / columns;
+        }
+        if (row >= display->top)
+            rows += used > columns ? (used + columns - 1) / columns : 1;
+    }
+    display->drawn_rows = rows;
+    display->drawn_row = cursor_row;
+}
+
+/* ---- The interface ---- */
+
+void display_init(struct display *display, struct span prompt, struct edit_buffer *edit,
+    unsigned rows, unsigned columns)
+{
+    *display = (struct display){.prompt = prompt, .edit = edit};
+    display_resize(display, rows, columns);
+}
+
+void display_hide(struct display *display, struct outbuf *out)
+{
+    if (!display->shown)
+        return;
+    erase_all(display, out);
+    display->shown = false;
+}
+
+void display_show(struct display *display, struct outbuf *out)
+{
+    if (display->shown)
+        return;
+    draw_all(display, out);
+    display->shown = true;
+}
+
+void display_refresh(struct display *display, struct outbuf *out)
+{
+    if (!display->shown || refresh_little(display, out))
+        return;
+    if (display->cleared)
+        outbuf_puts(out, "\x1b[H\x1b[2J");
+    else
+        erase_all(display, out);
+    display->cleared = false;
+    draw_all(display, out);
+}
+
+void display_clear(struct display *display)
+{
+    display->cleared = true;
+}
+
+bool display_resize(struct display *display, unsigned rows, unsigned columns)
+{
+    rows = rows != 0 ? rows : 24;
+    columns = columns != 0 ? columns : 80;
+    if (rows == display->rows && columns == display->columns)
+        return false;
+    if (display->shown)
+        rows_reflow(display, columns);
+    display->rows = rows;
+    display->columns = columns;
+    display->edit->changed = true;
+    return true;
+}

@@ -1,0 +1,51 @@
+/*
+ * edit_buffer.h: the text that is being edited: bytes and a cursor. No keys and no screen.
+ *
+ * The text is well-formed UTF-8 that text_clean() would leave alone. A position is a number of
+ * bytes, and cursor <= len <= EDIT_LINE_MAX. The cursor moves from cluster to cluster (see
+ * cluster_first()).
+ */
+#ifndef CLIENT_EDIT_BUFFER_H
+#define CLIENT_EDIT_BUFFER_H
+
+#include "../wire/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of one line. Longer than any line that the wire takes. */
+#define EDIT_LINE_MAX 65536
+
+struct edit_buffer {
+    char text[EDIT_LINE_MAX];
+    size_t len;
+    size_t cursor;
+    /* What has happened to the text since the display was drawn, which resets both. */
+    size_t appended; /* ASCII characters added at the end */
+    bool changed;    /* in another way */
+};
+
+/* Where the cluster behind that position ends, and where the one before it begins. */
+size_t edit_next(const struct edit_buffer *, size_t at);
+size_t edit_previous(const struct edit_buffer *, size_t at);
+/* The same for words, which end at blanks. */
+size_t edit_word_next(const struct edit_buffer *, size_t at);
+size_t edit_word_previous(const struct edit_buffer *, size_t at);
+/* Where the word that ends at that position begins. */
+size_t edit_word_start(const struct edit_buffer *, size_t at);
+
+/*
+ * Puts bytes in the place of [from, to) and the cursor behind them. False, and nothing is changed,
+ * where the line would be too long.
+ */
+bool edit_replace(struct edit_buffer *, size_t from, size_t to, struct span);
+void edit_delete(struct edit_buffer *, size_t from, size_t to);
+/* Puts another text in the place of all; the cursor is at its end. */
+bool edit_set(struct edit_buffer *, struct span);
+/* Inserts one character, U+FFFD where that is one that must not be sent. False: no room. */
+bool edit_insert(struct edit_buffer *, uint32_t character);
+
+struct span edit_text(const struct edit_buffer *);
+
+#endif
