@@ -1,44 +1,28 @@
 /*
- * chat.c: the client. Sets up what the options ask for, starts the receiver (client/receiver.c),
- * is the sender (client/sender.c), and puts everything back.
+ * chat.c: the client. Sets up what the options ask for, starts the receiver (client/receiver.h),
+ * is the loop (client/loop.h), and puts everything back.
  */
+#include "client/ask.h"
+#include "client/bot.h"
 #include "client/client.h"
 #include "client/clock.h"
 #include "client/command.h"
+#include "client/loop.h"
+#include "client/outcome.h"
+#include "client/receiver.h"
 #include "client/signals.h"
-#include "compat/compat.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-/* Seconds to connect, and for a server to say something where it must. */
-#define PATIENCE_DEFAULT 10
 /* Past events on a terminal. */
 #define HISTORY_DEFAULT 20
-/* The receiver's buffers are on its stack; some systems give threads little. */
-#define RECEIVER_STACK ((size_t)1 << 20)
-/* How long a command that carried the connection may take to end, in ms. */
-#define COMMAND_GRACE 200
-
-/* How often, and after how many ms, a byte is tried again that the kernel has no memory for. */
-#define WAKE_TRIES 1000
-#define WAKE_PAUSE 1
-
-/* What is needed to run, and to clean up after. */
-struct setup {
-    struct options options;
-    int bot_in;  /* what a bot says; -1 */
-    int bot_out; /* what it hears; -1 */
-    pid_t bot;   /* -1 */
-};
 
 static int fail(int status, const char *what)
 {
@@ -57,37 +41,19 @@ static void descriptors_hold(void)
             continue;
 }
 
-static bool pipe_cloexec(int fds[2])
-{
-    if (pipe(fds) < 0)
-        return false;
-    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
-    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
-    return true;
-}
+/* ---- The first connection ------------------------------------------------------------ */
 
-/* ---- The connection ------------------------------------------------------------------ */
-
-int client_connect(struct client *client, pid_t *command, struct connect_failure *failure)
-{
-    const struct options *options = client->options;
-    int64_t patience = client->patience >= 0 ? client->patience : PATIENCE_DEFAULT * 1000;
-
-    *command = -1;
-    if (options->command != NULL)
-        return connect_command(options->command, command, failure);
-    return connect_server(
-        &options->address, clock_earlier(clock_now() + patience, client->leave_at), failure);
-}
-
-/* The first connection. Returns -1, or the status to exit with. */
-static int link_open(struct client *client)
+/* Returns -1, or the status to exit with. */
+static int start_connection(struct client *client)
 {
     struct connect_failure failure;
+    pid_t command;
+    int fd = connection_dial(&client->connection, client->leave_at, &command, &failure);
 
-    client->link = client_connect(client, &client->command, &failure);
-    if (client->link >= 0)
+    if (fd >= 0) {
+        connection_adopt(&client->connection, fd, command);
         return -1;
+    }
     if (clock_left(client->leave_at) == 0) /* the answer that -W gives, whatever is the reason */
         return EXIT_NO;
     console_say(&client->console, "%s", failure.text);
@@ -95,56 +61,18 @@ static int link_open(struct client *client)
 }
 
 /*
- * While the user was thinking about a name, which no server waits for without end: one that has
- * said something has said that, and another connection is needed. Returns like link_open().
+ * After the user has thought about a name, which no server waits for without end: one that has
+ * said something has said that, and another connection is needed. Returns like start_connection().
  */
-static int link_renew(struct client *client)
+static int renew_connection(struct client *client)
 {
-    struct pollfd ready = {.fd = client->link, .events = POLLIN};
+    struct pollfd ready = {.fd = client->connection.fd, .events = POLLIN};
 
     if (poll(&ready, 1, 0) == 0)
         return -1;
-    close(client->link);
-    if (client->command > 0)
-        command_end(client->command, 0);
-    return link_open(client);
-}
-
-void client_wake(struct client *client)
-{
-    bool woken;
-
-    pthread_mutex_lock(&client->lock);
-    woken = client->woken;
-    client->woken = true;
-    pthread_mutex_unlock(&client->lock);
-    /* There is room for it, so nothing can keep it from the pipe for long. */
-    for (int i = 0; !woken && i < WAKE_TRIES && write(client->wake[1], "", 1) < 0; i++)
-        poll(NULL, 0, WAKE_PAUSE);
-}
-
-/* ---- The name ------------------------------------------------------------------------ */
-
-/* Asks on the terminal. Returns -1, or the status to exit with where there is no answer. */
-static int name_ask(const struct client *client, char *answer, size_t size)
-{
-    static const char question[] = "chat: your name: ";
-    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
-    int awake;
-    ssize_t n;
-
-    write_all(STDERR_FILENO, question, sizeof question - 1);
-    do {
-        awake = poll(&ready, 1, clock_left(client->leave_at));
-        n = awake > 0 ? read(STDIN_FILENO, answer, size - 1) : awake;
-    } while (n < 0 && errno == EINTR);
-    if (n <= 0) {
-        write_all(STDERR_FILENO, "\n", 1);
-        return awake == 0 ? EXIT_NO : EX_OK;
-    }
-    answer[n] = '\0';
-    answer[strcspn(answer, "\n")] = '\0';
-    return -1;
+    if (client->connection.command > 0)
+        command_end(client->connection.command, 0);
+    return start_connection(client);
 }
 
 static bool name_is_asked(const struct options *options)
@@ -153,13 +81,15 @@ static bool name_is_asked(const struct options *options)
            isatty(STDIN_FILENO);
 }
 
-static void name_set(struct client *client, const char *answer)
+/* Nobody is asked for a name where nobody listens. */
+static int connect_and_ask(struct client *client, char *answer, size_t size)
 {
-    const struct options *options = client->options;
+    int status = start_connection(client);
 
-    if (options->mode != MODE_LIST &&
-        !session_name(&client->session, options->name != NULL ? options->name : answer))
-        console_say(&client->console, "no name was given: your address will be your name");
+    if (status >= 0 || !name_is_asked(client->options))
+        return status;
+    status = ask_name(client->leave_at, answer, size);
+    return status < 0 ? renew_connection(client) : status;
 }
 
 /* ---- Setting up ---------------------------------------------------------------------- */
@@ -187,51 +117,13 @@ static bool mode_reads_input(enum options_mode mode)
     return mode == MODE_TALK || mode == MODE_SEND;
 }
 
-static bool setup_session(struct client *client)
-{
-    const struct options *options = client->options;
-    struct session_setup setup = {
-        .kind = SESSION_MEMBER,
-        .secret = options->secret,
-        .history = options->history,
-        .keep = options->keep,
-    };
-
-    if (options->mode == MODE_LIST)
-        setup.kind = SESSION_LISTER;
-    else if (options->mode == MODE_POST || options->mode == MODE_SEND)
-        setup.kind = SESSION_POSTER;
-    /* Who counts messages means those that are still to come, unless he asks for others. */
-    if (options->history == OPTIONS_UNSET)
-        setup.history = client->console.screen && options->count == 0 ? HISTORY_DEFAULT : 0;
-    /* What is typed may be a command, and a bot speaks the wire's language; all else is data. */
-    setup.commands = client->console.keyboard || options->mode == MODE_BOT;
-    return session_init(&client->session, &setup);
-}
-
-/* Two pipes, one each way: a bot may close one and go on with the other. */
-static bool setup_bot(struct setup *setup)
-{
-    int hears[2], says[2];
-
-    if (!pipe_cloexec(hears) || !pipe_cloexec(says))
-        return false;
-    setup->bot = command_start(setup->options.bot, hears[0], says[1]);
-    close(hears[0]);
-    close(says[1]);
-    setup->bot_out = hears[1];
-    setup->bot_in = says[0];
-    fcntl(setup->bot_in, F_SETFL, O_NONBLOCK);
-    return setup->bot > 0;
-}
-
-static void setup_console(struct client *client, const struct setup *setup)
+static void setup_console(struct client *client, const struct bot *bot)
 {
     const struct options *options = client->options;
 
     console_init(
         &client->console, &(struct console_setup){
-                              .out = options->mode == MODE_BOT ? setup->bot_out : STDOUT_FILENO,
+                              .out = options->mode == MODE_BOT ? bot->hears : STDOUT_FILENO,
                               .is_bot = options->mode == MODE_BOT,
                               .wants_keys = mode_reads_input(options->mode),
                               .plain = options->plain,
@@ -241,7 +133,51 @@ static void setup_console(struct client *client, const struct setup *setup)
                           });
 }
 
-static void setup_signals(struct client *client)
+static enum session_kind kind_choose(enum options_mode mode)
+{
+    if (mode == MODE_LIST)
+        return SESSION_LISTER;
+    return mode == MODE_POST || mode == MODE_SEND ? SESSION_POSTER : SESSION_MEMBER;
+}
+
+static bool setup_session(struct client *client, const char *answer)
+{
+    const struct options *options = client->options;
+    const char *name = options->name != NULL ? options->name : answer;
+    struct session_setup setup = {
+        .kind = kind_choose(options->mode),
+        .secret = options->secret,
+        .history = options->history,
+        .keep = options->keep,
+    };
+
+    /* With -C the messages that count are those still to come, unless -H asks for others. */
+    if (options->history == OPTIONS_UNSET)
+        setup.history = client->console.screen && options->count == 0 ? HISTORY_DEFAULT : 0;
+    /* What is typed may be a command, and a bot speaks the wire's language; all else is data. */
+    setup.commands = client->console.keyboard || options->mode == MODE_BOT;
+    if (!session_init(&client->session, &setup))
+        return false;
+    if (!session_name(&client->session, name) && options->mode != MODE_LIST)
+        console_say(&client->console, "no name was given: your address will be your name");
+    return true;
+}
+
+static void setup_input(struct input *input, const struct client *client, const struct bot *bot)
+{
+    const struct options *options = client->options;
+
+    if (options->mode == MODE_POST)
+        input_init_texts(input, options->texts, options->texts_count);
+    else if (options->mode == MODE_BOT)
+        input_init(input, INPUT_BOT, bot->says);
+    else if (!mode_reads_input(options->mode))
+        input_init(input, INPUT_NONE, -1);
+    else
+        input_init(input, client->console.editor != NULL ? INPUT_KEYS : INPUT_PIPE, STDIN_FILENO);
+}
+
+static void setup_signals(const struct client *client)
 {
     static const int always[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
     static const int with_keyboard[] = {SIGQUIT, SIGTSTP, SIGCONT};
@@ -256,111 +192,60 @@ static void setup_signals(struct client *client)
         signals_catch(with_keyboard[i]);
 }
 
-/* Signals are the sender's. */
-static bool receiver_start(struct client *client)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    int error;
-
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, RECEIVER_STACK);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, receiver_main, client);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    errno = error;
-    return error == 0;
-}
-
 /* ---- Running ------------------------------------------------------------------------- */
 
 /* In the room, to its end. */
-static int client_talk(struct client *client, const struct setup *setup, int *signal)
+static int talk(struct client *client, struct bot *bot, int *signal)
 {
-    int input = -1;
+    static struct input input;
 
-    if (setup->options.mode == MODE_BOT)
-        input = setup->bot_in;
-    else if (mode_reads_input(setup->options.mode))
-        input = STDIN_FILENO;
+    setup_input(&input, client, bot);
     setup_signals(client);
-    client->up = true;
-    client->heard = clock_now();
+    client->connection.heard = clock_now();
     session_connect(&client->session);
     console_start(&client->console);
     if (!receiver_start(client)) {
         console_stop(&client->console, (struct span){"", 0});
         return fail(EX_OSERR, "thread");
     }
-    return sender_run(client, input, setup->bot, signal);
+    return loop_run(client, &input, client->options->mode == MODE_BOT ? bot : NULL, signal);
 }
 
-/* Whatever has become of it. */
-static void link_close(struct client *client)
+static int run(struct client *client, int *signal)
 {
-    pthread_mutex_lock(&client->lock);
-    if (client->link >= 0)
-        shutdown(client->link, SHUT_RDWR);
-    if (client->command > 0)
-        command_end(client->command, COMMAND_GRACE);
-    pthread_mutex_unlock(&client->lock);
-}
-
-static int client_run(struct client *client, struct setup *setup, int *signal)
-{
+    struct bot bot = {.pid = -1, .says = -1, .hears = -1};
     char answer[4096] = "";
-    int status;
+    int status = connect_and_ask(client, answer, sizeof answer);
 
-    if (!pipe_cloexec(client->wake))
-        return fail(EX_OSERR, "pipe");
-    fcntl(client->wake[0], F_SETFL, O_NONBLOCK);
-    fcntl(client->wake[1], F_SETFL, O_NONBLOCK);
-    signals_init(client->wake[1]);
-    status = link_open(client); /* nobody is asked for a name where nobody listens */
-    if (status < 0 && name_is_asked(&setup->options)) {
-        status = name_ask(client, answer, sizeof answer);
-        if (status < 0)
-            status = link_renew(client);
-    }
     if (status >= 0)
         return status;
-    if (setup->options.mode == MODE_BOT && !setup_bot(setup))
-        return fail(EX_OSERR, setup->options.bot);
-    setup_console(client, setup);
-    if (!setup_session(client))
+    if (client->options->mode == MODE_BOT && !bot_start(&bot, client->options->bot))
+        return fail(EX_OSERR, client->options->bot);
+    setup_console(client, &bot);
+    if (!setup_session(client, answer))
         return fail(EX_OSERR, "memory");
-    name_set(client, answer);
-    return client_talk(client, setup, signal);
+    return talk(client, &bot, signal);
 }
 
 int main(int argc, char **argv)
 {
     static struct client client;
-    static struct setup setup = {.bot_in = -1, .bot_out = -1, .bot = -1};
+    static struct options options;
     int signal = 0;
     int status;
 
     descriptors_hold();
-    status = options_parse(&setup.options, argc, argv);
+    status = options_parse(&options, argc, argv);
     if (status >= 0)
         return status;
     screen_locale();
-    client = (struct client){.options = &setup.options, .link = -1, .command = -1};
-    client.leave_at = -1;
-    if (setup.options.leave_after > 0)
-        client.leave_at = clock_now() + 1000 * (int64_t)setup.options.leave_after;
-    client.patience = PATIENCE_DEFAULT * 1000;
-    if (setup.options.patience != OPTIONS_UNSET)
-        client.patience = 1000 * (int64_t)setup.options.patience;
-    else if (setup.options.command != NULL)
-        client.patience = -1; /* it may be asking somebody for a password */
-    pthread_mutex_init(&client.lock, NULL);
-    status = client_run(&client, &setup, &signal);
-    link_close(&client);
+    if (!client_init(&client, &options))
+        return fail(EX_OSERR, "pipe");
+    signals_init(client.wake[1]);
+    status = run(&client, &signal);
+    pthread_mutex_lock(&client.lock);
+    connection_close(&client.connection);
+    pthread_mutex_unlock(&client.lock);
     if (signal != 0)
         signals_suffer(signal);
     /* Not exit(): the receiver may be waiting for a terminal or a pipe that takes nothing. */

@@ -1,7 +1,7 @@
 /*
- * receiver.c: from the server to the screen.
+ * receiver.c: see receiver.h.
  */
-#include "client.h"
+#include "receiver.h"
 
 #include "../compat/compat.h"
 #include "../wire/text.h"
@@ -9,15 +9,16 @@
 #include "command.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define READ_MAX 65536
+/* The receiver's buffers are on its stack; some systems give threads little. */
+#define RECEIVER_STACK ((size_t)1 << 20)
 
 /* Between two attempts to find the server again, in ms; doubled each time, up to the most. */
 #define RETRY_FIRST 100
@@ -63,13 +64,10 @@ static void receiver_show(struct receiver *receiver, const struct event *event, 
         console_event(console, event, line);
 }
 
-/* The server tells what to say to it; a user of chat puts it into the environment. */
+/* The server says which of its commands is missing; a user of chat sets a variable instead. */
 static bool error_wants_secret(const struct client *client, const struct event *event)
 {
-    static const char code[] = "password";
-
-    return client->options->secret == NULL && event->word.len == sizeof code - 1 &&
-           memcmp(event->word.at, code, sizeof code - 1) == 0;
+    return client->options->secret == NULL && span_equal(event->word, "password");
 }
 
 /* Hands an event to the session; returns the state before it. */
@@ -145,8 +143,8 @@ static struct receiver_marks receiver_marks(struct client *client)
 
     pthread_mutex_lock(&client->lock);
     marks =
-        (struct receiver_marks){client->session.state, client->session.unanswered, client->enough};
-    client->heard = clock_now();
+        (struct receiver_marks){client->session.state, client->session.queue.count, client->enough};
+    client->connection.heard = clock_now();
     pthread_mutex_unlock(&client->lock);
     return marks;
 }
@@ -199,11 +197,11 @@ static enum client_end receiver_take(struct receiver *receiver, size_t len)
 /* Reads what there is, waiting for it; 0 at the end of the stream, whatever kind of end. */
 static size_t receiver_read(struct receiver *receiver)
 {
-    int link = receiver->client->link;
-    struct pollfd ready = {.fd = link, .events = POLLIN};
+    int fd = receiver->client->connection.fd;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
 
     for (;;) {
-        ssize_t n = read(link, receiver->read, sizeof receiver->read);
+        ssize_t n = read(fd, receiver->read, sizeof receiver->read);
         if (n >= 0)
             return (size_t)n;
         if (!error_passes(errno))
@@ -239,20 +237,20 @@ static enum client_end receiver_connection(struct receiver *receiver)
 
 /* ---- From one connection to the next ------------------------------------------------- */
 
-/* After this end another connection may do better. Takes the link down. */
+/* Takes the connection down. True where another one may do better after such an end. */
 static bool client_may_return(struct client *client, enum client_end how)
 {
+    const struct session *session = &client->session;
     bool known, may;
 
     pthread_mutex_lock(&client->lock);
-    known = client->session.me[0] != '\0'; /* it was a room, and we were in it */
-    may = how == CLIENT_GONE && (known || !client->silent);
-    if (how == CLIENT_TURNED_AWAY && client->session.state == SESSION_FULL)
+    known = session->me[0] != '\0'; /* it was a room, and we were in it */
+    may = how == CLIENT_GONE && (known || client->connection.state != CONNECTION_SILENT);
+    if (how == CLIENT_TURNED_AWAY && session->state == SESSION_FULL)
         may = known;
-    if (!client->options->keep || session_is_done(&client->session))
+    if (!client->options->keep || session_is_done(session))
         may = false;
-    client->up = false;
-    shutdown(client->link, SHUT_RDWR);
+    connection_drop(&client->connection, CONNECTION_DOWN);
     pthread_mutex_unlock(&client->lock);
     client_wake(client);
     return may;
@@ -269,21 +267,13 @@ static void receiver_pause(struct receiver *receiver)
     receiver->delay = receiver->delay < RETRY_MOST / 2 ? 2 * receiver->delay : RETRY_MOST;
 }
 
-/* The new connection takes the place of the old one. */
 static void receiver_adopt(struct client *client, int fd, pid_t command)
 {
     console_restart(&client->console);
     pthread_mutex_lock(&client->lock);
-    dup2(fd, client->link);
-    fcntl(client->link, F_SETFD, FD_CLOEXEC);
-    client->command = command;
-    client->up = true;
-    client->shut = false;
-    client->silent = false;
-    client->heard = clock_now();
+    connection_adopt(&client->connection, fd, command);
     session_connect(&client->session);
     pthread_mutex_unlock(&client->lock);
-    close(fd);
     client_wake(client);
 }
 
@@ -297,11 +287,11 @@ static void receiver_return(struct receiver *receiver)
     if (!receiver->away)
         console_say(&client->console, "the server went away; trying to come back");
     receiver->away = true;
-    if (client->command > 0)
-        command_end(client->command, 0);
+    if (client->connection.command > 0)
+        command_end(client->connection.command, 0);
     do {
         receiver_pause(receiver);
-        fd = client_connect(client, &command, &failure);
+        fd = connection_dial(&client->connection, client->leave_at, &command, &failure);
     } while (fd < 0);
     receiver_adopt(client, fd, command);
 }
@@ -317,8 +307,30 @@ void *receiver_main(void *argument)
         how = receiver_connection(&receiver);
     }
     pthread_mutex_lock(&client->lock);
-    client->end = how == CLIENT_GONE && client->silent ? CLIENT_STRANGER : how;
+    if (how == CLIENT_GONE && client->connection.state == CONNECTION_SILENT)
+        how = CLIENT_STRANGER;
+    client->end = how;
     pthread_mutex_unlock(&client->lock);
     client_wake(client);
     return NULL;
+}
+
+/* Signals are the loop's. */
+bool receiver_start(struct client *client)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    int error;
+
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, RECEIVER_STACK);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, receiver_main, client);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    errno = error;
+    return error == 0;
 }

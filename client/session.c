@@ -5,16 +5,10 @@
 #include "../wire/text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A line under way that is this long loses a piece to the wire. What stays may hold its CR. */
 #define HELD_ENOUGH (2 * LINE_IN_MAX)
-
-static bool span_equals(struct span span, const char *text)
-{
-    return span.len == strlen(text) && memcmp(span.at, text, span.len) == 0;
-}
 
 static void name_copy(char out[NAME_LEN_MAX + 1], struct span name)
 {
@@ -24,20 +18,18 @@ static void name_copy(char out[NAME_LEN_MAX + 1], struct span name)
     out[len] = '\0';
 }
 
-/* ---- The lines ----------------------------------------------------------------------- */
-
 bool session_init(struct session *session, const struct session_setup *setup)
 {
-    *session = (struct session){.setup = *setup, .ended = setup->kind == SESSION_LISTER};
-    session->lines = malloc(SESSION_WINDOW + SESSION_SLACK);
+    *session = (struct session){.setup = *setup};
+    if (setup->kind == SESSION_LISTER)
+        session->input = SESSION_ENDED;
     line_splitter_init(&session->splitter, session->held, SESSION_HELD);
-    return session->lines != NULL;
+    return queue_init(&session->queue);
 }
 
 void session_free(struct session *session)
 {
-    free(session->lines);
-    session->lines = NULL;
+    queue_free(&session->queue);
 }
 
 bool session_name(struct session *session, const char *raw)
@@ -45,74 +37,7 @@ bool session_name(struct session *session, const char *raw)
     return name_clean(session->asked, raw, strlen(raw)) > 0;
 }
 
-/* Moves what is unanswered to the front of the memory. */
-static void lines_compact(struct session *session)
-{
-    size_t gone = session->start;
-
-    memmove(session->lines, session->lines + gone, session->end - gone);
-    session->start = 0;
-    session->sent -= gone;
-    session->end -= gone;
-    session->taken -= session->taken < gone ? session->taken : gone;
-    session->delivered -= session->delivered < gone ? session->delivered : gone;
-}
-
-/* Adds bytes that session_has_room() has found room for. */
-static void lines_add(struct session *session, const char *bytes, size_t len)
-{
-    if (session->end + len > SESSION_WINDOW + SESSION_SLACK)
-        lines_compact(session);
-    memcpy(session->lines + session->end, bytes, len);
-    session->end += len;
-}
-
-static bool session_has_room(const struct session *session)
-{
-    return session->end - session->start < SESSION_WINDOW;
-}
-
-/* The line that begins at `at`, without its LF; at->at == NULL where none ends before limit. */
-static struct span line_from(const struct session *session, size_t at, size_t limit)
-{
-    const char *begin = session->lines + at;
-    const char *lf = at < limit ? memchr(begin, '\n', limit - at) : NULL;
-
-    return (struct span){lf != NULL ? begin : NULL, lf != NULL ? (size_t)(lf - begin) : 0};
-}
-
-/* The oldest line that is unanswered and wholly sent. */
-static bool line_oldest(const struct session *session, struct request *request)
-{
-    struct span line = line_from(session, session->start, session->sent);
-
-    if (line.at == NULL)
-        return false;
-    *request = request_parse(line.at, line.len, true);
-    return request->command != CMD_QUIT;
-}
-
-/* The oldest line has its answer. False where there is no such line. */
-static bool line_answered(struct session *session)
-{
-    struct request request;
-
-    if (!line_oldest(session, &request))
-        return false;
-    session->start += line_from(session, session->start, session->sent).len + 1;
-    session->answered++;
-    session->unanswered--;
-    return true;
-}
-
 /* ---- Input --------------------------------------------------------------------------- */
-
-static void put_line(struct session *session, const char *line, size_t len)
-{
-    lines_add(session, line, len);
-    lines_add(session, "\n", 1);
-    session->unanswered++;
-}
 
 /* Text of any length, clean, as messages. */
 static void put_text(struct session *session, const char *text, size_t len)
@@ -120,25 +45,22 @@ static void put_text(struct session *session, const char *text, size_t len)
     while (len > 0) {
         bool slash = *text == '/';
         size_t piece = text_cut(text, len, slash ? LINE_IN_MAX - 1 : LINE_IN_MAX);
-        if (slash)
-            lines_add(session, "/", 1);
-        put_line(session, text, piece);
+        queue_put(&session->queue, slash ? "/" : "", (struct span){text, piece});
         text += piece;
         len -= piece;
     }
 }
 
-static void put_command(struct session *session, const char *line, size_t len)
+static void put_command(struct session *session, struct span line)
 {
-    if (len > LINE_IN_MAX) {
+    if (line.len > LINE_IN_MAX) {
         session->refused++;
-        return;
-    }
-    put_line(session, line, len);
-    if (request_parse(line, len, true).command == CMD_QUIT) {
-        session->unanswered--; /* answered by the end of the stream */
+    } else if (request_parse(line.at, line.len, true).command == CMD_QUIT) {
+        queue_put_quit(&session->queue, line);
         session->quitting = true;
-        session->ended = true;
+        session->input = SESSION_ENDED;
+    } else {
+        queue_put(&session->queue, "", line);
     }
 }
 
@@ -150,7 +72,7 @@ static void put_input(struct session *session, struct span raw, bool begins)
     bool slash = begins && session->setup.commands && len > 0 && clean[0] == '/';
 
     if (slash && (len < 2 || clean[1] != '/'))
-        put_command(session, clean, len);
+        put_command(session, (struct span){clean, len});
     else
         put_text(session, clean + slash, len - slash);
 }
@@ -176,7 +98,7 @@ static void input_cut(struct session *session)
 
 bool session_wants_input(const struct session *session)
 {
-    return !session->ended && session_has_room(session);
+    return session->input == SESSION_TAKES && queue_has_room(&session->queue);
 }
 
 size_t session_input(struct session *session, const char *bytes, size_t len)
@@ -203,40 +125,40 @@ void session_input_end(struct session *session)
 {
     struct span line;
 
-    if (!session->ended && line_last(&session->splitter, &line) == LINE_READY)
+    if (session->input != SESSION_TAKES)
+        return;
+    if (line_last(&session->splitter, &line) == LINE_READY)
         put_input(session, line, !session->cutting);
-    session->ended = true;
+    session->input = SESSION_ENDED;
 }
 
 void session_input_stop(struct session *session)
 {
     session->splitter.len = 0;
-    session->ended = true;
+    if (session->input == SESSION_TAKES)
+        session->input = SESSION_ENDED;
 }
 
 void session_abandon(struct session *session)
 {
-    size_t at = session->sent;
-
     session_input_stop(session);
-    while (at < session->end && at > session->start && session->lines[at - 1] != '\n')
-        at++;
-    session->end = at;
-    session->abandoned = true;
+    queue_drop_unsent(&session->queue);
+    session->input = SESSION_ABANDONED;
 }
 
 /* ---- Output -------------------------------------------------------------------------- */
 
 static void prelude_add(struct session *session, const char *command, const char *argument)
 {
-    size_t room = sizeof session->prelude - session->prelude_len;
-    int len = snprintf(session->prelude + session->prelude_len, room, "%s%s\n", command, argument);
+    struct prelude *prelude = &session->prelude;
+    size_t room = sizeof prelude->bytes - prelude->len;
+    int len = snprintf(prelude->bytes + prelude->len, room, "%s%s\n", command, argument);
 
     if (len > 0 && (size_t)len < room)
-        session->prelude_len += (size_t)len;
+        prelude->len += (size_t)len;
 }
 
-/* Takes the seat of the last connection back, or else tells where the events are to begin. */
+/* Resumes the last connection's session, or at least tells where the events are to begin. */
 static void prelude_resume(struct session *session)
 {
     char stamp[STAMP_LEN + 1];
@@ -248,47 +170,11 @@ static void prelude_resume(struct session *session)
     prelude_add(session, "/since ", stamp);
 }
 
-/* Where the lines that were wholly sent end. */
-static size_t lines_delivered(const struct session *session)
-{
-    size_t at = session->sent;
-
-    while (at > session->start && session->lines[at - 1] != '\n')
-        at--;
-    return at;
-}
-
-/*
- * The connection has broken on which lines went out. What the events tell from here on is kept
- * over further connections that do not get as far as that: the events will not come again.
- */
-static void replay_begin(struct session *session)
-{
-    session->delivered = lines_delivered(session);
-    session->sent = session->start;
-    session->taken = session->start;
-    memcpy(session->then, session->me, sizeof session->then);
-    session->echoes = 0;
-    session->gap = false;
-}
-
-void session_connect(struct session *session)
+/* What may come before the name, and the name. */
+static void prelude_join(struct session *session)
 {
     char history[24];
 
-    if (session->state == SESSION_OPEN)
-        replay_begin(session);
-    session->state = SESSION_LOGIN;
-    session->resumed = RESUMED_SILENCE;
-    session->offered[0] = '\0';
-    session->prelude_len = 0;
-    session->prelude_sent = 0;
-    if (session->setup.secret != NULL)
-        prelude_add(session, "/pass ", session->setup.secret);
-    if (session->setup.kind == SESSION_LISTER) {
-        prelude_add(session, "/users", "");
-        return;
-    }
     if (session->setup.kind == SESSION_POSTER)
         prelude_add(session, "/post", "");
     if (session->setup.keep)
@@ -302,166 +188,60 @@ void session_connect(struct session *session)
     prelude_add(session, session->asked, "");
 }
 
+void session_connect(struct session *session)
+{
+    if (session->state == SESSION_OPEN)
+        replay_begin(&session->replay, &session->queue, session->me);
+    replay_connect(&session->replay);
+    session->state = SESSION_LOGIN;
+    session->offered[0] = '\0';
+    session->prelude.len = 0;
+    session->prelude.sent = 0;
+    if (session->setup.secret != NULL)
+        prelude_add(session, "/pass ", session->setup.secret);
+    if (session->setup.kind == SESSION_LISTER)
+        prelude_add(session, "/users", "");
+    else
+        prelude_join(session);
+}
+
 struct span session_pending(const struct session *session)
 {
-    if (session->prelude_sent < session->prelude_len)
-        return (struct span){
-            session->prelude + session->prelude_sent, session->prelude_len - session->prelude_sent};
+    const struct prelude *prelude = &session->prelude;
+
+    if (prelude->sent < prelude->len)
+        return (struct span){prelude->bytes + prelude->sent, prelude->len - prelude->sent};
     if (session->state != SESSION_OPEN)
-        return (struct span){session->lines, 0};
-    return (struct span){session->lines + session->sent, session->end - session->sent};
+        return (struct span){prelude->bytes, 0};
+    return queue_unsent(&session->queue);
 }
 
 void session_sent(struct session *session, size_t len)
 {
-    if (session->prelude_sent < session->prelude_len)
-        session->prelude_sent += len;
+    if (session->prelude.sent < session->prelude.len)
+        session->prelude.sent += len;
     else
-        session->sent += len;
+        session->queue.sent += len;
 }
 
 bool session_is_done(const struct session *session)
 {
     if (session->state == SESSION_LISTED)
         return true;
-    if (session->abandoned)
+    if (session->input == SESSION_ABANDONED)
         return session_pending(session).len == 0;
-    return session->state == SESSION_OPEN && session->ended && session->unanswered == 0 &&
-           session->sent == session->end;
+    return session->state == SESSION_OPEN && session->input == SESSION_ENDED &&
+           session->queue.count == 0 && queue_unsent(&session->queue).len == 0;
 }
 
 void session_say_goodbye(struct session *session)
 {
-    static const char quit[] = "/quit\n";
+    static const char quit[] = "/quit";
 
     if (session->state != SESSION_OPEN || session->quitting)
         return;
-    lines_add(session, quit, sizeof quit - 1);
+    queue_put_quit(&session->queue, (struct span){quit, sizeof quit - 1});
     session->quitting = true;
-}
-
-/* ---- After a broken connection ------------------------------------------------------- */
-
-/* The event is what the server made of this line, which one had sent as `then`. */
-static bool event_is_of(const struct event *event, struct request request)
-{
-    switch (event->verb) {
-    case VERB_MSG:
-    case VERB_POST:
-        return request.command == CMD_TEXT && request.text.len == event->text.len &&
-               memcmp(request.text.at, event->text.at, event->text.len) == 0;
-    case VERB_ME:
-        return request.command == CMD_ME && request.text.len == event->text.len &&
-               memcmp(request.text.at, event->text.at, event->text.len) == 0;
-    case VERB_NICK:
-        return request.command == CMD_NICK;
-    case VERB_HERE:
-    case VERB_USERS:
-    case VERB_YOU:
-    case VERB_JOIN:
-    case VERB_QUIT:
-    case VERB_TOKEN:
-    case VERB_RESUMED:
-    case VERB_PRIV:
-    case VERB_NOTE:
-    case VERB_GAP:
-    case VERB_ERROR:
-        return false;
-    }
-    return false;
-}
-
-/*
- * An event from the time between the connections. Those under the name that one had then are the
- * server's receipts for lines that it had taken, in their order; one's own quit is the last.
- */
-static void replay_event(struct session *session, const struct event *event)
-{
-    struct span line;
-
-    if (session->then[0] == '\0' || !verb_is_room(event->verb) ||
-        !span_equals(event->name, session->then))
-        return;
-    if (event->verb == VERB_QUIT) {
-        session->then[0] = '\0';
-        return;
-    }
-    for (size_t at = session->taken;; at += line.len + 1) {
-        line = line_from(session, at, session->delivered);
-        if (line.at == NULL)
-            break;
-        if (event_is_of(event, request_parse(line.at, line.len, true))) {
-            session->taken = at + line.len + 1;
-            session->echoes++;
-            break;
-        }
-    }
-    if (event->verb == VERB_NICK)
-        name_copy(session->then, event->word);
-}
-
-static bool command_is_for_room(enum command command)
-{
-    return command == CMD_TEXT || command == CMD_ME || command == CMD_NICK;
-}
-
-/*
- * The server has answered that many lines in all: those of which it could not tell are not sent
- * again. Where one of them left no event, the answer was an error.
- */
-static void replay_drop(struct session *session, unsigned long count)
-{
-    unsigned long echoes = 0;
-    struct request request;
-
-    count = count > session->answered ? count - session->answered : 0;
-    session->sent = session->delivered;
-    for (; count > 0 && line_oldest(session, &request); count--) {
-        if (command_is_for_room(request.command))
-            echoes++;
-        line_answered(session);
-    }
-    if (session->setup.kind == SESSION_MEMBER && !session->gap && echoes > session->echoes)
-        session->refused += echoes - session->echoes;
-}
-
-/*
- * Nobody knows which of the lines behind the last known one the server had taken. Room lines that
- * it had would have come back as events; private ones must not come twice, so they go.
- */
-static void replay_drop_private(struct session *session)
-{
-    size_t to = session->start;
-    struct span line;
-
-    for (size_t at = session->start; at < session->end; at += line.len + 1) {
-        line = line_from(session, at, session->end);
-        if (line.at == NULL)
-            break;
-        if (at < session->delivered && request_parse(line.at, line.len, true).command == CMD_MSG) {
-            session->unanswered--;
-            session->refused++;
-            continue;
-        }
-        memmove(session->lines + to, line.at, line.len + 1);
-        to += line.len + 1;
-    }
-    session->end = to;
-}
-
-/* The welcome is complete: now it is clear what has to be sent again. */
-static void replay_end(struct session *session)
-{
-    if (session->resumed == RESUMED_COUNT) {
-        replay_drop(session, session->resumed_count);
-    } else {
-        session->sent = session->taken;
-        while (session->start < session->taken && line_answered(session))
-            continue;
-        if (session->start < session->delivered)
-            replay_drop_private(session);
-    }
-    session->sent = session->start;
 }
 
 /* ---- Events -------------------------------------------------------------------------- */
@@ -475,7 +255,7 @@ static bool event_is_mine(const struct session *session, const struct event *eve
     case VERB_POST:
     case VERB_NICK:
     case VERB_PRIV:
-        return span_equals(event->name, session->me);
+        return span_equal(event->name, session->me);
     case VERB_HERE:
     case VERB_USERS:
     case VERB_YOU:
@@ -514,9 +294,10 @@ static void session_take_token(struct session *session, struct span token)
 static void session_open(struct session *session, struct span name)
 {
     session_rename(session, name);
-    replay_end(session);
+    session->refused +=
+        replay_end(&session->replay, &session->queue, session->setup.kind == SESSION_MEMBER);
     if (strcmp(session->token, session->offered) != 0)
-        session->answered = 0;
+        session->queue.answered = 0;
     memcpy(session->token, session->offered, sizeof session->token);
     session->state = SESSION_OPEN;
 }
@@ -535,12 +316,8 @@ static void session_login_event(struct session *session, const struct event *eve
     case VERB_TOKEN:
         session_take_token(session, event->word);
         break;
-    case VERB_RESUMED:
-        session->resumed = event->counted ? RESUMED_COUNT : RESUMED_UNKNOWN;
-        session->resumed_count = event->count;
-        break;
     case VERB_ERROR:
-        if (span_equals(event->word, "full"))
+        if (span_equal(event->word, "full"))
             session->state = SESSION_FULL;
         else
             session->state = SESSION_REFUSED;
@@ -551,10 +328,9 @@ static void session_login_event(struct session *session, const struct event *eve
     case VERB_MSG:
     case VERB_ME:
     case VERB_POST:
-        replay_event(session, event);
-        break;
+    case VERB_RESUMED:
     case VERB_GAP:
-        session->gap = true;
+        replay_event(&session->replay, &session->queue, event);
         break;
     case VERB_HERE:
     case VERB_PRIV:
@@ -567,22 +343,22 @@ static void session_open_event(struct session *session, const struct event *even
 {
     struct request oldest = {.command = CMD_EMPTY};
 
-    line_oldest(session, &oldest);
+    queue_oldest(&session->queue, &oldest);
     switch (event->verb) {
     case VERB_USERS:
         if (oldest.command == CMD_USERS)
-            line_answered(session);
+            queue_answer(&session->queue);
         break;
     case VERB_NOTE: /* may also come unasked */
         if (oldest.command == CMD_HELP)
-            line_answered(session);
+            queue_answer(&session->queue);
         break;
     case VERB_ERROR:
-        if (line_answered(session))
+        if (queue_answer(&session->queue))
             session->refused++;
         break;
     case VERB_GAP:
-        for (unsigned long i = 0; i < event->mine && line_answered(session); i++)
+        for (unsigned long i = 0; i < event->mine && queue_answer(&session->queue); i++)
             continue;
         break;
     case VERB_MSG:
@@ -596,7 +372,7 @@ static void session_open_event(struct session *session, const struct event *even
             session->asked[0] = '_'; /* no longer the address, if it was that */
             session_rename(session, event->word);
         }
-        line_answered(session);
+        queue_answer(&session->queue);
         break;
     case VERB_HERE:
     case VERB_YOU:

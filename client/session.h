@@ -4,20 +4,17 @@
  * server come out, over as many connections as it takes.
  *
  * A state machine without I/O, time or locks; the caller serialises. Every line sent after the
- * name is kept until it is answered, so that it can be counted, and after a broken connection be
- * sent again if, and only if, the server has not taken it.
+ * name is kept until it is answered (queue.h), so that it can be counted, and after a broken
+ * connection be sent again if, and only if, the server has not taken it (replay.h).
  */
 #ifndef CLIENT_SESSION_H
 #define CLIENT_SESSION_H
 
 #include "../protocol.h"
 #include "../wire/line.h"
+#include "queue.h"
+#include "replay.h"
 
-/* Unanswered bytes: more input is taken only while there are fewer. */
-#define SESSION_WINDOW ((size_t)1 << 20)
-/* What one line of input can become at most (cleaned, cut, escaped): kept free behind the window.
- */
-#define SESSION_SLACK ((size_t)1 << 16)
 /* Input is held until it is this long or ends; then it goes out in pieces. */
 #define SESSION_HELD (3 * LINE_IN_MAX)
 #define SESSION_TOKEN_MAX 256
@@ -49,55 +46,42 @@ enum session_state {
     SESSION_REFUSED /* the secret, the name or the time it took */
 };
 
-/* What `/resume` was answered with. */
-enum session_resumed {
-    RESUMED_SILENCE, /* not (yet) answered, or not asked */
-    RESUMED_COUNT,
-    RESUMED_UNKNOWN
+/* What becomes of input. */
+enum session_input {
+    SESSION_TAKES,    /* while there is room */
+    SESSION_ENDED,    /* no more is wanted */
+    SESSION_ABANDONED /* nor are answers waited for */
 };
 
-/* Public to be embedded; only `state`, `me` and the counters are for other files to read. */
+/* The lines that open a connection. */
+struct prelude {
+    char bytes[SESSION_PRELUDE_MAX];
+    size_t len;
+    size_t sent;
+};
+
+/* Public to be embedded; only `state`, `input`, `me` and the counters are for others to read. */
 struct session {
     struct session_setup setup;
     enum session_state state;
+    enum session_input input;
+    bool quitting;                /* /quit is the last line */
     char asked[NAME_LEN_MAX + 1]; /* the name to ask for; empty: the address */
-    char me[NAME_LEN_MAX + 1];    /* the name one has */
-    unsigned long unanswered;     /* lines, not counting /quit */
+    char me[NAME_LEN_MAX + 1];    /* the name one has; empty until the first welcome */
     unsigned long refused;        /* lines the server would not have, or that are lost */
     unsigned long present;        /* what `users` counted */
-
-    /* Lines for the server, LFs included: [start, sent) is unanswered, [sent, end) unsent. */
-    char *lines;
-    size_t start;
-    size_t sent;
-    size_t end;
-    unsigned long answered; /* of the session that the token names */
-
-    /* The lines that open the present connection. */
-    char prelude[SESSION_PRELUDE_MAX];
-    size_t prelude_len;
-    size_t prelude_sent;
+    struct prelude prelude;
+    struct queue queue; /* its count is for others to read */
+    struct replay replay;
 
     /* Input that has no line end yet. */
     struct line_splitter splitter;
     char held[SESSION_HELD + 1];
-    bool cutting;   /* pieces of the line under way have gone out */
-    bool ended;     /* no more input is wanted */
-    bool quitting;  /* /quit is the last line */
-    bool abandoned; /* answers are not waited for */
+    bool cutting; /* pieces of the line under way have gone out */
 
     uint64_t last; /* the newest room event's stamp; 0: none */
     char token[SESSION_TOKEN_MAX + 1];
     char offered[SESSION_TOKEN_MAX + 1]; /* on this connection */
-
-    /* After a broken connection, until the welcome is complete. */
-    enum session_resumed resumed;
-    unsigned long resumed_count;
-    char then[NAME_LEN_MAX + 1]; /* one's name at this point of the past; empty: no longer there */
-    size_t taken;                /* up to here, events show that the server had the lines */
-    size_t delivered;            /* up to here, whole lines had been written */
-    unsigned long echoes;        /* how many lines the events have shown */
-    bool gap;                    /* there may have been more */
 };
 
 /* False with errno set where there is no memory. session_free() ends it. */

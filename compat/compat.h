@@ -91,6 +91,9 @@ bool file_lock(int fd);
 /* A file without a name, in memory where there is such a thing. It outlives an exec. */
 int memory_file(void);
 
+/* pipe(2) whose ends are close-on-exec. False with errno. */
+bool pipe_cloexec(int fds[2]);
+
 /* A pair of Unix-domain stream sockets, both ends close-on-exec and non-blocking. */
 int socketpair_cloexec_nonblock(int sv[2]);
 

@@ -184,7 +184,7 @@ static void script_check(struct session *session, char mark, const char *rest, b
         break;
     case '?':
         ck_assert_int_eq(sscanf(rest, "%lu %lu", &unanswered, &refused), 2);
-        ck_assert_uint_eq(session->unanswered, unanswered);
+        ck_assert_uint_eq(session->queue.count, unanswered);
         ck_assert_uint_eq(session->refused, refused);
         break;
     case '!':
@@ -326,15 +326,15 @@ START_TEST(the_window)
         session_sent(session, session_pending(session).len);
     } while (n == sizeof text);
     ck_assert(!session_wants_input(session));
-    ck_assert_uint_ge(taken, SESSION_WINDOW - 1);
-    ck_assert_uint_lt(taken, SESSION_WINDOW + 4096);
+    ck_assert_uint_ge(taken, QUEUE_WINDOW - 1);
+    ck_assert_uint_lt(taken, QUEUE_WINDOW + 4096);
     for (int i = 0; i < 1000000; i++) {
         hear(session, "msg me x", 2);
         if (session_wants_input(session))
             ck_assert_uint_eq(session_input(session, "x\n", 2), 2);
         session_sent(session, session_pending(session).len);
     }
-    ck_assert_uint_eq(session->unanswered, SESSION_WINDOW / 2);
+    ck_assert_uint_eq(session->queue.count, QUEUE_WINDOW / 2);
     session_free(session);
     free(session);
 }

@@ -8,7 +8,7 @@
  * then what the server says. A byte 0xFF there, which is no text anyway, breaks the connection,
  * and another one follows.
  */
-#include "client/client.h"
+#include "client/receiver.h"
 #include "fuzz.h"
 #include "wire/text.h"
 
@@ -40,23 +40,6 @@ struct reading {
     uint32_t random;
     enum client_end end;
 };
-
-/* ---- What chat.c has for the receiver ---- */
-
-/* Nobody waits to be woken. */
-void client_wake(struct client *client)
-{
-    must(!client->up || client->end == CLIENT_ON);
-}
-
-/* Without -k nothing is connected again; see stream_read(). */
-int client_connect(struct client *client, pid_t *command, struct connect_failure *failure)
-{
-    (void)client;
-    (void)command;
-    (void)failure;
-    abort();
-}
 
 /* ---- What one says oneself ---- */
 
@@ -107,13 +90,15 @@ static void session_say(struct reading *reading, size_t less)
 
 static void session_check(const struct session *session)
 {
+    const struct queue *queue = &session->queue;
     unsigned long lines = 0;
 
-    must(session->start <= session->sent && session->sent <= session->end);
-    must(session->end <= SESSION_WINDOW + SESSION_SLACK);
-    for (size_t i = session->start; i < session->end; i++)
-        lines += session->lines[i] == '\n';
-    must(lines == session->unanswered);
+    must(queue->start <= queue->taken && queue->taken <= queue->delivered);
+    must(queue->delivered <= queue->sent && queue->sent <= queue->end);
+    must(queue->end <= QUEUE_WINDOW + QUEUE_SLACK);
+    for (size_t i = queue->start; i < queue->end; i++)
+        lines += queue->bytes[i] == '\n';
+    must(lines == queue->count);
     must(lines + session->refused <= 10);
     must(strlen(session->me) <= NAME_LEN_MAX && text_is_clean(session->me, strlen(session->me)));
     must(strlen(session->token) <= SESSION_TOKEN_MAX);
@@ -212,11 +197,12 @@ static void connection_run(struct reading *reading, const char *bytes, size_t le
     must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
     packets_send(reading, pair[1], bytes, len, cut);
     must(shutdown(pair[1], SHUT_WR) == 0);
-    client->link = pair[0];
-    client->up = true;
+    client->connection.fd = -1;
+    connection_adopt(&client->connection, pair[0], -1);
     client->end = CLIENT_ON;
     receiver_main(client);
-    must(client->end != CLIENT_ON && client->end != CLIENT_OUTPUT && !client->up);
+    must(client->end != CLIENT_ON && client->end != CLIENT_OUTPUT);
+    must(client->connection.state == CONNECTION_DOWN);
     close(pair[0]);
     close(pair[1]);
 }
@@ -241,10 +227,7 @@ static void reading_begin(struct reading *reading, const uint8_t *data, FILE *ou
         .format = (data[0] & 4) != 0 ? CONSOLE_WIRE : CONSOLE_PRETTY};
 
     memcpy(reading->how, data, sizeof reading->how);
-    client->options = &reading->options;
-    client->wake[0] = client->wake[1] = -1;
-    client->patience = -1;
-    pthread_mutex_init(&client->lock, NULL);
+    must(client_init(client, &reading->options));
     console_init(&client->console, &console);
     client->console.screen = true; /* else errors are told on standard error */
     client->console.setup.bell = console.bell;
@@ -267,6 +250,8 @@ static void reading_end(struct reading *reading)
     outbuf_free(&reading->said);
     pthread_mutex_destroy(&reading->client.console.lock);
     pthread_mutex_destroy(&reading->client.lock);
+    close(reading->client.wake[0]);
+    close(reading->client.wake[1]);
     free(reading);
 }
 
@@ -318,7 +303,7 @@ static bool readings_equal(const struct reading *a, const struct reading *b)
 
     return bytes_equal(a->printed, a->printed_len, b->printed, b->printed_len) &&
            bytes_equal(a->said.at, a->said.len, b->said.at, b->said.len) && a->end == b->end &&
-           s->state == t->state && s->unanswered == t->unanswered && s->refused == t->refused &&
+           s->state == t->state && s->queue.count == t->queue.count && s->refused == t->refused &&
            strcmp(s->me, t->me) == 0 && strcmp(a->client.why, b->client.why) == 0;
 }
 

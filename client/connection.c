@@ -1,0 +1,118 @@
+/*
+ * connection.c: see connection.h.
+ */
+#include "connection.h"
+
+#include "../compat/compat.h"
+#include "clock.h"
+#include "command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* To connect, and for a server to say something where it must, in ms. */
+#define PATIENCE_DEFAULT 10000
+/* How long the command of -c may take for the server's goodbye, and then to end, in ms. */
+#define COMMAND_SILENCE 1000
+#define COMMAND_GRACE 200
+
+void connection_init(struct connection *connection, const struct options *options)
+{
+    *connection = (struct connection){.options = options, .fd = -1, .command = -1};
+    connection->patience = PATIENCE_DEFAULT;
+    if (options->patience != OPTIONS_UNSET)
+        connection->patience = 1000 * (int64_t)options->patience;
+    else if (options->command != NULL)
+        connection->patience = -1; /* it may be asking somebody for a password */
+}
+
+int connection_dial(const struct connection *connection, int64_t give_up_at, pid_t *command,
+    struct connect_failure *failure)
+{
+    const struct options *options = connection->options;
+    int64_t patience = connection->patience >= 0 ? connection->patience : PATIENCE_DEFAULT;
+
+    *command = -1;
+    if (options->command != NULL)
+        return connect_command(options->command, command, failure);
+    return connect_server(
+        &options->address, clock_earlier(clock_now() + patience, give_up_at), failure);
+}
+
+void connection_adopt(struct connection *connection, int fd, pid_t command)
+{
+    if (connection->fd < 0) {
+        connection->fd = fd;
+    } else {
+        dup2(fd, connection->fd);
+        fcntl(connection->fd, F_SETFD, FD_CLOEXEC);
+        close(fd);
+    }
+    connection->command = command;
+    connection->state = CONNECTION_UP;
+    connection->heard = clock_now();
+}
+
+bool connection_write(struct connection *connection, struct session *session)
+{
+    for (;;) {
+        struct span bytes = session_pending(session);
+        ssize_t n;
+        if (bytes.len == 0)
+            return false;
+        n = write(connection->fd, bytes.at, bytes.len);
+        if (n < 0 && errno != EINTR && error_passes(errno))
+            return true;
+        if (n < 0 && errno != EINTR) { /* the receiver sees the end after all that has come */
+            connection_drop(connection, CONNECTION_DOWN);
+            return false;
+        }
+        if (n > 0)
+            session_sent(session, (size_t)n);
+    }
+}
+
+/*
+ * Commands that carry a connection often keep the end of the stream to themselves (nc, openssl
+ * s_client), so through them it is said in words too.
+ */
+void connection_finish(struct connection *connection, struct session *session)
+{
+    if (connection->options->command != NULL) {
+        session_say_goodbye(session);
+        connection_write(connection, session);
+    }
+    if (connection->state != CONNECTION_UP)
+        return;
+    shutdown(connection->fd, SHUT_WR);
+    connection->state = CONNECTION_SHUT;
+    connection->heard = clock_now();
+}
+
+void connection_drop(struct connection *connection, enum connection_state why)
+{
+    if (connection->state != CONNECTION_SILENT)
+        connection->state = why;
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+int64_t connection_silence_ends(const struct connection *connection, const struct session *session)
+{
+    bool up = connection->state == CONNECTION_UP && session->state == SESSION_LOGIN;
+
+    if (connection->state == CONNECTION_SHUT && connection->options->command != NULL)
+        return connection->heard + (session->state == SESSION_LISTED ? 0 : COMMAND_SILENCE);
+    if (connection->patience >= 0 && (up || connection->state == CONNECTION_SHUT))
+        return connection->heard + connection->patience;
+    return -1;
+}
+
+void connection_close(struct connection *connection)
+{
+    if (connection->fd >= 0)
+        shutdown(connection->fd, SHUT_RDWR);
+    if (connection->command > 0)
+        command_end(connection->command, COMMAND_GRACE);
+}

@@ -1,0 +1,63 @@
+/*
+ * connection.h: the connection to the server: one after another with -k, always under one
+ * descriptor number, so that neither thread ever uses a descriptor that the other has closed.
+ *
+ * The owner (struct client) serialises the calls, but for connection_dial(), which waits and
+ * changes nothing here.
+ */
+#ifndef CLIENT_CONNECTION_H
+#define CLIENT_CONNECTION_H
+
+#include "connect.h"
+#include "options.h"
+#include "session.h"
+
+/*
+ * DOWN to UP: connection_adopt(). UP to SHUT: all is said. UP to SILENT: the server was silent for
+ * too long. UP and SHUT to DOWN: it has ended or broken. SILENT stays until the next one is UP, so
+ * that the reason is known.
+ */
+enum connection_state {
+    CONNECTION_DOWN,  /* none; with -k another one is looked for */
+    CONNECTION_UP,    /* lines can be written */
+    CONNECTION_SHUT,  /* half-closed, and still read */
+    CONNECTION_SILENT /* given up */
+};
+
+struct connection {
+    const struct options *options; /* where to */
+    int64_t patience; /* for a server that is silent when it should not be, ms; -1: any */
+    enum connection_state state;
+    int fd;        /* -1 before the first */
+    pid_t command; /* of -c, behind it; -1 */
+    int64_t heard; /* when the last line came, or the connection; clock.h */
+};
+
+void connection_init(struct connection *, const struct options *);
+
+/*
+ * Reaches the server, or starts the command of -c (its process in *command, else -1), until
+ * give_up_at at the latest. Returns a descriptor, or -1 and the failure.
+ */
+int connection_dial(
+    const struct connection *, int64_t give_up_at, pid_t *command, struct connect_failure *);
+/* Makes what connection_dial() returned the connection, in place of the one before. */
+void connection_adopt(struct connection *, int fd, pid_t command);
+
+/* Writes what the session has pending, as much as the kernel takes. True where there is more. */
+bool connection_write(struct connection *, struct session *);
+/* All is said: tells the server so. */
+void connection_finish(struct connection *, struct session *);
+/* It has ended or broken, or is given up: nothing more is read from it, or written. */
+void connection_drop(struct connection *, enum connection_state why);
+
+/*
+ * When the server must have said something; -1 where it need not. A silent server at the end has
+ * nothing more to say; at the beginning it is no chatd.
+ */
+int64_t connection_silence_ends(const struct connection *, const struct session *);
+
+/* At the end of the program: drops it, and ends the command of -c. */
+void connection_close(struct connection *);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * input.c: see input.h.
+ */
+#include "input.h"
+
+#include "../compat/compat.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_MAX 65536
+
+void input_init(struct input *input, enum input_source source, int fd)
+{
+    input->source = source;
+    input->fd = fd;
+    input->pending = (struct span){input->bytes, 0};
+    input->lf_due = false;
+    input->keys = input->keys_end = input->bytes;
+}
+
+void input_init_texts(struct input *input, const char *const *texts, size_t count)
+{
+    input_init(input, INPUT_TEXTS, -1);
+    input->texts = texts;
+    input->texts_end = texts + count;
+}
+
+/* ---- For the session ----------------------------------------------------------------- */
+
+struct span input_pending(const struct input *input)
+{
+    return input->pending;
+}
+
+void input_take(struct input *input, size_t len)
+{
+    input->pending.at += len;
+    input->pending.len -= len;
+}
+
+void input_give(struct input *input, size_t len)
+{
+    input->pending = (struct span){input->bytes, len};
+}
+
+/* A line, with the LF that it has not. */
+static enum input_event input_line(struct input *input, struct span line)
+{
+    input->pending = line;
+    input->lf_due = true;
+    return INPUT_BYTES;
+}
+
+/* The next line that was typed, out of the keys that were. */
+static enum input_event input_edit(struct input *input, struct console *console)
+{
+    while (input->keys < input->keys_end) {
+        switch (console_feed(console, &input->keys, input->keys_end)) {
+        case EDITOR_NONE:
+            return INPUT_NOTHING;
+        case EDITOR_LINE:
+            return input_line(input, editor_line(console->editor));
+        case EDITOR_INTERRUPT:
+            return INPUT_INTERRUPT;
+        case EDITOR_SUSPEND:
+            console_suspend(console);
+            break;
+        case EDITOR_END:
+            return INPUT_ENDED;
+        }
+    }
+    return INPUT_NOTHING;
+}
+
+static enum input_event input_text(struct input *input)
+{
+    const char *text;
+
+    if (input->texts == input->texts_end)
+        return INPUT_ENDED;
+    text = *input->texts++;
+    return input_line(input, (struct span){text, strlen(text)});
+}
+
+enum input_event input_next(struct input *input, struct console *console)
+{
+    if (input->lf_due) {
+        input->lf_due = false;
+        input->pending = (struct span){"\n", 1};
+        return INPUT_BYTES;
+    }
+    switch (input->source) {
+    case INPUT_KEYS:
+        return input_edit(input, console);
+    case INPUT_TEXTS:
+        return input_text(input);
+    case INPUT_NONE:
+    case INPUT_PIPE:
+    case INPUT_BOT:
+    case INPUT_OVER:
+        break;
+    }
+    return INPUT_NOTHING;
+}
+
+/* ---- Reading ------------------------------------------------------------------------- */
+
+bool input_can_read(const struct input *input)
+{
+    if (input->fd < 0)
+        return false;
+    if (input->source == INPUT_KEYS)
+        return (size_t)(input->keys_end - input->keys) < INPUT_MAX;
+    return input->pending.len == 0 && !input->lf_due;
+}
+
+/* Tries again where that may help at once. */
+static ssize_t input_read_bytes(int fd, char *bytes, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = read(fd, bytes, size);
+    while (n < 0 && error_passes(errno) && errno != EAGAIN);
+    return n;
+}
+
+static enum input_event input_read_nothing(ssize_t n)
+{
+    if (n == 0)
+        return INPUT_ENDED;
+    return errno == EAGAIN ? INPUT_NOTHING : INPUT_FAILED;
+}
+
+static enum input_event input_read_pipe(struct input *input)
+{
+    ssize_t n = input_read_bytes(input->fd, input->bytes, READ_MAX);
+
+    if (n <= 0)
+        return input_read_nothing(n);
+    input_give(input, (size_t)n);
+    return INPUT_BYTES;
+}
+
+/* Keys are read behind those that are not used up; there is room for one at least. */
+static enum input_event input_read_keys(struct input *input)
+{
+    size_t left = (size_t)(input->keys_end - input->keys);
+    ssize_t n;
+
+    if (left > 0 && input->keys > input->bytes)
+        memmove(input->bytes, input->keys, left);
+    input->keys = input->bytes;
+    input->keys_end = input->bytes + left;
+    n = input_read_bytes(input->fd, input->bytes + left, INPUT_MAX - left);
+    if (n <= 0)
+        return input_read_nothing(n);
+    input->keys_end += n;
+    if (input->pending.len > 0 && memchr(input->keys, '\003', left + (size_t)n) != NULL)
+        return INPUT_INTERRUPT;
+    return INPUT_BYTES;
+}
+
+enum input_event input_read(struct input *input)
+{
+    return input->source == INPUT_KEYS ? input_read_keys(input) : input_read_pipe(input);
+}
+
+bool input_is_over(const struct input *input)
+{
+    return input->source == INPUT_NONE || input->source == INPUT_OVER;
+}
+
+void input_stop(struct input *input, struct console *console)
+{
+    struct span keys = {input->keys, (size_t)(input->keys_end - input->keys)};
+
+    input->source = INPUT_OVER;
+    input->fd = -1;
+    input->keys = input->keys_end;
+    console_stop(console, keys);
+}

@@ -1,0 +1,398 @@
+/*
+ * loop.c: see loop.h.
+ */
+#include "loop.h"
+
+#include "../compat/compat.h"
+#include "clock.h"
+#include "outcome.h"
+#include "signals.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* How long a leaving client waits for the server's goodbye, in ms. */
+#define LEAVE_GRACE 1000
+/* An ESC that nothing follows for that long was the key, in ms. */
+#define ESCAPE_PAUSE 100
+/* How long a bot may go on when there is nothing more to hear, in ms. */
+#define BOT_GRACE 2000
+
+/*
+ * STAYING to FINISHING: the input has ended, or -C is reached. STAYING and FINISHING to LEAVING:
+ * the user, a clock or a signal wants to leave now. A server that ends it ends each of them.
+ */
+enum leaving {
+    STAYING,
+    FINISHING, /* when all is answered, and the server has ended the connection */
+    LEAVING    /* with a goodbye, and without waiting for answers: until give_up_at */
+};
+
+/* The thread's own. */
+struct loop {
+    struct client *client;
+    struct input *input;
+    struct bot *bot; /* NULL: none */
+    enum leaving leaving;
+    bool wants_write;   /* the server's socket is full */
+    int64_t leave_at;   /* -W; -1: never, or it is past */
+    int64_t give_up_at; /* what still comes is not waited for any longer; -1: not yet known */
+    int status;         /* LEAVING with this; else -1 */
+    int signal;         /* to die of */
+};
+
+/* ---- Leaving ------------------------------------------------------------------------- */
+
+/* Leaves without waiting for answers, but with a goodbye, and no line cut. */
+static void loop_leave(struct loop *loop, int status)
+{
+    struct client *client = loop->client;
+
+    if (loop->leaving == LEAVING) {
+        loop->give_up_at = clock_now();
+        return;
+    }
+    loop->leaving = LEAVING;
+    loop->status = status;
+    pthread_mutex_lock(&client->lock);
+    session_abandon(&client->session);
+    pthread_mutex_unlock(&client->lock);
+    input_stop(loop->input, &client->console);
+    loop->give_up_at = clock_now() + LEAVE_GRACE;
+}
+
+static void loop_die(struct loop *loop, int signal)
+{
+    loop->signal = signal;
+    loop_leave(loop, EX_OK);
+}
+
+static bool connection_is_up(const struct connection *connection)
+{
+    return connection->state == CONNECTION_UP || connection->state == CONNECTION_SHUT;
+}
+
+/*
+ * The input has ended: leaves when all is answered. If that is so already and the connection is
+ * gone, there is no reason to wait until it is back.
+ */
+static void loop_finish(struct loop *loop)
+{
+    struct client *client = loop->client;
+    const struct session *session = &client->session;
+    bool settled;
+    int status;
+
+    pthread_mutex_lock(&client->lock);
+    session_input_end(&client->session);
+    settled = !connection_is_up(&client->connection) && session->me[0] != '\0' &&
+              session->queue.count == 0;
+    status = outcome_verdict(client);
+    pthread_mutex_unlock(&client->lock);
+    input_stop(loop->input, &client->console);
+    if (settled)
+        loop_leave(loop, status);
+    else if (loop->leaving == STAYING)
+        loop->leaving = FINISHING;
+}
+
+static bool loop_is_over(struct loop *loop)
+{
+    struct client *client = loop->client;
+    bool over, up;
+
+    pthread_mutex_lock(&client->lock);
+    over = client->end != CLIENT_ON;
+    up = connection_is_up(&client->connection);
+    pthread_mutex_unlock(&client->lock);
+    if (over)
+        return true;
+    return loop->give_up_at >= 0 && (!up || clock_left(loop->give_up_at) == 0);
+}
+
+/* ---- To the server ------------------------------------------------------------------- */
+
+static void loop_write(struct loop *loop)
+{
+    struct client *client = loop->client;
+    struct connection *connection = &client->connection;
+
+    loop->wants_write = false;
+    pthread_mutex_lock(&client->lock);
+    if (connection->state == CONNECTION_UP) {
+        loop->wants_write = connection_write(connection, &client->session);
+        if (connection->state == CONNECTION_UP && session_is_done(&client->session))
+            connection_finish(connection, &client->session);
+    }
+    /* With -C nothing more is expected, and a server that goes on talking is no reason to stay. */
+    if (connection->state == CONNECTION_SHUT && client->enough && loop->give_up_at < 0)
+        loop->give_up_at = clock_now() + LEAVE_GRACE;
+    pthread_mutex_unlock(&client->lock);
+}
+
+/* ---- The input ----------------------------------------------------------------------- */
+
+/* Gives the session what it takes of the bytes that there are; false where it takes no more. */
+static bool loop_offer(struct loop *loop)
+{
+    struct client *client = loop->client;
+    struct span bytes = input_pending(loop->input);
+    size_t taken;
+    bool ended;
+
+    pthread_mutex_lock(&client->lock);
+    taken = session_input(&client->session, bytes.at, bytes.len);
+    ended = client->session.input != SESSION_TAKES;
+    pthread_mutex_unlock(&client->lock);
+    input_take(loop->input, taken);
+    if (ended && !input_is_over(loop->input)) /* /quit */
+        loop_finish(loop);
+    return !ended && taken == bytes.len;
+}
+
+static void loop_feed(struct loop *loop)
+{
+    struct console *console = &loop->client->console;
+
+    while (loop_offer(loop)) {
+        switch (input_next(loop->input, console)) {
+        case INPUT_BYTES:
+            break;
+        case INPUT_INTERRUPT:
+            loop_leave(loop, EX_OK);
+            return;
+        case INPUT_ENDED:
+            loop_finish(loop);
+            return;
+        case INPUT_NOTHING:
+        case INPUT_FAILED:
+            return;
+        }
+    }
+}
+
+/* True where reading can bring something that can be used. */
+static bool loop_wants_input(struct loop *loop)
+{
+    bool wants;
+
+    if (!input_can_read(loop->input) || loop->input->source == INPUT_KEYS)
+        return input_can_read(loop->input);
+    pthread_mutex_lock(&loop->client->lock);
+    wants = session_wants_input(&loop->client->session);
+    pthread_mutex_unlock(&loop->client->lock);
+    return wants;
+}
+
+static bool bot_has_ended(const struct bot *bot)
+{
+    return bot != NULL && bot->pid < 0;
+}
+
+static void loop_read(struct loop *loop)
+{
+    switch (input_read(loop->input)) {
+    case INPUT_BYTES:
+        break;
+    case INPUT_NOTHING: /* a bot that has ended says no more */
+        if (bot_has_ended(loop->bot))
+            loop_finish(loop);
+        break;
+    case INPUT_INTERRUPT:
+        loop_leave(loop, EX_OK);
+        break;
+    case INPUT_ENDED:
+        if (loop->bot != NULL && loop->bot->pid > 0)
+            loop->input->fd = -1; /* it may still want to listen */
+        else
+            loop_finish(loop);
+        break;
+    case INPUT_FAILED:
+        console_say(&loop->client->console, "standard input: %s", strerror(errno));
+        loop_leave(loop, EX_IOERR);
+        break;
+    }
+}
+
+/* ---- Signals and clocks -------------------------------------------------------------- */
+
+/* Ctrl-C, as a signal: a user leaves; a pipeline is broken off. */
+static void loop_interrupted(struct loop *loop)
+{
+    struct client *client = loop->client;
+    struct input *input = loop->input;
+    enum options_mode mode = client->options->mode;
+    size_t len;
+
+    if (input->fd >= 0 && input_pending(input).len == 0 &&
+        console_clear_line(&client->console, input->bytes, INPUT_MAX, &len)) {
+        input_give(input, len);
+        return;
+    }
+    if (client->console.keyboard || mode == MODE_RECEIVE || mode == MODE_BOT)
+        loop_leave(loop, EX_OK);
+    else
+        loop_die(loop, SIGINT);
+}
+
+static void loop_reap(struct loop *loop)
+{
+    if (loop->bot != NULL && bot_reap(loop->bot) && loop->input->fd < 0 &&
+        !input_is_over(loop->input))
+        loop_finish(loop);
+}
+
+static void loop_take_signals(struct loop *loop)
+{
+    static const int deadly[] = {SIGTERM, SIGHUP, SIGQUIT};
+    struct console *console = &loop->client->console;
+
+    for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
+        if (signals_take(deadly[i]))
+            loop_die(loop, deadly[i]);
+    if (signals_take(SIGINT))
+        loop_interrupted(loop);
+    if (signals_take(SIGTSTP))
+        console_suspend(console);
+    if (signals_take(SIGCONT))
+        console_continue(console);
+    if (signals_take(SIGWINCH))
+        console_resize(console);
+    if (signals_take(SIGCHLD))
+        loop_reap(loop);
+}
+
+static int64_t loop_silence_ends(struct loop *loop)
+{
+    struct client *client = loop->client;
+    int64_t end;
+
+    pthread_mutex_lock(&client->lock);
+    end = connection_silence_ends(&client->connection, &client->session);
+    pthread_mutex_unlock(&client->lock);
+    return end;
+}
+
+/* The server was silent for too long. */
+static void loop_end_silence(struct loop *loop)
+{
+    struct client *client = loop->client;
+
+    pthread_mutex_lock(&client->lock);
+    if (client->connection.state == CONNECTION_SHUT)
+        loop->give_up_at = clock_now();
+    else
+        connection_drop(&client->connection, CONNECTION_SILENT);
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void loop_look_at_clocks(struct loop *loop)
+{
+    int64_t silence = loop_silence_ends(loop);
+
+    if (silence >= 0 && clock_left(silence) == 0)
+        loop_end_silence(loop);
+    if (loop->leave_at >= 0 && clock_left(loop->leave_at) == 0) {
+        loop->leave_at = -1;
+        loop_leave(loop, EXIT_NO);
+    }
+}
+
+/* -C messages have come: nothing more is wanted, but what was taken is still sent. */
+static void loop_look_at_count(struct loop *loop)
+{
+    struct client *client = loop->client;
+    bool enough;
+
+    pthread_mutex_lock(&client->lock);
+    enough = client->enough;
+    if (enough)
+        session_input_stop(&client->session);
+    pthread_mutex_unlock(&client->lock);
+    if (enough && !input_is_over(loop->input))
+        loop_finish(loop);
+}
+
+/* ---- Waiting ------------------------------------------------------------------------- */
+
+/* What there is to see is looked at after this. */
+static void loop_wake_up(struct loop *loop)
+{
+    char bytes[64];
+
+    while (read(loop->client->wake[0], bytes, sizeof bytes) == (ssize_t)sizeof bytes)
+        continue;
+}
+
+static int64_t loop_wakes_at(struct loop *loop)
+{
+    return clock_earlier(loop_silence_ends(loop), clock_earlier(loop->leave_at, loop->give_up_at));
+}
+
+static void loop_wait(struct loop *loop)
+{
+    struct client *client = loop->client;
+    bool reads = loop_wants_input(loop);
+    bool last_read = reads && bot_has_ended(loop->bot);
+    bool escape = reads && console_in_escape(&client->console);
+    struct pollfd fds[] = {
+        {.fd = client->wake[0], .events = POLLIN},
+        {.fd = reads ? loop->input->fd : -1, .events = POLLIN},
+        {.fd = loop->wants_write ? client->connection.fd : -1, .events = POLLOUT},
+    };
+    int64_t until = loop_wakes_at(loop);
+
+    if (escape)
+        until = clock_earlier(until, clock_now() + ESCAPE_PAUSE);
+    if (poll(fds, 3, last_read ? 0 : clock_left(until)) < 0)
+        return; /* a signal; the others are looked at the next time */
+    if (fds[0].revents != 0)
+        loop_wake_up(loop);
+    if (fds[1].revents != 0 || last_read)
+        loop_read(loop);
+    else if (escape)
+        console_pause(&client->console);
+}
+
+/* ---- All of it ----------------------------------------------------------------------- */
+
+/* Nothing more comes for the bot: it may finish, unless a signal wants all this to end now. */
+static int loop_end_bot(struct loop *loop, int status)
+{
+    struct console *console = &loop->client->console;
+
+    if (loop->bot->pid < 0)
+        return outcome_with_bot(console, loop->bot, status);
+    console_close(console);
+    bot_end(loop->bot, loop->signal == 0 ? BOT_GRACE : 0);
+    return status;
+}
+
+int loop_run(struct client *client, struct input *input, struct bot *bot, int *signal)
+{
+    struct loop loop = {.client = client,
+        .input = input,
+        .bot = bot,
+        .leave_at = client->leave_at,
+        .give_up_at = -1,
+        .status = -1};
+    int status;
+
+    loop_reap(&loop); /* a bot may have ended before its end could be caught */
+    while (!loop_is_over(&loop)) {
+        loop_feed(&loop);
+        loop_write(&loop);
+        loop_wait(&loop);
+        loop_take_signals(&loop);
+        loop_look_at_count(&loop);
+        loop_look_at_clocks(&loop);
+    }
+    input_stop(input, &client->console);
+    *signal = loop.signal;
+    status = outcome_status(client, loop.status);
+    return bot != NULL ? loop_end_bot(&loop, status) : status;
+}

@@ -1,0 +1,111 @@
+/*
+ * outcome.c: see outcome.h.
+ */
+#include "outcome.h"
+
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+/* How it stands in the end; a receiver that has more to receive goes on meanwhile. */
+struct outcome {
+    enum client_end end;
+    enum session_state state;
+    enum connection_state connection;
+    bool done;
+    unsigned long unanswered;
+    unsigned long present;
+    int verdict;
+};
+
+/* Whoever types has seen what was not accepted. */
+int outcome_verdict(const struct client *client)
+{
+    return client->session.refused > 0 && !client->console.keyboard ? EXIT_NO : EX_OK;
+}
+
+static struct outcome outcome_look(struct client *client)
+{
+    const struct session *session = &client->session;
+    struct outcome outcome;
+
+    pthread_mutex_lock(&client->lock);
+    outcome = (struct outcome){
+        .end = client->end,
+        .state = session->state,
+        .connection = client->connection.state,
+        .done = session_is_done(session),
+        .unanswered = session->queue.count,
+        .present = session->present,
+        .verdict = outcome_verdict(client),
+    };
+    pthread_mutex_unlock(&client->lock);
+    return outcome;
+}
+
+static void say_unconfirmed(struct console *console, const char *why, unsigned long lines)
+{
+    console_say(console, "%snot confirmed: %lu line%s", why, lines, lines == 1 ? "" : "s");
+}
+
+/* The server ended it, or has no more to say: did all go well? */
+static int outcome_result(const struct outcome *outcome, struct console *console)
+{
+    if (outcome->state == SESSION_LISTED)
+        return outcome->present > 0 ? EX_OK : EXIT_NO;
+    if (outcome->done)
+        return outcome->verdict;
+    if (outcome->unanswered > 0)
+        say_unconfirmed(console, "the server went away; ", outcome->unanswered);
+    else
+        console_say(console, "the server went away");
+    return EX_UNAVAILABLE;
+}
+
+static int outcome_by_server(struct client *client, const struct outcome *outcome)
+{
+    const struct options *options = client->options;
+    const char *where = options->command != NULL ? options->command : options->server;
+    struct console *console = &client->console;
+    bool silent = outcome->connection == CONNECTION_SILENT;
+    bool full = outcome->state == SESSION_FULL;
+
+    switch (outcome->end) {
+    case CLIENT_STRANGER:
+        console_say(console, "%s: %sthat is no chatd", where, silent ? "no answer; " : "");
+        return EX_PROTOCOL;
+    case CLIENT_TURNED_AWAY:
+        console_say(console, "%s: %s", full ? "the room is full" : "refused", client->why);
+        return full ? EX_TEMPFAIL : EX_NOPERM;
+    case CLIENT_OUTPUT:
+        console_say(console, "standard output: %s", strerror(console->error));
+        return EX_IOERR;
+    case CLIENT_ON:
+    case CLIENT_GONE:
+        break;
+    }
+    return outcome_result(outcome, console);
+}
+
+/* A user who leaves is told, too, what may not have arrived. */
+int outcome_status(struct client *client, int chosen)
+{
+    struct outcome outcome = outcome_look(client);
+
+    if (chosen < 0)
+        return outcome_by_server(client, &outcome);
+    if (outcome.unanswered > 0)
+        say_unconfirmed(&client->console, "", outcome.unanswered);
+    return chosen;
+}
+
+int outcome_with_bot(struct console *console, const struct bot *bot, int status)
+{
+    if (bot->status == 0 || status != EX_OK)
+        return status;
+    if (WIFEXITED(bot->status))
+        console_say(console, "the bot ended with status %d", WEXITSTATUS(bot->status));
+    else
+        console_say(console, "the bot ended by signal %d", WTERMSIG(bot->status));
+    return EXIT_NO;
+}
