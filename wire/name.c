@@ -28,11 +28,20 @@ static struct span name_trim(const char *raw, size_t len)
     return (struct span){raw + begin, end - begin};
 }
 
-/* What cannot stand in a name whatever is around it. */
+/* What cannot stand in a name, whatever is around it. Marks can, behind their base. */
 static bool char_is_nameless(uint32_t cp)
 {
-    return cp == ':' || cp == CHAR_REPLACEMENT || char_is_space(cp) || char_is_joiner(cp) ||
-           char_is_selector(cp) || char_is_forbidden(cp);
+    switch (char_class(cp)) {
+    case CHAR_PLAIN:
+        return cp == ':' || cp == CHAR_REPLACEMENT || char_is_space(cp);
+    case CHAR_MARK:
+        return false;
+    case CHAR_SELECTOR:
+    case CHAR_JOINER:
+    case CHAR_REPLACED:
+        return true;
+    }
+    return true;
 }
 
 size_t name_clean(char out[NAME_LEN_MAX + 1], const char *raw, size_t len)

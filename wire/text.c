@@ -7,19 +7,6 @@
 #include "unicode.h"
 #include "utf8.h"
 
-enum char_kind { CHAR_BASE, CHAR_MARK, CHAR_JOINER, CHAR_FORBIDDEN };
-
-static enum char_kind char_kind(uint32_t cp)
-{
-    if (char_is_ordinary(cp))
-        return CHAR_BASE;
-    if (char_is_forbidden(cp))
-        return CHAR_FORBIDDEN;
-    if (char_is_joiner(cp))
-        return CHAR_JOINER;
-    return char_is_combining(cp) ? CHAR_MARK : CHAR_BASE;
-}
-
 /* True where one of the eight bytes is not printable ASCII (20-7E). */
 static bool word_has_special(const char *s)
 {
@@ -66,18 +53,19 @@ static size_t clean_prefix(const char *s, size_t len, unsigned *marks)
             continue;
         }
         n = utf8_decode(s + at, len - at, &cp);
-        switch (char_kind(cp)) {
-        case CHAR_BASE:
+        switch (char_class(cp)) {
+        case CHAR_PLAIN:
             *marks = 0;
             break;
         case CHAR_MARK:
+        case CHAR_SELECTOR:
             if (*marks == MARKS_MAX)
                 return at;
             ++*marks;
             break;
         case CHAR_JOINER:
             break;
-        case CHAR_FORBIDDEN:
+        case CHAR_REPLACED:
             return at;
         }
         at += n;

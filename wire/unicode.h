@@ -1,5 +1,5 @@
 /*
- * unicode.h: what a character is to us. The locale is not asked.
+ * unicode.h: the classes of characters. The locale has no say in them.
  */
 #ifndef WIRE_UNICODE_H
 #define WIRE_UNICODE_H
@@ -7,20 +7,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What stands in the place of what must not pass. */
+/* The character that replaces what must not pass. */
 #define CHAR_REPLACEMENT 0xFFFDu
 
-/* True for what is replaced by U+FFFD: controls, bidi controls, invisible characters. */
+/* What becomes of a character in a line: chat-protocol(7), TEXT. */
+enum char_class {
+    CHAR_PLAIN,    /* passes; may carry combining marks */
+    CHAR_MARK,     /* general categories Mn and Me: passes, if its base has few marks */
+    CHAR_SELECTOR, /* a variation selector: a mark too, but invisible */
+    CHAR_JOINER,   /* ZWJ, ZWNJ: passes; the marks before and after it have the same base */
+    CHAR_REPLACED  /* controls, bidi controls, invisible characters: becomes U+FFFD */
+};
+
+/* The class of a code point. Everything above U+10FFFF, UTF8_BAD too, is CHAR_REPLACED. */
+enum char_class char_class(uint32_t cp);
+
+/* CHAR_REPLACED. */
 bool char_is_forbidden(uint32_t cp);
-/* General categories Mn and Me, variation selectors among them, without what is forbidden. */
+/* CHAR_MARK or CHAR_SELECTOR. */
 bool char_is_combining(uint32_t cp);
-/* Property White_Space. */
+/* Property White_Space, controls among them. */
 bool char_is_space(uint32_t cp);
-/* ZWNJ and ZWJ. */
-bool char_is_joiner(uint32_t cp);
-/* Variation selectors, and what Mongolian has besides. */
-bool char_is_selector(uint32_t cp);
-/* In a block that most text is made of, and that holds nothing of the above. */
-bool char_is_ordinary(uint32_t cp);
 
 #endif

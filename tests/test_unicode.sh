@@ -1,0 +1,22 @@
+# The table of characters is what wire/unicode.sh makes of the Unicode data, where they are
+# installed, and in the version that the table names. UNICODE_DATA is where they are.
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+cd "$(dirname "$0")/.." || exit 1
+
+data=${UNICODE_DATA:-/usr/share/unicode}
+table=wire/unicode_table.h
+named=$(sed -n 's/.*: Unicode \([0-9.]*\),.*/\1/p' "$table")
+installed=$(sed -n '1s/.*-\([0-9.]*\)\.txt.*/\1/p' "$data/PropList.txt" 2>/dev/null)
+
+expect "the table names its version" [ -n "$named" ]
+if [ -z "$installed" ]; then
+    echo "skipped: no Unicode data in $data"
+elif [ "$installed" != "$named" ]; then
+    echo "skipped: the table is of Unicode $named, the data in $data of $installed"
+else
+    sh wire/unicode.sh "$data" >"$dir/table"
+    expect "the data make the table" diff -u "$table" "$dir/table"
+fi
+finish
