@@ -86,7 +86,9 @@ bool edit_insert(struct edit_buffer *edit, uint32_t character)
 {
     char bytes[4];
 
-    if (character == UTF8_BAD || char_is_forbidden(character))
+    if (char_class(character) == CHAR_DROPPED)
+        return true;
+    if (char_class(character) == CHAR_REPLACED)
         character = CHAR_REPLACEMENT;
     return edit_replace(
         edit, edit->cursor, edit->cursor, (struct span){bytes, utf8_encode(character, bytes)});

@@ -43,7 +43,7 @@ bool edit_replace(struct edit_buffer *, size_t from, size_t to, struct span);
 void edit_delete(struct edit_buffer *, size_t from, size_t to);
 /* Puts another text in the place of all; the cursor is at its end. */
 bool edit_set(struct edit_buffer *, struct span);
-/* Inserts one character, U+FFFD where that is one that must not be sent. False: no room. */
+/* Inserts what text_clean() would make of one character, which may be nothing. False: no room. */
 bool edit_insert(struct edit_buffer *, uint32_t character);
 
 struct span edit_text(const struct edit_buffer *);

@@ -81,7 +81,8 @@ static const struct span text_words[] = {S("a"), S("plain words of some length")
     S("\x1b[0m"), S("\0"), S("\x7f"), S("\x80"), S("\xbf\xbf"), S("\xc2"), S("\xe4\xbd"),
     S("\xf0\x9f\x98"), S("\xff"), S(NI_HAO), S(SMILE), S(ACUTE), S(ACUTE_8), S(ZWJ), S(ZWNJ),
     S(SELECTOR), S(NBSP), S(NEXT_LINE), S(LINE_SEPARATOR), S(WIDE_SPACE), S("\xe2\x80\xae"), S("/"),
-    S(":"), S("_"), S(REPLACED), S("\xf3\xa0\x84\x80"), S("\xed\xa0\x80")};
+    S(":"), S("_"), S(REPLACED), S("\xf3\xa0\x84\x80"), S(ZWSP), S(BOM), S("\xf3\xa0\x81\xa7"),
+    S("\xed\xa0\x80")};
 
 struct span random_text(uint64_t *state, char *out, size_t size)
 {

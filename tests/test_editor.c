@@ -298,13 +298,17 @@ static const struct keys {
     {BYTES("a\xE4" LEFT "b"), "", "> ab" BAD, 4},
     {BYTES("\xC0\xAF\xF5\xFF"), "", "> " BAD BAD BAD BAD, 6},
     {BYTES("\xE0\x80\xAF"), "", "> " BAD BAD BAD, 5},
+    {BYTES("\xEF\xBB\xBF"
+           "a\xC2\xAD\xE2\x80\x8B"
+           "b\r"),
+        "ab\n", "> ", 2},
     {BYTES("\xED\xA0\x80"), "", "> " BAD BAD BAD, 5},
     {BYTES("\xF0\x9F\x91"
            "a"),
         "", "> " BAD "a", 4},
     {BYTES("\xF4\x90\x80\x80"), "", "> " BAD BAD BAD BAD, 6},
     {BYTES("\xC2\x9B"
-           "31m\xE2\x80\xAE\xEF\xBB\xBF"),
+           "31m\xE2\x80\xAE\xEF\xBF\xBE"),
         "", "> " BAD "31m" BAD BAD, 8},
     {BYTES(PASTE "\xC2\x9B"
                  "31m\xE4" PASTED "a"),

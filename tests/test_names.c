@@ -50,12 +50,15 @@ static const struct {
     {"x\x07y", "x_y"},
     {"x\x7fy", "x_y"},
     {"a\rb", "a_b"},
-    {"x\xffy", "x_y"},              /* no telnet command */
-    {"x\xed\xa0\x80y", "x___y"},    /* a surrogate: three bytes, none of them a beginning */
-    {"x\xe2\x80\xaey", "x_y"},      /* right-to-left override */
-    {"x\xe2\x80\x8by", "x_y"},      /* zero-width space */
+    {"x\xffy", "x_y"},           /* no telnet command */
+    {"x\xed\xa0\x80y", "x___y"}, /* a surrogate: three bytes, none of them a beginning */
+    {"x\xe2\x80\xaey", "x_y"},   /* right-to-left override */
+    {"x\xe2\x80\x8by", "xy"},    /* zero-width space */
+    {"\xef\xbb\xbf"
+     "an\xc2\xadn",
+        "ann"},
     {"x\xe2\x80\xa8y", "x_y"},      /* U+2028 */
-    {"x\xf3\xa0\x81\x81y", "x_y"},  /* a tag */
+    {"x\xf3\xa0\x81\x81y", "xy"},   /* a tag */
     {X60 "xxxx", X60 "xxxx"},       /* 64 bytes */
     {X60 "xxxxx", X60 "xxxx"},      /* 65 */
     {X60 "xxxxxxxxxx", X60 "xxxx"}, /* 70 */
@@ -146,7 +149,8 @@ static unsigned own_port(const struct conn *conn)
 static void expect_address(
     const struct server *server, const char *address, const char *host, bool has_port)
 {
-    static const char *const nothings[] = {"", "   ", "\t", "\xe3\x80\x80", "\r"};
+    static const char *const nothings[] = {
+        "", "   ", "\t", "\xe3\x80\x80", "\r", "\xef\xbb\xbf", "\xc2\xad \xe2\x80\x8b"};
     struct conn witness;
     char name[16];
     /* One for each address: the one before may not have left yet. */

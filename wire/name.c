@@ -17,24 +17,25 @@ static struct span name_trim(const char *raw, size_t len)
 
     for (; begin < len; begin += n) {
         n = utf8_decode(raw + begin, len - begin, &cp);
-        if (cp != '/' && !char_is_space(cp))
+        if (cp != '/' && !char_is_space(cp) && char_class(cp) != CHAR_DROPPED)
             break;
     }
     for (end = at = begin; at < len; at += n) {
         n = utf8_decode(raw + at, len - at, &cp);
-        if (!char_is_space(cp))
+        if (!char_is_space(cp) && char_class(cp) != CHAR_DROPPED)
             end = at + n;
     }
     return (struct span){raw + begin, end - begin};
 }
 
-/* What cannot stand in a name, whatever is around it. Marks can, behind their base. */
+/* Must `_` stand in the place of this character, whatever is around it? */
 static bool char_is_nameless(uint32_t cp)
 {
     switch (char_class(cp)) {
     case CHAR_PLAIN:
         return cp == ':' || cp == CHAR_REPLACEMENT || char_is_space(cp);
     case CHAR_MARK:
+    case CHAR_DROPPED:
         return false;
     case CHAR_SELECTOR:
     case CHAR_JOINER:
@@ -54,6 +55,8 @@ size_t name_clean(char out[NAME_LEN_MAX + 1], const char *raw, size_t len)
     for (size_t at = 0, n; at < name.len; at += n) {
         uint32_t cp;
         n = utf8_decode(name.at + at, name.len - at, &cp);
+        if (char_class(cp) == CHAR_DROPPED)
+            continue;
         bool mark = char_is_combining(cp);
         bool garbage = char_is_nameless(cp) || (mark && !based);
         size_t size = garbage ? 1 : n;

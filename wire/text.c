@@ -65,6 +65,7 @@ static size_t clean_prefix(const char *s, size_t len, unsigned *marks)
             break;
         case CHAR_JOINER:
             break;
+        case CHAR_DROPPED:
         case CHAR_REPLACED:
             return at;
         }
@@ -88,7 +89,8 @@ size_t text_clean(char *dst, const char *src, size_t len)
             break;
         uint32_t cp;
         at += utf8_decode(src + at, len - at, &cp);
-        if (!char_is_combining(cp)) {
+        /* The others are left out: what is dropped, and a mark too many. */
+        if (char_class(cp) == CHAR_REPLACED) {
             out += utf8_encode(CHAR_REPLACEMENT, dst + out);
             marks = 0;
         }

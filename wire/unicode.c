@@ -51,7 +51,9 @@ enum char_class char_class(uint32_t cp)
 
 bool char_is_forbidden(uint32_t cp)
 {
-    return char_class(cp) == CHAR_REPLACED;
+    enum char_class class = char_class(cp);
+
+    return class == CHAR_DROPPED || class == CHAR_REPLACED;
 }
 
 bool char_is_combining(uint32_t cp)

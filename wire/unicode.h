@@ -16,13 +16,14 @@ enum char_class {
     CHAR_MARK,     /* general categories Mn and Me: passes, if its base has few marks */
     CHAR_SELECTOR, /* a variation selector: a mark too, but invisible */
     CHAR_JOINER,   /* ZWJ, ZWNJ: passes; the marks before and after it have the same base */
-    CHAR_REPLACED  /* controls, bidi controls, invisible characters: becomes U+FFFD */
+    CHAR_DROPPED,  /* soft hyphen, ZWSP, BOM, directional marks, tags: removed */
+    CHAR_REPLACED  /* controls, bidi controls, other invisible characters: becomes U+FFFD */
 };
 
 /* The class of a code point. Everything above U+10FFFF, UTF8_BAD too, is CHAR_REPLACED. */
 enum char_class char_class(uint32_t cp);
 
-/* CHAR_REPLACED. */
+/* CHAR_DROPPED or CHAR_REPLACED. */
 bool char_is_forbidden(uint32_t cp);
 /* CHAR_MARK or CHAR_SELECTOR. */
 bool char_is_combining(uint32_t cp);

@@ -82,6 +82,8 @@ FNR == 1 {
         fill(selectors, first, last, "yes")
     else if (property == "Join_Control")
         fill(joiners, first, last, "yes")
+    else if (property == "Cf" && first >= hex("E0000") && last <= hex("E007F"))
+        fill(tags, first, last, "yes")
 }
 
 # What comes later wins.
@@ -93,6 +95,10 @@ END {
     fill(classes, hex("FFF0"), hex("FFFB"), "CHAR_REPLACED")
     copy(selectors, "CHAR_SELECTOR")
     copy(joiners, "CHAR_JOINER")
+    copy(tags, "CHAR_DROPPED")
+    count = split("00AD 061C 200B 200E 200F 2060 2061 2062 2063 2064 FEFF", dropped, " ")
+    for (i = 1; i <= count; i++)
+        classes[hex(dropped[i])] = "CHAR_DROPPED"
     delete classes[9] # TAB
 
     print "/*"

@@ -20,13 +20,15 @@ static size_t text_clean_slowly(char *dst, const char *src, size_t len)
         uint32_t cp;
         n = utf8_decode(src + at, len - at, &cp);
         must(n >= 1 && n <= 4 && n <= len - at);
+        if (char_class(cp) == CHAR_DROPPED)
+            continue;
         if (char_is_combining(cp)) {
             if (++marks > 8)
                 continue;
         } else if (cp != 0x200C && cp != 0x200D) {
             marks = 0;
         }
-        out += utf8_encode(char_is_forbidden(cp) ? 0xFFFD : cp, dst + out);
+        out += utf8_encode(char_class(cp) == CHAR_REPLACED ? 0xFFFD : cp, dst + out);
     }
     return out;
 }
