@@ -48,6 +48,9 @@ static const struct {
     STREAM("/users", "/users\n"),
     STREAM("/token\nname\nlost", "/token\nname\n"),
     STREAM("/resume x\nname\nkept\nlost", "/resume x\nname\nkept\n"),
+    STREAM(
+        "\xef\xbb\xbf/users\n\xe2\x80\x8b\nx\n\xef\xbb\xbf/me\n\xc2\xad\n", "/users\n\nx\n/me\n"),
+    STREAM("\xef\xbb\xbf/token\nx\nlost", "/token\nx\n"),
     STREAM("", ""),
 #undef STREAM
 };

@@ -152,19 +152,21 @@ static void up_name(struct worker *w, const char *line, size_t len)
 
 static void up_line(struct worker *w, struct span line, enum line_result result)
 {
-    bool preparing = !w->named && line.len > 0 && line.at[0] == '/';
+    char *clean = w->up_at + w->up_len;
+    size_t len = text_clean(clean, line.at, line.len);
+    bool preparing = !w->named && len > 0 && *clean == '/';
     enum command command;
 
     if (preparing) {
-        command = request_parse(line.at, line.len, false).command;
+        command = request_parse(clean, len, false).command;
         w->resumable |= command == CMD_TOKEN || command == CMD_RESUME;
     }
     if (!w->named && !preparing) {
         up_name(w, line.at, line.len);
     } else if (result == LINE_TOO_LONG) {
         up_add(w, CONTROL_TOO_LONG, strlen(CONTROL_TOO_LONG));
-    } else if (line.len > 0) {
-        w->up_len += text_clean(w->up_at + w->up_len, line.at, line.len);
+    } else if (len > 0) {
+        w->up_len += len;
         up_add(w, "\n", 1);
     }
 }
