@@ -12,9 +12,9 @@ installed=$(sed -n '1s/.*-\([0-9.]*\)\.txt.*/\1/p' "$data/PropList.txt" 2>/dev/n
 
 expect "the table names its version" [ -n "$named" ]
 if [ -z "$installed" ]; then
-    echo "skipped: no Unicode data in $data"
+    skip "the data make the table" "no Unicode data in $data"
 elif [ "$installed" != "$named" ]; then
-    echo "skipped: the table is of Unicode $named, the data in $data of $installed"
+    skip "the data make the table" "it is of Unicode $named, the data in $data are of $installed"
 else
     sh wire/unicode.sh "$data" >"$dir/table"
     expect "the data make the table" diff -u "$table" "$dir/table"

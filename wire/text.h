@@ -12,9 +12,9 @@
 
 /*
  * Cleans len bytes (of one line, without its end) into dst, which holds 3 * len bytes and does not
- * overlap src; returns the cleaned length. Idempotent. chat-protocol(7), TEXT: malformed bytes and
- * CHAR_REPLACED become U+FFFD; CHAR_DROPPED and the marks after the eighth on one base are left out;
- * the rest is copied.
+ * overlap src; returns the cleaned length. Idempotent. Malformed bytes and CHAR_REPLACED become
+ * U+FFFD, CHAR_DROPPED and the marks after the eighth on one base are left out, the rest is copied:
+ * chat-protocol(7), TEXT.
  */
 size_t text_clean(char *dst, const char *src, size_t len);
 /* True where text_clean() would change nothing. Fast for ASCII. */
