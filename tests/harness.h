@@ -8,6 +8,7 @@
  *
  * Environment: CHATD is the program (./chatd); CHATD_OPTIONS are put before its other options
  * (`-S off` for a sanitizer's build); CHATD_PATIENCE multiplies every deadline (valgrind).
+ * Deadlines are long enough for a busy machine; what must be prompt is measured by calm_ms().
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -40,13 +41,24 @@ int tests_run(const char *name, const struct test *tests, size_t count);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Says that the running test, or a case of it, cannot be tried here; it is counted as skipped, and
+ * returns. */
+void test_skip(const char *why);
+
 #define PATH_TEXT_MAX 256
 /* The path of a file of that name that belongs to the running test alone, in a short directory. */
 void test_path(char out[PATH_TEXT_MAX], const char *name);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t clock_ms(void);
-/* ms from now, times CHATD_PATIENCE. */
+/*
+ * The same without the time in which any process had to wait for a processor, so that a busy
+ * machine is not blamed on the server. Stands still where the kernel does not tell.
+ */
+int64_t calm_ms(void);
+/* Less than ms, times CHATD_PATIENCE, of calm_ms() have passed since begun. */
+void ensure_prompt(int64_t begun, int64_t ms);
+/* ms from now on an idle machine: several times as much, times CHATD_PATIENCE. */
 int64_t deadline_in(int64_t ms);
 /* Lets a moment pass between two looks at something that wakes nobody; false when it is too late.
  */
@@ -78,7 +90,7 @@ void server_listens(struct server *, int which, char out[ADDRESS_TEXT_MAX]);
 void server_log(const struct server *, char *out, size_t size);
 /* Waits until it has said that. */
 void server_says(const struct server *, const char *words);
-/* Waits for its end: the exit status, or 128 and the signal. */
+/* Waits for its end, within ms: the exit status, or 128 and the signal. */
 int server_exit(struct server *, int64_t ms);
 /* SIGTERM; it must exit 0 and have said nothing that is not a line of a log. */
 void server_stop(struct server *);
@@ -93,7 +105,7 @@ char process_state(pid_t);
 void process_stop(pid_t);
 /* The number of its open descriptors. */
 int process_fds(pid_t);
-/* Microseconds of processor that it has used. */
+/* Microseconds of processor that it has used, -1 when it is gone. */
 int64_t process_cpu(pid_t);
 /* Kilobytes of memory that are its own: resident and not shared. */
 long process_memory(pid_t);

@@ -442,15 +442,29 @@ static void no_environment(void)
 static void (*const births[])(void) = {close_stdin, close_stdout_and_stderr, close_all,
     leave_descriptors, ignore_signals, block_signals, break_stderr, no_environment};
 
+/* Looks into proc(5), net/unix: a connection to try would be a guest. Field 4 has the listener's
+ * flag, the path is the last. */
+static bool listens_at(const char *path)
+{
+    char line[512];
+    char at[256];
+    unsigned long flags;
+    bool found = false;
+    FILE *file = fopen("/proc/net/unix", "re");
+    ck_assert_ptr_nonnull(file);
+    while (!found && fgets(line, sizeof line, file) != NULL)
+        found = sscanf(line, "%*s %*s %*s %lx %*s %*s %*s %255s", &flags, at) == 2 &&
+                (flags & 0x10000) != 0 && strcmp(at, path) == 0;
+    fclose(file);
+    return found;
+}
+
 /* Waits until somebody listens there: a server that cannot say so. */
 static void await_listener(const char *path)
 {
-    struct conn conn;
     int64_t deadline = deadline_in(5000);
-    while (!conn_try(&conn, path))
+    while (!listens_at(path))
         ck_assert_msg(deadline_wait(deadline), "nobody listens");
-    conn_finish(&conn);
-    conn_close(&conn);
 }
 
 /* The room is a room, workers die as ever, and hold what they should. */
