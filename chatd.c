@@ -66,13 +66,13 @@ static volatile sig_atomic_t got_usr2;
 struct parent {
     struct options options;
     struct report report;
-    struct manager manager;
+    struct notify notify;
     int detaching; /* whom to tell that the room is ready; -1: nobody */
     int sockets;   /* that the service manager has handed over */
     struct poller *poller;
     struct listeners listeners;
     struct hub *hub;
-    struct upgrade upgrade;
+    struct handover handover;
     uint64_t writer_begun; /* when it was started last */
     pid_t writer;          /* the transcript's; -1: it has died, 0: there is none */
     uint64_t writer_at;    /* when it is started again; 0: it runs, or there is none */
@@ -365,7 +365,7 @@ static void reap(struct parent *p)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (hub_reaped(p->hub, pid, status))
             listeners_resume(&p->listeners);
-        (void)upgrade_reaped(&p->upgrade, pid, status, &p->report);
+        (void)handover_reaped(&p->handover, pid, status, &p->report);
         if (pid == p->writer) {
             p->writer = -1;
             p->writer_at = p->writer_begun + WRITER_RETRY_US;
@@ -418,11 +418,11 @@ static int read_accounts(struct parent *p)
 /* SIGHUP: everything that can be read again is. */
 static void reload(struct parent *p)
 {
-    manager_say(&p->manager, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
+    notify_say(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
     hub_reopen(p->hub);
     (void)read_secret(p, true);
     (void)read_accounts(p);
-    manager_say(&p->manager, "READY=1");
+    notify_say(&p->notify, "READY=1");
 }
 
 /* ---- The loop -------------------------------------------------------------------------------- */
@@ -440,7 +440,7 @@ static void stop(struct parent *p, const char *why, uint64_t now)
     if (p->stop_at != 0)
         return;
     report(&p->report, LOG_NOTICE, "%s", why);
-    manager_say(&p->manager, "STOPPING=1\nSTATUS=%s", why);
+    notify_say(&p->notify, "STOPPING=1\nSTATUS=%s", why);
     listeners_close(&p->listeners);
     hub_stop(p->hub);
     p->stop_at = now + STOP_US;
@@ -454,9 +454,9 @@ static void stop(struct parent *p, const char *why, uint64_t now)
  */
 static void parent_state(struct parent *p, struct codec *c)
 {
-    codec_fd(c, &p->manager.fd);
-    codec_bytes(c, &p->manager.address, sizeof(p->manager.address));
-    codec_u32(c, &p->manager.len);
+    codec_fd(c, &p->notify.fd);
+    codec_bytes(c, &p->notify.address, sizeof(p->notify.address));
+    codec_u32(c, &p->notify.len);
     codec_text(c, p->secret, sizeof(p->secret));
     codec_int(c, &p->writer);
     codec_u64(c, &p->writer_at);
@@ -477,13 +477,13 @@ static void hand_over(struct parent *p, uint64_t now)
     codec_size(&c, &log_bytes);
     parent_state(p, &c);
     if (hub_state(p->hub, &c) && !c.bad) {
-        manager_say(&p->manager, "STATUS=becoming another version");
-        upgrade_exec(&p->upgrade, &c, p->options.again, &p->report);
+        notify_say(&p->notify, "STATUS=becoming another version");
+        handover_exec(&p->handover, &c, p->options.again, &p->report);
     } else {
         report(&p->report, LOG_ERR, "no upgrade: no memory for the state");
     }
     /* Still here: the descriptors are this program's alone again. */
-    p->upgrade.agreed = false;
+    p->handover.agreed = false;
     p->told = SIZE_MAX;
     c.keep_fds = false;
     c.len = 0;
@@ -509,9 +509,9 @@ static void act_on_signals(struct parent *p, uint64_t now)
     }
     if (got_usr2) {
         got_usr2 = 0;
-        upgrade_ask(&p->upgrade, &p->report, now);
+        handover_ask(&p->handover, &p->report, now);
     }
-    if (p->upgrade.agreed && p->stop_at == 0 && got_stop == 0)
+    if (p->handover.agreed && p->stop_at == 0 && got_stop == 0)
         hand_over(p, now);
     if (p->writer_at != 0 && now >= p->writer_at)
         restart_writer(p, now);
@@ -602,7 +602,7 @@ static int show_members(struct parent *p, uint64_t now)
         return milliseconds_until(p->told_at + STATUS_US, now);
     p->told = members;
     p->told_at = now;
-    manager_say(&p->manager, "STATUS=%s", describe_room(p, members, text));
+    notify_say(&p->notify, "STATUS=%s", describe_room(p, members, text));
     return -1;
 }
 
@@ -622,7 +622,7 @@ static int run(struct parent *p, const sigset_t *waiting)
         timeout = earlier(timeout, timeout_of_stop(p, now));
         timeout = earlier(timeout, timeout_of_emptiness(p, now));
         timeout = earlier(timeout, show_members(p, now));
-        timeout = earlier(timeout, upgrade_turn(&p->upgrade, &p->report, now));
+        timeout = earlier(timeout, handover_turn(&p->handover, &p->report, now));
         if (p->writer_at != 0)
             timeout = earlier(timeout, milliseconds_until(p->writer_at, now));
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
@@ -665,7 +665,7 @@ static int open_addresses(struct parent *p)
     if (o->address_count == 0 && p->sockets == 0)
         o->addresses[o->address_count++] = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
     for (int i = 0; i < p->sockets && status == 0; i++)
-        status = listeners_adopt(&p->listeners, MANAGER_FIRST_FD + i);
+        status = listeners_adopt(&p->listeners, NOTIFY_FIRST_FD + i);
     for (size_t i = 0; i < o->address_count && status == 0; i++)
         status = listeners_open(&p->listeners, o->addresses[i], o->mode);
     return status;
@@ -813,7 +813,7 @@ static void report_prepare(struct parent *p)
     bool kept = p->options.detach || !isatty(STDERR_FILENO);
 
     p->report.level = p->options.verbose ? LOG_DEBUG : kept ? LOG_INFO : LOG_NOTICE;
-    if (manager_reads_stderr())
+    if (notify_reads_stderr())
         p->report.to = REPORT_JOURNAL;
 }
 
@@ -846,7 +846,7 @@ static void be_ready(struct parent *p, bool again)
     listeners_describe(&p->listeners, p->where, sizeof(p->where));
     p->told = hub_members(p->hub);
     show_title(p, p->told);
-    manager_say(&p->manager, "READY=1\nSTATUS=%s", describe_room(p, p->told, text));
+    notify_say(&p->notify, "READY=1\nSTATUS=%s", describe_room(p, p->told, text));
     if (again)
         return;
     p->started = clock_us();
@@ -875,17 +875,17 @@ int main(int argc, char **argv)
     proctitle_spare(&title, argv);
     if (argc == 4 && strcmp(argv[0], WRITER_NAME) == 0)
         transcript_writer_main(&title, argv[1], strcmp(argv[2], "-s") == 0);
-    if (argc == 2 && strcmp(argv[0], UPGRADE_QUESTION) == 0)
-        upgrade_answer(argv[1]);
+    if (argc == 2 && strcmp(argv[0], HANDOVER_QUESTION) == 0)
+        handover_answer(argv[1]);
     p.title = title;
     standard_descriptors();
-    arrived = upgrade_arrives(&state);
-    p.sockets = manager_sockets();
+    arrived = handover_arrives(&state);
+    p.sockets = notify_sockets();
     options_read(&p.options, argc, argv);
     report_prepare(&p);
     if (!arrived) {
-        descriptors_close_from(MANAGER_FIRST_FD + p.sockets);
-        manager_open(&p.manager);
+        descriptors_close_from(NOTIFY_FIRST_FD + p.sockets);
+        notify_open(&p.notify);
     }
     status = detach(&p, arrived);
     if (status != 0)
@@ -896,10 +896,10 @@ int main(int argc, char **argv)
         report(&p.report, LOG_ERR, "%s: cannot find my own program: %s", argv[0], strerror(errno));
         return EX_OSERR;
     }
-    if (!program_path(p.upgrade.program, sizeof(p.upgrade.program), argv[0]))
-        p.upgrade.program[0] = '\0';
+    if (!program_path(p.handover.program, sizeof(p.handover.program), argv[0]))
+        p.handover.program[0] = '\0';
     else
-        p.options.again[0] = p.upgrade.program;
+        p.options.again[0] = p.handover.program;
     status = arrived ? take_over(&p, &state) : start(&p);
     if (status == 0) {
         be_ready(&p, arrived);

@@ -22,7 +22,7 @@
 /* The exit status that means yes; 0 would be the answer of many a program to anything. */
 #define ANSWER_YES 89
 
-_Noreturn void upgrade_answer(const char *version)
+_Noreturn void handover_answer(const char *version)
 {
     unsigned long asked;
     bool yes = number_parse(version, strlen(version), 1000000, &asked) && asked == HANDOVER_VERSION;
@@ -30,64 +30,64 @@ _Noreturn void upgrade_answer(const char *version)
     _exit(yes ? ANSWER_YES : 1);
 }
 
-void upgrade_ask(struct upgrade *u, const struct report *r, uint64_t now)
+void handover_ask(struct handover *h, const struct report *r, uint64_t now)
 {
-    char name[] = UPGRADE_QUESTION;
+    char name[] = HANDOVER_QUESTION;
     char version[16];
     char *argv[] = {name, version, NULL};
     int null;
 
-    u->again = u->asking != 0;
-    if (u->asking != 0 || u->agreed)
+    h->again = h->asking != 0;
+    if (h->asking != 0 || h->agreed)
         return;
     snprintf(version, sizeof(version), "%d", HANDOVER_VERSION);
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    u->asking = null == -1 ? -1 : spawn_worker(u->program, argv, null, null);
-    if (u->asking == -1) {
-        report(r, LOG_ERR, "no upgrade: %s: %s", u->program, strerror(errno));
-        u->asking = 0;
+    h->asking = null == -1 ? -1 : spawn_worker(h->program, argv, null, null);
+    if (h->asking == -1) {
+        report(r, LOG_ERR, "no upgrade: %s: %s", h->program, strerror(errno));
+        h->asking = 0;
     }
-    u->until = now + ANSWER_US;
+    h->until = now + ANSWER_US;
     if (null != -1)
         close(null);
 }
 
-bool upgrade_reaped(struct upgrade *u, pid_t pid, int status, const struct report *r)
+bool handover_reaped(struct handover *h, pid_t pid, int status, const struct report *r)
 {
-    if (u->asking == 0 || pid != u->asking)
+    if (h->asking == 0 || pid != h->asking)
         return false;
-    u->asking = 0;
-    u->agreed = WIFEXITED(status) && WEXITSTATUS(status) == ANSWER_YES;
-    if (!u->agreed)
-        report(r, LOG_ERR, "no upgrade: %s does not %s version %d of the state", u->program,
+    h->asking = 0;
+    h->agreed = WIFEXITED(status) && WEXITSTATUS(status) == ANSWER_YES;
+    if (!h->agreed)
+        report(r, LOG_ERR, "no upgrade: %s does not %s version %d of the state", h->program,
             WIFEXITED(status) ? "understand" : "answer whether it understands", HANDOVER_VERSION);
     return true;
 }
 
-int upgrade_turn(struct upgrade *u, const struct report *r, uint64_t now)
+int handover_turn(struct handover *h, const struct report *r, uint64_t now)
 {
-    if (u->asking == 0 && u->again)
-        upgrade_ask(u, r, now);
-    if (u->asking == 0)
+    if (h->asking == 0 && h->again)
+        handover_ask(h, r, now);
+    if (h->asking == 0)
         return -1;
-    if (now >= u->until)
-        kill(u->asking, SIGKILL);
-    return now >= u->until ? 100 : (int)((u->until - now) / 1000) + 1;
+    if (now >= h->until)
+        kill(h->asking, SIGKILL);
+    return now >= h->until ? 100 : (int)((h->until - now) / 1000) + 1;
 }
 
-void upgrade_exec(
-    struct upgrade *u, const struct codec *c, char *const argv[], const struct report *r)
+void handover_exec(
+    struct handover *h, const struct codec *c, char *const argv[], const struct report *r)
 {
     char number[16];
     int fd = memory_file();
 
-    u->agreed = false;
+    h->agreed = false;
     if (fd != -1 && write_all(fd, c->buf, c->len) && lseek(fd, 0, SEEK_SET) == 0) {
         snprintf(number, sizeof(number), "%d", fd);
         if (setenv(VARIABLE, number, 1) == 0)
-            execv(u->program, argv);
+            execv(h->program, argv);
     }
-    report(r, LOG_ERR, "no upgrade: %s: %s", u->program, strerror(errno));
+    report(r, LOG_ERR, "no upgrade: %s: %s", h->program, strerror(errno));
     unsetenv(VARIABLE);
     if (fd != -1)
         close(fd);
@@ -108,7 +108,7 @@ static bool read_all(int fd, char *bytes, size_t len)
     return true;
 }
 
-bool upgrade_arrives(struct codec *c)
+bool handover_arrives(struct codec *c)
 {
     const char *text = getenv(VARIABLE);
     unsigned long fd;

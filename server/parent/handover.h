@@ -21,10 +21,10 @@
 /* Counts up with every change of the form. */
 #define HANDOVER_VERSION 1
 /* The name under which a program is asked: argv[1] is the version. */
-#define UPGRADE_QUESTION "chatd: handover"
+#define HANDOVER_QUESTION "chatd: handover"
 
 /* Zeroed but for program, nothing is under way. */
-struct upgrade {
+struct handover {
     char program[4096]; /* where it is installed; empty: not known */
     pid_t asking;       /* who is asked now; 0: nobody */
     uint64_t until;     /* and must have answered by then */
@@ -33,27 +33,27 @@ struct upgrade {
 };
 
 /* Exits with the answer to the question. */
-_Noreturn void upgrade_answer(const char *version);
+_Noreturn void handover_answer(const char *version);
 
 /* Asks; where somebody is being asked, and does not agree, once more after that. */
-void upgrade_ask(struct upgrade *, const struct report *, uint64_t now);
+void handover_ask(struct handover *, const struct report *, uint64_t now);
 /* A child has ended; true where it was the one that was asked. */
-bool upgrade_reaped(struct upgrade *, pid_t, int status, const struct report *);
+bool handover_reaped(struct handover *, pid_t, int status, const struct report *);
 /* Kills one who does not answer, asks again; in how many milliseconds again, -1: no need. */
-int upgrade_turn(struct upgrade *, const struct report *, uint64_t now);
+int handover_turn(struct handover *, const struct report *, uint64_t now);
 
 /*
  * Executes the program with these arguments and the state in codec. Returns, after a report, only
  * where that failed.
  */
-void upgrade_exec(
-    struct upgrade *, const struct codec *, char *const argv[], const struct report *);
+void handover_exec(
+    struct handover *, const struct codec *, char *const argv[], const struct report *);
 
 /*
  * In the new program: reads the state that was handed over into an empty codec (its buf is the
  * caller's to free). False where there is none: an ordinary start. A state that cannot be read is
  * bad.
  */
-bool upgrade_arrives(struct codec *);
+bool handover_arrives(struct codec *);
 
 #endif

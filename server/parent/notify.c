@@ -27,7 +27,7 @@ static unsigned long number_variable(const char *name)
     return value;
 }
 
-int manager_sockets(void)
+int notify_sockets(void)
 {
     unsigned long count = number_variable("LISTEN_FDS");
 
@@ -36,11 +36,11 @@ int manager_sockets(void)
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
-    return count > INT_MAX - MANAGER_FIRST_FD ? 0 : (int)count;
+    return count > INT_MAX - NOTIFY_FIRST_FD ? 0 : (int)count;
 }
 
 /* The variable holds the device and inode of the stream: stderr may be another by now. */
-bool manager_reads_stderr(void)
+bool notify_reads_stderr(void)
 {
     const char *text = getenv("JOURNAL_STREAM");
     unsigned long long device;
@@ -52,47 +52,47 @@ bool manager_reads_stderr(void)
 }
 
 /* "/path", or "@name" in the abstract namespace. */
-static bool address_fill(struct manager *m, const char *text)
+static bool address_fill(struct notify *n, const char *text)
 {
     size_t len = strlen(text);
 
-    m->address.sun_family = AF_UNIX;
-    if ((text[0] != '/' && text[0] != '@') || len < 2 || len >= sizeof(m->address.sun_path))
+    n->address.sun_family = AF_UNIX;
+    if ((text[0] != '/' && text[0] != '@') || len < 2 || len >= sizeof(n->address.sun_path))
         return false;
-    memcpy(m->address.sun_path, text, len + 1);
-    m->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+    memcpy(n->address.sun_path, text, len + 1);
+    n->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
     if (text[0] == '@') {
-        m->address.sun_path[0] = '\0';
-        m->len--;
+        n->address.sun_path[0] = '\0';
+        n->len--;
     }
     return true;
 }
 
-void manager_open(struct manager *m)
+void notify_open(struct notify *n)
 {
     const char *text = getenv("NOTIFY_SOCKET");
 
-    *m = (struct manager){.fd = -1};
-    if (text != NULL && address_fill(m, text)) {
-        m->fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-        if (m->fd != -1)
-            (void)fcntl(m->fd, F_SETFD, FD_CLOEXEC);
+    *n = (struct notify){.fd = -1};
+    if (text != NULL && address_fill(n, text)) {
+        n->fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+        if (n->fd != -1)
+            (void)fcntl(n->fd, F_SETFD, FD_CLOEXEC);
     }
     unsetenv("NOTIFY_SOCKET");
 }
 
-void manager_say(const struct manager *m, const char *format, ...)
+void notify_say(const struct notify *n, const char *format, ...)
 {
     char text[SAY_MAX];
     va_list ap;
-    int n;
+    int len;
 
-    if (m->fd == -1)
+    if (n->fd == -1)
         return;
     va_start(ap, format);
-    n = vsnprintf(text, sizeof(text), format, ap);
+    len = vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
-    if (n > 0)
-        (void)sendto(m->fd, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1,
-            MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&m->address, m->len);
+    if (len > 0)
+        (void)sendto(n->fd, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1,
+            MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&n->address, n->len);
 }

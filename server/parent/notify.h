@@ -11,24 +11,24 @@
 #include <sys/un.h>
 
 /* The first of the sockets that were handed over. */
-#define MANAGER_FIRST_FD 3
+#define NOTIFY_FIRST_FD 3
 
 /* Where to tell. */
-struct manager {
+struct notify {
     int fd; /* -1: nobody wants to know */
     struct sockaddr_un address;
     socklen_t len;
 };
 
-/* How many sockets were handed over to this very process, from MANAGER_FIRST_FD on. */
-int manager_sockets(void);
+/* How many sockets were handed over to this very process, from NOTIFY_FIRST_FD on. */
+int notify_sockets(void);
 /* What is said on stderr goes to the journal. */
-bool manager_reads_stderr(void);
+bool notify_reads_stderr(void);
 
 /* Finds where to tell. */
-void manager_open(struct manager *);
+void notify_open(struct notify *);
 /* Tells these variables, a line each. Never blocks: what cannot be taken now is lost. */
-void manager_say(const struct manager *, const char *format, ...)
+void notify_say(const struct notify *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif
