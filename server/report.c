@@ -47,6 +47,11 @@ __attribute__((format(printf, 3, 0))) static void vreport(
         syslog_line(report->syslog, "chatd", priority, clean);
 }
 
+void report_set_level(struct report *r, bool all, bool kept)
+{
+    r->level = all ? LOG_DEBUG : kept ? LOG_INFO : LOG_NOTICE;
+}
+
 void report(const struct report *report, int priority, const char *format, ...)
 {
     va_list ap;

@@ -27,6 +27,9 @@ struct report_limit {
     unsigned long left; /* out, since the last line that was said */
 };
 
+/* Decides what is said: all (-v), what is worth keeping, or what is worth a line on a terminal. */
+void report_set_level(struct report *, bool all, bool kept);
+
 /*
  * Says one line. priority is syslog(3)'s (LOG_ERR, ...). Never blocks: where stderr takes nothing
  * now, the line is lost. Bytes that are not safe to print are replaced.

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+#include <syslog.h>
 
 #include "compat/compat.h"
 #include "protocol.h"
@@ -84,6 +86,14 @@ bool accounts_read(struct accounts *accounts)
     accounts_free(accounts);
     *accounts = found;
     return true;
+}
+
+int accounts_load(struct accounts *accounts, const struct report *r)
+{
+    if (accounts_read(accounts))
+        return 0;
+    report(r, LOG_ERR, "the list of logins: %s", strerror(errno));
+    return EX_OSERR;
 }
 
 void accounts_free(struct accounts *accounts)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "server/report.h"
+
 struct account;
 
 /* Zeroed memory has none. accounts_free() ends it. */
@@ -20,6 +22,8 @@ struct accounts {
 
 /* Reads them anew. False with errno: then they are what they were. */
 bool accounts_read(struct accounts *);
+/* The same with a report of what is wrong; 0 or the exit status. */
+int accounts_load(struct accounts *, const struct report *);
 void accounts_free(struct accounts *);
 
 /* The login name of that uid, the first where it has several; NULL where it has none. */

@@ -2,13 +2,12 @@
 #include "handover.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -30,67 +29,93 @@ _Noreturn void handover_answer(const char *version)
     _exit(yes ? ANSWER_YES : 1);
 }
 
-void handover_ask(struct handover *h, const struct report *r, uint64_t now)
+static void question_start(struct handover *h, uint64_t now)
 {
-    char name[] = HANDOVER_QUESTION;
     char version[16];
-    char *argv[] = {name, version, NULL};
-    int null;
 
-    h->again = h->asking != 0;
-    if (h->asking != 0 || h->agreed)
-        return;
     snprintf(version, sizeof(version), "%d", HANDOVER_VERSION);
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    h->asking = null == -1 ? -1 : spawn_worker(h->program, argv, null, null);
-    if (h->asking == -1) {
-        report(r, LOG_ERR, "no upgrade: %s: %s", h->program, strerror(errno));
-        h->asking = 0;
-    }
+    h->step = HANDOVER_ASKING;
     h->until = now + ANSWER_US;
-    if (null != -1)
-        close(null);
+    if (children_start_question(h->children, h->program, version))
+        return;
+    report(h->report, LOG_ERR, "no upgrade: %s: %s", h->program, strerror(errno));
+    h->step = HANDOVER_NONE;
 }
 
-bool handover_reaped(struct handover *h, pid_t pid, int status, const struct report *r)
+void handover_ask(struct handover *h, uint64_t now)
 {
-    if (h->asking == 0 || pid != h->asking)
-        return false;
-    h->asking = 0;
-    h->agreed = WIFEXITED(status) && WEXITSTATUS(status) == ANSWER_YES;
-    if (!h->agreed)
-        report(r, LOG_ERR, "no upgrade: %s does not %s version %d of the state", h->program,
-            WIFEXITED(status) ? "understand" : "answer whether it understands", HANDOVER_VERSION);
-    return true;
+    switch (h->step) {
+    case HANDOVER_NONE:
+        question_start(h, now);
+        break;
+    case HANDOVER_ASKING:
+    case HANDOVER_ASKING_AGAIN:
+        h->step = HANDOVER_ASKING_AGAIN;
+        break;
+    case HANDOVER_AGREED:
+        break;
+    }
 }
 
-int handover_turn(struct handover *h, const struct report *r, uint64_t now)
+void handover_answered(struct handover *h, int status)
 {
-    if (h->asking == 0 && h->again)
-        handover_ask(h, r, now);
-    if (h->asking == 0)
+    bool again = h->step == HANDOVER_ASKING_AGAIN;
+
+    if (WIFEXITED(status) && WEXITSTATUS(status) == ANSWER_YES) {
+        h->step = HANDOVER_AGREED;
+        return;
+    }
+    report(h->report, LOG_ERR, "no upgrade: %s does not %s version %d of the state", h->program,
+        WIFEXITED(status) ? "understand" : "answer whether it understands", HANDOVER_VERSION);
+    h->step = HANDOVER_NONE;
+    if (again)
+        question_start(h, clock_us());
+}
+
+int handover_turn(struct handover *h, uint64_t now)
+{
+    if (h->step != HANDOVER_ASKING && h->step != HANDOVER_ASKING_AGAIN)
         return -1;
     if (now >= h->until)
-        kill(h->asking, SIGKILL);
+        children_kill(h->children, CHILD_QUESTION);
     return now >= h->until ? 100 : (int)((h->until - now) / 1000) + 1;
 }
 
-void handover_exec(
-    struct handover *h, const struct codec *c, char *const argv[], const struct report *r)
+/* Executes the program with the codec's bytes in a file. Returns where that failed. */
+static void program_exec(const struct handover *h, const struct codec *c, char *const argv[])
 {
     char number[16];
     int fd = memory_file();
 
-    h->agreed = false;
     if (fd != -1 && write_all(fd, c->buf, c->len) && lseek(fd, 0, SEEK_SET) == 0) {
         snprintf(number, sizeof(number), "%d", fd);
         if (setenv(VARIABLE, number, 1) == 0)
             execv(h->program, argv);
     }
-    report(r, LOG_ERR, "no upgrade: %s: %s", h->program, strerror(errno));
+    report(h->report, LOG_ERR, "no upgrade: %s: %s", h->program, strerror(errno));
     unsetenv(VARIABLE);
     if (fd != -1)
         close(fd);
+}
+
+void handover_exec(struct handover *h, handover_state *state, void *context, char *const argv[])
+{
+    struct codec c = {.keep_fds = true};
+    uint64_t version = HANDOVER_VERSION;
+
+    h->since = clock_us();
+    codec_u64(&c, &version);
+    codec_u64(&c, &h->since);
+    if (state(context, &c) && !c.bad)
+        program_exec(h, &c, argv);
+    else
+        report(h->report, LOG_ERR, "no upgrade: no memory for the state");
+    h->step = HANDOVER_NONE;
+    c.keep_fds = false;
+    c.len = 0;
+    c.bad = false;
+    (void)state(context, &c);
+    free(c.buf);
 }
 
 static bool read_all(int fd, char *bytes, size_t len)
@@ -125,4 +150,18 @@ bool handover_arrives(struct codec *c)
     }
     unsetenv(VARIABLE);
     return true;
+}
+
+int handover_read(struct handover *h, struct codec *c, handover_state *state, void *context)
+{
+    uint64_t version = 0;
+
+    codec_u64(c, &version);
+    codec_u64(c, &h->since);
+    if (version != HANDOVER_VERSION || !state(context, c) || c->bad || c->at != c->len) {
+        report(h->report, LOG_ERR, "what the old program handed over cannot be read");
+        return EX_SOFTWARE;
+    }
+    free(c->buf);
+    return 0;
 }

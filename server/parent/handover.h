@@ -6,48 +6,56 @@
  * goes to the new program with all others, by an exec. The process, its workers and every
  * connection stay. The form:
  *
- *   HANDOVER_VERSION, then what parent_state() in chatd.c and hub_state() write, see codec.h
+ *   HANDOVER_VERSION, then what state() in chatd.c writes, see codec.h
  */
 #ifndef SERVER_HANDOVER_H
 #define SERVER_HANDOVER_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "children.h"
 #include "server/hub/codec.h"
 #include "server/report.h"
 
 /* Counts up with every change of the form. */
-#define HANDOVER_VERSION 1
-/* The name under which a program is asked: argv[1] is the version. */
-#define HANDOVER_QUESTION "chatd: handover"
+#define HANDOVER_VERSION 2
 
-/* Zeroed but for program, nothing is under way. */
-struct handover {
-    char program[4096]; /* where it is installed; empty: not known */
-    pid_t asking;       /* who is asked now; 0: nobody */
-    uint64_t until;     /* and must have answered by then */
-    bool again;         /* the program may be another one by now: it is asked after that answer */
-    bool agreed;        /* the new program is ready to be executed */
+enum handover_step {
+    HANDOVER_NONE,
+    HANDOVER_ASKING,       /* the new program is asked */
+    HANDOVER_ASKING_AGAIN, /* and once more after that: it may be another one by now */
+    HANDOVER_AGREED        /* it is ready to be executed */
 };
 
-/* Exits with the answer to the question. */
+/* Zeroed but for children, report and program, nothing is under way. */
+struct handover {
+    struct children *children;
+    const struct report *report;
+    enum handover_step step;
+    uint64_t until;     /* when the program that is asked must have answered */
+    uint64_t since;     /* in the new program: when the old one stood still */
+    char program[4096]; /* where it is installed; empty: not known */
+};
+
+/* In the process that is asked: exits with the answer. */
 _Noreturn void handover_answer(const char *version);
 
-/* Asks; where somebody is being asked, and does not agree, once more after that. */
-void handover_ask(struct handover *, const struct report *, uint64_t now);
-/* A child has ended; true where it was the one that was asked. */
-bool handover_reaped(struct handover *, pid_t, int status, const struct report *);
-/* Kills one who does not answer, asks again; in how many milliseconds again, -1: no need. */
-int handover_turn(struct handover *, const struct report *, uint64_t now);
+/* Asks the program; if one is being asked, and does not agree, once more after that. */
+void handover_ask(struct handover *, uint64_t now);
+/* The process that was asked has ended with that status of waitpid(2). */
+void handover_answered(struct handover *, int status);
+/* Kills a process that does not answer, asks again; in how many milliseconds again, -1: no need. */
+int handover_turn(struct handover *, uint64_t now);
+
+/* Writes all state of the server to the codec, or takes it over; false where that failed. */
+typedef bool handover_state(void *context, struct codec *);
 
 /*
- * Executes the program with these arguments and the state in codec. Returns, after a report, only
- * where that failed.
+ * Writes the state and executes the program with these arguments. Returns, after a report, only
+ * where that failed; the descriptors are this program's alone again.
  */
-void handover_exec(
-    struct handover *, const struct codec *, char *const argv[], const struct report *);
+void handover_exec(struct handover *, handover_state *, void *context, char *const argv[]);
 
 /*
  * In the new program: reads the state that was handed over into an empty codec (its buf is the
@@ -55,5 +63,7 @@ void handover_exec(
  * bad.
  */
 bool handover_arrives(struct codec *);
+/* Takes it over and frees it. Returns 0, or the exit status after a report. */
+int handover_read(struct handover *, struct codec *, handover_state *, void *context);
 
 #endif

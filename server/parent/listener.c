@@ -20,6 +20,7 @@
 
 #include "compat/compat.h"
 #include "compat/poller.h"
+#include "notify.h"
 #include "path.h"
 #include "server/hub/codec.h"
 
@@ -270,6 +271,20 @@ int listeners_adopt(struct listeners *ls, int fd)
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == -1)
         return fail(ls, EX_UNAVAILABLE, text, strerror(errno));
     return add(ls, fd, ss.ss_family == AF_UNIX, text);
+}
+
+int listeners_open_all(
+    struct listeners *ls, int adopted, const char *const *addresses, size_t count, mode_t mode)
+{
+    int status = 0;
+
+    if (count == 0 && adopted == 0)
+        return listeners_open(ls, CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT, mode);
+    for (int i = 0; i < adopted && status == 0; i++)
+        status = listeners_adopt(ls, NOTIFY_FIRST_FD + i);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = listeners_open(ls, addresses[i], mode);
+    return status;
 }
 
 void listeners_announce(const struct listeners *ls)

@@ -62,6 +62,12 @@ struct visitor {
  * exit status (sysexits(3)) after a report of what failed.
  */
 int listeners_open(struct listeners *, const char *address, mode_t mode);
+/*
+ * Takes over `adopted` sockets that the service manager has handed over, from NOTIFY_FIRST_FD on,
+ * and opens the addresses; the default one where there is neither. As listeners_open().
+ */
+int listeners_open_all(
+    struct listeners *, int adopted, const char *const *addresses, size_t count, mode_t mode);
 /* Takes over a socket that somebody else has opened and listens on. */
 int listeners_adopt(struct listeners *, int fd);
 /* Reports "listening on ADDRESS" for each socket: the room is ready. */

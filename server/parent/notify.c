@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "protocol.h"
+#include "server/hub/codec.h"
 #include "wire/number.h"
 
 #define SAY_MAX 512
@@ -95,4 +95,11 @@ void notify_say(const struct notify *n, const char *format, ...)
     if (len > 0)
         (void)sendto(n->fd, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1,
             MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&n->address, n->len);
+}
+
+void notify_state(struct notify *n, struct codec *c)
+{
+    codec_fd(c, &n->fd);
+    codec_bytes(c, &n->address, sizeof(n->address));
+    codec_u32(c, &n->len);
 }

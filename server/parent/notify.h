@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+struct codec;
+
 /* The first of the sockets that were handed over. */
 #define NOTIFY_FIRST_FD 3
 
@@ -30,5 +32,8 @@ void notify_open(struct notify *);
 /* Tells these variables, a line each. Never blocks: what cannot be taken now is lost. */
 void notify_say(const struct notify *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Writes it for the next program, or takes it over; see codec.h. */
+void notify_state(struct notify *, struct codec *);
 
 #endif

@@ -201,10 +201,10 @@ static void option_take(struct options *o, int c, const char *text)
         o->user = text;
         break;
     case 't':
-        o->transcript = path_option(c, text);
+        o->transcript.path = path_option(c, text);
         break;
     case 's':
-        o->sync = true;
+        o->transcript.sync = true;
         break;
     case 'S':
         o->sandbox = sandbox_option(text);
@@ -235,7 +235,7 @@ static void option_keep(struct options *o, size_t *count, int c, char *text)
     if (c == 'l')
         return;
     if (c == 'k' || c == 'p' || c == 't')
-        text = c == 'k' ? o->secret_file : c == 'p' ? o->pid_file : o->transcript;
+        text = c == 'k' ? o->secret_file : c == 'p' ? o->pid_file : o->transcript.path;
     option = malloc(3);
     if (option == NULL)
         usage_error("options", strerror(errno));
@@ -276,6 +276,6 @@ void options_read(struct options *o, int argc, char **argv)
     }
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
-    if (o->sync && o->transcript == NULL)
+    if (o->transcript.sync && o->transcript.path == NULL)
         usage_error("-s", "needs a transcript, -t FILE");
 }

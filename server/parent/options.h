@@ -14,6 +14,12 @@
 
 enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
 
+/* -t and -s. */
+struct transcript_options {
+    char *path; /* NULL: none */
+    bool sync;
+};
+
 /* Paths of files are absolute and allocated, for the life of the program. */
 struct options {
     const char *addresses[LISTENERS_MAX];
@@ -21,8 +27,7 @@ struct options {
     unsigned long clients; /* 0: what the system allows */
     unsigned long clients_each;
     enum sandbox_mode sandbox;
-    char *transcript; /* NULL: none */
-    bool sync;
+    struct transcript_options transcript;
     bool verbose;
     bool detach;
     bool authenticated; /* names are login names, where the kernel knows them */

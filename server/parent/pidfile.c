@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #define PID_TEXT_MAX 32
@@ -58,11 +60,19 @@ bool pidfile_write(const char *path)
     return done;
 }
 
+int pidfile_make(const char *path, const struct report *r)
+{
+    if (path == NULL || pidfile_write(path))
+        return 0;
+    report(r, LOG_ERR, "%s: %s", path, strerror(errno));
+    return EX_CANTCREAT;
+}
+
 void pidfile_remove(const char *path)
 {
     char text[PID_TEXT_MAX];
     char found[PID_TEXT_MAX];
-    int fd = file_open(path, O_RDONLY);
+    int fd = path == NULL ? -1 : file_open(path, O_RDONLY);
     ssize_t n;
 
     if (fd == -1)

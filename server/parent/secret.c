@@ -1,12 +1,15 @@
 /* secret.c: see secret.h. */
 #include "secret.h"
-#include "wire/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
+#include <syslog.h>
 #include <unistd.h>
+
+#include "wire/text.h"
 
 /* What is ours must be for us alone. Who was given another's file to read, perhaps by its group or
  * a list of users that shows as one, cannot narrow that: then it must not be for everybody. */
@@ -63,4 +66,27 @@ enum secret_result secret_read(const char *path, char out[SECRET_SIZE])
     close(fd);
     errno = error;
     return len == -1 ? SECRET_UNREADABLE : take_first_line(out, buf, (size_t)len);
+}
+
+int secret_load(const char *path, char out[SECRET_SIZE], bool again, const struct report *r)
+{
+    const char *result = again ? "the old secret stays" : "nobody gets in";
+
+    if (path == NULL)
+        return 0;
+    switch (secret_read(path, out)) {
+    case SECRET_READ:
+        break;
+    case SECRET_EMPTY:
+        report(r, LOG_WARNING, "%s: no secret in its first line; nobody gets in", path);
+        break;
+    case SECRET_UNREADABLE:
+        report(r, LOG_WARNING, "%s: %s; %s", path, strerror(errno), result);
+        break;
+    case SECRET_EXPOSED:
+        report(r, again ? LOG_WARNING : LOG_ERR, "%s: must not be open to others%s%s", path,
+            again ? "; " : "", again ? result : "");
+        return EX_NOPERM;
+    }
+    return 0;
 }

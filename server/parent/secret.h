@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "protocol.h"
+#include "server/report.h"
 
 /* The first line, cleaned as is what a client types: it may grow to three times its length. */
 #define SECRET_SIZE (3 * LINE_IN_MAX + 1)
@@ -23,5 +24,12 @@ enum secret_result {
  * SECRET_EMPTY; otherwise out is left as it was.
  */
 enum secret_result secret_read(const char *path, char out[SECRET_SIZE]);
+
+/*
+ * Reads it with a report of what is wrong, and returns 0 or the exit status. At the start a secret
+ * that cannot be read is empty; at SIGHUP (again) the old one stays, which the user of -u may not
+ * be able to read again. path NULL: nothing is done.
+ */
+int secret_load(const char *path, char out[SECRET_SIZE], bool again, const struct report *);
 
 #endif

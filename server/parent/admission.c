@@ -1,0 +1,97 @@
+/* admission.c: see admission.h. */
+#include "admission.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "accounts.h"
+#include "children.h"
+#include "listener.h"
+#include "server/hub/hub.h"
+
+/* Workers of clients that have left, beside as many as there are places. */
+#define DRAINING_SPARE 16
+
+size_t admission_places(const struct admission *a)
+{
+    return a->most != 0 && a->most < a->capacity ? a->most : a->capacity;
+}
+
+/*
+ * A client that has left no longer counts against -m, although its worker may still be draining.
+ * Such workers are bounded too: clients that connect, leave and take nothing would otherwise be
+ * processes without end.
+ */
+static bool is_full(const struct admission *a)
+{
+    size_t places = admission_places(a);
+    size_t workers = hub_workers(a->hub);
+
+    return hub_sessions(a->hub) >= places || workers >= a->capacity ||
+           workers >= 2 * places + DRAINING_SPARE;
+}
+
+/* Why the connection cannot be admitted now; NULL: it can. */
+static const char *find_refusal(const struct admission *a, const struct visitor *v)
+{
+    if (is_full(a))
+        return "full no room for more people, try later";
+    if (a->each != 0 && !v->local && hub_sessions_from(a->hub, v->peer) >= a->each)
+        return "full too many connections from your address";
+    return NULL;
+}
+
+/* That the room is full is reported once, with what bounds it; each refusal meanwhile with -v. */
+static void refuse(struct admission *a, const struct visitor *v, const char *refusal, uint64_t now)
+{
+    bool full = is_full(a);
+
+    if (full && !a->full)
+        report_limited(a->report, &a->episodes, now, LOG_NOTICE,
+            "full: %zu clients are here, as many as %s", hub_sessions(a->hub),
+            admission_places(a) < a->capacity ? "-m allows" : "RLIMIT_NOFILE allows");
+    a->full = full;
+    report_limited(a->report, &a->refusals, now, full ? LOG_DEBUG : LOG_INFO, "%s: refused: %s",
+        v->peer, refusal);
+    listeners_refuse(a->listeners, v, refusal, now);
+}
+
+/* The name that the kernel proves; NULL: there is none, or it is not asked for. */
+static const char *find_login(const struct admission *a, const struct visitor *v)
+{
+    return a->accounts != NULL && v->local ? accounts_name(a->accounts, v->uid) : NULL;
+}
+
+static void start_failed(struct admission *a, const struct visitor *v, uint64_t now)
+{
+    if (!a->failing)
+        report(a->report, LOG_WARNING, "cannot start a worker: %s", strerror(errno));
+    a->failing = true;
+    listeners_refuse(a->listeners, v, "full no worker can be started, try later", now);
+}
+
+void admission_decide(struct admission *a, const struct visitor *v, uint64_t now)
+{
+    const char *refusal = find_refusal(a, v);
+    pid_t pid;
+    int pair;
+
+    if (refusal != NULL) {
+        refuse(a, v, refusal, now);
+        return;
+    }
+    pid = children_start_worker(a->children, v->fd, &pair);
+    if (pid == -1) {
+        start_failed(a, v, now);
+        return;
+    }
+    a->full = a->failing = false;
+    if (hub_add(a->hub, pair, pid, v->peer, find_login(a, v), now)) {
+        close(v->fd);
+        return;
+    }
+    close(pair);
+    listeners_refuse(a->listeners, v, "full no memory, try later", now);
+}

@@ -1,0 +1,229 @@
+/* children.c: see children.h. */
+#include "children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compat/compat.h"
+#include "server/hub/codec.h"
+#include "server/worker/sandbox.h"
+
+#define WORKER_NAME "chatd: worker"
+#define WRITER_NAME "chatd: writer"
+#define QUESTION_NAME "chatd: handover"
+/* Space in a process's arguments for the title that ps(1) shows. */
+#define TITLE_SPACE 160
+/* How often a process that is waited for is looked at. */
+#define WAIT_STEP_MS 10
+
+/* ---- Roles ----------------------------------------------------------------------------------- */
+
+static bool role_is(int argc, char **argv, int wanted, const char *name)
+{
+    return argc == wanted && strcmp(argv[0], name) == 0;
+}
+
+enum child_kind children_role(int argc, char **argv)
+{
+    if (role_is(argc, argv, 3, WORKER_NAME))
+        return CHILD_WORKER;
+    if (role_is(argc, argv, 4, WRITER_NAME))
+        return CHILD_WRITER;
+    return role_is(argc, argv, 2, QUESTION_NAME) ? CHILD_QUESTION : CHILD_NONE;
+}
+
+/* ---- Starting -------------------------------------------------------------------------------- */
+
+bool children_init(struct children *c, const char *argv0, const struct report *r)
+{
+    c->program = self_exe(c->path, sizeof(c->path), argv0);
+    if (c->program == NULL)
+        report(r, LOG_ERR, "%s: cannot find my own program: %s", argv0, strerror(errno));
+    return c->program != NULL;
+}
+
+int children_confine(struct children *c, enum sandbox_mode mode, const struct report *r)
+{
+    enum sandbox_tier tier = sandbox_probe();
+
+    switch (mode) {
+    case SANDBOX_OFF:
+        c->sandbox = 'o';
+        report(r, LOG_NOTICE, "sandbox: off");
+        return 0;
+    case SANDBOX_REQUIRE:
+        c->sandbox = 'r';
+        if (tier == SANDBOX_FILTER)
+            break;
+        report(
+            r, LOG_ERR, "-S require: this system gives no filter (only: %s)", sandbox_name(tier));
+        return EX_NOPERM;
+    case SANDBOX_AUTO:
+        c->sandbox = 'a';
+        break;
+    }
+    report(r, LOG_NOTICE, "sandbox: %s", sandbox_name(tier));
+    return 0;
+}
+
+/* Starts this image with fd as 0 and one end of a new pair as 1; the other end is *pair. */
+static pid_t start_image(const struct children *c, char *const argv[], int fd, int *pair)
+{
+    int ends[2];
+    int error;
+    pid_t pid;
+
+    if (socketpair_cloexec_nonblock(ends) == -1)
+        return -1;
+    pid = spawn_worker(c->program, argv, fd, ends[1]);
+    error = errno;
+    close(ends[1]);
+    if (pid == -1)
+        close(ends[0]);
+    else
+        *pair = ends[0];
+    errno = error;
+    return pid;
+}
+
+static char *title_space(char space[TITLE_SPACE + 1])
+{
+    memset(space, '-', TITLE_SPACE);
+    space[TITLE_SPACE] = '\0';
+    return space;
+}
+
+pid_t children_start_worker(void *context, int client, int *pair)
+{
+    const struct children *c = context;
+    char name[] = WORKER_NAME;
+    char sandbox[] = {c->sandbox, '\0'};
+    char space[TITLE_SPACE + 1];
+    char *argv[] = {name, sandbox, title_space(space), NULL};
+
+    return start_image(c, argv, client, pair);
+}
+
+void children_signal_worker(void *context, pid_t pid, int sig)
+{
+    (void)context;
+    kill(pid, sig);
+}
+
+/* Notes what was started; the caller has seen that there is space. */
+static bool others_add(struct children *c, enum child_kind kind, pid_t pid)
+{
+    if (pid == -1)
+        return false;
+    c->others[c->count++] = (struct child){.kind = kind, .pid = pid};
+    return true;
+}
+
+static bool others_have_space(const struct children *c)
+{
+    if (c->count < CHILDREN_OTHERS_MAX)
+        return true;
+    errno = EAGAIN;
+    return false;
+}
+
+bool children_start_writer(struct children *c, int file, const char *path, bool sync, int *pair)
+{
+    char name[] = WRITER_NAME;
+    char mode[] = {'-', sync ? 's' : '-', '\0'};
+    char space[TITLE_SPACE + 1];
+    char *argv[] = {name, (char *)path, mode, title_space(space), NULL};
+
+    return others_have_space(c) && others_add(c, CHILD_WRITER, start_image(c, argv, file, pair));
+}
+
+bool children_start_question(struct children *c, const char *program, char *version)
+{
+    char name[] = QUESTION_NAME;
+    char *argv[] = {name, version, NULL};
+    int null = others_have_space(c) ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+    bool done;
+    int error;
+
+    if (null == -1)
+        return false;
+    done = others_add(c, CHILD_QUESTION, spawn_worker(program, argv, null, null));
+    error = errno;
+    close(null);
+    errno = error;
+    return done;
+}
+
+/* ---- Ending ---------------------------------------------------------------------------------- */
+
+bool children_have(const struct children *c, enum child_kind kind)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->others[i].kind == kind)
+            return true;
+    return false;
+}
+
+void children_kill(const struct children *c, enum child_kind kind)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->others[i].kind == kind)
+            kill(c->others[i].pid, SIGKILL);
+}
+
+/* Takes a pid out of the table. */
+static enum child_kind others_remove(struct children *c, pid_t pid)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        enum child_kind kind = c->others[i].kind;
+
+        if (c->others[i].pid != pid)
+            continue;
+        c->others[i] = c->others[--c->count];
+        return kind;
+    }
+    return CHILD_WORKER;
+}
+
+bool children_reap(struct children *c, struct child *child, int *status)
+{
+    child->pid = waitpid(-1, status, WNOHANG);
+    if (child->pid <= 0)
+        return false;
+    child->kind = others_remove(c, child->pid);
+    return true;
+}
+
+void children_wait(struct children *c, enum child_kind kind, int ms)
+{
+    const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
+    struct child child;
+    int status;
+
+    for (int waited = 0; waited < ms && children_have(c, kind); waited += WAIT_STEP_MS)
+        if (!children_reap(c, &child, &status))
+            nanosleep(&step, NULL);
+}
+
+/* ---- The next program ------------------------------------------------------------------------ */
+
+void children_state(struct children *c, struct codec *codec)
+{
+    codec_size(codec, &c->count);
+    if (c->count > CHILDREN_OTHERS_MAX) {
+        codec->bad = true;
+        c->count = 0;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        c->others[i].kind =
+            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_QUESTION + 1);
+        codec_int(codec, &c->others[i].pid);
+    }
+}

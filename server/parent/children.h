@@ -1,0 +1,81 @@
+/*
+ * children.h: the processes of the server. This is the one place that starts, reaps and kills them.
+ *
+ * Workers and the transcript's writer are fresh images of this program, told by argv[0] what they
+ * are. Each has one end of a socket pair as its descriptor 1; the other end belongs to the hub. The
+ * question whether an installed program understands the state (handover.h) is a process too.
+ */
+#ifndef SERVER_CHILDREN_H
+#define SERVER_CHILDREN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "options.h"
+
+struct codec;
+
+enum child_kind {
+    CHILD_NONE, /* the server itself */
+    CHILD_WORKER,
+    CHILD_WRITER,
+    CHILD_QUESTION
+};
+
+/* Processes at once that are no workers. */
+#define CHILDREN_OTHERS_MAX 4
+
+struct child {
+    enum child_kind kind;
+    pid_t pid;
+};
+
+/*
+ * What each process is. Workers are not listed: the hub knows theirs, and a pid that is not here is
+ * a worker's. A pid stays here until it is reaped, so a signal never reaches another process.
+ */
+struct children {
+    const char *program; /* executes this image again */
+    char sandbox;        /* tells workers what to enter */
+    struct child others[CHILDREN_OTHERS_MAX];
+    size_t count;
+    char path[4096];
+};
+
+/* What this process is, by its arguments. */
+enum child_kind children_role(int argc, char **argv);
+
+/* Finds this image's own program. False after a report. */
+bool children_init(struct children *, const char *argv0, const struct report *);
+/* Decides which sandbox workers enter, and reports it. Returns 0, or the exit status. */
+int children_confine(struct children *, enum sandbox_mode, const struct report *);
+
+/*
+ * Starts a worker with the client's socket as 0. Returns its pid and, in *pair, the hub's end of
+ * its pair, non-blocking, which the caller closes; -1 with errno. client stays the caller's.
+ * context is the struct children.
+ */
+pid_t children_start_worker(void *context, int client, int *pair);
+/* Sends a signal to a worker that is not reaped yet. */
+void children_signal_worker(void *context, pid_t, int signal);
+
+/* The same for the writer, with the locked file as 0. False with errno. */
+bool children_start_writer(struct children *, int file, const char *path, bool sync, int *pair);
+/* Starts another program as CHILD_QUESTION, with this argument and no descriptors. False with
+ * errno. */
+bool children_start_question(struct children *, const char *program, char *version);
+
+/* True where a process of that kind is not reaped yet. */
+bool children_have(const struct children *, enum child_kind);
+/* SIGKILL to the processes of that kind. */
+void children_kill(const struct children *, enum child_kind);
+/* Reaps one process that has ended: what it was, and its status of waitpid(2). False: none has. */
+bool children_reap(struct children *, struct child *, int *status);
+/* Waits for the end of a process of that kind, for at most that many milliseconds. */
+void children_wait(struct children *, enum child_kind, int ms);
+
+/* Writes the table for the next program, or takes it over; see codec.h. */
+void children_state(struct children *, struct codec *);
+
+#endif

@@ -1,0 +1,60 @@
+/* display.c: see display.h. */
+#include "display.h"
+
+#include <stdio.h>
+
+#include "listener.h"
+#include "timeout.h"
+
+/* The service manager is told at most that often. */
+#define TELL_US 1000000u
+#define TEXT_MAX (DISPLAY_WHERE_MAX + 40)
+
+/* "12 members, *:65432" */
+static const char *describe(const struct display *d, size_t members, char out[TEXT_MAX])
+{
+    snprintf(out, TEXT_MAX, "%zu member%s, %s", members, members == 1 ? "" : "s", d->where);
+    return out;
+}
+
+/* A write to memory, no more. */
+static void show_title(struct display *d, size_t members)
+{
+    char text[TEXT_MAX];
+    char title[TEXT_MAX + 8];
+    int len = snprintf(title, sizeof(title), "chatd: %s", describe(d, members, text));
+
+    proctitle_set(&d->title, title, (size_t)len);
+    d->titled = members;
+}
+
+void display_begin(struct display *d, const struct listeners *listeners, size_t members)
+{
+    char text[TEXT_MAX];
+
+    listeners_describe(listeners, d->where, sizeof(d->where));
+    show_title(d, members);
+    d->told = members;
+    notify_say(d->notify, "READY=1\nSTATUS=%s", describe(d, members, text));
+}
+
+void display_again(struct display *d)
+{
+    d->told = SIZE_MAX;
+}
+
+int display_turn(struct display *d, size_t members, uint64_t now)
+{
+    char text[TEXT_MAX];
+
+    if (members != d->titled)
+        show_title(d, members);
+    if (members == d->told)
+        return -1;
+    if (now - d->told_at < TELL_US)
+        return timeout_until(d->told_at + TELL_US, now);
+    d->told = members;
+    d->told_at = now;
+    notify_say(d->notify, "STATUS=%s", describe(d, members, text));
+    return -1;
+}
