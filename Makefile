@@ -251,7 +251,7 @@ distcheck: dist
 clean:
 	$(call quiet,RM)rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(REPLAYS) $(FUZZERS) $(BENCHES) \
 	    $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
-	@rm -rf $(DIST) $(DIST).tar.gz static fuzz
+	@rm -rf $(DIST) $(DIST).tar.gz static fuzz bench/builds
 
 -include $(SRCS:%.c=$(B)%.d)
 

@@ -31,57 +31,36 @@ _Static_assert(sizeof FILLER - 1 == FILLER_LEN, "a text is TEXT_LEN bytes");
 /* The longest line that may be cut by the end of a read. */
 #define HELD_MAX (32u << 10)
 #define OUT_SIZE (64u << 10)
-/* Few enough that the speakers are never kept waiting for long by those who listen. */
+/* Few enough that the speakers never wait long for the other members to be read. */
 #define TURN_EVENTS 64
 /* Enough to tell a late text from a doubled one; more only if the server loses very much. */
 #define HOLES_MAX 4096
 #define PATIENCE_S 10
 #define ALARM UINT32_MAX
+/* Logins that are under way at once: no more than a listener's queue holds. */
+#define FLIGHT 64
 
-/* Logins that are under way at once: many, but no more than a listener's queue holds. */
+#define CHATD_WIRE .ready = " you ", .before = "", .after = "\n", .end = 1, .chat = true
+
 static const struct wire wires[] = {
-    {.name = "chatd",
-        .hello = "/history 0\n%\n",
-        .ready = " you ",
-        .flight = 64,
-        .before = "",
-        .after = "\n",
-        .end = 1,
-        .echo = true,
-        .list = true,
-        .lines_only = true},
-    {.name = "floor",
-        .hello = "%\n",
-        .ready = " you ",
-        .flight = 64,
-        .before = "",
-        .after = "\n",
-        .end = 1,
-        .echo = true,
-        .lines_only = true},
+    {.name = "chatd", .hello = "/history 0\n%\n", .list = true, CHATD_WIRE},
+    {.name = "token", .hello = "/token\n/history 0\n%\n", .list = true, CHATD_WIRE},
+    {.name = "floor", .hello = "%\n", CHATD_WIRE},
     {.name = "redis",
         .hello = "HELLO 3\r\nSUBSCRIBE r\r\n",
         .ready = "subscribe",
-        .flight = 64,
         .before = "*3\r\n$7\r\nPUBLISH\r\n$1\r\nr\r\n$64\r\n",
         .after = "\r\n",
         .frame = 95,
-        .end = 2,
-        .echo = true},
-    {.name = "irc",
-        .hello = "NICK %\r\nUSER % 0 * :%\r\nJOIN #r\r\n",
-        .ready = " 366 ",
-        .flight = 8,
-        .before = "PRIVMSG #r :",
-        .after = "\r\n",
         .end = 2},
-    {.name = "ncat",
-        .hello = "",
-        .ready = "already connected",
-        .flight = 8,
-        .before = "",
-        .after = "\n",
-        .end = 1},
+    {.name = "nats",
+        .hello = "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB r 1\r\nPING\r\n",
+        .ready = "PONG",
+        .before = "PUB r 64\r\n",
+        .after = "\r\n",
+        .frame = 78,
+        .end = 2,
+        .unordered = true},
 };
 
 const struct wire *wire_find(const char *name)
@@ -115,8 +94,7 @@ static void *allocate(size_t n, size_t size)
     return p;
 }
 
-/* ---- Texts
- * --------------------------------------------------------------------------------------- */
+/* ---- Texts ---------------------------------------------------------------------------------- */
 
 static void count_write(char at[COUNT_LEN], uint32_t count)
 {
@@ -150,29 +128,29 @@ static void speaker_init(struct speaker *s, const struct wire *w, unsigned numbe
         w->after);
 }
 
-/* ---- Beginning
- * ----------------------------------------------------------------------------------- */
+/* ---- Connections --------------------------------------------------------------------------- */
 
-static void address_read(struct crowd *c, const char *address)
+void address_parse(const char *address, struct sockaddr_storage *out, socklen_t *len)
 {
-    if (strchr(address, '/')) {
-        struct sockaddr_un *sun = (struct sockaddr_un *)&c->address;
-        sun->sun_family = AF_UNIX;
-        snprintf(sun->sun_path, sizeof sun->sun_path, "%s", address);
-        c->address_len = sizeof *sun;
-        return;
-    }
-    struct sockaddr_in *sin = (struct sockaddr_in *)&c->address;
+    struct sockaddr_un *sun = (struct sockaddr_un *)out;
+    struct sockaddr_in *sin = (struct sockaddr_in *)out;
     char host[INET_ADDRSTRLEN];
     const char *colon = strrchr(address, ':');
+    memset(out, 0, sizeof *out);
+    if (strchr(address, '/')) {
+        sun->sun_family = AF_UNIX;
+        snprintf(sun->sun_path, sizeof sun->sun_path, "%s", address);
+        *len = sizeof *sun;
+        return;
+    }
     snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
     sin->sin_family = AF_INET;
     if (inet_pton(AF_INET, host, &sin->sin_addr) != 1) {
-        fprintf(stderr, "load: %s: not a path, nor HOST:PORT in numbers\n", address);
+        fprintf(stderr, "load: %s: neither a path nor HOST:PORT in numbers\n", address);
         exit(64);
     }
     sin->sin_port = htons((uint16_t)atoi(colon + 1));
-    c->address_len = sizeof *sin;
+    *len = sizeof *sin;
 }
 
 void crowd_init(struct crowd *c, const struct wire *wire, const char *address, unsigned members,
@@ -182,7 +160,7 @@ void crowd_init(struct crowd *c, const struct wire *wire, const char *address, u
     memset(c, 0, sizeof *c);
     c->wire = wire;
     c->frame = wire->frame;
-    c->flight = wire->flight;
+    c->flight = FLIGHT;
     c->count = members;
     c->speaker_count = speakers;
     c->members = allocate(members, sizeof *c->members);
@@ -195,7 +173,7 @@ void crowd_init(struct crowd *c, const struct wire *wire, const char *address, u
     }
     for (unsigned i = 0; i < speakers; i++)
         speaker_init(&c->speakers[i], wire, i);
-    address_read(c, address);
+    address_parse(address, &c->address, &c->address_len);
     c->epoll = epoll_create1(EPOLL_CLOEXEC);
     c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (c->epoll < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->timer, &ev) != 0)
@@ -220,8 +198,20 @@ void crowd_free(struct crowd *c)
     free(c->in);
 }
 
-/* A blocking connect: loopback answers at once, and where the queue is full it is well to wait. */
-static int connect_once(const struct crowd *c)
+/* Binds the socket to the address of one of the sources. */
+static void source_bind(const struct crowd *c, int fd, unsigned member)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET};
+    int on = 1;
+    sin.sin_addr.s_addr = htonl(0x7f010000u + member % c->sources + 1);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&sin, sizeof sin) != 0)
+        die("bind");
+}
+
+/* The connect blocks: loopback answers at once, and where the listener's queue is full it is right
+ * to wait. */
+static int connect_once(const struct crowd *c, unsigned member)
 {
     struct timeval patience = {.tv_sec = PATIENCE_S};
     int on = 1;
@@ -229,8 +219,11 @@ static int connect_once(const struct crowd *c)
     if (fd < 0)
         die("socket");
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (c->address.ss_family == AF_INET)
+    if (c->address.ss_family == AF_INET) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (c->sources > 0)
+            source_bind(c, fd, member);
+    }
     if (connect(fd, (const struct sockaddr *)&c->address, c->address_len) != 0) {
         close(fd);
         return -1;
@@ -239,12 +232,13 @@ static int connect_once(const struct crowd *c)
     return fd;
 }
 
-/* Tries again for a while: a server that does not tell when it listens may have just begun. */
-static int crowd_connect(const struct crowd *c)
+/* Tries for a while: a server that does not tell when it listens may have just been started. */
+static int crowd_connect(const struct crowd *c, unsigned member)
 {
     uint64_t start = clock_now();
     int fd;
-    while ((fd = connect_once(c)) < 0 && clock_now() - start < PATIENCE_S * UINT64_C(1000000000))
+    while ((fd = connect_once(c, member)) < 0 &&
+           clock_now() - start < PATIENCE_S * UINT64_C(1000000000))
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     return fd;
 }
@@ -272,12 +266,10 @@ static void member_ready(struct crowd *c, struct member *m)
     c->ready++;
 }
 
-/* ---- Hearing
- * ------------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
-/* Not what came next: something is missing before it, or it is one that was missing, or a double.
- */
-static void heard_odd(struct crowd *c, struct member *m, unsigned speaker, uint32_t count)
+/* Not the expected count: texts before it are missing, or it is one of those, or a double. */
+static void receive_odd(struct crowd *c, struct member *m, unsigned speaker, uint32_t count)
 {
     uint32_t expected = m->next[speaker];
     if (count > expected) {
@@ -299,7 +291,7 @@ static void heard_odd(struct crowd *c, struct member *m, unsigned speaker, uint3
     c->faults.doubled++;
 }
 
-static inline void member_hears(struct crowd *c, struct member *m, const char *text)
+static inline void member_receives(struct crowd *c, struct member *m, const char *text)
 {
     unsigned speaker = (unsigned)(text[1] - 'A');
     uint32_t count = number_read(text + COUNT_AT, COUNT_LEN);
@@ -310,14 +302,13 @@ static inline void member_hears(struct crowd *c, struct member *m, const char *t
     if (count == m->next[speaker])
         m->next[speaker]++;
     else
-        heard_odd(c, m, speaker, count);
+        receive_odd(c, m, speaker, count);
     m->order = (m->order ^ ((uint64_t)speaker << 32 | count)) * 0x9E3779B97F4A7C15u;
-    c->heard++;
-    unsigned witness = c->wire->echo ? speaker : (speaker + 1) % c->count;
-    if (m == &c->members[witness])
+    c->received++;
+    if (m == &c->members[speaker])
         c->speakers[speaker].answered++;
-    if (c->on_heard)
-        c->on_heard(c->on_heard_arg, speaker, count);
+    if (c->on_text)
+        c->on_text(c->on_text_arg, speaker, count);
 }
 
 /* The number in a name, as it was given or with a server's suffix. */
@@ -338,7 +329,7 @@ static void member_sees_all(struct member *m, const char *names, const char *end
     }
 }
 
-/* A line of contract 2.2 that holds no text of ours; false where it is none. */
+/* A line of chat-protocol(7) without a text of ours; false if it is not one. */
 static bool line_take_event(struct crowd *c, struct member *m, const char *line, size_t len)
 {
     const char *verb = line + STAMP_LEN + 1;
@@ -360,7 +351,8 @@ static bool line_take_event(struct crowd *c, struct member *m, const char *line,
     else if (left > 6 && memcmp(verb, "error ", 6) == 0)
         c->faults.refused++;
     else
-        return memcmp(verb, "note ", 5) == 0 || memcmp(verb, "you ", 4) == 0;
+        return memcmp(verb, "note ", 5) == 0 || memcmp(verb, "you ", 4) == 0 ||
+               memcmp(verb, "token ", 6) == 0;
     return true;
 }
 
@@ -371,12 +363,12 @@ static void line_take(struct crowd *c, struct member *m, const char *line, size_
     if (len >= TEXT_LEN + w->end && text_is_ours(line + len - w->end - TEXT_LEN)) {
         if (w->frame == 0)
             c->frame = len;
-        member_hears(c, m, line + len - w->end - TEXT_LEN);
+        member_receives(c, m, line + len - w->end - TEXT_LEN);
         return;
     }
     if (!m->ready && memmem(line, len, w->ready, strlen(w->ready)))
         member_ready(c, m);
-    if (w->lines_only && !line_take_event(c, m, line, len - 1))
+    if (w->chat && !line_take_event(c, m, line, len - 1))
         c->faults.torn++;
 }
 
@@ -388,7 +380,7 @@ static const char *member_take(struct crowd *c, struct member *m, const char *at
         size_t frame = c->frame;
         if (frame > 0 && (size_t)(end - at) >= frame && at[frame - 1] == '\n' &&
             text_is_ours(at + frame - tail)) {
-            member_hears(c, m, at + frame - tail);
+            member_receives(c, m, at + frame - tail);
             at += frame;
             continue;
         }
@@ -427,11 +419,11 @@ static void member_read(struct crowd *c, struct member *m)
         member_dropped(c, m);
         return;
     }
-    if (c->on_heard)
+    if (c->on_text)
         c->now = clock_now();
     if (m->held_len > 0)
         memcpy(at, m->held, m->held_len);
-    c->heard_bytes += (uint64_t)n;
+    c->received_bytes += (uint64_t)n;
     const char *end = c->in + HELD_MAX + n;
     const char *rest = member_take(c, m, at, end);
     member_hold(c, m, rest, (size_t)(end - rest));
@@ -439,8 +431,7 @@ static void member_read(struct crowd *c, struct member *m)
         crowd_leave(c, (unsigned)(m - c->members));
 }
 
-/* ---- Speaking
- * ------------------------------------------------------------------------------------ */
+/* ---- Speaking ------------------------------------------------------------------------------- */
 
 static void member_watch(struct crowd *c, unsigned member, uint32_t events, int op)
 {
@@ -491,8 +482,7 @@ bool speaker_is_idle(const struct speaker *s)
     return s->out_len == 0;
 }
 
-/* ---- Turns
- * --------------------------------------------------------------------------------------- */
+/* ---- Turns ---------------------------------------------------------------------------------- */
 
 void crowd_alarm(struct crowd *c, uint64_t start, uint64_t period_ns)
 {
@@ -508,7 +498,7 @@ void crowd_alarm(struct crowd *c, uint64_t start, uint64_t period_ns)
 void crowd_turn(struct crowd *c, int timeout_ms)
 {
     struct epoll_event events[TURN_EVENTS];
-    uint64_t before = c->heard;
+    uint64_t before = c->received;
     int n = epoll_wait(c->epoll, events, TURN_EVENTS, timeout_ms);
     for (int i = 0; i < n; i++) {
         uint32_t who = events[i].data.u32;
@@ -523,14 +513,13 @@ void crowd_turn(struct crowd *c, int timeout_ms)
         if (c->members[who].fd >= 0 && (events[i].events & ~(uint32_t)EPOLLOUT))
             member_read(c, &c->members[who]);
     }
-    if (c->heard != before)
-        c->heard_at = clock_now();
+    if (c->received != before)
+        c->received_at = clock_now();
 }
 
-/* ---- Coming in
- * ----------------------------------------------------------------------------------- */
+/* ---- Logins ---------------------------------------------------------------------------------- */
 
-/* What the member says first; returns its length. */
+/* Writes what the member sends first; returns its length. */
 static size_t hello_write(const struct crowd *c, unsigned member, char *out, size_t size)
 {
     size_t len = 0;
@@ -548,7 +537,7 @@ static bool member_enter(struct crowd *c, unsigned member)
     struct member *m = &c->members[member];
     char hello[128];
     size_t len = hello_write(c, member, hello, sizeof hello);
-    m->fd = crowd_connect(c);
+    m->fd = crowd_connect(c, member);
     if (m->fd < 0)
         return false;
     member_watch(c, member, EPOLLIN, EPOLL_CTL_ADD);
@@ -601,10 +590,10 @@ bool crowd_settle(struct crowd *c, unsigned quiet_ms)
     uint64_t start = clock_now();
     uint64_t quiet_since = start;
     for (;;) {
-        uint64_t before = c->heard_bytes;
+        uint64_t before = c->received_bytes;
         crowd_turn(c, (int)quiet_ms);
         uint64_t now = clock_now();
-        if (c->heard_bytes != before)
+        if (c->received_bytes != before)
             quiet_since = now;
         else if (now - quiet_since >= quiet_ms * UINT64_C(1000000) && crowd_knows_itself(c))
             return true;
@@ -613,23 +602,29 @@ bool crowd_settle(struct crowd *c, unsigned quiet_ms)
     }
 }
 
-/* ---- Accounts
- * ------------------------------------------------------------------------------------ */
+/* ---- Accounts ------------------------------------------------------------------------------- */
 
-uint64_t crowd_owed(const struct crowd *c)
+uint64_t crowd_expected(const struct crowd *c)
 {
     uint64_t said = 0;
     for (unsigned i = 0; i < c->speaker_count; i++)
         said += c->speakers[i].said;
-    return said * (c->wire->echo ? c->count : c->count - 1);
+    return said * c->count;
+}
+
+bool crowd_is_complete(const struct crowd *c)
+{
+    for (unsigned i = 0; i < c->speaker_count; i++) {
+        if (!speaker_is_idle(&c->speakers[i]) && c->members[i].fd >= 0)
+            return false;
+    }
+    return c->received - c->faults.doubled + c->faults.skipped >= crowd_expected(c);
 }
 
 unsigned crowd_disagreeing(const struct crowd *c)
 {
-    /* Without an echo the speakers' own orders lack what they said. */
-    unsigned first = c->wire->echo ? 0 : c->speaker_count;
     unsigned differing = 0;
-    for (unsigned i = first + 1; i < c->count; i++)
-        differing += c->members[i].order != c->members[first].order;
+    for (unsigned i = 1; i < c->count && !c->wire->unordered; i++)
+        differing += c->members[i].order != c->members[0].order;
     return differing;
 }

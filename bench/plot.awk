@@ -6,9 +6,11 @@
 
 BEGIN {
     FS = "\t"
-    split("chatd direct relay floor1 redis ngircd ncat", order, " ")
-    split("chatd,bare hub that writes to its clients itself (direct),bare relay of processes (relay),bare relay of one process (floor 1),redis pub/sub,ngircd,ncat --chat", name, ",")
-    split("#1b6e3c #4f9a6d #9cc7ad #d4e4da #b5482f #d9a441 #9a9a9a", colour, " ")
+    split("chatd direct floor1 relay chatd@0.1 redis nats", order, " ")
+    split("chatd;bare hub that writes to its clients itself (direct);" \
+        "bare relay of one process (floor 1);bare relay of processes (relay);chatd 0.1;" \
+        "redis pub/sub;nats pub/sub", name, ";")
+    split("#1b6e3c #4f9a6d #9cc7ad #d4e4da #7a8fb0 #b5482f #d9a441", colour, " ")
     split("burst-10-1 burst-100-1 burst-100-8 burst-1000-1 burst-1000-8 window-100-8", cells, " ")
     left = 190
     width = 520

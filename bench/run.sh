@@ -1,43 +1,62 @@
 #!/bin/sh
-# run.sh: measures chatd beside the floors, and beside other servers where they are installed.
+# run.sh: measures chatd beside bare relays, beside other builds of chatd and beside other servers.
 #
-#   bench/run.sh [-q] [-r ROUNDS] [-t SECONDS] [-s SERVERS] [-o FILE] [WORKLOAD...]
+#   bench/run.sh [-q] [-r ROUNDS] [-R ROUNDS] [-t SECONDS] [-s SERVERS] [-o FILE] [WORKLOAD...]
 #
-#   -q          quick: one round of half a second each, 2000 members instead of 10 000
+#   -q          quick: one short round, smaller rooms, the most important servers: a minute
 #   -r ROUNDS   default 5
-#   -t SECONDS  how long each of the crowds talks, default 2
-#   -s SERVERS  of chatd floor1 relay direct redis ngircd ncat; default: those that are there
-#   -o FILE     where the results go, default results.txt beside this script
-#   WORKLOAD    of burst window paced lone login memory fill; default: all
+#   -R ROUNDS   how many of them include fill, idle and storm; default 1
+#   -t SECONDS  how long a room talks, default 0.5
+#   -s SERVERS  of those below; default: all that can be run here
+#   -o FILE     where the results go; default: results.txt beside this script
+#   WORKLOAD    of burst window paced lone login memory fill idle storm; default: all
 #
-# The programs are $CHATD, $LOAD and $FLOOR, by default those in the directory above this one and here.
-# $CHATD_FLAGS are given to chatd. One round runs every
-# server on one workload before it goes on to the next, each round beginning with another server.
-# At the end the medians are printed: see README.md for what they mean.
+# Servers: chatd, floor1, relay, direct (bench/floor), redis, nats;
+#   chatd@PATH       another build of chatd
+#   chatd@REVISION   built from that git revision; 0.1 is version 0.1
+#   static           static/chatd (make static)
+#   static@REVISION  the static program of that revision
+#   chatd+limits     chatd with limits per client and per source, and clients with tokens
+#
+# The programs are $CHATD, $LOAD and $FLOOR, by default those of this tree. $CHATD_FLAGS are given
+# to chatd and to static. A round runs every server on one workload before it goes on to the next,
+# each round beginning with another server. See README.md for what is measured and how.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 CHATD=${CHATD:-$here/../chatd}
+STATIC=${STATIC:-$here/../static/chatd}
 LOAD=${LOAD:-$here/load}
 FLOOR=${FLOOR:-$here/floor}
 PATH=$PATH:/usr/sbin:/sbin
 
+version_0_1=b432c84
 rounds=5
-seconds=2
-logins=2000
-crowd=10000
+heavy_rounds=1
+seconds=0.5
+logins=1000
+crowd=9900
+sources=64
+idle_members=5000
+idle_seconds=30
+storm_seconds=5
 results=$here/results.txt
 servers=
+quick=
 
 usage() {
     sed -n 's/^#   \(bench.*\)/usage: \1/p' "$0" >&2
     exit 64
 }
 
-while getopts qr:t:s:o: opt; do
+while getopts qr:R:t:s:o: opt; do
     case $opt in
-    q) rounds=1 seconds=0.5 logins=500 crowd=2000 ;;
+    q)
+        quick=1 rounds=1 seconds=0.3 logins=300 crowd=2000
+        idle_members=1000 idle_seconds=3 storm_seconds=1.5
+        ;;
     r) rounds=$OPTARG ;;
+    R) heavy_rounds=$OPTARG ;;
     t) seconds=$OPTARG ;;
     s) servers=$OPTARG ;;
     o) results=$OPTARG ;;
@@ -45,47 +64,78 @@ while getopts qr:t:s:o: opt; do
     esac
 done
 shift $((OPTIND - 1))
-workloads=${*:-burst window paced lone login memory fill}
+workloads=" ${*:-burst window paced lone login memory fill idle storm} "
+
+# revision_id REVISION: the full name of the commit; fails where there is none
+revision_id() {
+    [ "$1" != 0.1 ] || set -- "$version_0_1"
+    git -C "$here" rev-parse -q --verify "$1^{commit}" 2>/dev/null
+}
 
 if [ -z "$servers" ]; then
-    [ -x "$CHATD" ] && servers=chatd
-    servers="$servers floor1 relay direct"
+    servers="chatd direct"
+    revision_id 0.1 >/dev/null && servers="$servers chatd@0.1"
     command -v redis-server >/dev/null && servers="$servers redis"
-    command -v ngircd >/dev/null && servers="$servers ngircd"
-    command -v ncat >/dev/null && servers="$servers ncat"
+    command -v nats-server >/dev/null && servers="$servers nats"
+    [ -n "$quick" ] || servers="$servers floor1 relay chatd+limits"
 fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# write_ngircd_conf PORT: nothing is looked up, nobody is slowed down
-write_ngircd_conf() {
-    cat >"$scratch/ngircd.conf" <<CONF
-[Global]
-Name = bench.local
-Info = bench
-Listen = 127.0.0.1
-Ports = $1
-MotdPhrase = bench
-[Limits]
-MaxConnections = 0
-MaxConnectionsIP = 0
-MaxPenaltyTime = 0
-PingTimeout = 3600
-[Options]
-DNS = no
-Ident = no
-PAM = no
-CONF
+# progress TEXT: on a terminal only
+progress() {
+    [ ! -t 2 ] || printf '\r%-79s' "$1" >&2
 }
+
+# revision_build PROGRAM REVISION: prints the path of that program, built from that revision
+revision_build() {
+    id=$(revision_id "$2") || {
+        echo "run.sh: $2: no such revision" >&2
+        exit 66
+    }
+    tree=$here/builds/$id
+    if [ ! -x "$tree/$1" ]; then
+        progress "building $1 of $2"
+        mkdir -p "$tree"
+        git -C "$here/.." archive "$id" | tar -xf - -C "$tree"
+        case $1 in
+        static/*) target=static ;;
+        *) target=$1 ;;
+        esac
+        # Not with the variables of the make that runs this script; CFLAGS is in the environment.
+        env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$tree" "$target" >&2
+    fi
+    echo "$tree/$1"
+}
+
+# chatd_path SERVER: the program to run
+chatd_path() {
+    case $1 in
+    chatd | chatd+limits) echo "$CHATD" ;;
+    static) echo "$STATIC" ;;
+    chatd@*/*) echo "${1#*@}" ;;
+    chatd@*) revision_build chatd "${1#*@}" ;;
+    static@*) revision_build static/chatd "${1#*@}" ;;
+    esac
+}
+
+# No client is dropped for being slow.
+cat >"$scratch/nats.conf" <<'CONF'
+max_pending: 4000000000
+write_deadline: "60s"
+ping_interval: "10m"
+CONF
 
 # measure SERVER ARGUMENT...: one run of bench/load with these arguments
 measure() {
     server=$1
     shift
     case $server in
-    chatd) "$LOAD" -w chatd "$@" -- "$CHATD" -l 127.0.0.1:0 ${CHATD_FLAGS:-} ;;
+    chatd | static) "$LOAD" -w chatd "$@" -- "$(chatd_path "$server")" -l 127.0.0.1:0 ${CHATD_FLAGS:-} ;;
+    chatd+limits) "$LOAD" -w token "$@" -- "$CHATD" -l 127.0.0.1:0 -r 50 -i 20000 ;;
+    chatd@* | static@*) "$LOAD" -w chatd "$@" -- "$(chatd_path "$server")" -l 127.0.0.1:0 ;;
     floor1) "$LOAD" -w floor "$@" -- "$FLOOR" ;;
     relay) "$LOAD" -w floor "$@" -- "$FLOOR" -r ;;
     direct) "$LOAD" -w floor "$@" -- "$FLOOR" -d ;;
@@ -95,77 +145,90 @@ measure() {
             --save '' --appendonly no --maxclients 12000 --dir "$scratch" \
             --client-output-buffer-limit pubsub 0 0 0
         ;;
-    ngircd)
+    nats)
         port=$("$LOAD" port)
-        write_ngircd_conf "$port"
-        "$LOAD" -w irc -a "127.0.0.1:$port" "$@" -- ngircd -n -f "$scratch/ngircd.conf"
-        ;;
-    ncat)
-        port=$("$LOAD" port)
-        "$LOAD" -w ncat -a "127.0.0.1:$port" "$@" -- ncat -l --chat -m 2000 127.0.0.1 "$port"
+        "$LOAD" -w nats -a "127.0.0.1:$port" "$@" -- nats-server -a 127.0.0.1 -p "$port" \
+            -c "$scratch/nats.conf"
         ;;
     *) usage ;;
     esac
 }
 
-# takes_part SERVER WORKLOAD: false where a server does not do what the workload needs
+# takes_part SERVER KIND: the large rooms are for the programs that have what is measured there
 takes_part() {
     case $1:$2 in
-    ncat:paced | ncat:lone | ncat:login | ncat:memory | ncat:fill) return 1 ;;
-    ngircd:fill | redis:fill) return 1 ;;
+    *:room | *:login) [ "$1" != chatd+limits ] ;;
+    chatd+limits:idle | chatd+limits:storm) false ;;
+    chatd*:* | static*:* | direct:fill | direct:storm) ;;
+    *) false ;;
     esac
 }
 
-# cell WORKLOAD NAME ARGUMENT...: runs every server once
-cell() {
-    workload=$1 name=$2
-    shift 2
+# run KIND ARGUMENT...: every server once
+run() {
+    kind=$1
+    shift
     for server in $order; do
-        takes_part "$server" "$workload" || continue
-        printf '\r%-70s' "round $round of $rounds: $name: $server" >&2
+        takes_part "$server" "$kind" || continue
+        progress "round $round of $rounds: $server: $*"
         measure "$server" "$@" >"$scratch/out" 2>"$scratch/err" || {
-            printf '\n' >&2
-            sed "s/^/$name: $server: /" "$scratch/err" >&2
+            progress ''
+            sed "s/^/$server: /" "$scratch/err" >&2
         }
-        awk -v OFS='\t' -v name="$name" -v server="$server" -v round="$round" \
-            '{ print name, server, round, $1, $2 }' "$scratch/out" >>"$results"
+        awk -v OFS='\t' -v server="$server" -v round="$round" \
+            '{ print $1, server, round, $2, $3 }' "$scratch/out" >>"$results"
     done
 }
 
-# talk WORKLOAD ARGUMENT...: rooms of three sizes with one and eight speakers
-talk() {
-    talk=$1
+# room MEMBERS WORKLOAD...: those that were asked for, one after the other in one room
+room() {
+    members=$1 chosen=
     shift
-    for members in 10 100 1000; do
-        for speakers in 1 8; do
-            cell "$talk" "$talk-$members-$speakers" -n $members -s $speakers -t "$seconds" "$@" burst
-        done
+    for workload; do
+        case $workloads in *" ${workload%%=*} "*) chosen="$chosen $workload" ;; esac
+    done
+    # shellcheck disable=SC2086 # words
+    [ -z "$chosen" ] || run room -n "$members" -t "$seconds" $chosen
+}
+
+wanted() {
+    case $workloads in *" $1 "*) ;; *) false ;; esac
+}
+
+heavy() {
+    ! wanted fill || run fill -n "$crowd" -b "$sources" fill
+    ! wanted idle || run idle -n "$idle_members" idle="$idle_seconds"
+    wanted storm || return 0
+    for storm in none silent bytes silent:1000; do
+        run storm -n 2 -t "$storm_seconds" storm="$storm"
     done
 }
 
 {
     echo "# $(date -u +%Y-%m-%d) $(uname -srm), $(getconf _NPROCESSORS_ONLN) processors," \
         "$rounds rounds of $seconds s"
-    printf '# workload-members-speakers\tserver\tround\tmetric\tvalue\n'
+    printf '# workload-members-argument\tserver\tround\tmetric\tvalue\n'
 } >"$results"
+
+for server in $servers; do
+    path=$(chatd_path "$server")
+    [ -z "$path" ] || [ -x "$path" ] || {
+        echo "run.sh: $path: not a program" >&2
+        exit 66
+    }
+done
 
 order=$servers
 round=1
 while [ "$round" -le "$rounds" ]; do
-    for workload in $workloads; do
-        case $workload in
-        burst) talk burst ;;
-        window) talk window -k 16 ;;
-        paced) cell paced paced-100-8 -n 100 -s 8 -r 50000 -t "$seconds" paced ;;
-        lone) cell lone lone-100-1 -n 100 -t "$seconds" lone ;;
-        login) cell login "login-$logins" -n "$logins" login ;;
-        memory) cell memory memory-1000 -n 1000 memory ;;
-        fill) cell fill "fill-$crowd" -n "$crowd" -s 8 fill ;;
-        *) usage ;;
-        esac
-    done
+    room 10 burst=1 burst=8
+    room 100 lone paced=50000 window=8 burst=1 burst=8
+    room 1000 memory paced=20000 burst=1 burst=8
+    ! wanted login || run login -n "$logins" login
+    [ "$round" -gt "$heavy_rounds" ] || heavy
     order="${order#* } ${order%% *}"
     round=$((round + 1))
 done
-printf '\r%-70s\r' '' >&2
+progress ''
+[ ! -t 2 ] || printf '\r' >&2
 awk -f "$here/table.awk" "$results"

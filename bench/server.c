@@ -19,7 +19,7 @@
 /* A thousand members that leave are a thousand lines. */
 #define LOG_LINES 10
 
-/* For the handler alone; 0: none is running. */
+/* For the signal handler only; 0: none is running. */
 static volatile sig_atomic_t running;
 
 /* A process as /proc shows it. */
@@ -43,8 +43,7 @@ static double seconds_now(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* ---- Starting and stopping --------------------------------------------------------------------
- */
+/* ---- Starting and stopping ------------------------------------------------------------------ */
 
 static _Noreturn void server_exec(char **argv, int log, pid_t parent)
 {
@@ -60,7 +59,7 @@ static _Noreturn void server_exec(char **argv, int log, pid_t parent)
     _exit(127);
 }
 
-/* Whoever interrupts the measurement does not mean to keep the server. */
+/* A measurement that is interrupted takes its server along. */
 static void on_interrupt(int sig)
 {
     if (running != 0)
@@ -81,7 +80,7 @@ static void wait_a_little(void)
     nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
-/* Looks into the log until the address stands there. */
+/* Reads the log until the address is there. */
 static bool server_await_address(struct server *s)
 {
     static const char word[] = "listening on ";
@@ -102,7 +101,7 @@ static bool server_await_address(struct server *s)
     return false;
 }
 
-/* The first that the server said, but for where it listens. */
+/* Copies the first lines of the log to standard error, except those about addresses. */
 static void server_pass_on(struct server *s)
 {
     FILE *f = fdopen(s->log, "r");
@@ -146,7 +145,7 @@ void server_start(struct server *s, char **argv, const char *address)
 
 static void tree_read(struct tree *, pid_t root);
 
-/* Whoever descends from this process: orphans of the server have become its children. */
+/* All descendants of this process: orphans of the server have become its children. */
 static void descendants_kill(void)
 {
     struct tree t;
@@ -182,8 +181,7 @@ bool server_stop(struct server *s, double *seconds)
     return in_time;
 }
 
-/* ---- Measuring ----------------------------------------------------------------------------------
- */
+/* ---- Measuring ------------------------------------------------------------------------------ */
 
 /* The file's beginning as a string; empty where it cannot be read. */
 static void file_read(const char *path, char *buf, size_t size)
@@ -240,7 +238,7 @@ static int process_compare(const void *a, const void *b)
     return (p->pid > q->pid) - (p->pid < q->pid);
 }
 
-/* All processes of the machine, those that descend from root marked as ours. */
+/* All processes of the machine; those that descend from root are marked as ours. */
 static void tree_read(struct tree *t, pid_t root)
 {
     DIR *dir = opendir("/proc");
@@ -280,17 +278,17 @@ static uint64_t process_cpu(pid_t pid)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-uint64_t server_cpu(const struct server *s)
+struct cpu server_cpu(const struct server *s)
 {
     struct tree t;
-    uint64_t sum = 0;
+    struct cpu cpu = {0, process_cpu(s->pid)};
     tree_read(&t, s->pid);
     for (size_t i = 0; i < t.count; i++) {
         if (t.at[i].ours)
-            sum += t.at[i].reaped_ns + process_cpu(t.at[i].pid);
+            cpu.all += t.at[i].reaped_ns + process_cpu(t.at[i].pid);
     }
     free(t.at);
-    return sum;
+    return cpu;
 }
 
 unsigned server_processes(const struct server *s)
@@ -312,6 +310,30 @@ static uint64_t field(const char *text, const char *word)
             return strtoull(at + strlen(word), NULL, 10);
     }
     return UINT64_MAX;
+}
+
+uint64_t server_switches(const struct server *s, uint64_t *hub)
+{
+    static const char *const fields[] = {"voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"};
+    char path[32];
+    char buf[8192];
+    struct tree t;
+    uint64_t sum = 0;
+    *hub = 0;
+    tree_read(&t, s->pid);
+    for (size_t i = 0; i < t.count; i++) {
+        if (!t.at[i].ours)
+            continue;
+        snprintf(path, sizeof path, "/proc/%ld/status", (long)t.at[i].pid);
+        file_read(path, buf, sizeof buf);
+        for (size_t k = 0; k < sizeof fields / sizeof fields[0]; k++) {
+            uint64_t n = field(buf, fields[k]);
+            sum += n == UINT64_MAX ? 0 : n;
+            *hub += t.at[i].pid == s->pid && n != UINT64_MAX ? n : 0;
+        }
+    }
+    free(t.at);
+    return sum;
 }
 
 void server_memory(const struct server *s, struct memory *m)
