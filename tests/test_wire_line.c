@@ -121,6 +121,20 @@ static const struct {
     {S("abcdefghijkl\n\nx\n"), S("{abcd}[][x]")},
     {S("abcdefgh\r\nijklmnop\nq"), S("{abcd}{ijkl}(q)")},
     {S("a\0b\n\0\0\n\0"), S("[a\0b][\0\0](\0)")},
+    /* CR NUL */
+    {S("\r\0"), S("[]")},
+    {S("ab\r\0cd\r\0"), S("[ab][cd]")},
+    {S("ab\r\0cd"), S("[ab](cd)")},
+    {S("ab\r\0\0\n"), S("[ab][\0]")},
+    {S("ab\r\0\ncd\r\n\0\n"), S("[ab][][cd][\0]")},
+    {S("a\r\r\0b"), S("[a\r](b)")},
+    {S("a\n\r\0\r\n\r\0"), S("[a][][][]")},
+    {S("\0\r\0\0\r"), S("[\0](\0)")},
+    {S("abcd\r\0x\n"), S("[abcd][x]")},
+    {S("abcde\r\0x\n"), S("{abcd}[x]")},
+    {S("abcd\r\r\0x\n"), S("{abcd}[x]")},
+    {S("abcdefgh\0\0\rij\r\0x\n"), S("{abcd}[x]")},
+    {S("abcdefgh\r\r\0\0\r\0x"), S("{abcd}[\0](x)")},
 };
 
 START_TEST(lines_whatever_the_cuts)
@@ -129,20 +143,21 @@ START_TEST(lines_whatever_the_cuts)
 }
 END_TEST
 
-/* 4095, 4096, 4097 bytes before LF and CRLF, with one cut everywhere near their ends. */
+/* 4095, 4096, 4097 bytes before each line end, with one cut everywhere near their ends. */
 START_TEST(lines_at_the_limit)
 {
-    const char *const ends[] = {"\n", "\r\n", "\r\r\n"};
+    static const struct span ends[] = {S("\n"), S("\r\n"), S("\r\0"), S("\r\r\n")};
     static char stream[LINE_IN_MAX + 64], want[LINE_IN_MAX + 64];
 
     for (size_t e = 0; e < COUNT_OF(ends); e++) {
         for (size_t len = LINE_IN_MAX - 2; len <= LINE_IN_MAX + 2; len++) {
-            size_t content = len + strlen(ends[e]) - (e == 0 ? 1 : 2);
+            size_t content = len + (ends[e].len == 3); /* one CR stays */
             bool fits = content <= LINE_IN_MAX;
             size_t told = fits ? content : LINE_IN_MAX;
 
             memset(stream, 'a', len);
-            size_t total = len + (size_t)sprintf(stream + len, "%sok\n", ends[e]);
+            char *after = bytes_put(stream + len, ends[e].at, ends[e].len);
+            size_t total = (size_t)(bytes_put(after, "ok\n", 3) - stream);
             want[0] = fits ? '[' : '{';
             memcpy(want + 1, stream, told);
             size_t wanted = 1 + told + (size_t)sprintf(want + 1 + told, "%c[ok]", fits ? ']' : '}');
@@ -194,8 +209,8 @@ END_TEST
 
 START_TEST(lines_random_streams_random_cuts)
 {
-    static const struct span words[] = {
-        S("a"), S("bc"), S("\r"), S("\n"), S("\r\n"), S("\0"), S("\n\n"), S("defgh"), S("\xff")};
+    static const struct span words[] = {S("a"), S("bc"), S("\r"), S("\n"), S("\r\n"), S("\0"),
+        S("\n\n"), S("defgh"), S("\xff"), S("\r\0")};
     uint64_t state = random_seeded();
 
     for (int round = 0; round < 20000; round++) {

@@ -51,6 +51,7 @@ static const struct {
     STREAM(
         "\xef\xbb\xbf/users\n\xe2\x80\x8b\nx\n\xef\xbb\xbf/me\n\xc2\xad\n", "/users\n\nx\n/me\n"),
     STREAM("\xef\xbb\xbf/token\nx\nlost", "/token\nx\n"),
+    STREAM("/token\r\0x\r\0y\r\0lost\r", "/token\nx\ny\n"),
     STREAM("", ""),
 #undef STREAM
 };

@@ -1,36 +1,73 @@
-/* line.c: see line.h. */
+/*
+ * line.c: finds the lines of a stream, which comes in any pieces.
+ */
 #include "line.h"
 
 #include <string.h>
+
+/*
+ * How far is looked for a LF before the bytes up to there are searched for CR NUL. A stream of
+ * short lines that end with CR NUL would otherwise be searched to its end for each of them.
+ */
+#define WINDOW 512
 
 void line_splitter_init(struct line_splitter *splitter, char *held, size_t max)
 {
     *splitter = (struct line_splitter){.held = held, .max = max};
 }
 
+/* The NUL of the first CR NUL that ends in [from, end), or NULL. The CR may be before from. */
+static const char *find_cr_nul(const char *begin, const char *from, const char *end)
+{
+    while (from < end) {
+        const char *nul = memchr(from, '\0', (size_t)(end - from));
+        if (nul == NULL || (nul > begin && nul[-1] == '\r'))
+            return nul;
+        from = nul + 1;
+    }
+    return NULL;
+}
+
+/* The last byte of the line that goes on at begin: its LF or NUL; NULL where it is not there. */
+static const char *find_line_end(const char *begin, const char *end, bool after_cr)
+{
+    const char *stop;
+
+    if (after_cr && *begin == '\0')
+        return begin;
+    for (const char *at = begin; at < end; at = stop) {
+        size_t window = (size_t)(end - at) < WINDOW ? (size_t)(end - at) : WINDOW;
+        const char *lf = memchr(at, '\n', window);
+        stop = lf != NULL ? lf : at + window;
+        const char *nul = find_cr_nul(begin, at, stop);
+        if (nul != NULL)
+            return nul;
+        if (lf != NULL)
+            return lf;
+    }
+    return NULL;
+}
+
 /*
- * Adds n bytes to the line under way; ended says that a LF follows them. A line is known to be too
- * long as soon as it holds more than max bytes besides one CR that its LF may still take away: the
- * answer depends on the bytes so far and not on how they came.
+ * Adds n bytes to the line under way; ended says that its LF or NUL follows them. A line is known
+ * to be too long as soon as it holds more than max bytes besides one CR that its end may still take
+ * away: the answer depends on the bytes so far and not on how they came.
  */
 static enum line_result line_take(
     struct line_splitter *splitter, const char *bytes, size_t n, bool ended, struct span *line)
 {
     size_t len = splitter->len + n;
-    char last = '\0';
+    bool cr = n > 0 ? bytes[n - 1] == '\r' : splitter->after_cr;
 
     line->at = bytes;
-    if (n > 0)
-        last = bytes[n - 1];
-    else if (splitter->len > 0)
-        last = splitter->held[splitter->len - 1];
     if (splitter->len > 0 || !ended) {
         size_t room = splitter->max + 1 - splitter->len;
         memcpy(splitter->held + splitter->len, bytes, n < room ? n : room);
         line->at = splitter->held;
     }
+    splitter->after_cr = cr && !ended;
 
-    line->len = last == '\r' ? len - 1 : len;
+    line->len = cr ? len - 1 : len;
     if (line->len > splitter->max) {
         line->len = splitter->max;
         splitter->len = 0;
@@ -46,16 +83,16 @@ enum line_result line_next(
 {
     while (*at < end) {
         const char *begin = *at;
-        const char *lf = memchr(begin, '\n', (size_t)(end - begin));
-        const char *stop = lf != NULL ? lf : end;
+        const char *last = find_line_end(begin, end, splitter->after_cr);
 
-        *at = lf != NULL ? lf + 1 : end;
+        *at = last != NULL ? last + 1 : end;
         if (splitter->skipping) {
-            splitter->skipping = lf == NULL;
+            splitter->skipping = last == NULL;
+            splitter->after_cr = last == NULL && end[-1] == '\r';
             continue;
         }
-        enum line_result result =
-            line_take(splitter, begin, (size_t)(stop - begin), lf != NULL, line);
+        size_t n = (size_t)((last != NULL ? last : end) - begin);
+        enum line_result result = line_take(splitter, begin, n, last != NULL, line);
         if (result != LINE_NONE)
             return result;
     }
@@ -68,6 +105,7 @@ enum line_result line_last(struct line_splitter *splitter, struct span *line)
 
     splitter->len = 0;
     splitter->skipping = false;
+    splitter->after_cr = false;
     if (len == 0)
         return LINE_NONE;
     line->at = splitter->held;

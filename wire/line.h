@@ -10,20 +10,22 @@
 #include "span.h"
 
 /*
- * Splits a byte stream into lines. A line ends with LF; one CR before the LF is dropped. Partial
- * lines are held in memory that the caller lends (max + 1 bytes, as long as the splitter lives).
+ * Splits a byte stream into lines. A line ends with LF, and one CR before the LF is dropped, or
+ * with CR NUL, which is what Return sends in telnet (RFC 854). Partial lines are held in memory
+ * that the caller lends (max + 1 bytes, as long as the splitter lives); len <= max + 1.
  */
 struct line_splitter {
     char *held;
     size_t max;
     size_t len;
-    bool skipping;
+    bool skipping; /* the rest of a line that was too long; then len is 0 */
+    bool after_cr; /* the last byte so far of the line under way was a CR */
 };
 
 enum line_result {
     LINE_NONE,    /* the input is used up */
     LINE_READY,   /* *line is a whole line, without its end */
-    LINE_TOO_LONG /* *line is the first max bytes; the rest up to LF is skipped. Told once. */
+    LINE_TOO_LONG /* *line is the first max bytes; the rest is skipped. Told once. */
 };
 
 void line_splitter_init(struct line_splitter *, char *held, size_t max);

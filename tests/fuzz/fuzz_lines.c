@@ -24,6 +24,8 @@ static void reading_note(struct reading *reading, char kind, struct span line)
     must(line.len <= reading->splitter.max);
     must(kind != 'T' || line.len == reading->splitter.max);
     must(memchr(line.at, '\n', line.len) == NULL);
+    for (size_t i = 1; i < line.len; i++)
+        must(line.at[i] != '\0' || line.at[i - 1] != '\r');
     reading->lines[reading->len++] = kind;
     memcpy(reading->lines + reading->len, line.at, line.len);
     reading->len += line.len;
