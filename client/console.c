@@ -48,7 +48,7 @@ void console_init(struct console *console, const struct console_setup *setup)
     unsigned rows, columns = 0;
     bool fancy = !setup->plain && !terminal_is_dumb();
 
-    *console = (struct console){.setup = *setup};
+    *console = (struct console){.setup = *setup, .keys_due = -1};
     pthread_mutex_init(&console->lock, NULL);
     console->keyboard = setup->wants_keys && isatty(STDIN_FILENO);
     console->screen = isatty(setup->out);
@@ -298,29 +298,47 @@ bool console_clear_line(struct console *console, char *whole, size_t size, size_
 enum editor_event console_feed(struct console *console, const char **at, const char *end)
 {
     enum editor_event event;
+    int pause;
 
     pthread_mutex_lock(&console->lock);
     event = editor_feed(console->editor, at, end);
+    pause = editor_pause(console->editor);
+    console->keys_due = pause >= 0 ? clock_now() + pause : -1;
     editor_refresh(console->editor, &console->text);
     text_write(console);
     pthread_mutex_unlock(&console->lock);
     return event;
 }
 
-bool console_in_escape(struct console *console)
+int64_t console_due(struct console *console)
 {
-    bool escape;
+    int64_t due;
 
     pthread_mutex_lock(&console->lock);
-    escape = console->editing && editor_in_escape(console->editor);
+    due = console->keys_due;
     pthread_mutex_unlock(&console->lock);
-    return escape;
+    return due;
 }
 
-void console_pause(struct console *console)
+/* Half a sequence in a paste ends first, and then the paste. */
+static void keys_expire(struct console *console)
+{
+    int before = editor_pause(console->editor);
+    int after;
+
+    editor_expire(console->editor);
+    after = editor_pause(console->editor);
+    console->keys_due = after > before ? console->keys_due + after - before : -1;
+}
+
+void console_tick(struct console *console)
 {
     pthread_mutex_lock(&console->lock);
-    editor_pause(console->editor);
+    if (console->keys_due >= 0 && clock_left(console->keys_due) == 0) {
+        keys_expire(console);
+        editor_refresh(console->editor, &console->text);
+        text_write(console);
+    }
     pthread_mutex_unlock(&console->lock);
 }
 

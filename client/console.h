@@ -42,6 +42,7 @@ struct console {
     struct outbuf text;
     struct editor *editor; /* NULL: the kernel edits, or nobody */
     bool editing;          /* its line is on the screen, the terminal's modes are its own */
+    int64_t keys_due;      /* when editor_expire() is; -1: never */
     int error;             /* errno of what could not be written; 0 */
     struct termios before; /* the modes as they were found */
     bool changed;          /* and are not now */
@@ -74,9 +75,12 @@ bool console_clear_line(struct console *, char *whole, size_t size, size_t *len)
 
 /* Keys for the editor; see editor_feed(). */
 enum editor_event console_feed(struct console *, const char **at, const char *end);
-/* See editor_in_escape(), editor_pause(). */
-bool console_in_escape(struct console *);
-void console_pause(struct console *);
+/*
+ * When console_tick() is to be called, where no key has come before: a deadline of clock.h. Half a
+ * key that was read ends there.
+ */
+int64_t console_due(struct console *);
+void console_tick(struct console *);
 
 /* Any number of console_event() between these two reaches the screen at once. */
 void console_begin(struct console *);

@@ -4,28 +4,13 @@
 #include "editor.h"
 #include "../wire/name.h"
 #include "../wire/text.h"
-#include "../wire/utf8.h"
 #include "display.h"
 #include "history.h"
+#include "keys.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define KEY_BACKSPACE 0x08
-#define KEY_TAB 0x09
-#define KEY_ESCAPE 0x1B
-#define KEY_DELETE 0x7F
-
-/* Longer escape sequences than that of any key we know are skipped. */
-#define SEQUENCE_MAX 8
-
-enum input_state {
-    INPUT_TEXT,
-    INPUT_ESCAPE,   /* behind ESC */
-    INPUT_SEQUENCE, /* up to a final byte */
-    INPUT_STRING    /* an answer of the terminal, up to ST or a control character */
-};
 
 struct editor {
     char prompt[NAME_LEN_MAX];
@@ -35,24 +20,19 @@ struct editor {
     struct completion completion;
     struct display display;
 
-    enum input_state state;
-    char sequence[SEQUENCE_MAX + 1]; /* what came behind ESC */
-    size_t sequence_len;
-    char utf8[4]; /* the beginning of a character */
-    size_t utf8_len;
-    bool after_cr;
-    bool pasting;
+    struct keys keys;
     bool bell;
 };
 
 /* ---- Keys --------------------------------------------------------------------------------- */
 
-typedef enum editor_event editor_key(struct editor *);
+typedef enum editor_event editor_command(struct editor *);
 
-static void key_character(struct editor *ed, uint32_t character)
+static enum editor_event key_insert(struct editor *ed, uint32_t character)
 {
     if (!edit_insert(&ed->edit, character))
         ed->bell = true;
+    return EDITOR_NONE;
 }
 
 static enum editor_event key_home(struct editor *ed)
@@ -147,18 +127,6 @@ static enum editor_event key_interrupt(struct editor *ed)
     return EDITOR_NONE;
 }
 
-static enum editor_event key_paste_begin(struct editor *ed)
-{
-    ed->pasting = true;
-    return EDITOR_NONE;
-}
-
-static enum editor_event key_paste_end(struct editor *ed)
-{
-    ed->pasting = false;
-    return EDITOR_NONE;
-}
-
 static enum editor_event key_up(struct editor *ed)
 {
     struct span text = edit_text(&ed->edit);
@@ -181,7 +149,7 @@ static enum editor_event key_down(struct editor *ed)
 static enum editor_event key_enter(struct editor *ed)
 {
     ed->finished = ed->edit.len;
-    if (!ed->pasting)
+    if (!ed->keys.pasting)
         history_add(&ed->history, edit_text(&ed->edit));
     history_leave(&ed->history);
     edit_delete(&ed->edit, 0, ed->edit.len);
@@ -195,171 +163,82 @@ static enum editor_event key_tab(struct editor *ed)
     return EDITOR_NONE;
 }
 
-/* ---- Bytes to keys ------------------------------------------------------------------------ */
+/* ---- Which key does what ---- */
 
-static editor_key *const control_keys[0x20] = {
-    ['A' - '@'] = key_home,
-    ['B' - '@'] = key_left,
-    ['C' - '@'] = key_interrupt,
-    ['D' - '@'] = key_delete_or_end,
-    ['E' - '@'] = key_end,
-    ['F' - '@'] = key_right,
-    [KEY_BACKSPACE] = key_backspace,
-    [KEY_TAB] = key_tab,
-    ['\n'] = key_enter,
-    ['K' - '@'] = key_kill_to_end,
-    ['L' - '@'] = key_clear_screen,
-    ['\r'] = key_enter,
-    ['N' - '@'] = key_down,
-    ['P' - '@'] = key_up,
-    ['U' - '@'] = key_kill_to_start,
-    ['W' - '@'] = key_kill_word,
-    ['Z' - '@'] = key_suspend,
+static const struct binding {
+    enum key_code code;
+    unsigned modifiers;
+    char character;
+    editor_command *command;
+} bindings[] = {
+    {KEY_CHARACTER, KEY_CTRL, 'a', key_home},
+    {KEY_CHARACTER, KEY_CTRL, 'b', key_left},
+    {KEY_CHARACTER, KEY_CTRL, 'c', key_interrupt},
+    {KEY_CHARACTER, KEY_CTRL, 'd', key_delete_or_end},
+    {KEY_CHARACTER, KEY_CTRL, 'e', key_end},
+    {KEY_CHARACTER, KEY_CTRL, 'f', key_right},
+    {KEY_CHARACTER, KEY_CTRL, 'k', key_kill_to_end},
+    {KEY_CHARACTER, KEY_CTRL, 'l', key_clear_screen},
+    {KEY_CHARACTER, KEY_CTRL, 'n', key_down},
+    {KEY_CHARACTER, KEY_CTRL, 'p', key_up},
+    {KEY_CHARACTER, KEY_CTRL, 'u', key_kill_to_start},
+    {KEY_CHARACTER, KEY_CTRL, 'w', key_kill_word},
+    {KEY_CHARACTER, KEY_CTRL, 'z', key_suspend},
+    {KEY_CHARACTER, KEY_ALT, 'b', key_word_left},
+    {KEY_CHARACTER, KEY_ALT, 'f', key_word_right},
+    {KEY_ENTER, 0, 0, key_enter},
+    {KEY_ENTER, KEY_ALT, 0, key_enter},
+    {KEY_TAB, 0, 0, key_tab},
+    {KEY_BACKSPACE, 0, 0, key_backspace},
+    {KEY_BACKSPACE, KEY_ALT, 0, key_kill_word},
+    {KEY_DELETE, 0, 0, key_delete},
+    {KEY_LEFT, 0, 0, key_left},
+    {KEY_LEFT, KEY_CTRL, 0, key_word_left},
+    {KEY_LEFT, KEY_ALT, 0, key_word_left},
+    {KEY_RIGHT, 0, 0, key_right},
+    {KEY_RIGHT, KEY_CTRL, 0, key_word_right},
+    {KEY_RIGHT, KEY_ALT, 0, key_word_right},
+    {KEY_UP, 0, 0, key_up},
+    {KEY_DOWN, 0, 0, key_down},
+    {KEY_HOME, 0, 0, key_home},
+    {KEY_END, 0, 0, key_end},
 };
 
-/* What stands behind ESC: xterm, rxvt, the Linux console, either cursor key mode. */
-static const struct {
-    const char *sequence;
-    editor_key *key;
-} sequence_keys[] = {
-    {"[A", key_up},
-    {"OA", key_up},
-    {"[B", key_down},
-    {"OB", key_down},
-    {"[C", key_right},
-    {"OC", key_right},
-    {"[D", key_left},
-    {"OD", key_left},
-    {"[H", key_home},
-    {"OH", key_home},
-    {"[1~", key_home},
-    {"[7~", key_home},
-    {"[F", key_end},
-    {"OF", key_end},
-    {"[4~", key_end},
-    {"[8~", key_end},
-    {"[3~", key_delete},
-    {"[1;5C", key_word_right},
-    {"[1;5D", key_word_left},
-    {"Oc", key_word_right},
-    {"Od", key_word_left},
-    {"f", key_word_right},
-    {"b", key_word_left},
-    {"[200~", key_paste_begin},
-    {"[201~", key_paste_end},
-};
-
-/* Unknown sequences do nothing, and in a pasted text so do all but its end. */
-static enum editor_event sequence_end(struct editor *ed)
+/* Shift changes nothing where it does not make another character. */
+static editor_command *binding_find(struct key key)
 {
-    editor_key *key = NULL;
+    key.modifiers &= ~KEY_SHIFT;
+    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
+        const struct binding *binding = &bindings[i];
 
-    ed->state = INPUT_TEXT;
-    ed->sequence[ed->sequence_len] = '\0';
-    for (size_t i = 0; i < sizeof sequence_keys / sizeof sequence_keys[0]; i++) {
-        if (strcmp(ed->sequence, sequence_keys[i].sequence) == 0)
-            key = sequence_keys[i].key;
+        if (binding->code == key.code && binding->modifiers == key.modifiers &&
+            (uint32_t)binding->character == key.character)
+            return binding->command;
     }
-    if (key == NULL || (ed->pasting && key != key_paste_end))
-        return EDITOR_NONE;
-    return key(ed);
+    return NULL;
 }
 
-static void sequence_add(struct editor *ed, char byte)
+/* What is pasted is text; other keys in it do nothing. */
+static enum editor_event editor_pasted(struct editor *ed, struct key key)
 {
-    /* What is too long only has to be too long to match anything. */
-    if (ed->sequence_len == SEQUENCE_MAX)
-        ed->sequence_len--;
-    ed->sequence[ed->sequence_len++] = byte;
+    if (key.code == KEY_CHARACTER && key.modifiers == 0)
+        return key_insert(ed, key.character);
+    if (key.code == KEY_TAB)
+        return key_insert(ed, '\t');
+    return key.code == KEY_ENTER ? key_enter(ed) : EDITOR_NONE;
 }
 
-/* A printable ASCII character behind ESC. */
-static enum editor_event sequence_byte(struct editor *ed, char byte)
+static enum editor_event editor_key(struct editor *ed, struct key key)
 {
-    bool linux_function_key;
+    editor_command *command = binding_find(key);
 
-    if (ed->state == INPUT_STRING)
-        return EDITOR_NONE;
-    sequence_add(ed, byte);
-    if (ed->state == INPUT_ESCAPE) {
-        if (strchr("P]X^_", byte) != NULL)
-            ed->state = INPUT_STRING;
-        else if (strchr("[O()", byte) != NULL)
-            ed->state = INPUT_SEQUENCE;
-        else
-            return sequence_end(ed);
-        return EDITOR_NONE;
-    }
-    linux_function_key = ed->sequence_len == 2 && memcmp(ed->sequence, "[[", 2) == 0;
-    return byte < '@' || linux_function_key ? EDITOR_NONE : sequence_end(ed);
-}
-
-static enum editor_event control_byte(struct editor *ed, unsigned char byte)
-{
-    bool end_of_crlf = byte == '\n' && ed->after_cr;
-    editor_key *key = byte == KEY_DELETE ? key_backspace : control_keys[byte];
-
-    ed->after_cr = byte == '\r';
-    ed->state = INPUT_TEXT;
-    if (byte == KEY_ESCAPE) {
-        ed->state = INPUT_ESCAPE;
-        ed->sequence_len = 0;
-        return EDITOR_NONE;
-    }
-    if (ed->pasting && byte == '\t')
-        key_character(ed, '\t');
-    if (ed->pasting && key != key_enter)
-        return EDITOR_NONE;
-    return end_of_crlf || key == NULL ? EDITOR_NONE : key(ed);
-}
-
-/* How many bytes the character that begins with this byte has; 1 where none does. */
-static size_t utf8_expected(char first)
-{
-    unsigned char byte = (unsigned char)first;
-
-    if (byte < 0xC2 || byte > 0xF4)
-        return 1;
-    return byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-}
-
-/* Inserts the characters that are held; one that may still be finished waits, unless last. */
-static void utf8_take(struct editor *ed, bool last)
-{
-    uint32_t cp;
-    size_t n;
-
-    while (ed->utf8_len != 0) {
-        n = utf8_decode(ed->utf8, ed->utf8_len, &cp);
-        if (!last && cp == UTF8_BAD && n == ed->utf8_len && n < utf8_expected(ed->utf8[0]))
-            return;
-        key_character(ed, cp);
-        ed->utf8_len -= n;
-        memmove(ed->utf8, ed->utf8 + n, ed->utf8_len);
-    }
-}
-
-static enum editor_event editor_byte(struct editor *ed, unsigned char byte)
-{
-    if (byte != KEY_TAB)
+    if (key.code != KEY_TAB)
         completion_leave(&ed->completion);
-    if (byte < 0x80)
-        utf8_take(ed, true);
-    if (byte < 0x20 || byte == KEY_DELETE)
-        return control_byte(ed, byte);
-    ed->after_cr = false;
-    if (ed->state != INPUT_TEXT && byte < 0x80)
-        return sequence_byte(ed, (char)byte);
-    if (ed->state == INPUT_STRING)
-        return EDITOR_NONE;
-    ed->state = INPUT_TEXT;
-    if (byte < 0x80) {
-        key_character(ed, byte);
-    } else {
-        ed->utf8[ed->utf8_len++] = (char)byte;
-        utf8_take(ed, false);
-    }
-    return EDITOR_NONE;
+    if (ed->keys.pasting)
+        return editor_pasted(ed, key);
+    if (key.code == KEY_CHARACTER && key.modifiers == 0)
+        return key_insert(ed, key.character);
+    return command != NULL ? command(ed) : EDITOR_NONE;
 }
 
 /* ---- The interface ------------------------------------------------------------------------ */
@@ -392,12 +271,12 @@ void editor_complete_from(struct editor *ed, completion_names *names, void *cont
 
 enum editor_event editor_feed(struct editor *ed, const char **at, const char *end)
 {
-    while (*at < end) {
-        enum editor_event event = editor_byte(ed, (unsigned char)*(*at)++);
-        if (event != EDITOR_NONE)
-            return event;
-    }
-    return EDITOR_NONE;
+    enum editor_event event = EDITOR_NONE;
+    struct key key;
+
+    while (event == EDITOR_NONE && (key = keys_next(&ed->keys, at, end)).code != KEY_NONE)
+        event = editor_key(ed, key);
+    return event;
 }
 
 struct span editor_line(const struct editor *ed)
@@ -405,20 +284,22 @@ struct span editor_line(const struct editor *ed)
     return (struct span){ed->edit.text, ed->finished};
 }
 
-bool editor_in_escape(const struct editor *ed)
+int editor_pause(const struct editor *ed)
 {
-    return ed->state == INPUT_ESCAPE && !ed->pasting;
+    return keys_pause(&ed->keys);
 }
 
-void editor_pause(struct editor *ed)
+void editor_expire(struct editor *ed)
 {
-    if (editor_in_escape(ed))
-        ed->state = INPUT_TEXT;
+    struct key key;
+
+    while ((key = keys_expire(&ed->keys)).code != KEY_NONE)
+        editor_key(ed, key);
 }
 
 bool editor_is_pasting(const struct editor *ed)
 {
-    return ed->pasting;
+    return ed->keys.pasting;
 }
 
 void editor_start(struct editor *ed, struct outbuf *out)

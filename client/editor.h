@@ -63,11 +63,12 @@ void editor_refresh(struct editor *, struct outbuf *out);
 struct span editor_line(const struct editor *);
 
 /*
- * An ESC may be a key or the beginning of one. While editor_in_escape(), wait for more input for
- * about 100 ms only, and if none comes say so by editor_pause(): then it was the key.
+ * Keys come in one piece, nearly always, and pastes without rests: what is half received ends by
+ * editor_expire(), to be called that many ms after the last byte, unless another comes before. -1:
+ * nothing is half received.
  */
-bool editor_in_escape(const struct editor *);
-void editor_pause(struct editor *);
+int editor_pause(const struct editor *);
+void editor_expire(struct editor *);
 
 /* A paste has begun, and its end has not come. */
 bool editor_is_pasting(const struct editor *);

@@ -17,8 +17,6 @@
 
 /* How long a leaving client waits for the server's goodbye, in ms. */
 #define LEAVE_GRACE 1000
-/* An ESC that nothing follows for that long was the key, in ms. */
-#define ESCAPE_PAUSE 100
 /* How long a bot may go on when there is nothing more to hear, in ms. */
 #define BOT_GRACE 2000
 
@@ -330,7 +328,9 @@ static void loop_wake_up(struct loop *loop)
 
 static int64_t loop_wakes_at(struct loop *loop)
 {
-    return clock_earlier(loop_silence_ends(loop), clock_earlier(loop->leave_at, loop->give_up_at));
+    return clock_earlier(
+        clock_earlier(loop_silence_ends(loop), console_due(&loop->client->console)),
+        clock_earlier(loop->leave_at, loop->give_up_at));
 }
 
 static void loop_wait(struct loop *loop)
@@ -338,24 +338,20 @@ static void loop_wait(struct loop *loop)
     struct client *client = loop->client;
     bool reads = loop_wants_input(loop);
     bool last_read = reads && bot_has_ended(loop->bot);
-    bool escape = reads && console_in_escape(&client->console);
     struct pollfd fds[] = {
         {.fd = client->wake[0], .events = POLLIN},
         {.fd = reads ? loop->input->fd : -1, .events = POLLIN},
         {.fd = loop->wants_write ? client->connection.fd : -1, .events = POLLOUT},
     };
-    int64_t until = loop_wakes_at(loop);
 
-    if (escape)
-        until = clock_earlier(until, clock_now() + ESCAPE_PAUSE);
-    if (poll(fds, 3, last_read ? 0 : clock_left(until)) < 0)
+    if (poll(fds, 3, last_read ? 0 : clock_left(loop_wakes_at(loop))) < 0)
         return; /* a signal; the others are looked at the next time */
     if (fds[0].revents != 0)
         loop_wake_up(loop);
     if (fds[1].revents != 0 || last_read)
         loop_read(loop);
-    else if (escape)
-        console_pause(&client->console);
+    else
+        console_tick(&client->console);
 }
 
 /* ---- All of it ----------------------------------------------------------------------- */

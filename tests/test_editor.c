@@ -248,7 +248,7 @@ static const struct keys {
     {BYTES("ab" LEFT PASTE "x\ny" PASTED), "axb\n", "> y", 3},
     {BYTES(PASTE "a\tb\n" PASTED "\r"), "a\tb\n\n", "> ", 2},
     {BYTES(PASTE "a\tb" PASTED), "", "> a b", 5},
-    {BYTES(PASTE "a" LEFT ESC "OH" UP "b" ESC "[2J" ESC "[31mc\x01\x03\x04\x15\x1a\0d" PASTED), "",
+    {BYTES(PASTE "a" LEFT ESC "OH" UP "b" ESC "[2J" ESC "[31mc\x01\x04\x15\x1a\0d" PASTED), "",
         "> abcd", 6},
     {BYTES(PASTE "a" ESC "]0;title\ab" ESC PASTED "c"), "", "> abc", 5},
     {BYTES(PASTE "a" ESC "[" PASTED "b" LEFT), "", "> ab", 3},
@@ -257,12 +257,10 @@ static const struct keys {
     {BYTES(PASTED "a"), "", "> a", 3},
     /* what is no key does nothing */
     {BYTES("a" ESC "[15~" ESC "[99;99;99;99Z" ESC "OP" ESC "[[Ab"), "", "> ab", 4},
-    {BYTES("a" ESC "x" ESC "[1;2A" ESC "[I" ESC "[?1;2c" ESC "(B"
-           "b"),
-        "", "> ab", 4},
+    {BYTES("a" ESC "x" ESC "[1;2A" ESC "[I" ESC "[?1;2c" ESC "[M !!b"), "", "> ab", 4},
     {BYTES("a" ESC "]11;rgb:ffff/ffff/ffff" ESC "\\" ESC "P1$r0m" ESC "\\b"), "", "> ab", 4},
-    {BYTES("a" ESC "]never ends\rb"), "a\n", "> b", 3},
-    {BYTES("a" ESC "[12\rb"), "a\n", "> b", 3},
+    {BYTES("a" ESC "]1never ends\rb"), "a\n", "> b", 3},
+    {BYTES("a" ESC "[12\rb"), "a12\n", "> b", 3},
     {BYTES("a" ESC ESC ESC "[Db"), "", "> ba", 3},
     {BYTES("a" ESC "\x7f"
            "b"),
@@ -347,24 +345,43 @@ START_TEST(every_key_in_every_cut)
 }
 END_TEST
 
-START_TEST(escape_alone_is_harmless)
+/* Half a key ends after a while, and what is typed then is typed. */
+START_TEST(half_a_key_ends)
 {
     struct desk desk;
 
     desk_open(&desk, "> ", 24, 80);
     desk_show(&desk);
-    ck_assert(!editor_in_escape(desk.editor));
+    ck_assert_int_lt(editor_pause(desk.editor), 0);
     desk_type(&desk, "a" ESC);
-    ck_assert(editor_in_escape(desk.editor));
-    editor_pause(desk.editor);
-    ck_assert(!editor_in_escape(desk.editor));
+    ck_assert_int_gt(editor_pause(desk.editor), 0);
+    editor_expire(desk.editor);
+    ck_assert_int_lt(editor_pause(desk.editor), 0);
     desk_type(&desk, "[O" ESC "[");
-    ck_assert(!editor_in_escape(desk.editor));
-    editor_pause(desk.editor);
-    desk_type(&desk, "Db\r");
-    desk_type(&desk, PASTE ESC);
-    ck_assert(!editor_in_escape(desk.editor));
-    ck_assert_str_eq(desk.events, "a[bO\n");
+    ck_assert_int_gt(editor_pause(desk.editor), 0);
+    editor_expire(desk.editor);
+    desk_type(&desk, "Db" ESC "[1");
+    editor_expire(desk.editor);
+    desk_type(&desk, "c\r");
+    ck_assert_str_eq(desk.events, "a[ODb1c\n");
+    desk_close(&desk);
+}
+END_TEST
+
+/* The end of a paste may not come. */
+START_TEST(half_a_paste_ends)
+{
+    struct desk desk;
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    desk_type(&desk, PASTE "ab");
+    ck_assert(editor_is_pasting(desk.editor));
+    editor_expire(desk.editor);
+    ck_assert(!editor_is_pasting(desk.editor));
+    desk_type(&desk, LEFT "x" PASTE "lost\x03y");
+    ck_assert(!editor_is_pasting(desk.editor));
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> y");
     desk_close(&desk);
 }
 END_TEST
@@ -514,7 +531,7 @@ END_TEST
 /* In any cut: whoever ends in the middle has to know that more is coming. */
 START_TEST(a_paste_has_an_end)
 {
-    const char typed[] = "before" PASTE "one\rtwo" LEFT "\x03" PASTED "\r";
+    const char typed[] = "before" PASTE "one\rtwo" LEFT "\x04" PASTED "\r";
     const char *begin = strstr(typed, PASTE) + strlen(PASTE);
     const char *end = strstr(typed, PASTED) + strlen(PASTED);
 
@@ -1025,7 +1042,8 @@ int main(void)
     suite_add_tcase(suite, tcase);
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, every_key_in_every_cut, 0, COUNT_OF(keys));
-    tcase_add_test(tcase, escape_alone_is_harmless);
+    tcase_add_test(tcase, half_a_key_ends);
+    tcase_add_test(tcase, half_a_paste_ends);
     tcase_add_loop_test(tcase, bells, 0, 5);
     tcase_add_test(tcase, completion_while_names_change);
     tcase_add_test(tcase, line_has_a_limit);

@@ -214,6 +214,107 @@ START_TEST(control_c_without_an_editor)
 }
 END_TEST
 
+/* ---- Keys ---------------------------------------------------------------------------- */
+
+/* ann at a terminal, and ben who hears what she says. */
+struct pair {
+    struct server server;
+    struct chatter ann;
+    struct conn ben;
+};
+
+static void pair_open(struct pair *pair)
+{
+    memset(pair, 0, sizeof *pair);
+    server_start(&pair->server, ANY_PORT);
+    conn_join(&pair->ben, &pair->server, "ben");
+    chatter_start_at_terminal(&pair->ann, "-n", "ann", pair->server.address);
+    chatter_see(&pair->ann, "you are ann");
+    conn_seek(&pair->ben, "join ann");
+}
+
+static void pair_close(struct pair *pair)
+{
+    chatter_type(&pair->ann, "\003\003");
+    ck_assert_int_eq(chatter_exit(&pair->ann, EXIT_MS), EX_OK);
+    chatter_end(&pair->ann);
+    conn_close(&pair->ben);
+    server_stop(&pair->server);
+}
+
+/* What is typed is said; keys that are none, and reports that nobody asked for, say nothing. */
+START_TEST(keys_swallow_nothing_and_leak_nothing)
+{
+    static const char *const typed[] = {"\033[", "\033O", "\033]", "\033P", "\033X", "\033^",
+        "\033_", "\033N", "\033[M !!", "\033[M \xa1\xc0", "\033[<0;10;10M", "\033[<0;10;10m",
+        "\033[15~", "\033[?1;2c", "\033]11;rgb:0/0/0\033\\", "\033P1$r0m\033\\"};
+    struct pair pair;
+
+    pair_open(&pair);
+    for (size_t i = 0; i < COUNT_OF(typed); i++) {
+        chatter_type(&pair.ann, typed[i]);
+        chatter_type(&pair.ann, "hello\r");
+        conn_expect(&pair.ben, "msg ann hello");
+    }
+    pair_close(&pair);
+}
+END_TEST
+
+/*
+ * A cursor key in two pieces is a key, whatever happens between them: here the echo of the line
+ * before. After a while it is none any more, and where the machine is busy that may be too short:
+ * one of some tries has to do.
+ */
+START_TEST(a_key_in_two_pieces)
+{
+    static const char *const keys[][2] = {
+        {"\033", "[D"}, {"\033[", "D"}, {"\033", "OD"}, {"\033[1;", "2D"}};
+    struct pair pair;
+    char line[32];
+    bool done = false;
+
+    pair_open(&pair);
+    for (int try = 0; try < 5 && !done; try++) {
+        snprintf(line, sizeof line, "line %d\rab%s", try, keys[_i][0]);
+        chatter_type(&pair.ann, line);
+        conn_expect(&pair.ben, "msg ann line *");
+        kill(pair.ann.pid, SIGWINCH);
+        snprintf(line, sizeof line, "ann: line %d", try);
+        chatter_see(&pair.ann, line);
+        chatter_type(&pair.ann, keys[_i][1]);
+        chatter_type(&pair.ann, "x\r");
+        done = strcmp(conn_read(&pair.ben), "msg ann axb") == 0;
+    }
+    ck_assert(done);
+    pair_close(&pair);
+}
+END_TEST
+
+/* Ctrl-C is itself in the middle of everything. */
+START_TEST(control_c_in_the_middle)
+{
+    static const char *const typed[] = {
+        "\033", "\033[", "\033[1;", "\033]11;", "\033P1", "\033[M ", "\033[200~one", "\xe4\xbd"};
+    struct pair pair;
+
+    pair_open(&pair);
+    for (size_t i = 0; i < COUNT_OF(typed); i++) {
+        chatter_type(&pair.ann, typed[i]);
+        chatter_type(&pair.ann, i < 6 ? "\003" : "");
+        chatter_type(&pair.ann, "hello\003said\r");
+        conn_expect(&pair.ben, i < 6 ? "quit ann left" : "msg ann said");
+        if (i >= 6)
+            continue;
+        ck_assert_int_eq(chatter_exit(&pair.ann, EXIT_MS), EX_OK);
+        chatter_end(&pair.ann);
+        chatter_start_at_terminal(&pair.ann, "-n", "ann", pair.server.address);
+        chatter_see(&pair.ann, "you are ann");
+        conn_seek(&pair.ben, "join ann");
+    }
+    pair_close(&pair);
+}
+END_TEST
+
 /* ---- Pastes -------------------------------------------------------------------------- */
 
 #define PASTE_BEGIN "\033[200~"
@@ -390,6 +491,9 @@ int main(void)
         {stopped_and_continued, 1, 20},
         {the_typed_line_survives, 1, 30},
         {control_c_without_an_editor, 1, 20},
+        {keys_swallow_nothing_and_leak_nothing, 1, 30},
+        {a_key_in_two_pieces, 4, 60},
+        {control_c_in_the_middle, 1, 30},
         {a_paste_waits_for_the_server, 1, 60},
         {control_c_behind_a_paste, 1, 30},
         {the_rest_of_a_paste_is_dropped, 3, 30},
