@@ -304,6 +304,42 @@ int chatter_run(struct chatter *chatter, const char *input, const char *const ar
     return chatter_exit(chatter, ANSWER_MS);
 }
 
+size_t sink_lines(const struct sink *sink)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sink->len; i++)
+        n += sink->at[i] == '\n' || sink->at[i] == '\0';
+    return n;
+}
+
+void chatter_complained_once(const struct chatter *chat)
+{
+    ck_assert_uint_eq(sink_lines(&chat->err), 1);
+    ck_assert_int_eq(strncmp(chat->err.at, "chat: ", 6), 0);
+    ck_assert_uint_eq(chat->out.len, 0);
+}
+
+void chatter_said_nothing(const struct chatter *chat)
+{
+    ck_assert_uint_eq(chat->out.len, 0);
+    ck_assert_msg(chat->err.len == 0, "on stderr: %s", chat->err.at);
+}
+
+bool relay_bytes(int from, int to)
+{
+    char bytes[65536];
+    ssize_t n = read(from, bytes, sizeof bytes);
+
+    for (ssize_t done = 0; done < n;) {
+        ssize_t k = write(to, bytes + done, (size_t)(n - done));
+        if (k < 0)
+            return false;
+        done += k;
+    }
+    return n > 0;
+}
+
 /* ---- Servers ------------------------------------------------------------------------- */
 
 void fake_open(struct fake *fake)

@@ -66,6 +66,15 @@ void chatter_end(struct chatter *);
 /* Starts it with this on standard input, waits for its end, returns the status; then end it. */
 int chatter_run(struct chatter *, const char *input, const char *const arguments[]);
 
+/* Lines that came, taken or not. */
+size_t sink_lines(const struct sink *);
+/* It has said one sentence for people, and no data; or nothing at all. */
+void chatter_complained_once(const struct chatter *);
+void chatter_said_nothing(const struct chatter *);
+
+/* Moves what comes from one descriptor to the other, waiting; false at the end. */
+bool relay_bytes(int from, int to);
+
 /* ---- A server that does what the test says ------------------------------------------- */
 
 struct fake {

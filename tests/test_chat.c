@@ -1,6 +1,6 @@
 /*
- * The client from outside, contract 4: a real chat, a real chatd or somebody who is none, pipes and
- * terminals.
+ * The client from outside, as chat(1) has it: a real chat, a real chatd or a server that is none,
+ * pipes and terminals.
  */
 #include "../client/clock.h"
 #include "../client/connect.h"
@@ -25,29 +25,6 @@
 #define EXIT_MS 10000
 #define RUN(chatter, input, ...)                                                                   \
     chatter_run((chatter), (input), (const char *const[]){__VA_ARGS__, NULL})
-
-static size_t lines_in(const struct sink *sink)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < sink->len; i++)
-        n += sink->at[i] == '\n' || sink->at[i] == '\0';
-    return n;
-}
-
-/* One sentence for people, and no data. */
-static void complained_once(const struct chatter *chat)
-{
-    ck_assert_uint_eq(lines_in(&chat->err), 1);
-    ck_assert_int_eq(strncmp(chat->err.at, "chat: ", 6), 0);
-    ck_assert_uint_eq(chat->out.len, 0);
-}
-
-static void said_nothing(const struct chatter *chat)
-{
-    ck_assert_uint_eq(chat->out.len, 0);
-    ck_assert_msg(chat->err.len == 0, "on stderr: %s", chat->err.at);
-}
 
 /* ---- The command line ---------------------------------------------------------------- */
 
@@ -91,7 +68,7 @@ START_TEST(help_that_cannot_be_printed)
     chatter_start_as(
         &chat, &(struct chatter_setup){.out = full}, (const char *const[]){options[_i], NULL});
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_end(&chat);
     close(full);
 }
@@ -107,7 +84,7 @@ START_TEST(nobody_listens)
     server_start(&server, ANY_PORT);
     server_stop(&server);
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", server.address), EX_UNAVAILABLE);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_seek_error(&chat, "chat: nobody listens on 127.0.0.1:*; start a room with: chatd -l *");
     chatter_end(&chat);
 }
@@ -120,7 +97,7 @@ START_TEST(no_such_socket)
 
     test_path(path, "none");
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", path), EX_UNAVAILABLE);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_seek_error(&chat, "chat: nobody listens on *");
     chatter_end(&chat);
 }
@@ -138,7 +115,7 @@ START_TEST(no_socket_at_all)
     else
         mkdir(path, 0700);
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", path), EX_UNAVAILABLE);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_seek_error(&chat, "chat: *: that is no socket");
     chatter_end(&chat);
     remove(path);
@@ -152,7 +129,7 @@ START_TEST(no_such_host)
 
     ck_assert_int_eq(RUN(&chat, "hi\n", "-w", "2", "nobody.invalid"), EX_NOHOST);
     ck_assert_int_lt(clock_ms() - start, deadline_in(4000) - clock_ms());
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_end(&chat);
 }
 END_TEST
@@ -187,10 +164,10 @@ START_TEST(nobody_answers)
         _i == 0 ? EX_UNAVAILABLE : 1);
     ck_assert_int_ge(clock_ms() - start, 1000);
     if (_i == 0) {
-        complained_once(&chat);
+        chatter_complained_once(&chat);
         chatter_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
     } else {
-        said_nothing(&chat);
+        chatter_said_nothing(&chat);
     }
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
         close(waiting[i]);
@@ -235,7 +212,7 @@ START_TEST(what_the_server_is)
     fake_send(&fake, strangers[_i].bytes, strlen(strangers[_i].bytes));
     shutdown(fake.fd, SHUT_WR);
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), strangers[_i].status);
-    ck_assert_uint_eq(lines_in(&chat.err), 1);
+    ck_assert_uint_eq(sink_lines(&chat.err), 1);
     fake_close(&fake);
     chatter_end(&chat);
 }
@@ -261,7 +238,7 @@ START_TEST(a_flood_without_a_line)
         if (process_memory(chat.pid) > memory)
             memory = process_memory(chat.pid);
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_PROTOCOL);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     ck_assert_int_lt(memory, 65536); /* of a gigabyte that was sent */
     fake_close(&fake);
     chatter_end(&chat);
@@ -437,7 +414,7 @@ START_TEST(long_lines_go_in_pieces)
     ck_assert_int_eq(memcmp(heard, sent, sent_len), 0);
     chatter_finish(&chat);
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    said_nothing(&chat);
+    chatter_said_nothing(&chat);
     chatter_end(&chat);
     conn_close(&ann);
     server_stop(&server);
@@ -507,7 +484,7 @@ START_TEST(standard_output_fails)
     chatter_start_as(&chat, &(struct chatter_setup){.out = out},
         (const char *const[]){"-n", "ci", server.address, NULL});
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_end(&chat);
     close(gone[1]);
     server_stop(&server);
@@ -524,7 +501,7 @@ START_TEST(standard_input_fails)
     chatter_start_as(&chat, &(struct chatter_setup){.in = directory},
         (const char *const[]){"-s", "-n", "ci", server.address, NULL});
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_end(&chat);
     close(directory);
     server_stop(&server);
@@ -544,10 +521,10 @@ START_TEST(posts_join_nobody)
     ck_assert_int_eq(
         RUN(&chat, "unread", "-n", "ci", "-m", "one", "-m", "/two\n\nthree", server.address),
         EX_OK);
-    said_nothing(&chat);
+    chatter_said_nothing(&chat);
     chatter_end(&chat);
     ck_assert_int_eq(RUN(&chat, "four\n/five", "-n", "ci", "-s", server.address), EX_OK);
-    said_nothing(&chat);
+    chatter_said_nothing(&chat);
     chatter_end(&chat);
     conn_expect(&ann, "post ci one");
     conn_expect(&ann, "post ci /two");
@@ -567,7 +544,7 @@ START_TEST(the_list_of_names)
 
     server_start(&server, ANY_PORT);
     ck_assert_int_eq(RUN(&chat, "", "-l", server.address), 1);
-    said_nothing(&chat);
+    chatter_said_nothing(&chat);
     chatter_end(&chat);
     conn_join(&ann, &server, "ann");
     ck_assert_int_eq(RUN(&chat, "", "-l", server.address), EX_OK);
@@ -703,7 +680,7 @@ START_TEST(whose_name)
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
     snprintf(you, sizeof you, "* you %s", names[_i].you);
     chatter_seek(&chat, you);
-    ck_assert_uint_eq(lines_in(&chat.err), names[_i].warns);
+    ck_assert_uint_eq(sink_lines(&chat.err), names[_i].warns);
     chatter_end(&chat);
     server_stop(&server);
 }
@@ -732,7 +709,7 @@ START_TEST(the_secret)
     chatter_start_as(&chat, &(struct chatter_setup){.env = cases[_i].env},
         (const char *const[]){"-n", "ci", "-m", "hi", server.address, NULL});
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), cases[_i].status);
-    ck_assert_uint_eq(lines_in(&chat.err), cases[_i].status != EX_OK);
+    ck_assert_uint_eq(sink_lines(&chat.err), cases[_i].status != EX_OK);
     if (cases[_i].complaint != NULL)
         chatter_seek_error(&chat, cases[_i].complaint);
     chatter_end(&chat);
@@ -749,7 +726,7 @@ START_TEST(a_full_room_is_75)
     server_start(&server, ANY_PORT, "-m", "1");
     conn_join(&ann, &server, "ann");
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "ci", server.address), EX_TEMPFAIL);
-    complained_once(&chat);
+    chatter_complained_once(&chat);
     chatter_end(&chat);
     conn_close(&ann);
     server_stop(&server);
@@ -777,7 +754,7 @@ START_TEST(a_bot_hears_and_speaks)
     conn_expect(&ann, "msg bot bye");
     conn_expect(&ann, "quit bot left");
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    said_nothing(&chat);
+    chatter_said_nothing(&chat);
     chatter_end(&chat);
     conn_close(&ann);
     server_stop(&server);
@@ -865,25 +842,10 @@ START_TEST(no_command_is_left)
     struct chatter chat;
 
     ck_assert_int_eq(RUN(&chat, "", "-r", "-W", "1", "-n", "x", "-c", "sleep 56; echo"), 1);
-    said_nothing(&chat);
+    chatter_said_nothing(&chat);
     chatter_end(&chat);
 }
 END_TEST
-
-/* Moves what comes from one to the other; false at the end. */
-static bool relay(int from, int to)
-{
-    char bytes[65536];
-    ssize_t n = read(from, bytes, sizeof bytes);
-
-    for (ssize_t done = 0; done < n;) {
-        ssize_t k = write(to, bytes + done, (size_t)(n - done));
-        if (k < 0)
-            return false;
-        done += k;
-    }
-    return n > 0;
-}
 
 /* What this program is as the command of -c: like nc, and the end of its input ends nothing. */
 static int relay_main(const char *address)
@@ -899,9 +861,9 @@ static int relay_main(const char *address)
         return EXIT_FAILURE;
     fcntl(fd, F_SETFL, 0);
     while (poll(fds, 2, 60000) > 0) {
-        if (fds[0].revents != 0 && !relay(STDIN_FILENO, fd))
+        if (fds[0].revents != 0 && !relay_bytes(STDIN_FILENO, fd))
             fds[0].fd = -1;
-        if (fds[1].revents != 0 && !relay(fd, STDOUT_FILENO))
+        if (fds[1].revents != 0 && !relay_bytes(fd, STDOUT_FILENO))
             break;
     }
     return EXIT_SUCCESS;
@@ -1037,300 +999,6 @@ START_TEST(the_past_is_not_counted)
 }
 END_TEST
 
-/* ---- Keeping the seat ---------------------------------------------------------------- */
-
-enum { OUTAGES = 50, LINES_EACH = 200 };
-
-/* Writes the next lines of the numbered text to chat. */
-static void type_lines(struct chatter *chat, int *next)
-{
-    char text[LINES_EACH * 16];
-    size_t len = 0;
-
-    for (int i = 0; i < LINES_EACH; i++)
-        len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", (*next)++);
-    chatter_write(chat, text, len);
-}
-
-/* A while that differs each time, up to a few ms: long enough for some of the lines to arrive. */
-static void let_some_arrive(unsigned *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    poll(NULL, 0, (int)(*seed >> 16) % 6);
-}
-
-/* All lines stand in the file in their order, and no other message. */
-static void transcript_is_exact(const char *path, int lines)
-{
-    FILE *file = fopen(path, "r");
-    char line[512], expected[64];
-    int next = 0;
-
-    ck_assert_ptr_nonnull(file);
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line + STAMP_LEN, " msg ", 5) != 0)
-            continue;
-        snprintf(expected, sizeof expected, " msg keeper line %d\n", next++);
-        ck_assert_str_eq(line + STAMP_LEN, expected);
-    }
-    fclose(file);
-    ck_assert_int_eq(next, lines);
-}
-
-/* ... and so they do in what chat has printed with -x. */
-static void output_is_exact(const struct chatter *chat, int lines)
-{
-    const char *end = chat->out.at + chat->out.len;
-    char expected[64];
-    int next = 0;
-
-    for (const char *at = chat->out.at; at < end; at += strcspn(at, "\n") + 1) {
-        if (strlen(at) < STAMP_LEN || strncmp(at + STAMP_LEN, " msg ", 5) != 0)
-            continue;
-        int len = snprintf(expected, sizeof expected, " msg keeper line %d\n", next++);
-        ck_assert_int_eq(strncmp(at + STAMP_LEN, expected, (size_t)len), 0);
-    }
-    ck_assert_int_eq(next, lines);
-}
-
-START_TEST(kept_over_crashes_of_the_hub)
-{
-    char socket[PATH_TEXT_MAX], transcript[PATH_TEXT_MAX];
-    unsigned seed = 1;
-    struct server server;
-    struct chatter chat;
-    int next = 0;
-
-    test_path(socket, "s");
-    test_path(transcript, "t");
-    server_start(&server, "-l", socket, "-t", transcript);
-    chatter_start(&chat, "-k", "-x", "-n", "keeper", socket);
-    chatter_seek(&chat, "* you keeper");
-    for (int i = 0; i < OUTAGES; i++) {
-        type_lines(&chat, &next);
-        let_some_arrive(&seed);
-        server_kill(&server);
-        server_start(&server, "-l", socket, "-t", transcript);
-        chatter_seek_error(&chat, "chat: back again");
-    }
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    output_is_exact(&chat, next);
-    chatter_end(&chat);
-    server_stop(&server);
-    transcript_is_exact(transcript, next);
-}
-END_TEST
-
-/* ---- A network that breaks ----------------------------------------------------------- */
-
-/* A process between chat and the server; each SIGUSR1 resets what goes through it. */
-struct proxy {
-    pid_t pid;
-    char address[ADDRESS_TEXT_MAX];
-};
-
-static volatile sig_atomic_t proxy_resets;
-
-static void proxy_signalled(int signal)
-{
-    (void)signal;
-    proxy_resets++;
-}
-
-static void reset_fd(int *fd)
-{
-    struct linger linger = {1, 0};
-
-    if (*fd < 0)
-        return;
-    setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-    close(*fd);
-    *fd = -1;
-}
-
-/* Both ends see a reset, or only chat does, and the server the next time. */
-static void proxy_break(struct pollfd fds[3])
-{
-    static int kept = -1;
-    static unsigned count;
-
-    reset_fd(&kept);
-    reset_fd(&fds[1].fd);
-    if (count++ % 2 == 0) {
-        kept = fds[2].fd;
-        fds[2].fd = -1;
-    }
-    reset_fd(&fds[2].fd);
-}
-
-static _Noreturn void proxy_main(int listener, const char *address)
-{
-    struct pollfd fds[3] = {{listener, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLIN, 0}};
-    struct conn conn;
-    int done = 0;
-
-    for (;;) {
-        int n = poll(fds, 3, 100);
-        while (done < proxy_resets) {
-            proxy_break(fds);
-            done++;
-            n = 0;
-        }
-        if (n <= 0)
-            continue;
-        if (fds[1].fd < 0 && fds[0].revents != 0 && conn_try(&conn, address)) {
-            fds[1].fd = accept(listener, NULL, NULL);
-            fds[2].fd = conn.fd;
-            fcntl(conn.fd, F_SETFL, 0);
-            continue;
-        }
-        if ((fds[1].fd >= 0 && fds[1].revents != 0 && !relay(fds[1].fd, fds[2].fd)) ||
-            (fds[2].fd >= 0 && fds[2].revents != 0 && !relay(fds[2].fd, fds[1].fd))) {
-            close(fds[1].fd);
-            close(fds[2].fd);
-            fds[1].fd = fds[2].fd = -1;
-        }
-    }
-}
-
-static void proxy_start(struct proxy *proxy, const char *address)
-{
-    struct sigaction act = {.sa_handler = proxy_signalled};
-    struct fake fake;
-
-    fake_open(&fake);
-    memcpy(proxy->address, fake.address, sizeof proxy->address);
-    proxy->pid = fork();
-    if (proxy->pid == 0) {
-        sigaction(SIGUSR1, &act, NULL);
-        proxy_main(fake.listener, address);
-    }
-    fake_close(&fake);
-}
-
-static void proxy_stop(struct proxy *proxy)
-{
-    kill(proxy->pid, SIGKILL);
-    ck_assert_int_eq(waitpid(proxy->pid, NULL, 0), proxy->pid);
-}
-
-/* The hub is alive: it knows how many lines it has answered. Half the time the seat is taken over.
- */
-START_TEST(kept_over_resets)
-{
-    char transcript[PATH_TEXT_MAX];
-    unsigned seed = 1;
-    struct server server;
-    struct chatter chat;
-    struct proxy proxy;
-    int next = 0;
-
-    test_path(transcript, "t");
-    server_start(&server, ANY_PORT, "-t", transcript);
-    proxy_start(&proxy, server.address);
-    chatter_start(&chat, "-k", "-x", "-n", "keeper", proxy.address);
-    chatter_seek(&chat, "* you keeper");
-    for (int i = 0; i < OUTAGES; i++) {
-        type_lines(&chat, &next);
-        let_some_arrive(&seed);
-        kill(proxy.pid, SIGUSR1);
-        chatter_seek_error(&chat, "chat: back again");
-    }
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    output_is_exact(&chat, next);
-    chatter_end(&chat);
-    proxy_stop(&proxy);
-    server_stop(&server);
-    transcript_is_exact(transcript, next);
-}
-END_TEST
-
-/* What it says of itself when it asks for its seat, and that it sends again what was not taken. */
-START_TEST(the_seat_is_asked_for)
-{
-    struct chatter chat;
-    struct fake fake;
-
-    fake_open(&fake);
-    chatter_start(&chat, "-k", "-n", "ann", "-H", "5", fake.address);
-    fake_accept(&fake);
-    ck_assert_str_eq(fake_read(&fake), "/token");
-    ck_assert_str_eq(fake_read(&fake), "/history 5");
-    ck_assert_str_eq(fake_read(&fake), "ann");
-    fake_say(&fake, "token 0123");
-    fake_say(&fake, "users 1");
-    fake_say(&fake, "you ann");
-    chatter_type(&chat, "one\ntwo\nthree\nfour\n");
-    ck_assert_str_eq(fake_read(&fake), "one");
-    fake_say(&fake, "msg ann one");
-    ck_assert_str_eq(fake_read(&fake), "two");
-    ck_assert_str_eq(fake_read(&fake), "three");
-    chatter_seek(&chat, "*ann: one");
-    fake_accept(&fake); /* the first connection is closed */
-    ck_assert_str_eq(fake_read(&fake), "/token");
-    ck_assert_str_eq(fake_read(&fake), "/resume 0123");
-    ck_assert_int_eq(strncmp(fake_read(&fake), "/since 2026-11-22T21:42:07.000004Z", 34), 0);
-    ck_assert_str_eq(fake_read(&fake), "ann");
-    fake_say(&fake, "token 0123");
-    fake_say(&fake, _i == 0 ? "resumed 3" : "resumed ?");
-    fake_say(&fake, "msg ann two");
-    fake_say(&fake, "msg ann three");
-    fake_say(&fake, "quit ann crashed");
-    fake_say(&fake, "join ann");
-    fake_say(&fake, "msg ann four"); /* somebody else's */
-    fake_say(&fake, "quit ann left");
-    fake_say(&fake, "users 1");
-    fake_say(&fake, "you ann_2");
-    ck_assert_str_eq(fake_read(&fake), "four");
-    fake_say(&fake, "msg ann_2 four");
-    chatter_finish(&chat);
-    ck_assert_ptr_null(fake_read(&fake));
-    fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    fake_close(&fake);
-    chatter_end(&chat);
-}
-END_TEST
-
-/* While the server is away: who has nothing unanswered leaves when his input ends. */
-START_TEST(done_while_the_server_is_away)
-{
-    struct server server;
-    struct chatter chat;
-
-    server_start(&server, ANY_PORT);
-    chatter_start(&chat, "-k", "-n", "ann", server.address);
-    chatter_type(&chat, "hi\n");
-    chatter_seek(&chat, "*ann: hi");
-    server_kill(&server);
-    chatter_seek_error(&chat, "chat: the server went away; trying to come back");
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    ck_assert_uint_eq(lines_in(&chat.err), 1);
-    chatter_end(&chat);
-}
-END_TEST
-
-/* Who does not wait for it to come back is told that what he said has not arrived. */
-START_TEST(left_while_the_server_is_away)
-{
-    struct server server;
-    struct chatter chat;
-
-    server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, "-k", "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
-    server_kill(&server);
-    chatter_see(&chat, "trying to come back");
-    chatter_type(&chat, "hello\r\003");
-    chatter_see(&chat, "chat: not confirmed: 1 line\r\n");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
-}
-END_TEST
-
 /* ---- All of them --------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -1373,11 +1041,6 @@ int main(int argc, char **argv)
         {a_name_may_take_its_time, 2, 20},
         {a_name_may_take_too_long, 1, 20},
         {the_past_is_not_counted, 1, 20},
-        {kept_over_crashes_of_the_hub, 1, 120},
-        {kept_over_resets, 1, 120},
-        {the_seat_is_asked_for, 2, 20},
-        {done_while_the_server_is_away, 1, 20},
-        {left_while_the_server_is_away, 1, 20},
     };
 
     if (argc == 3 && strcmp(argv[1], "relay") == 0)

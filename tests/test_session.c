@@ -1,5 +1,5 @@
 /*
- * The client's side of a conversation, contract 2.2 and 2.6: what goes out, what counts as an
+ * The client's side of a conversation, chat-protocol(7): what goes out, what counts as an
  * answer, and what is sent again after a broken connection. Scripts, a step a line:
  *
  *   @            a new connection

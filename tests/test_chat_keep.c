@@ -1,0 +1,328 @@
+/*
+ * chat -k from outside, chat(1): the server crashes, the network breaks, and every line
+ * arrives once. A real chat, a real chatd or a server that does what the test says.
+ */
+#include "chatter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define EXIT_MS 10000
+
+/* ---- Keeping the seat ---------------------------------------------------------------- */
+
+enum { OUTAGES = 50, LINES_EACH = 200 };
+
+/* Writes the next lines of the numbered text to chat. */
+static void type_lines(struct chatter *chat, int *next)
+{
+    char text[LINES_EACH * 16];
+    size_t len = 0;
+
+    for (int i = 0; i < LINES_EACH; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", (*next)++);
+    chatter_write(chat, text, len);
+}
+
+/* A while that differs each time, up to a few ms: long enough for some of the lines to arrive. */
+static void let_some_arrive(unsigned *seed)
+{
+    *seed = *seed * 1103515245u + 12345u;
+    poll(NULL, 0, (int)(*seed >> 16) % 6);
+}
+
+/* All lines stand in the file in their order, and no other message. */
+static void transcript_is_exact(const char *path, int lines)
+{
+    FILE *file = fopen(path, "r");
+    char line[512], expected[64];
+    int next = 0;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line + STAMP_LEN, " msg ", 5) != 0)
+            continue;
+        snprintf(expected, sizeof expected, " msg keeper line %d\n", next++);
+        ck_assert_str_eq(line + STAMP_LEN, expected);
+    }
+    fclose(file);
+    ck_assert_int_eq(next, lines);
+}
+
+/* ... and so they do in what chat has printed with -x. */
+static void output_is_exact(const struct chatter *chat, int lines)
+{
+    const char *end = chat->out.at + chat->out.len;
+    char expected[64];
+    int next = 0;
+
+    for (const char *at = chat->out.at; at < end; at += strcspn(at, "\n") + 1) {
+        if (strlen(at) < STAMP_LEN || strncmp(at + STAMP_LEN, " msg ", 5) != 0)
+            continue;
+        int len = snprintf(expected, sizeof expected, " msg keeper line %d\n", next++);
+        ck_assert_int_eq(strncmp(at + STAMP_LEN, expected, (size_t)len), 0);
+    }
+    ck_assert_int_eq(next, lines);
+}
+
+START_TEST(kept_over_crashes_of_the_hub)
+{
+    char socket[PATH_TEXT_MAX], transcript[PATH_TEXT_MAX];
+    unsigned seed = 1;
+    struct server server;
+    struct chatter chat;
+    int next = 0;
+
+    test_path(socket, "s");
+    test_path(transcript, "t");
+    server_start(&server, "-l", socket, "-t", transcript);
+    chatter_start(&chat, "-k", "-x", "-n", "keeper", socket);
+    chatter_seek(&chat, "* you keeper");
+    for (int i = 0; i < OUTAGES; i++) {
+        type_lines(&chat, &next);
+        let_some_arrive(&seed);
+        server_kill(&server);
+        server_start(&server, "-l", socket, "-t", transcript);
+        chatter_seek_error(&chat, "chat: back again");
+    }
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    output_is_exact(&chat, next);
+    chatter_end(&chat);
+    server_stop(&server);
+    transcript_is_exact(transcript, next);
+}
+END_TEST
+
+/* ---- A network that breaks ----------------------------------------------------------- */
+
+/* A process between chat and the server; each SIGUSR1 resets what goes through it. */
+struct proxy {
+    pid_t pid;
+    char address[ADDRESS_TEXT_MAX];
+};
+
+static volatile sig_atomic_t proxy_resets;
+
+static void proxy_signalled(int signal)
+{
+    (void)signal;
+    proxy_resets++;
+}
+
+static void reset_fd(int *fd)
+{
+    struct linger linger = {1, 0};
+
+    if (*fd < 0)
+        return;
+    setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(*fd);
+    *fd = -1;
+}
+
+/* Both ends see a reset, or only chat does, and the server the next time. */
+static void proxy_break(struct pollfd fds[3])
+{
+    static int kept = -1;
+    static unsigned count;
+
+    reset_fd(&kept);
+    reset_fd(&fds[1].fd);
+    if (count++ % 2 == 0) {
+        kept = fds[2].fd;
+        fds[2].fd = -1;
+    }
+    reset_fd(&fds[2].fd);
+}
+
+static _Noreturn void proxy_main(int listener, const char *address)
+{
+    struct pollfd fds[3] = {{listener, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLIN, 0}};
+    struct conn conn;
+    int done = 0;
+
+    for (;;) {
+        int n = poll(fds, 3, 100);
+        while (done < proxy_resets) {
+            proxy_break(fds);
+            done++;
+            n = 0;
+        }
+        if (n <= 0)
+            continue;
+        if (fds[1].fd < 0 && fds[0].revents != 0 && conn_try(&conn, address)) {
+            fds[1].fd = accept(listener, NULL, NULL);
+            fds[2].fd = conn.fd;
+            fcntl(conn.fd, F_SETFL, 0);
+            continue;
+        }
+        if ((fds[1].fd >= 0 && fds[1].revents != 0 && !relay_bytes(fds[1].fd, fds[2].fd)) ||
+            (fds[2].fd >= 0 && fds[2].revents != 0 && !relay_bytes(fds[2].fd, fds[1].fd))) {
+            close(fds[1].fd);
+            close(fds[2].fd);
+            fds[1].fd = fds[2].fd = -1;
+        }
+    }
+}
+
+static void proxy_start(struct proxy *proxy, const char *address)
+{
+    struct sigaction act = {.sa_handler = proxy_signalled};
+    struct fake fake;
+
+    fake_open(&fake);
+    memcpy(proxy->address, fake.address, sizeof proxy->address);
+    proxy->pid = fork();
+    if (proxy->pid == 0) {
+        sigaction(SIGUSR1, &act, NULL);
+        proxy_main(fake.listener, address);
+    }
+    fake_close(&fake);
+}
+
+static void proxy_stop(struct proxy *proxy)
+{
+    kill(proxy->pid, SIGKILL);
+    ck_assert_int_eq(waitpid(proxy->pid, NULL, 0), proxy->pid);
+}
+
+/* The hub is alive: it knows how many lines it has answered. Half the time the seat is taken over.
+ */
+START_TEST(kept_over_resets)
+{
+    char transcript[PATH_TEXT_MAX];
+    unsigned seed = 1;
+    struct server server;
+    struct chatter chat;
+    struct proxy proxy;
+    int next = 0;
+
+    test_path(transcript, "t");
+    server_start(&server, ANY_PORT, "-t", transcript);
+    proxy_start(&proxy, server.address);
+    chatter_start(&chat, "-k", "-x", "-n", "keeper", proxy.address);
+    chatter_seek(&chat, "* you keeper");
+    for (int i = 0; i < OUTAGES; i++) {
+        type_lines(&chat, &next);
+        let_some_arrive(&seed);
+        kill(proxy.pid, SIGUSR1);
+        chatter_seek_error(&chat, "chat: back again");
+    }
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    output_is_exact(&chat, next);
+    chatter_end(&chat);
+    proxy_stop(&proxy);
+    server_stop(&server);
+    transcript_is_exact(transcript, next);
+}
+END_TEST
+
+/* What it says of itself when it asks for its seat, and that it sends again what was not taken. */
+START_TEST(the_seat_is_asked_for)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-k", "-n", "ann", "-H", "5", fake.address);
+    fake_accept(&fake);
+    ck_assert_str_eq(fake_read(&fake), "/token");
+    ck_assert_str_eq(fake_read(&fake), "/history 5");
+    ck_assert_str_eq(fake_read(&fake), "ann");
+    fake_say(&fake, "token 0123");
+    fake_say(&fake, "users 1");
+    fake_say(&fake, "you ann");
+    chatter_type(&chat, "one\ntwo\nthree\nfour\n");
+    ck_assert_str_eq(fake_read(&fake), "one");
+    fake_say(&fake, "msg ann one");
+    ck_assert_str_eq(fake_read(&fake), "two");
+    ck_assert_str_eq(fake_read(&fake), "three");
+    chatter_seek(&chat, "*ann: one");
+    fake_accept(&fake); /* the first connection is closed */
+    ck_assert_str_eq(fake_read(&fake), "/token");
+    ck_assert_str_eq(fake_read(&fake), "/resume 0123");
+    ck_assert_int_eq(strncmp(fake_read(&fake), "/since 2026-11-22T21:42:07.000004Z", 34), 0);
+    ck_assert_str_eq(fake_read(&fake), "ann");
+    fake_say(&fake, "token 0123");
+    fake_say(&fake, _i == 0 ? "resumed 3" : "resumed ?");
+    fake_say(&fake, "msg ann two");
+    fake_say(&fake, "msg ann three");
+    fake_say(&fake, "quit ann crashed");
+    fake_say(&fake, "join ann");
+    fake_say(&fake, "msg ann four"); /* somebody else's */
+    fake_say(&fake, "quit ann left");
+    fake_say(&fake, "users 1");
+    fake_say(&fake, "you ann_2");
+    ck_assert_str_eq(fake_read(&fake), "four");
+    fake_say(&fake, "msg ann_2 four");
+    chatter_finish(&chat);
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* While the server is away: who has nothing unanswered leaves when his input ends. */
+START_TEST(done_while_the_server_is_away)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start(&chat, "-k", "-n", "ann", server.address);
+    chatter_type(&chat, "hi\n");
+    chatter_seek(&chat, "*ann: hi");
+    server_kill(&server);
+    chatter_seek_error(&chat, "chat: the server went away; trying to come back");
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_uint_eq(sink_lines(&chat.err), 1);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* Who does not wait for it to come back is told that what he said has not arrived. */
+START_TEST(left_while_the_server_is_away)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-k", "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    server_kill(&server);
+    chatter_see(&chat, "trying to come back");
+    chatter_type(&chat, "hello\r\003");
+    chatter_see(&chat, "chat: not confirmed: 1 line\r\n");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* ---- All of them --------------------------------------------------------------------- */
+
+int main(void)
+{
+    const struct test tests[] = {
+        {kept_over_crashes_of_the_hub, 1, 120},
+        {kept_over_resets, 1, 120},
+        {the_seat_is_asked_for, 2, 20},
+        {done_while_the_server_is_away, 1, 20},
+        {left_while_the_server_is_away, 1, 20},
+    };
+
+    return tests_run("chat_keep", tests, COUNT_OF(tests));
+}
