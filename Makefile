@@ -223,8 +223,8 @@ uninstall:
 # ---- Distribution. ----
 
 DIST = chatd-$(VERSION)
-# The date in the first line of NEWS is that of every file: the same sources make the same bytes.
-DIST_DATE = $(shell sed -n '1s/.* //p' NEWS)
+# The newest date in NEWS is that of every file: the same sources make the same bytes.
+DIST_DATE = $(shell sed -n 's/^chatd .*, \([0-9-]*\)$$/\1/p' NEWS | sed 1q)
 
 # What git knows, or, in a tree that was unpacked, what is left when it is clean.
 dist:

@@ -43,21 +43,33 @@ static void descriptors_hold(void)
 
 /* ---- The first connection ------------------------------------------------------------ */
 
+/* Until when the first connection may take; -k uses all of it. */
+static int64_t first_deadline(const struct client *client)
+{
+    int64_t patience = client->options->patience;
+
+    return clock_earlier(patience >= 0 ? clock_now() + patience : -1, client->leave_at);
+}
+
 /* Returns -1, or the status to exit with. */
 static int start_connection(struct client *client)
 {
-    struct connect_failure failure;
-    pid_t command;
-    int fd = connection_dial(&client->connection, client->leave_at, &command, &failure);
+    const struct options *options = client->options;
+    struct dialed dialed;
 
-    if (fd >= 0) {
-        connection_adopt(&client->connection, fd, command);
+    if (options->keep)
+        dialed = dialer_dial(&client->dialer, &client->console, first_deadline(client));
+    else
+        dialed = dialer_try(&client->dialer, client->leave_at);
+    if (dialed.fd >= 0) {
+        connection_adopt(&client->connection, dialed.fd, dialed.command);
         return -1;
     }
     if (clock_left(client->leave_at) == 0) /* the answer that -W gives, whatever is the reason */
         return EXIT_NO;
-    console_say(&client->console, "%s", failure.text);
-    return failure.status;
+    if (!options->keep)
+        console_say(&client->console, "%s%s", dialed.failure.text, dialed.failure.hint);
+    return dialed.failure.status;
 }
 
 /*
@@ -201,6 +213,7 @@ static int talk(struct client *client, struct bot *bot, int *signal)
 
     setup_input(&input, client, bot);
     setup_signals(client);
+    client->first_until = first_deadline(client);
     client->connection.heard = clock_now();
     session_connect(&client->session);
     console_start(&client->console);

@@ -18,6 +18,7 @@
 bool client_init(struct client *client, const struct options *options)
 {
     *client = (struct client){.options = options, .leave_at = -1, .wake = {-1, -1}};
+    dialer_init(&client->dialer, options);
     connection_init(&client->connection, options);
     if (options->leave_after > 0)
         client->leave_at = clock_now() + 1000 * (int64_t)options->leave_after;

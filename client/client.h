@@ -12,6 +12,7 @@
 
 #include "connection.h"
 #include "console.h"
+#include "dialer.h"
 #include "options.h"
 #include "session.h"
 
@@ -23,13 +24,16 @@ enum client_end {
     CLIENT_GONE,     /* the stream has ended, or broken */
     CLIENT_STRANGER, /* what came is not from a chatd */
     CLIENT_TURNED_AWAY,
-    CLIENT_OUTPUT /* nothing more can be printed */
+    CLIENT_UNREACHED, /* no first connection could be had in time; said already */
+    CLIENT_OUTPUT     /* nothing more can be printed */
 };
 
 struct client {
     const struct options *options;
     struct console console; /* has a lock of its own */
     int64_t leave_at;       /* -W, counted from the start; -1: never */
+    int64_t first_until;    /* with -k the first connection is tried again until then */
+    struct dialer dialer;   /* the main thread's, then the receiver's */
     int wake[2];            /* wakes the loop */
 
     pthread_mutex_t lock; /* over all that follows */
@@ -38,6 +42,7 @@ struct client {
     bool enough; /* -C messages have come */
     enum client_end end;
     char why[256]; /* what the server said when it turned us away */
+    int unreached; /* the exit status of CLIENT_UNREACHED */
 };
 
 /* Nothing is connected, printed or started yet. False with errno. */

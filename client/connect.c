@@ -33,6 +33,7 @@ static void failure_set(
     struct connect_failure *failure, int status, const char *what, const char *why)
 {
     failure->status = status;
+    failure->hint[0] = '\0';
     snprintf(failure->text, sizeof failure->text, "%s: %s", what, why);
 }
 
@@ -294,20 +295,20 @@ static void connect_explain(
                     strcmp(address->host, CHAT_DEFAULT_HOST) == 0 &&
                     strcmp(address->port, CHAT_DEFAULT_PORT) == 0;
 
-    failure->status = EX_UNAVAILABLE;
     address_text(text, address);
-    if (error == ETIMEDOUT)
+    if (error == ETIMEDOUT) {
         failure_set(failure, EX_UNAVAILABLE, text, "no answer");
-    else if (address_is_taken(address))
+    } else if (address_is_taken(address)) {
         failure_set(failure, EX_UNAVAILABLE, text, "that is no socket");
-    else if (error != ECONNREFUSED && error != ENOENT)
+    } else if (error != ECONNREFUSED && error != ENOENT) {
         failure_set(failure, EX_UNAVAILABLE, text, strerror(error));
-    else if (!address_is_local(address))
+    } else {
+        *failure = (struct connect_failure){.status = EX_UNAVAILABLE};
         snprintf(failure->text, sizeof failure->text, "nobody listens on %s", text);
-    else
-        snprintf(failure->text, sizeof failure->text,
-            "nobody listens on %s; start a room with: chatd%s%s", text, standard ? "" : " -l ",
-            standard ? "" : text);
+        if (address_is_local(address))
+            snprintf(failure->hint, sizeof failure->hint, "; start a room with: chatd%s%s",
+                standard ? "" : " -l ", standard ? "" : text);
+    }
 }
 
 int connect_server(const struct address *address, int64_t deadline, struct connect_failure *failure)

@@ -13,6 +13,7 @@
 struct connect_failure {
     int status;      /* for exit(3): EX_NOHOST, EX_UNAVAILABLE, EX_OSERR */
     char text[1024]; /* one sentence */
+    char hint[512];  /* what else to try, fit to stand behind the sentence; mostly empty */
 };
 
 /*

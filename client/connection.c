@@ -12,8 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* To connect, and for a server to say something where it must, in ms. */
-#define PATIENCE_DEFAULT 10000
 /* How long the command of -c may take for the server's goodbye, and then to end, in ms. */
 #define COMMAND_SILENCE 1000
 #define COMMAND_GRACE 200
@@ -21,24 +19,6 @@
 void connection_init(struct connection *connection, const struct options *options)
 {
     *connection = (struct connection){.options = options, .fd = -1, .command = -1};
-    connection->patience = PATIENCE_DEFAULT;
-    if (options->patience != OPTIONS_UNSET)
-        connection->patience = 1000 * (int64_t)options->patience;
-    else if (options->command != NULL)
-        connection->patience = -1; /* it may be asking somebody for a password */
-}
-
-int connection_dial(const struct connection *connection, int64_t give_up_at, pid_t *command,
-    struct connect_failure *failure)
-{
-    const struct options *options = connection->options;
-    int64_t patience = connection->patience >= 0 ? connection->patience : PATIENCE_DEFAULT;
-
-    *command = -1;
-    if (options->command != NULL)
-        return connect_command(options->command, command, failure);
-    return connect_server(
-        &options->address, clock_earlier(clock_now() + patience, give_up_at), failure);
 }
 
 void connection_adopt(struct connection *connection, int fd, pid_t command)
@@ -104,8 +84,8 @@ int64_t connection_silence_ends(const struct connection *connection, const struc
 
     if (connection->state == CONNECTION_SHUT && connection->options->command != NULL)
         return connection->heard + (session->state == SESSION_LISTED ? 0 : COMMAND_SILENCE);
-    if (connection->patience >= 0 && (up || connection->state == CONNECTION_SHUT))
-        return connection->heard + connection->patience;
+    if (connection->options->patience >= 0 && (up || connection->state == CONNECTION_SHUT))
+        return connection->heard + connection->options->patience;
     return -1;
 }
 

@@ -2,15 +2,15 @@
  * connection.h: the connection to the server: one after another with -k, always under one
  * descriptor number, so that neither thread ever uses a descriptor that the other has closed.
  *
- * The owner (struct client) serialises the calls, but for connection_dial(), which waits and
- * changes nothing here.
+ * The owner (struct client) serialises the calls.
  */
 #ifndef CLIENT_CONNECTION_H
 #define CLIENT_CONNECTION_H
 
-#include "connect.h"
 #include "options.h"
 #include "session.h"
+
+#include <sys/types.h>
 
 /*
  * DOWN to UP: connection_adopt(). UP to SHUT: all is said. UP to SILENT: the server was silent for
@@ -26,7 +26,6 @@ enum connection_state {
 
 struct connection {
     const struct options *options; /* where to */
-    int64_t patience; /* for a server that is silent when it should not be, ms; -1: any */
     enum connection_state state;
     int fd;        /* -1 before the first */
     pid_t command; /* of -c, behind it; -1 */
@@ -35,13 +34,7 @@ struct connection {
 
 void connection_init(struct connection *, const struct options *);
 
-/*
- * Reaches the server, or starts the command of -c (its process in *command, else -1), until
- * give_up_at at the latest. Returns a descriptor, or -1 and the failure.
- */
-int connection_dial(
-    const struct connection *, int64_t give_up_at, pid_t *command, struct connect_failure *);
-/* Makes what connection_dial() returned the connection, in place of the one before. */
+/* Makes what a dialer has found (dialer.h) the connection, in place of the one before. */
 void connection_adopt(struct connection *, int fd, pid_t command);
 
 /* Writes what the session has pending, as much as the kernel takes. True where there is more. */

@@ -12,17 +12,24 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* To connect, and for a server to say something where it must, in ms. */
+#define PATIENCE_DEFAULT 10000
+#define PATIENCE_UNSET (-2)
+/* `host:port`, with brackets. */
+#define SERVER_TEXT_MAX 300
+
 /* `--help` and `--version` are the option '-' with an argument. */
 static const char options_known[] = ":hkpqrsVlxn:m:H:C:W:w:b:e:c:-:";
 
 static const char options_usage[] =
     "usage: chat [-hkpqrsV] [-n NAME] [-m TEXT]... [-l] [-H LINES] [-C COUNT]\n"
     "            [-W SECONDS] [-w SECONDS] [-b WHEN] [-x] [-e COMMAND] [-c COMMAND]\n"
-    "            [ADDRESS]\n";
+    "            [ADDRESS[,ADDRESS]... | HOST PORT]\n";
 
 static const char options_help[] =
     "Talk in the room at ADDRESS (host, host:port, [ipv6]:port, or a socket's path;\n"
-    "else $CHAT_SERVER, else " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ").\n"
+    "else $CHAT_SERVER, else " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT
+    "). Several are tried in order.\n"
     "\n"
     "  -n NAME     your name (else $CHAT_NAME; else you are asked)\n"
     "  -m TEXT     post this line without joining, and exit; may be given again\n"
@@ -113,6 +120,24 @@ static int option_wrong(int option)
     return usage_error(option == ':' ? "no argument for -" : "unknown option -", letter);
 }
 
+static int option_text(struct options *options)
+{
+    if (optarg[strspn(optarg, "\r\n")] == '\0')
+        return usage_error("-m takes a text that is not empty", "");
+    options->texts[options->texts_count++] = optarg;
+    return option_mode(options, MODE_POST);
+}
+
+static int option_patience(struct options *options)
+{
+    unsigned long seconds;
+    int status = option_number('w', 1, OPTIONS_SECONDS_MAX, &seconds);
+
+    if (status < 0)
+        options->patience = 1000 * (int64_t)seconds;
+    return status;
+}
+
 /* One option; like options_parse(). */
 static int option_take(struct options *options, int option)
 {
@@ -143,8 +168,7 @@ static int option_take(struct options *options, int option)
     case 's':
         return option_mode(options, MODE_SEND);
     case 'm':
-        options->texts[options->texts_count++] = optarg;
-        return option_mode(options, MODE_POST);
+        return option_text(options);
     case 'e':
         options->bot = optarg;
         return option_mode(options, MODE_BOT);
@@ -163,7 +187,7 @@ static int option_take(struct options *options, int option)
     case 'W':
         return option_number(option, 1, OPTIONS_SECONDS_MAX, &options->leave_after);
     case 'w':
-        return option_number(option, 1, OPTIONS_SECONDS_MAX, &options->patience);
+        return option_patience(options);
     default:
         return option_wrong(option);
     }
@@ -176,25 +200,95 @@ static const char *environment(const char *variable)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
-static int options_address(struct options *options, const char *operand)
-{
-    const char *error;
+/* ---- Addresses ----------------------------------------------------------------------- */
 
-    if (operand != NULL && options->command != NULL)
-        return usage_error("an address and -c exclude each other: ", operand);
-    options->server = operand != NULL ? operand : environment("CHAT_SERVER");
-    if (options->server == NULL)
-        options->server = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
-    if (options->command != NULL)
-        return -1;
-    error = address_parse(&options->address, options->server);
-    if (error == NULL && options->address.kind == ADDRESS_ANY)
+/* One element of the list; path addresses point into text. Like options_parse(). */
+static int addresses_add(struct options *options, const char *text)
+{
+    struct address *address = &options->addresses[options->addresses_count++];
+    const char *error = address_parse(address, text);
+
+    if (error == NULL && address->kind == ADDRESS_ANY)
         error = "that is no place to connect to";
     if (error == NULL)
         return -1;
-    fprintf(stderr, "chat: %s: %s\n", options->server, error);
+    fprintf(stderr, "chat: %s: %s\n", text, error);
     return EX_USAGE;
 }
+
+/* A comma always separates. */
+static int addresses_parse(struct options *options)
+{
+    char *text = strdup(options->server);
+    size_t count = 1;
+    int status = -1;
+
+    for (const char *at = options->server; (at = strchr(at, ',')) != NULL; at++)
+        count++;
+    options->addresses = calloc(count, sizeof *options->addresses);
+    if (text == NULL || options->addresses == NULL) {
+        perror("chat");
+        return EX_OSERR;
+    }
+    while (status < 0 && text != NULL) {
+        char *comma = strchr(text, ',');
+        if (comma != NULL)
+            *comma++ = '\0';
+        status = addresses_add(options, text);
+        text = comma;
+    }
+    return status;
+}
+
+static bool host_has_port(const char *host)
+{
+    const char *colon = strchr(host, ':');
+
+    if (*host == '[')
+        return strstr(host, "]:") != NULL;
+    return colon != NULL && strchr(colon + 1, ':') == NULL;
+}
+
+/* HOST PORT becomes one address. */
+static int options_host_port(struct options *options, const char *host, const char *port)
+{
+    static char text[SERVER_TEXT_MAX];
+    bool brackets = *host != '[' && strchr(host, ':') != NULL;
+    unsigned long number;
+    int len;
+
+    if (!number_parse(port, strlen(port), 65535, &number))
+        return usage_error(
+            port[0] == '-' ? "options come before the address: " : "not a port number: ", port);
+    if (strpbrk(host, ",/") != NULL || host_has_port(host))
+        return usage_error("a port number follows the name or the address of one host, not ", host);
+    len = snprintf(text, sizeof text, brackets ? "[%s]:%s" : "%s:%s", host, port);
+    if (len < 0 || (size_t)len >= sizeof text)
+        return usage_error("too long: ", host);
+    options->server = text;
+    return -1;
+}
+
+static int options_addresses(struct options *options, int count, char *const *operands)
+{
+    int status = -1;
+
+    if (count > 0 && options->command != NULL)
+        return usage_error("an address and -c exclude each other: ", operands[0]);
+    if (options->command != NULL)
+        return -1;
+    if (count > 2)
+        return usage_error("more than one address: ", operands[1]);
+    if (count == 2)
+        status = options_host_port(options, operands[0], operands[1]);
+    else
+        options->server = count == 1 ? operands[0] : environment("CHAT_SERVER");
+    if (options->server == NULL)
+        options->server = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
+    return status < 0 ? addresses_parse(options) : status;
+}
+
+/* ---- All of it ----------------------------------------------------------------------- */
 
 /* What the environment gives, and what the options make together. */
 static int options_complete(struct options *options)
@@ -203,6 +297,8 @@ static int options_complete(struct options *options)
         return usage_error("-r and -s exclude each other", "");
     if (options->receive_only && options->mode == MODE_TALK)
         options->mode = MODE_RECEIVE;
+    if (options->patience == PATIENCE_UNSET) /* a command may ask its user for a password */
+        options->patience = options->command != NULL ? -1 : PATIENCE_DEFAULT;
     if (options->name == NULL)
         options->name = environment("CHAT_NAME");
     options->secret = environment("CHAT_PASS");
@@ -217,7 +313,7 @@ int options_parse(struct options *options, int argc, char **argv)
     int status = -1;
     int option;
 
-    *options = (struct options){.history = OPTIONS_UNSET, .patience = OPTIONS_UNSET};
+    *options = (struct options){.history = OPTIONS_UNSET, .patience = PATIENCE_UNSET};
     options->texts = calloc((size_t)argc + 1, sizeof *options->texts);
     if (options->texts == NULL) {
         perror("chat");
@@ -225,12 +321,8 @@ int options_parse(struct options *options, int argc, char **argv)
     }
     while (status < 0 && (option = getopt(argc, argv, options_known)) != -1)
         status = option_take(options, option);
-    if (status < 0 && argc - optind > 1)
-        status = usage_error(argv[optind + 1][0] == '-' ? "options come before the address: "
-                                                        : "more than one address: ",
-            argv[optind + 1]);
     if (status < 0)
-        status = options_address(options, optind < argc ? argv[optind] : NULL);
+        status = options_addresses(options, argc - optind, argv + optind);
     if (status < 0)
         status = options_complete(options);
     return status;

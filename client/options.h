@@ -27,7 +27,7 @@ enum options_bell { BELL_DEFAULT, BELL_OFF, BELL_MENTION };
 #define OPTIONS_UNSET (~0ul)
 #define HISTORY_MAX 1000000000ul
 
-/* All pointers are into argv or the environment. */
+/* All other pointers are into argv or the environment. */
 struct options {
     enum options_mode mode;
     const char *name;   /* NULL: ask */
@@ -36,18 +36,19 @@ struct options {
     unsigned long history;     /* or OPTIONS_UNSET */
     unsigned long count;       /* -C; 0: no limit */
     unsigned long leave_after; /* -W, seconds; 0: never */
-    unsigned long patience;    /* -w, seconds; or OPTIONS_UNSET */
+    int64_t patience;          /* -w, ms; -1: without end */
     enum options_bell bell;
-    bool receive_only;      /* -r */
-    bool raw;               /* -x */
-    bool keep;              /* -k */
-    bool quiet;             /* -q */
-    bool plain;             /* -p */
-    const char *bot;        /* -e */
-    const char *command;    /* -c: instead of an address */
-    const char *server;     /* the address as written */
-    struct address address; /* the same, parsed */
-    const char *secret;     /* NULL: none */
+    bool receive_only;         /* -r */
+    bool raw;                  /* -x */
+    bool keep;                 /* -k */
+    bool quiet;                /* -q */
+    bool plain;                /* -p */
+    const char *bot;           /* -e */
+    const char *command;       /* -c: instead of an address */
+    const char *server;        /* the addresses as written */
+    struct address *addresses; /* the same, parsed; allocated once */
+    size_t addresses_count;    /* 0 with -c */
+    const char *secret;        /* NULL: none */
 };
 
 /*

@@ -77,6 +77,8 @@ static int outcome_by_server(struct client *client, const struct outcome *outcom
     case CLIENT_TURNED_AWAY:
         console_say(console, "%s: %s", full ? "the room is full" : "refused", client->why);
         return full ? EX_TEMPFAIL : EX_NOPERM;
+    case CLIENT_UNREACHED:
+        return client->unreached;
     case CLIENT_OUTPUT:
         console_say(console, "standard output: %s", strerror(console->error));
         return EX_IOERR;

@@ -13,16 +13,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_MAX 65536
 /* The receiver's buffers are on its stack; some systems give threads little. */
 #define RECEIVER_STACK ((size_t)1 << 20)
 
-/* Between two attempts to find the server again, in ms; doubled each time, up to the most. */
-#define RETRY_FIRST 100
-#define RETRY_MOST 30000
 /* Until memory may be there again, in ms. */
 #define SHORTAGE_PAUSE 10
 
@@ -32,7 +28,7 @@ struct receiver {
     unsigned long messages; /* received, for -C */
     bool stranger;          /* nothing has come on this connection that a chatd says */
     bool away;              /* the connection was lost, and the user told so */
-    int delay;              /* before the next attempt, in ms */
+    bool opened;            /* the connection's welcome was complete */
     struct line_splitter splitter;
     char held[LINE_OUT_MAX + 1];
     char read[READ_MAX];
@@ -118,8 +114,10 @@ static enum client_end receiver_line(struct receiver *receiver, struct span raw)
     before = receiver_note(receiver->client, &event, &after);
     if (after == SESSION_FULL || after == SESSION_REFUSED)
         return CLIENT_TURNED_AWAY;
-    if (before == SESSION_LOGIN && after == SESSION_OPEN)
-        receiver->delay = RETRY_FIRST;
+    if (before == SESSION_LOGIN && after == SESSION_OPEN) {
+        receiver->opened = true;
+        dialer_reset(&receiver->client->dialer);
+    }
     if (receiver_has_enough(receiver))
         return CLIENT_ON;
     receiver_show(receiver, &event, line);
@@ -227,6 +225,7 @@ static enum client_end receiver_connection(struct receiver *receiver)
     size_t n;
 
     receiver->stranger = true;
+    receiver->opened = false;
     line_splitter_init(&receiver->splitter, receiver->held, LINE_OUT_MAX);
     while (how == CLIENT_ON && (n = receiver_read(receiver)) > 0)
         how = receiver_take(receiver, n);
@@ -237,17 +236,19 @@ static enum client_end receiver_connection(struct receiver *receiver)
 
 /* ---- From one connection to the next ------------------------------------------------- */
 
-/* Takes the connection down. True where another one may do better after such an end. */
+/*
+ * Takes the connection down. True where another one may do better after such an end: without end
+ * for a member, else until the time for the first connection is over.
+ */
 static bool client_may_return(struct client *client, enum client_end how)
 {
     const struct session *session = &client->session;
-    bool known, may;
+    bool may;
 
     pthread_mutex_lock(&client->lock);
-    known = session->me[0] != '\0'; /* it was a room, and we were in it */
-    may = how == CLIENT_GONE && (known || client->connection.state != CONNECTION_SILENT);
-    if (how == CLIENT_TURNED_AWAY && session->state == SESSION_FULL)
-        may = known;
+    may = how == CLIENT_GONE || (how == CLIENT_TURNED_AWAY && session->state == SESSION_FULL);
+    if (session->me[0] == '\0' && clock_left(client->first_until) == 0)
+        may = false;
     if (!client->options->keep || session_is_done(session))
         may = false;
     connection_drop(&client->connection, CONNECTION_DOWN);
@@ -256,56 +257,67 @@ static bool client_may_return(struct client *client, enum client_end how)
     return may;
 }
 
-/* Waits a while, and the next time about twice as long; nobody comes back with all the others. */
-static void receiver_pause(struct receiver *receiver)
+static void receiver_say_away(struct receiver *receiver, enum client_end how)
 {
-    struct timespec now;
-    int half = receiver->delay / 2;
+    struct console *console = &receiver->client->console;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    poll(NULL, 0, half + (int)((now.tv_nsec / 1000 + getpid()) % half));
-    receiver->delay = receiver->delay < RETRY_MOST / 2 ? 2 * receiver->delay : RETRY_MOST;
+    if (!receiver->away && how == CLIENT_TURNED_AWAY)
+        console_say(console, "the room is full; trying again");
+    else if (!receiver->away)
+        console_say(console, "the server went away; trying to come back");
+    receiver->away = true;
 }
 
-static void receiver_adopt(struct client *client, int fd, pid_t command)
+static void receiver_adopt(struct client *client, const struct dialed *dialed)
 {
     console_restart(&client->console);
     pthread_mutex_lock(&client->lock);
-    connection_adopt(&client->connection, fd, command);
+    connection_adopt(&client->connection, dialed->fd, dialed->command);
     session_connect(&client->session);
     pthread_mutex_unlock(&client->lock);
     client_wake(client);
 }
 
-static void receiver_return(struct receiver *receiver)
+/* Has another connection; false where the time for a first one is over. */
+static bool receiver_return(struct receiver *receiver, enum client_end how)
 {
     struct client *client = receiver->client;
-    struct connect_failure failure;
-    pid_t command;
-    int fd;
+    int64_t until = client->session.me[0] != '\0' ? -1 : client->first_until;
+    struct dialed dialed;
 
-    if (!receiver->away)
-        console_say(&client->console, "the server went away; trying to come back");
-    receiver->away = true;
+    receiver_say_away(receiver, how);
     if (client->connection.command > 0)
         command_end(client->connection.command, 0);
-    do {
-        receiver_pause(receiver);
-        fd = connection_dial(&client->connection, client->leave_at, &command, &failure);
-    } while (fd < 0);
-    receiver_adopt(client, fd, command);
+    if (!dialer_move_on(&client->dialer) || !receiver->opened)
+        dialer_pause(&client->dialer, until);
+    dialed = dialer_dial(&client->dialer, &client->console, until);
+    if (dialed.fd >= 0)
+        receiver_adopt(client, &dialed);
+    else
+        client->unreached = dialed.failure.status;
+    return dialed.fd >= 0;
+}
+
+/* Connection after connection; returns why there is no other. */
+static enum client_end receiver_run(struct receiver *receiver)
+{
+    struct client *client = receiver->client;
+
+    for (;;) {
+        enum client_end how = receiver_connection(receiver);
+        if (!client_may_return(client, how))
+            return how;
+        if (!receiver_return(receiver, how))
+            return CLIENT_UNREACHED;
+    }
 }
 
 void *receiver_main(void *argument)
 {
     struct client *client = argument;
-    struct receiver receiver = {.client = client, .delay = RETRY_FIRST};
-    enum client_end how = receiver_connection(&receiver);
+    struct receiver receiver = {.client = client};
+    enum client_end how = receiver_run(&receiver);
 
-    while (client_may_return(client, how)) {
-        receiver_return(&receiver);
-        how = receiver_connection(&receiver);
-    }
     pthread_mutex_lock(&client->lock);
     if (how == CLIENT_GONE && client->connection.state == CONNECTION_SILENT)
         how = CLIENT_STRANGER;

@@ -375,6 +375,16 @@ void fake_accept(struct fake *fake)
     fake->held_len = 0;
 }
 
+bool fake_try_accept(struct fake *fake)
+{
+    struct pollfd ready = {fake->listener, POLLIN, 0};
+
+    if (poll(&ready, 1, 0) <= 0)
+        return false;
+    fake_accept(fake);
+    return true;
+}
+
 bool fake_send(struct fake *fake, const char *bytes, size_t len)
 {
     while (len > 0) {

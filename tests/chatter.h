@@ -89,6 +89,8 @@ struct fake {
 void fake_open(struct fake *);
 /* Waits for a connection; one that there was is closed. */
 void fake_accept(struct fake *);
+/* The same without waiting; false where nobody has come. */
+bool fake_try_accept(struct fake *);
 /* Sends a line with the next stamp before it. */
 void fake_say(struct fake *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sends it as it is. False when the client has closed. */

@@ -31,7 +31,8 @@
 static const char *const wrong_usage[][4] = {{"-Z"}, {"--nonsense"}, {"-n"}, {"-H", "x"},
     {"-H", "-1"}, {"-C", "0"}, {"-W", "0"}, {"-w", "99999999999999999999"}, {"-b", "loud"},
     {"-l", "-s"}, {"-m", "x", "-e", "cat"}, {"-r", "-s"}, {"a", "b"}, {"-c", "cat", "a"}, {"[::1"},
-    {"*:5"}, {"localhost:0x10"}};
+    {"*:5"}, {"localhost:0x10"}, {"-m", ""}, {"-m", "\n\r\n"}, {"a,,b"}, {"a,*"}, {"a,b", "5"},
+    {"a:5", "5"}, {"[::1]:5", "5"}, {"/a", "5"}, {"a", "65536"}, {"a", "5", "6"}};
 
 START_TEST(usage_is_64)
 {
@@ -131,6 +132,43 @@ START_TEST(no_such_host)
     ck_assert_int_lt(clock_ms() - start, deadline_in(4000) - clock_ms());
     chatter_complained_once(&chat);
     chatter_end(&chat);
+}
+END_TEST
+
+/* A list is tried in order; the first line says what was wrong with each. */
+START_TEST(none_of_several_addresses)
+{
+    struct chatter chat;
+
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", "/nowhere/a,/nowhere/b"), EX_UNAVAILABLE);
+    chatter_complained_once(&chat);
+    chatter_seek_error(&chat, "chat: nobody listens on /nowhere/a; nobody listens on /nowhere/b");
+    chatter_end(&chat);
+    ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", "a.invalid,b.invalid"), EX_NOHOST);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* HOST PORT, and a list whose second address works. */
+START_TEST(ways_to_write_an_address)
+{
+    char list[ADDRESS_TEXT_MAX + 32];
+    struct server server;
+    struct chatter chat;
+    char *colon;
+
+    server_start(&server, ANY_PORT);
+    snprintf(list, sizeof list, "/nowhere/a,%s", server.address);
+    ck_assert_int_eq(RUN(&chat, "", "-n", "x", "-m", "hi", list), EX_OK);
+    chatter_said_nothing(&chat);
+    chatter_end(&chat);
+    snprintf(list, sizeof list, "%s", server.address);
+    colon = strrchr(list, ':');
+    *colon = '\0';
+    ck_assert_int_eq(RUN(&chat, "", "-n", "x", "-m", "hi", list, colon + 1), EX_OK);
+    chatter_said_nothing(&chat);
+    chatter_end(&chat);
+    server_stop(&server);
 }
 END_TEST
 
@@ -1011,6 +1049,8 @@ int main(int argc, char **argv)
         {no_such_socket, 1, 20},
         {no_socket_at_all, 2, 20},
         {no_such_host, 1, 20},
+        {none_of_several_addresses, 1, 20},
+        {ways_to_write_an_address, 1, 20},
         {nobody_answers, 2, 20},
         {what_the_server_is, COUNT_OF(strangers), 20},
         {a_flood_without_a_line, COUNT_OF(floods), 30},

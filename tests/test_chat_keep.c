@@ -312,6 +312,142 @@ START_TEST(left_while_the_server_is_away)
 }
 END_TEST
 
+/* ---- The first connection, and several addresses --------------------------------------- */
+
+/* A server that is not there yet: -k waits for it as long as -w says. */
+START_TEST(the_first_connection_is_tried_again)
+{
+    char socket[PATH_TEXT_MAX];
+    struct server server;
+    struct chatter chat;
+
+    test_path(socket, "s");
+    chatter_start(&chat, "-k", "-w", "60", "-n", "ann", socket);
+    chatter_seek_error(&chat, "chat: nobody listens on *");
+    server_start(&server, "-l", socket);
+    chatter_type(&chat, "hi\n");
+    chatter_seek(&chat, "*ann: hi");
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_uint_eq(sink_lines(&chat.err), 1);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(the_first_connection_is_given_up)
+{
+    int64_t start = clock_ms();
+    struct chatter chat;
+
+    chatter_start(&chat, "-k", "-w", "1", "-n", "ann", "/nowhere/s");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    ck_assert_int_ge(clock_ms() - start, 1000);
+    chatter_complained_once(&chat);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* A room that is full, or a server that goes before its welcome is complete, is tried again. */
+START_TEST(a_full_room_is_tried_again)
+{
+    static const char *const refusals[] = {"error full no place", "users 1"};
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-k", "-n", "ann", fake.address);
+    for (int i = 0; i < 3; i++) {
+        fake_accept(&fake);
+        fake_say(&fake, "%s", refusals[_i]);
+    }
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_seek_error(&chat, "chat: back again");
+    chatter_finish(&chat);
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_uint_eq(sink_lines(&chat.err), 2);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* ... until -w is over: then it is full. */
+START_TEST(a_room_may_stay_full)
+{
+    int64_t deadline = deadline_in(EXIT_MS);
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-k", "-w", "1", "-n", "ann", fake.address);
+    while (process_state(chat.pid) != 'Z' && deadline_wait(deadline)) {
+        if (fake_try_accept(&fake))
+            fake_say(&fake, "error full no place");
+    }
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_TEMPFAIL);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* The connection is lost: the next address comes first, and around again; each is asked to resume.
+ */
+START_TEST(the_next_address_of_the_list)
+{
+    char list[2 * ADDRESS_TEXT_MAX + 2];
+    struct fake fakes[2];
+    struct chatter chat;
+
+    fake_open(&fakes[0]);
+    fake_open(&fakes[1]);
+    snprintf(list, sizeof list, "%s,%s", fakes[0].address, fakes[1].address);
+    chatter_start(&chat, "-k", "-n", "ann", list);
+    for (int i = 0; i < 4; i++) {
+        fake_accept(&fakes[i % 2]);
+        fakes[i % 2].stamp = 10 * (unsigned)i;
+        fake_welcome(&fakes[i % 2], "ann");
+        fake_say(&fakes[i % 2], "msg ben %d", i);
+        chatter_seek(&chat, "*ben: *");
+        fake_hang_up(&fakes[i % 2]);
+    }
+    kill(chat.pid, SIGTERM);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 128 + SIGTERM);
+    fake_close(&fakes[0]);
+    fake_close(&fakes[1]);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* Why it does not come back is said, once. */
+START_TEST(why_it_does_not_come_back)
+{
+    char socket[PATH_TEXT_MAX];
+    struct server server;
+    struct chatter chat;
+
+    test_path(socket, "s");
+    server_start(&server, "-l", socket);
+    chatter_start(&chat, "-k", "-n", "ann", socket);
+    chatter_type(&chat, "hi\n");
+    chatter_seek(&chat, "*ann: hi");
+    for (int i = 0; i < 2; i++) {
+        server_kill(&server);
+        chatter_seek_error(&chat, "chat: the server went away; trying to come back");
+        chatter_seek_error(&chat, "chat: nobody listens on *");
+        server_start(&server, "-l", socket);
+        chatter_seek_error(&chat, "chat: back again");
+    }
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_uint_eq(sink_lines(&chat.err), 6);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
 /* ---- All of them --------------------------------------------------------------------- */
 
 int main(void)
@@ -322,6 +458,12 @@ int main(void)
         {the_seat_is_asked_for, 2, 20},
         {done_while_the_server_is_away, 1, 20},
         {left_while_the_server_is_away, 1, 20},
+        {the_first_connection_is_tried_again, 1, 30},
+        {the_first_connection_is_given_up, 1, 20},
+        {a_full_room_is_tried_again, 2, 20},
+        {a_room_may_stay_full, 1, 30},
+        {the_next_address_of_the_list, 1, 20},
+        {why_it_does_not_come_back, 1, 30},
     };
 
     return tests_run("chat_keep", tests, COUNT_OF(tests));
