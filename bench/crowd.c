@@ -15,7 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* "@A 00000017" and then this. */
+/*
+ * "@A @@@@@@AG" and then this: speaker A's text number 23. The count is in base 16 with the digits
+ * "@ABCDEFGHIJKLMNO", because these are quick to read: the generator must not be what is measured.
+ */
 #define FILLER " the quick brown fox jumps over the lazy dog, twice!!"
 #define COUNT_AT 3
 #define COUNT_LEN 8
@@ -99,9 +102,38 @@ static void *allocate(size_t n, size_t size)
 static void count_write(char at[COUNT_LEN], uint32_t count)
 {
     for (int i = COUNT_LEN - 1; i >= 0; i--) {
-        at[i] = (char)('0' + count % 10);
-        count /= 10;
+        at[i] = (char)('@' + count % 16);
+        count /= 16;
     }
+}
+
+static inline uint32_t count_digit(const char *at, unsigned place)
+{
+    return (uint32_t)(at[place] & 15) << 4 * (COUNT_LEN - 1 - place);
+}
+
+static inline uint32_t count_read(const char *at)
+{
+    return count_digit(at, 0) | count_digit(at, 1) | count_digit(at, 2) | count_digit(at, 3) |
+           count_digit(at, 4) | count_digit(at, 5) | count_digit(at, 6) | count_digit(at, 7);
+}
+
+static inline uint64_t word_read(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Compares whole words; the last one overlaps the one before. */
+static inline bool text_is_ours(const char *text)
+{
+    const char *filler = text + FILLER_AT;
+    size_t last = FILLER_LEN - sizeof(uint64_t);
+    uint64_t differing = word_read(filler + last) ^ word_read(FILLER + last);
+    for (size_t i = 0; i < last; i += sizeof(uint64_t))
+        differing |= word_read(filler + i) ^ word_read(FILLER + i);
+    return text[0] == '@' && text[2] == ' ' && differing == 0;
 }
 
 static uint32_t number_read(const char *at, int digits)
@@ -112,11 +144,6 @@ static uint32_t number_read(const char *at, int digits)
     return n;
 }
 
-static bool text_is_ours(const char *text)
-{
-    return text[0] == '@' && text[2] == ' ' && memcmp(text + FILLER_AT, FILLER, FILLER_LEN) == 0;
-}
-
 static void speaker_init(struct speaker *s, const struct wire *w, unsigned number)
 {
     size_t before = strlen(w->before);
@@ -124,7 +151,7 @@ static void speaker_init(struct speaker *s, const struct wire *w, unsigned numbe
     s->line = allocate(1, s->line_len + 1);
     s->out = allocate(1, OUT_SIZE);
     s->count_at = before + COUNT_AT;
-    snprintf(s->line, s->line_len + 1, "%s@%c 00000000%s%s", w->before, (int)('A' + number), FILLER,
+    snprintf(s->line, s->line_len + 1, "%s@%c @@@@@@@@%s%s", w->before, (int)('A' + number), FILLER,
         w->after);
 }
 
@@ -294,7 +321,7 @@ static void receive_odd(struct crowd *c, struct member *m, unsigned speaker, uin
 static inline void member_receives(struct crowd *c, struct member *m, const char *text)
 {
     unsigned speaker = (unsigned)(text[1] - 'A');
-    uint32_t count = number_read(text + COUNT_AT, COUNT_LEN);
+    uint32_t count = count_read(text + COUNT_AT);
     if (speaker >= c->speaker_count) {
         c->faults.torn++;
         return;
