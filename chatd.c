@@ -17,6 +17,7 @@
 #include "server/hub/hub.h"
 #include "server/journal/transcript.h"
 #include "server/parent/accounts.h"
+#include "server/parent/addresses.h"
 #include "server/parent/admission.h"
 #include "server/parent/capacity.h"
 #include "server/parent/children.h"
@@ -122,7 +123,7 @@ static int room_make(struct parent *p)
         report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
         return EX_OSERR;
     }
-    p->listeners.poller = config->poller = p->poller;
+    p->listeners.poller = p->admission.refused.poller = config->poller = p->poller;
     config->report = &p->report;
     config->signal_worker = children_signal_worker;
     config->name_reserved = p->options.authenticated ? is_login : NULL;
@@ -147,7 +148,6 @@ static void parts_connect(struct parent *p)
     p->handover.report = &p->report;
     p->display.notify = &p->notify;
     p->admission.children = &p->children;
-    p->admission.listeners = &p->listeners;
     p->admission.accounts = o->authenticated ? &p->accounts : NULL;
     p->admission.report = &p->report;
     p->admission.most = o->clients;
@@ -284,6 +284,8 @@ static void handle_event(struct parent *p, const struct poller_event *event, uin
 {
     struct visitor visitor;
 
+    if (admission_ready(&p->admission, event->tag))
+        return;
     if (!listeners_own(&p->listeners, event->tag)) {
         hub_ready(p->hub, event->tag, event->revents);
         return;
@@ -302,6 +304,7 @@ static int turn(struct parent *p, uint64_t now)
 
     timeout = timeout_earlier(timeout, hub_turn(p->hub, now));
     timeout = timeout_earlier(timeout, listeners_turn(&p->listeners, now));
+    timeout = timeout_earlier(timeout, admission_turn(&p->admission, now));
     timeout = timeout_earlier(timeout, ending_turn(&p->ending, now));
     timeout = timeout_earlier(timeout, display_turn(&p->display, hub_members(p->hub), now));
     return timeout_earlier(timeout, handover_turn(&p->handover, now));
@@ -357,8 +360,7 @@ static int start(struct parent *p)
     if (status == 0)
         status = room_make(p);
     if (status == 0)
-        status =
-            listeners_open_all(&p->listeners, p->sockets, o->addresses, o->address_count, o->mode);
+        status = addresses_open(&p->listeners, p->sockets, o->addresses, o->address_count, o->mode);
     if (status == 0)
         status = pidfile_make(o->pid_file, &p->report);
     if (status == 0)

@@ -55,7 +55,7 @@ static void refuse(struct admission *a, const struct visitor *v, const char *ref
     a->full = full;
     report_limited(a->report, &a->refusals, now, full ? LOG_DEBUG : LOG_INFO, "%s: refused: %s",
         v->peer, refusal);
-    listeners_refuse(a->listeners, v, refusal, now);
+    refusals_add(&a->refused, v->fd, refusal, now);
 }
 
 /* The name that the kernel proves; NULL: there is none, or it is not asked for. */
@@ -69,7 +69,7 @@ static void start_failed(struct admission *a, const struct visitor *v, uint64_t 
     if (!a->failing)
         report(a->report, LOG_WARNING, "cannot start a worker: %s", strerror(errno));
     a->failing = true;
-    listeners_refuse(a->listeners, v, "full no worker can be started, try later", now);
+    refusals_add(&a->refused, v->fd, "full no worker can be started, try later", now);
 }
 
 void admission_decide(struct admission *a, const struct visitor *v, uint64_t now)
@@ -93,5 +93,15 @@ void admission_decide(struct admission *a, const struct visitor *v, uint64_t now
         return;
     }
     close(pair);
-    listeners_refuse(a->listeners, v, "full no memory, try later", now);
+    refusals_add(&a->refused, v->fd, "full no memory, try later", now);
+}
+
+bool admission_ready(struct admission *a, void *tag)
+{
+    return refusals_ready(&a->refused, tag);
+}
+
+int admission_turn(struct admission *a, uint64_t now)
+{
+    return refusals_turn(&a->refused, now);
 }

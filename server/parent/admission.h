@@ -10,19 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "refusal.h"
 #include "server/report.h"
 
 struct accounts;
 struct children;
 struct hub;
-struct listeners;
 struct visitor;
 
 /* Zeroed but for the pointers and the limits, nothing has happened yet. */
 struct admission {
     struct hub *hub;
     struct children *children;
-    struct listeners *listeners;
     const struct accounts *accounts; /* NULL: names need no proof */
     const struct report *report;
     size_t capacity; /* clients that the system allows */
@@ -30,6 +29,7 @@ struct admission {
     size_t each;     /* -i; 0: no limit */
     bool full;       /* that the room is full was reported, and no client was admitted since */
     bool failing;    /* that no worker can be started was reported, and none was started since */
+    struct refusals refused;
     struct report_limit refusals;
     struct report_limit episodes;
 };
@@ -38,5 +38,9 @@ struct admission {
 size_t admission_places(const struct admission *);
 /* Admits a connection or refuses it. Its descriptor is taken in either case. */
 void admission_decide(struct admission *, const struct visitor *, uint64_t now);
+/* The poller said that this tag is ready. False where it is no connection that was refused. */
+bool admission_ready(struct admission *, void *tag);
+/* Closes refused connections; in how many milliseconds again, -1: no need. */
+int admission_turn(struct admission *, uint64_t now);
 
 #endif

@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <syslog.h>
 
-#include "listener.h"
+#include "refusal.h"
 
 /* Descriptors of no client: the standard three, the poller, files, a start under way. */
 #define SPARE 14

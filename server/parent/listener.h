@@ -1,6 +1,5 @@
 /*
- * listener.h: where people come in: TCP and Unix-domain sockets that are listened on, and those
- * whom there is no room for.
+ * listener.h: the TCP and Unix-domain sockets that are listened on, and what is accepted there.
  */
 #ifndef SERVER_LISTENER_H
 #define SERVER_LISTENER_H
@@ -18,8 +17,8 @@ struct codec;
 struct poller;
 
 #define LISTENERS_MAX 64
-/* People who were told `full` and have not hung up yet. */
-#define REFUSALS_MAX 8
+/* The kernel cuts it to what it allows. */
+#define LISTENER_BACKLOG 4096
 /* Fits every socket's address as text. */
 #define LISTENER_TEXT_MAX 128
 
@@ -32,19 +31,12 @@ struct listener {
     ino_t ino;
 };
 
-struct refusal {
-    int fd;
-    uint64_t until;
-};
-
 /* All of them. Zeroed but for poller and report, it is empty. */
 struct listeners {
     struct poller *poller;
     const struct report *report;
     struct listener all[LISTENERS_MAX];
     size_t count;
-    struct refusal refused[REFUSALS_MAX];
-    size_t refused_count;
     uint64_t paused_until; /* no descriptors: nobody is accepted before; 0: not paused */
     bool told;             /* so the operator knows of this episode */
 };
@@ -58,37 +50,31 @@ struct visitor {
 };
 
 /*
- * Opens every socket that an address stands for. mode is for Unix-domain sockets. Returns 0, or the
- * exit status (sysexits(3)) after a report of what failed.
+ * Listens on a bound socket, which is its own from here on, in either case. Returns 0, or the exit
+ * status after a report.
  */
-int listeners_open(struct listeners *, const char *address, mode_t mode);
-/*
- * Takes over `adopted` sockets that the service manager has handed over, from NOTIFY_FIRST_FD on,
- * and opens the addresses; the default one where there is neither. As listeners_open().
- */
-int listeners_open_all(
-    struct listeners *, int adopted, const char *const *addresses, size_t count, mode_t mode);
+int listeners_add(struct listeners *, int fd, bool local, const char *text);
+/* Reports "what: why" as an error and returns the status. */
+int listeners_fail(const struct listeners *, int status, const char *what, const char *why);
 /* Takes over a socket that somebody else has opened and listens on. */
 int listeners_adopt(struct listeners *, int fd);
 /* Reports "listening on ADDRESS" for each socket: the room is ready. */
 void listeners_announce(const struct listeners *);
 /* Writes all addresses in a line, as one gives them to chatd(8), cut at size. */
 void listeners_describe(const struct listeners *, char *out, size_t size);
-/* Writes them for the next program, or takes them over; see codec.h. Refusals end. */
+/* Writes them for the next program, or takes them over; see codec.h. */
 void listeners_state(struct listeners *, struct codec *);
 /* Stops listening and removes the sockets' files that are still ours. */
 void listeners_close(struct listeners *);
 
-/* True where a poller's tag is a listener or a refusal of these. */
+/* True where a poller's tag is a listener of these. */
 bool listeners_own(const struct listeners *, const void *tag);
 /*
  * The next visitor at the listener of that tag, with a descriptor that is the caller's. False
  * where there is none now; it may be that there are no descriptors, then all listeners are paused.
  */
 bool listeners_accept(struct listeners *, void *tag, uint64_t now, struct visitor *);
-/* Tells a visitor that there is no room (an error line) and hangs up as soon as he has seen it. */
-void listeners_refuse(struct listeners *, const struct visitor *, const char *error, uint64_t now);
-/* Ends pauses and refusals that are over; milliseconds until the next of them, -1: none. */
+/* Ends a pause that is over; in how many milliseconds again, -1: no need. */
 int listeners_turn(struct listeners *, uint64_t now);
 /* A descriptor is free again. */
 void listeners_resume(struct listeners *);

@@ -1,0 +1,88 @@
+/* bind_path.c: Unix-domain sockets; see bind.h. */
+#include "bind.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "listener.h"
+#include "path.h"
+
+/*
+ * Is the file at the path a socket that nobody listens on any more? Only such a one is replaced;
+ * a live socket, a link, or any other file is left alone.
+ */
+static const char *clear_stale(const char *path, const struct sockaddr_un *un)
+{
+    struct stat st;
+    int fd;
+    int error = 0;
+
+    if (lstat(path, &st) == -1)
+        return errno == ENOENT ? NULL : strerror(errno);
+    if (!S_ISSOCK(st.st_mode))
+        return "exists and is no socket";
+    fd = bind_socket(AF_UNIX);
+    if (fd == -1)
+        return strerror(errno);
+    if (connect(fd, (const struct sockaddr *)un, sizeof(*un)) == -1)
+        error = errno;
+    close(fd);
+    if (error != ECONNREFUSED)
+        return error == 0 || error == EAGAIN ? "somebody listens there already" : strerror(error);
+    return unlink(path) == -1 && errno != ENOENT ? strerror(errno) : NULL;
+}
+
+/* The umask makes the mode right from the first instant; the chmod adds what a umask cannot. */
+static int bind_local(int fd, const struct sockaddr_un *un, mode_t mode)
+{
+    mode_t old = umask(~mode & 0777);
+    int result = bind(fd, (const struct sockaddr *)un, sizeof(*un));
+    int error = errno;
+
+    umask(old);
+    errno = error;
+    return result;
+}
+
+int bind_path(struct listeners *ls, const char *path, mode_t mode)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct stat st;
+    const char *why;
+    int status;
+    int fd;
+
+    if (strlen(path) >= sizeof(un.sun_path))
+        return listeners_fail(ls, EX_UNAVAILABLE, path, "path too long for a socket");
+    strcpy(un.sun_path, path);
+    why = clear_stale(path, &un);
+    if (why != NULL)
+        return listeners_fail(ls, EX_UNAVAILABLE, path, why);
+    fd = bind_socket(AF_UNIX);
+    if (fd == -1 || bind_local(fd, &un, mode) == -1) {
+        int error = errno;
+
+        if (fd != -1)
+            close(fd);
+        return listeners_fail(ls, bind_status(error), path, strerror(error));
+    }
+    /* Whatever happens to the path from here on, only this very file is removed at the end. */
+    if (lstat(path, &st) == -1)
+        memset(&st, 0, sizeof(st));
+    status = listeners_add(ls, fd, true, path);
+    if (status != 0) {
+        unlink(path);
+        return status;
+    }
+    ls->all[ls->count - 1].path = path_absolute(path);
+    ls->all[ls->count - 1].dev = st.st_dev;
+    ls->all[ls->count - 1].ino = st.st_ino;
+    return 0;
+}
