@@ -23,8 +23,8 @@
 #include "server/parent/children.h"
 #include "server/parent/detach.h"
 #include "server/parent/display.h"
-#include "server/parent/ending.h"
 #include "server/parent/handover.h"
+#include "server/parent/lifetime.h"
 #include "server/parent/listener.h"
 #include "server/parent/notify.h"
 #include "server/parent/options.h"
@@ -56,7 +56,7 @@ struct parent {
     struct admission admission;
     struct recording recording;
     struct display display;
-    struct ending ending;
+    struct lifetime lifetime;
     struct handover handover;
     struct accounts accounts; /* with -a */
     char secret[SECRET_SIZE];
@@ -134,7 +134,7 @@ static int room_make(struct parent *p)
         report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
         return EX_OSERR;
     }
-    p->admission.hub = p->recording.hub = p->ending.hub = p->hub;
+    p->admission.hub = p->recording.hub = p->lifetime.hub = p->hub;
     return 0;
 }
 
@@ -156,10 +156,10 @@ static void parts_connect(struct parent *p)
     p->recording.report = &p->report;
     p->recording.path = o->transcript.path;
     p->recording.sync = o->transcript.sync;
-    p->ending.listeners = &p->listeners;
-    p->ending.notify = &p->notify;
-    p->ending.report = &p->report;
-    p->ending.empty_us = o->empty_us;
+    p->lifetime.listeners = &p->listeners;
+    p->lifetime.notify = &p->notify;
+    p->lifetime.report = &p->report;
+    p->lifetime.empty_us = o->empty_us;
 }
 
 static void status_report(struct parent *p, uint64_t now)
@@ -222,7 +222,7 @@ static bool state(void *context, struct codec *c)
     codec_text(c, p->secret, sizeof(p->secret));
     children_state(&p->children, c);
     recording_state(&p->recording, c);
-    ending_state(&p->ending, c);
+    lifetime_state(&p->lifetime, c);
     codec_u64(c, &p->started);
     listeners_state(&p->listeners, c);
     return hub_state(p->hub, c);
@@ -273,10 +273,10 @@ static void act_on_signals(struct parent *p, uint64_t now)
     if (has_come(SIGUSR2))
         handover_ask(&p->handover, now);
     if (stops > 0)
-        ending_begin(&p->ending, "stopping", now);
+        lifetime_stop(&p->lifetime, "stopping", now);
     if (stops > 1)
-        ending_hurry(&p->ending);
-    if (p->handover.step == HANDOVER_AGREED && !ending_has_begun(&p->ending))
+        lifetime_hurry(&p->lifetime);
+    if (p->handover.step == HANDOVER_AGREED && !lifetime_is_stopping(&p->lifetime))
         hand_over(p);
 }
 
@@ -305,7 +305,7 @@ static int turn(struct parent *p, uint64_t now)
     timeout = timeout_earlier(timeout, hub_turn(p->hub, now));
     timeout = timeout_earlier(timeout, listeners_turn(&p->listeners, now));
     timeout = timeout_earlier(timeout, admission_turn(&p->admission, now));
-    timeout = timeout_earlier(timeout, ending_turn(&p->ending, now));
+    timeout = timeout_earlier(timeout, lifetime_turn(&p->lifetime, now));
     timeout = timeout_earlier(timeout, display_turn(&p->display, hub_members(p->hub), now));
     return timeout_earlier(timeout, handover_turn(&p->handover, now));
 }
@@ -319,7 +319,7 @@ static void run(struct parent *p, const sigset_t *waiting)
 
     for (;;) {
         timeout = turn(p, now);
-        if (ending_is_over(&p->ending, now))
+        if (lifetime_is_over(&p->lifetime, now))
             return;
         n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
         now = clock_us();
@@ -328,7 +328,7 @@ static void run(struct parent *p, const sigset_t *waiting)
         act_on_signals(p, now);
         /* Connections that wait in the backlog are admitted first. */
         if (n == 0)
-            ending_idle(&p->ending, now);
+            lifetime_idle(&p->lifetime, now);
     }
 }
 

@@ -1,8 +1,8 @@
 /*
- * ending.h: when the server ends: a stop that is under way, and a room that nobody enters (-x).
+ * lifetime.h: when the server ends: a stop that is under way, and a room that stays empty (-x).
  */
-#ifndef SERVER_ENDING_H
-#define SERVER_ENDING_H
+#ifndef SERVER_LIFETIME_H
+#define SERVER_LIFETIME_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@ struct listeners;
 struct notify;
 
 /* Zeroed but for the pointers and empty_us, no stop is under way. */
-struct ending {
+struct lifetime {
     struct hub *hub;
     struct listeners *listeners;
     const struct notify *notify;
@@ -26,18 +26,18 @@ struct ending {
 };
 
 /* Begins a stop, once: nobody is admitted, pending output is flushed. */
-void ending_begin(struct ending *, const char *why, uint64_t now);
+void lifetime_stop(struct lifetime *, const char *why, uint64_t now);
 /* A stop is under way. */
-bool ending_has_begun(const struct ending *);
+bool lifetime_is_stopping(const struct lifetime *);
 /* Kills the workers now, where a stop is under way. */
-void ending_hurry(struct ending *);
+void lifetime_hurry(struct lifetime *);
 /* Kills workers when it is time; in how many milliseconds again, -1: no need. */
-int ending_turn(struct ending *, uint64_t now);
+int lifetime_turn(struct lifetime *, uint64_t now);
 /* Nothing was ready in this turn: begins the stop where the room has been empty for long enough. */
-void ending_idle(struct ending *, uint64_t now);
+void lifetime_idle(struct lifetime *, uint64_t now);
 /* The stop is over. */
-bool ending_is_over(const struct ending *, uint64_t now);
+bool lifetime_is_over(const struct lifetime *, uint64_t now);
 /* Writes it for the next program, or takes it over; see codec.h. */
-void ending_state(struct ending *, struct codec *);
+void lifetime_state(struct lifetime *, struct codec *);
 
 #endif

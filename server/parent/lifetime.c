@@ -1,0 +1,77 @@
+/* lifetime.c: see lifetime.h. */
+#include "lifetime.h"
+
+#include <signal.h>
+#include <syslog.h>
+
+#include "listener.h"
+#include "notify.h"
+#include "server/hub/codec.h"
+#include "server/hub/hub.h"
+#include "timeout.h"
+
+/* Grace period after SIGTERM: flush pending output, then SIGKILL the workers. */
+#define GRACE_US 2000000u
+/* How often workers that were killed are looked at. */
+#define KILLED_MS 100
+
+void lifetime_stop(struct lifetime *l, const char *why, uint64_t now)
+{
+    if (l->kill_at != 0)
+        return;
+    report(l->report, LOG_NOTICE, "%s", why);
+    notify_say(l->notify, "STOPPING=1\nSTATUS=%s", why);
+    listeners_close(l->listeners);
+    hub_stop(l->hub);
+    l->kill_at = now + GRACE_US;
+}
+
+bool lifetime_is_stopping(const struct lifetime *l)
+{
+    return l->kill_at != 0;
+}
+
+void lifetime_hurry(struct lifetime *l)
+{
+    if (l->kill_at != 0)
+        hub_signal_all(l->hub, SIGKILL);
+}
+
+/* Notes whether there is a client; when the room ends if none comes. */
+static int timeout_of_emptiness(struct lifetime *l, uint64_t now)
+{
+    if (l->empty_us == 0 || l->kill_at != 0 || hub_workers(l->hub) > 0) {
+        l->empty_since = 0;
+        return -1;
+    }
+    if (l->empty_since == 0)
+        l->empty_since = now;
+    return timeout_until(l->empty_since + l->empty_us, now);
+}
+
+int lifetime_turn(struct lifetime *l, uint64_t now)
+{
+    if (l->kill_at == 0)
+        return timeout_of_emptiness(l, now);
+    if (now < l->kill_at)
+        return timeout_until(l->kill_at, now);
+    lifetime_hurry(l);
+    return KILLED_MS;
+}
+
+void lifetime_idle(struct lifetime *l, uint64_t now)
+{
+    if (timeout_of_emptiness(l, now) == 0)
+        lifetime_stop(l, "stopping: nobody is here", now);
+}
+
+bool lifetime_is_over(const struct lifetime *l, uint64_t now)
+{
+    return l->kill_at != 0 &&
+           (hub_is_done(l->hub) || (hub_workers(l->hub) == 0 && now >= l->kill_at));
+}
+
+void lifetime_state(struct lifetime *l, struct codec *c)
+{
+    codec_u64(c, &l->empty_since);
+}
