@@ -31,7 +31,7 @@ static const struct {
 static enum command command_find(struct span word, enum phase phase)
 {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        if ((commands[i].phases & (int)phase) != 0 && span_equal(word, commands[i].word))
+        if ((commands[i].phases & (int)phase) != 0 && span_equal_caseless(word, commands[i].word))
             return commands[i].command;
     }
     return CMD_UNKNOWN;

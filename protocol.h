@@ -66,7 +66,8 @@ struct request {
 
 /*
  * Reads a line that was sent before (named false) or after (named true) the name. Commands of the
- * other phase are CMD_UNKNOWN. Command words are lower case and end at a space or the line's end.
+ * other phase are CMD_UNKNOWN. Command words end at a space or the line's end; the case of their
+ * letters does not matter.
  */
 struct request request_parse(const char *line, size_t len, bool named);
 

@@ -39,8 +39,8 @@ static const struct {
     {"an empty line is neither sent nor answered", {NO_PAST},
         ANN "a> \na> \r\na> x\na< msg ann x\n"},
     {"unknown commands are told to their sender only", {NO_PAST},
-        ANN_AND_BEN "a> /foo bar\na< error unknown-command *\na> /ME x\n"
-                    "a< error unknown-command *\na> /\na< error unknown-command *\n"
+        ANN_AND_BEN "a> /foo bar\na< error unknown-command *\n"
+                    "a> /\na< error unknown-command *\n"
                     "a> /mex\na< error unknown-command *\na> /post\na< error unknown-command *\n"
                     "a> /history 3\na< error unknown-command *\na> x\nb< msg ann x\n"},
     {"a new name", {NO_PAST},
@@ -170,6 +170,7 @@ static const struct {
     {"/users", "users 2"},
     {"/help", "note *"},
     {"/nope", "error unknown-command *"},
+    {"/Me yawns", "me ann yawns"},
     {"/nick", "error usage *"},
     {"//", "msg ann /"},
 };

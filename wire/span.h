@@ -15,6 +15,8 @@ struct span {
 
 /* The bytes of text and no more. */
 bool span_equal(struct span, const char *text);
+/* The same whatever the case of ASCII letters; those of text are lower case. */
+bool span_equal_caseless(struct span, const char *text);
 /* Takes all up to the next space or the end off the front; the space stays. */
 struct span span_take_word(struct span *rest);
 /* Takes one space off the front; false where there is none. */
