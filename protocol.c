@@ -1,4 +1,6 @@
-/* protocol.c: see protocol.h. */
+/*
+ * protocol.c: reads the lines of clients and of the server.
+ */
 #include "protocol.h"
 
 #include <string.h>
@@ -9,38 +11,72 @@
 
 enum phase { BEFORE_NAME = 1, AFTER_NAME = 2 };
 
-static const struct {
+/* What follows the command word. */
+enum arguments { ARGUMENTS_TEXT, ARGUMENTS_NAME_TEXT, ARGUMENTS_NAME_MINUTES_TEXT };
+
+struct command_form {
     char word[8];
     enum command command;
     int phases;
-} commands[] = {
-    {"msg", CMD_MSG, AFTER_NAME},
-    {"me", CMD_ME, AFTER_NAME},
-    {"nick", CMD_NICK, AFTER_NAME},
-    {"users", CMD_USERS, BEFORE_NAME | AFTER_NAME},
-    {"help", CMD_HELP, AFTER_NAME},
-    {"quit", CMD_QUIT, AFTER_NAME},
-    {"history", CMD_HISTORY, BEFORE_NAME},
-    {"since", CMD_SINCE, BEFORE_NAME},
-    {"post", CMD_POST, BEFORE_NAME},
-    {"pass", CMD_PASS, BEFORE_NAME},
-    {"token", CMD_TOKEN, BEFORE_NAME},
-    {"resume", CMD_RESUME, BEFORE_NAME},
+    enum arguments arguments;
 };
 
-static enum command command_find(struct span word, enum phase phase)
+static const struct command_form commands[] = {
+    {"msg", CMD_MSG, AFTER_NAME, ARGUMENTS_NAME_TEXT},
+    {"me", CMD_ME, AFTER_NAME, ARGUMENTS_TEXT},
+    {"nick", CMD_NICK, AFTER_NAME, ARGUMENTS_TEXT},
+    {"users", CMD_USERS, BEFORE_NAME | AFTER_NAME, ARGUMENTS_TEXT},
+    {"help", CMD_HELP, AFTER_NAME, ARGUMENTS_TEXT},
+    {"quit", CMD_QUIT, AFTER_NAME, ARGUMENTS_TEXT},
+    {"kick", CMD_KICK, AFTER_NAME, ARGUMENTS_NAME_TEXT},
+    {"ban", CMD_BAN, AFTER_NAME, ARGUMENTS_NAME_MINUTES_TEXT},
+    {"unban", CMD_UNBAN, AFTER_NAME, ARGUMENTS_NAME_TEXT},
+    {"history", CMD_HISTORY, BEFORE_NAME, ARGUMENTS_TEXT},
+    {"since", CMD_SINCE, BEFORE_NAME, ARGUMENTS_TEXT},
+    {"post", CMD_POST, BEFORE_NAME, ARGUMENTS_TEXT},
+    {"pass", CMD_PASS, BEFORE_NAME, ARGUMENTS_TEXT},
+    {"token", CMD_TOKEN, BEFORE_NAME, ARGUMENTS_TEXT},
+    {"resume", CMD_RESUME, BEFORE_NAME, ARGUMENTS_TEXT},
+};
+
+static struct command_form command_find(struct span word, enum phase phase)
 {
+    static const struct command_form unknown = {"", CMD_UNKNOWN, 0, ARGUMENTS_TEXT};
+
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if ((commands[i].phases & (int)phase) != 0 && span_equal_caseless(word, commands[i].word))
-            return commands[i].command;
+            return commands[i];
     }
-    return CMD_UNKNOWN;
+    return unknown;
+}
+
+/* Behind the command: `NAME TEXT`, with any number of spaces before the name. */
+static void request_take_name(struct request *request, struct span *rest)
+{
+    while (span_skip_space(rest))
+        ;
+    request->name = span_take_word(rest);
+    span_skip_space(rest);
+}
+
+/* Behind the name: `MINUTES TEXT`, or TEXT alone, if it does not begin with a number. */
+static void request_take_minutes(struct request *request, struct span *rest)
+{
+    struct span text = *rest;
+    struct span word = span_take_word(&text);
+
+    request->minutes = BAN_DEFAULT;
+    if (!number_parse(word.at, word.len, BAN_MAX, &request->minutes))
+        return;
+    span_skip_space(&text);
+    *rest = text;
 }
 
 struct request request_parse(const char *line, size_t len, bool named)
 {
     struct span rest = {line, len};
     struct request request = {.command = CMD_TEXT, .name = {line + len, 0}, .text = rest};
+    struct command_form form;
 
     if (len == 0 && named)
         request.command = CMD_EMPTY;
@@ -52,14 +88,13 @@ struct request request_parse(const char *line, size_t len, bool named)
         request.text = rest;
         return request;
     }
-    request.command = command_find(span_take_word(&rest), named ? AFTER_NAME : BEFORE_NAME);
+    form = command_find(span_take_word(&rest), named ? AFTER_NAME : BEFORE_NAME);
+    request.command = form.command;
     span_skip_space(&rest);
-    if (request.command == CMD_MSG) {
-        while (span_skip_space(&rest))
-            ;
-        request.name = span_take_word(&rest);
-        span_skip_space(&rest);
-    }
+    if (form.arguments != ARGUMENTS_TEXT)
+        request_take_name(&request, &rest);
+    if (form.arguments == ARGUMENTS_NAME_MINUTES_TEXT)
+        request_take_minutes(&request, &rest);
     request.text = rest;
     return request;
 }

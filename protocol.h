@@ -29,6 +29,9 @@
 #define LINE_OUT_MAX 16384
 /* A `here` line with its LF. */
 #define LINE_HERE_MAX 4096
+/* Of a /ban, in minutes. */
+#define BAN_DEFAULT 60
+#define BAN_MAX UINT32_MAX
 
 /* ---- What clients send ------------------------------------------------------------------ */
 
@@ -50,18 +53,24 @@ enum command {
     CMD_ME,
     CMD_NICK,
     CMD_HELP,
-    CMD_QUIT
+    CMD_QUIT,
+    /* after the name only, and of operators only */
+    CMD_KICK,
+    CMD_BAN,
+    CMD_UNBAN
 };
 
 /*
  * One line of a client. For CMD_TEXT, text is the message with the leading slash of "//" gone.
- * For CMD_MSG, name and text are the two arguments. For the others text is all that follows the
- * command word and one space. Arguments that are missing are empty.
+ * For CMD_MSG, CMD_KICK, CMD_BAN and CMD_UNBAN, name is the first argument and text what follows
+ * it; for CMD_BAN, minutes is the number between them, or BAN_DEFAULT. For the others text is all
+ * that follows the command word and one space. Arguments that are missing are empty.
  */
 struct request {
     enum command command;
     struct span name;
     struct span text;
+    unsigned long minutes;
 };
 
 /*

@@ -69,6 +69,15 @@ static const struct {
     {"/help me", true, CMD_HELP, "", "me"},
     {"/quit", true, CMD_QUIT, "", ""},
     {"/quit good night", true, CMD_QUIT, "", "good night"},
+    {"/kick", true, CMD_KICK, "", ""},
+    {"/kick ann", true, CMD_KICK, "ann", ""},
+    {"/kick ann enough of it", true, CMD_KICK, "ann", "enough of it"},
+    {"/KICK  ann  enough", true, CMD_KICK, "ann", " enough"},
+    {"/kick ann", false, CMD_UNKNOWN, "", "ann"},
+    {"/ban ann", false, CMD_UNKNOWN, "", "ann"},
+    {"/unban ann", true, CMD_UNBAN, "ann", ""},
+    {"/unban ann and more", true, CMD_UNBAN, "ann", "and more"},
+    {"/unban ann", false, CMD_UNKNOWN, "", "ann"},
     {"/history 3", true, CMD_UNKNOWN, "", "3"},
     {"/post", true, CMD_UNKNOWN, "", ""},
     {"/resume abc", true, CMD_UNKNOWN, "", "abc"},
@@ -86,6 +95,40 @@ START_TEST(request_table)
     assert_bytes(request.text.at, request.text.len,
         (struct span){request_rows[_i].text, strlen(request_rows[_i].text)});
     free(copy);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    const char *name;
+    unsigned long minutes;
+    const char *text;
+} ban_rows[] = {
+    {"/ban", "", 60, ""},
+    {"/ban ann", "ann", 60, ""},
+    {"/ban ann ", "ann", 60, ""},
+    {"/ban ann 5", "ann", 5, ""},
+    {"/ban ann 5 ", "ann", 5, ""},
+    {"/ban ann 0", "ann", 0, ""},
+    {"/ban ann 5 enough", "ann", 5, "enough"},
+    {"/ban ann 5  enough", "ann", 5, " enough"},
+    {"/ban ann enough", "ann", 60, "enough"},
+    {"/ban ann 5x enough", "ann", 60, "5x enough"},
+    {"/ban ann -5", "ann", 60, "-5"},
+    {"/ban ann  5", "ann", 60, " 5"},
+    {"/ban ann 4294967295", "ann", 4294967295, ""},
+    {"/ban ann 4294967296", "ann", 60, "4294967296"},
+};
+
+START_TEST(ban_table)
+{
+    const char *line = ban_rows[_i].line;
+    struct request request = request_parse(line, strlen(line), true);
+
+    ck_assert_int_eq(request.command, CMD_BAN);
+    ck_assert(span_equal(request.name, ban_rows[_i].name));
+    ck_assert_uint_eq(request.minutes, ban_rows[_i].minutes);
+    ck_assert(span_equal(request.text, ban_rows[_i].text));
 }
 END_TEST
 
@@ -312,6 +355,7 @@ int main(void)
 {
     const struct test tests[] = {
         {request_table, COUNT_OF(request_rows), 60},
+        {ban_table, COUNT_OF(ban_rows), 60},
         {http_table, COUNT_OF(http_rows), 60},
         {http_too_long, 1, 60},
         {event_table, COUNT_OF(event_rows), 60},

@@ -171,6 +171,9 @@ static const struct {
     {"/help", "note *"},
     {"/nope", "error unknown-command *"},
     {"/Me yawns", "me ann yawns"},
+    {"/kick ben", "error not-allowed *"},
+    {"/ban ben 5", "error not-allowed *"},
+    {"/UnBan ben", "error not-allowed *"},
     {"/nick", "error usage *"},
     {"//", "msg ann /"},
 };

@@ -176,6 +176,10 @@ enum taken command_line(struct hub *hub, struct member *m, const char *line, siz
         return outbox_say(hub, m, HELP) ? answered(hub, m) : LINE_LATER;
     case CMD_QUIT:
         return quit(hub, m, request.text);
+    case CMD_KICK:
+    case CMD_BAN:
+    case CMD_UNBAN:
+        return refuse(hub, m, "not-allowed only an operator can do that");
     case CMD_UNKNOWN:
     case CMD_HISTORY:
     case CMD_SINCE:

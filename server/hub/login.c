@@ -229,6 +229,9 @@ enum taken login_line(struct hub *hub, struct member *m, const char *line, size_
     case CMD_NICK:
     case CMD_HELP:
     case CMD_QUIT:
+    case CMD_KICK:
+    case CMD_BAN:
+    case CMD_UNBAN:
         break;
     }
     return outbox_say(hub, m, "error unknown-command no such command before the name") ? LINE_TAKEN

@@ -15,7 +15,9 @@ static void request_check(const char *line, size_t len, bool named)
     must(request.name.at >= line && request.name.at + request.name.len <= end);
     must(request.text.at >= line && request.text.at + request.text.len == end);
     must(memchr(request.name.at, ' ', request.name.len) == NULL);
-    must(request.name.len == 0 || request.command == CMD_MSG);
+    must(request.name.len == 0 || request.command == CMD_MSG || request.command == CMD_KICK ||
+         request.command == CMD_BAN || request.command == CMD_UNBAN);
+    must(request.minutes == 0 || request.command == CMD_BAN);
     if (request.command == CMD_TEXT && len > 0 && line[0] == '/')
         must(named && request.text.at == line + 1 && *request.text.at == '/');
     must((request.command == CMD_EMPTY) == (named && len == 0));
