@@ -6,7 +6,6 @@
 #include "client/bot.h"
 #include "client/client.h"
 #include "client/clock.h"
-#include "client/command.h"
 #include "client/loop.h"
 #include "client/outcome.h"
 #include "client/receiver.h"
@@ -82,8 +81,6 @@ static int renew_connection(struct client *client)
 
     if (poll(&ready, 1, 0) == 0)
         return -1;
-    if (client->connection.command > 0)
-        command_end(client->connection.command, 0);
     return start_connection(client);
 }
 
@@ -93,15 +90,20 @@ static bool name_is_asked(const struct options *options)
            isatty(STDIN_FILENO);
 }
 
-/* Nobody is asked for a name where nobody listens. */
+/* Asks for a name where a server is reached; but before a command, which may ask something too. */
 static int connect_and_ask(struct client *client, char *answer, size_t size)
 {
-    int status = start_connection(client);
+    const struct options *options = client->options;
+    int status = options->command == NULL ? start_connection(client) : -1;
 
-    if (status >= 0 || !name_is_asked(client->options))
-        return status;
-    status = ask_name(client->leave_at, answer, size);
-    return status < 0 ? renew_connection(client) : status;
+    if (status < 0 && name_is_asked(options)) {
+        status = ask_name(client->leave_at, answer, size);
+        if (status < 0 && options->command == NULL)
+            status = renew_connection(client);
+    }
+    if (status < 0 && options->command != NULL)
+        status = start_connection(client);
+    return status;
 }
 
 /* ---- Setting up ---------------------------------------------------------------------- */
@@ -216,7 +218,10 @@ static int talk(struct client *client, struct bot *bot, int *signal)
     client->first_until = first_deadline(client);
     client->connection.heard = clock_now();
     session_connect(&client->session);
-    console_start(&client->console);
+    if (client->options->command != NULL)
+        console_lend(&client->console);
+    else
+        console_start(&client->console);
     if (!receiver_start(client)) {
         console_stop(&client->console, (struct span){"", 0});
         return fail(EX_OSERR, "thread");

@@ -31,7 +31,29 @@ void connection_adopt(struct connection *connection, int fd, pid_t command)
         close(fd);
     }
     connection->command = command;
-    connection->state = CONNECTION_UP;
+    connection->state = CONNECTION_MADE;
+    connection->heard = clock_now();
+}
+
+bool connection_is_open(const struct connection *connection)
+{
+    return connection->state == CONNECTION_MADE || connection->state == CONNECTION_UP;
+}
+
+bool connection_is_alive(const struct connection *connection)
+{
+    return connection_is_open(connection) || connection->state == CONNECTION_SHUT;
+}
+
+void connection_answered(struct connection *connection)
+{
+    if (connection->state == CONNECTION_MADE)
+        connection->state = CONNECTION_UP;
+}
+
+void connection_hear(struct connection *connection)
+{
+    connection_answered(connection);
     connection->heard = clock_now();
 }
 
@@ -64,7 +86,7 @@ void connection_finish(struct connection *connection, struct session *session)
         session_say_goodbye(session);
         connection_write(connection, session);
     }
-    if (connection->state != CONNECTION_UP)
+    if (!connection_is_open(connection))
         return;
     shutdown(connection->fd, SHUT_WR);
     connection->state = CONNECTION_SHUT;
@@ -80,7 +102,7 @@ void connection_drop(struct connection *connection, enum connection_state why)
 
 int64_t connection_silence_ends(const struct connection *connection, const struct session *session)
 {
-    bool up = connection->state == CONNECTION_UP && session->state == SESSION_LOGIN;
+    bool up = connection_is_open(connection) && session->state == SESSION_LOGIN;
 
     if (connection->state == CONNECTION_SHUT && connection->options->command != NULL)
         return connection->heard + (session->state == SESSION_LISTED ? 0 : COMMAND_SILENCE);

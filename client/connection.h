@@ -13,12 +13,13 @@
 #include <sys/types.h>
 
 /*
- * DOWN to UP: connection_adopt(). UP to SHUT: all is said. UP to SILENT: the server was silent for
- * too long. UP and SHUT to DOWN: it has ended or broken. SILENT stays until the next one is UP, so
- * that the reason is known.
+ * DOWN to MADE: connection_adopt(). MADE to UP: the first line has come. MADE and UP to SHUT: all
+ * is said; to SILENT: the server was silent for too long. MADE, UP and SHUT to DOWN: it has ended
+ * or broken. SILENT stays until the next one is MADE, so that the reason is known.
  */
 enum connection_state {
     CONNECTION_DOWN,  /* none; with -k another one is looked for */
+    CONNECTION_MADE,  /* lines can be written; the server has said nothing yet */
     CONNECTION_UP,    /* lines can be written */
     CONNECTION_SHUT,  /* half-closed, and still read */
     CONNECTION_SILENT /* given up */
@@ -37,6 +38,12 @@ void connection_init(struct connection *, const struct options *);
 /* Makes what a dialer has found (dialer.h) the connection, in place of the one before. */
 void connection_adopt(struct connection *, int fd, pid_t command);
 
+/* Lines can be written to it; or it can be read at least. */
+bool connection_is_open(const struct connection *);
+bool connection_is_alive(const struct connection *);
+/* A line has come; the second counts against the silence of connection_silence_ends(). */
+void connection_answered(struct connection *);
+void connection_hear(struct connection *);
 /* Writes what the session has pending, as much as the kernel takes. True where there is more. */
 bool connection_write(struct connection *, struct session *);
 /* All is said: tells the server so. */

@@ -138,7 +138,7 @@ static void modes_restore(struct console *console)
 
 static void console_take(struct console *console)
 {
-    if (!console->keyboard)
+    if (!console->keyboard || console->owner != KEYBOARD_OURS)
         return;
     modes_change(console);
     if (console->editor != NULL) {
@@ -160,8 +160,34 @@ static void console_give(struct console *console)
 void console_start(struct console *console)
 {
     pthread_mutex_lock(&console->lock);
-    console_take(console);
+    if (console->owner == KEYBOARD_LENT) {
+        console->owner = KEYBOARD_OURS;
+        if (console->keyboard)
+            tcflush(STDIN_FILENO, TCIFLUSH);
+    }
+    if (!console->changed)
+        console_take(console);
     pthread_mutex_unlock(&console->lock);
+}
+
+void console_lend(struct console *console)
+{
+    pthread_mutex_lock(&console->lock);
+    if (console->owner == KEYBOARD_OURS) {
+        console_give(console);
+        console->owner = KEYBOARD_LENT;
+    }
+    pthread_mutex_unlock(&console->lock);
+}
+
+bool console_owns_keys(struct console *console)
+{
+    bool owns;
+
+    pthread_mutex_lock(&console->lock);
+    owns = console->owner == KEYBOARD_OURS;
+    pthread_mutex_unlock(&console->lock);
+    return owns;
 }
 
 /* False where the other thread does not let go of the screen in time, for the terminal is held. */
@@ -216,6 +242,7 @@ void console_stop(struct console *console, struct span keys)
             console_give(console);
     }
     modes_restore(console);
+    console->owner = KEYBOARD_RETURNED;
     if (locked)
         pthread_mutex_unlock(&console->lock);
 }
@@ -285,7 +312,7 @@ bool console_clear_line(struct console *console, char *whole, size_t size, size_
     size_t n;
 
     *len = 0;
-    if (!console->keyboard || console->editor != NULL)
+    if (!console->keyboard || console->editor != NULL || !console_owns_keys(console))
         return false;
     n = keyboard_drain(whole, size);
     for (*len = n; *len > 0 && whole[*len - 1] != '\n';)

@@ -32,12 +32,19 @@ struct console_setup {
     enum console_format format;
 };
 
+enum console_owner {
+    KEYBOARD_OURS,    /* from console_start() on */
+    KEYBOARD_LENT,    /* the command of -c may ask its user something */
+    KEYBOARD_RETURNED /* for good, by console_stop() */
+};
+
 struct console {
     struct console_setup setup;
     bool keyboard; /* standard input is a terminal that is read */
     bool screen;   /* out is a terminal */
 
-    pthread_mutex_t lock; /* over all that follows */
+    pthread_mutex_t lock;     /* over all that follows */
+    enum console_owner owner; /* of the keyboard */
     struct view view;
     struct outbuf text;
     struct editor *editor; /* NULL: the kernel edits, or nobody */
@@ -51,8 +58,16 @@ struct console {
 /* Looks at the descriptors and the environment; changes nothing yet. */
 void console_init(struct console *, const struct console_setup *);
 
-/* Takes the keyboard: line editing begins, if there is any. */
+/*
+ * Takes the keyboard: line editing begins, if there is any. What was typed while it was lent was
+ * meant for somebody else, and goes. Does nothing where it is taken already, or given back for
+ * good.
+ */
 void console_start(struct console *);
+/* Gives the keyboard to another process; a half-typed line waits for the next console_start(). */
+void console_lend(struct console *);
+/* True where the keyboard is not lent. */
+bool console_owns_keys(struct console *);
 /*
  * Gives the keyboard back, with its modes as they were; keys are those that were read for the
  * editor and not used. What is left of a paste goes nowhere: a shell would run it. Never waits for

@@ -69,11 +69,6 @@ static void loop_die(struct loop *loop, int signal)
     loop_leave(loop, EX_OK);
 }
 
-static bool connection_is_up(const struct connection *connection)
-{
-    return connection->state == CONNECTION_UP || connection->state == CONNECTION_SHUT;
-}
-
 /*
  * The input has ended: leaves when all is answered. If that is so already and the connection is
  * gone, there is no reason to wait until it is back.
@@ -87,7 +82,7 @@ static void loop_finish(struct loop *loop)
 
     pthread_mutex_lock(&client->lock);
     session_input_end(&client->session);
-    settled = !connection_is_up(&client->connection) && session->me[0] != '\0' &&
+    settled = !connection_is_alive(&client->connection) && session->me[0] != '\0' &&
               session->queue.count == 0;
     status = outcome_verdict(client);
     pthread_mutex_unlock(&client->lock);
@@ -105,7 +100,7 @@ static bool loop_is_over(struct loop *loop)
 
     pthread_mutex_lock(&client->lock);
     over = client->end != CLIENT_ON;
-    up = connection_is_up(&client->connection);
+    up = connection_is_alive(&client->connection);
     pthread_mutex_unlock(&client->lock);
     if (over)
         return true;
@@ -121,9 +116,9 @@ static void loop_write(struct loop *loop)
 
     loop->wants_write = false;
     pthread_mutex_lock(&client->lock);
-    if (connection->state == CONNECTION_UP) {
+    if (connection_is_open(connection)) {
         loop->wants_write = connection_write(connection, &client->session);
-        if (connection->state == CONNECTION_UP && session_is_done(&client->session))
+        if (connection_is_open(connection) && session_is_done(&client->session))
             connection_finish(connection, &client->session);
     }
     /* With -C nothing more is expected, and a server that goes on talking is no reason to stay. */
@@ -173,13 +168,21 @@ static void loop_feed(struct loop *loop)
     }
 }
 
+/* With -c the keyboard is lent now and then. */
+static bool loop_owns_keys(struct loop *loop)
+{
+    return loop->client->options->command == NULL || console_owns_keys(&loop->client->console);
+}
+
 /* True where reading can bring something that can be used. */
 static bool loop_wants_input(struct loop *loop)
 {
     bool wants;
 
-    if (!input_can_read(loop->input) || loop->input->source == INPUT_KEYS)
-        return input_can_read(loop->input);
+    if (!input_can_read(loop->input) || !loop_owns_keys(loop))
+        return false;
+    if (loop->input->source == INPUT_KEYS)
+        return true;
     pthread_mutex_lock(&loop->client->lock);
     wants = session_wants_input(&loop->client->session);
     pthread_mutex_unlock(&loop->client->lock);
@@ -348,7 +351,7 @@ static void loop_wait(struct loop *loop)
         return; /* a signal; the others are looked at the next time */
     if (fds[0].revents != 0)
         loop_wake_up(loop);
-    if (fds[1].revents != 0 || last_read)
+    if ((fds[1].revents != 0 && loop_owns_keys(loop)) || last_read)
         loop_read(loop);
     else
         console_tick(&client->console);

@@ -77,6 +77,10 @@ static int outcome_by_server(struct client *client, const struct outcome *outcom
     case CLIENT_TURNED_AWAY:
         console_say(console, "%s: %s", full ? "the room is full" : "refused", client->why);
         return full ? EX_TEMPFAIL : EX_NOPERM;
+    case CLIENT_WAITED:
+        console_say(
+            console, "%s: try later%s%s", where, *client->why != '\0' ? ": " : "", client->why);
+        return EX_TEMPFAIL;
     case CLIENT_UNREACHED:
         return client->unreached;
     case CLIENT_OUTPUT:

@@ -66,6 +66,17 @@ static bool error_wants_secret(const struct client *client, const struct event *
     return client->options->secret == NULL && span_equal(event->word, "password");
 }
 
+/* A server that only asks for patience makes no progress: -w goes on. */
+static void client_hear(struct client *client, const struct event *event)
+{
+    if (client->session.state != SESSION_LOGIN || event->verb != VERB_NOTE) {
+        connection_hear(&client->connection);
+    } else {
+        connection_answered(&client->connection);
+        snprintf(client->why, sizeof client->why, "%.*s", (int)event->text.len, event->text.at);
+    }
+}
+
 /* Hands an event to the session; returns the state before it. */
 static enum session_state receiver_note(
     struct client *client, const struct event *event, enum session_state *after)
@@ -74,6 +85,7 @@ static enum session_state receiver_note(
 
     pthread_mutex_lock(&client->lock);
     before = client->session.state;
+    client_hear(client, event);
     session_event(&client->session, event);
     *after = client->session.state;
     if (*after == SESSION_FULL || *after == SESSION_REFUSED)
@@ -131,6 +143,7 @@ static enum client_end receiver_line(struct receiver *receiver, struct span raw)
 /* What the sender may be waiting for. */
 struct receiver_marks {
     enum session_state state;
+    enum connection_state connection;
     unsigned long unanswered;
     bool enough;
 };
@@ -140,11 +153,20 @@ static struct receiver_marks receiver_marks(struct client *client)
     struct receiver_marks marks;
 
     pthread_mutex_lock(&client->lock);
-    marks =
-        (struct receiver_marks){client->session.state, client->session.queue.count, client->enough};
-    client->connection.heard = clock_now();
+    marks = (struct receiver_marks){
+        .state = client->session.state,
+        .connection = client->connection.state,
+        .unanswered = client->session.queue.count,
+        .enough = client->enough,
+    };
     pthread_mutex_unlock(&client->lock);
     return marks;
+}
+
+static bool receiver_marks_equal(const struct receiver_marks *a, const struct receiver_marks *b)
+{
+    return a->state == b->state && a->connection == b->connection &&
+           a->unanswered == b->unanswered && a->enough == b->enough;
 }
 
 static enum client_end receiver_lines(struct receiver *receiver, const char *at, const char *end)
@@ -177,6 +199,8 @@ static enum client_end receiver_take(struct receiver *receiver, size_t len)
     if (memchr(receiver->read, '\n', len) == NULL)
         return receiver_lines(receiver, receiver->read, end);
     before = receiver_marks(client);
+    if (before.connection == CONNECTION_MADE) /* keys are no longer for the command of -c */
+        console_start(&client->console);
     console_begin(&client->console);
     how = receiver_lines(receiver, receiver->read, end);
     if (!console_end(&client->console))
@@ -186,8 +210,7 @@ static enum client_end receiver_take(struct receiver *receiver, size_t len)
         receiver->away = false;
         console_say(&client->console, "back again");
     }
-    if (before.state != after.state || before.unanswered != after.unanswered ||
-        before.enough != after.enough)
+    if (!receiver_marks_equal(&before, &after))
         client_wake(client);
     return how;
 }
@@ -288,6 +311,8 @@ static bool receiver_return(struct receiver *receiver, enum client_end how)
     receiver_say_away(receiver, how);
     if (client->connection.command > 0)
         command_end(client->connection.command, 0);
+    if (client->options->command != NULL)
+        console_lend(&client->console);
     if (!dialer_move_on(&client->dialer) || !receiver->opened)
         dialer_pause(&client->dialer, until);
     dialed = dialer_dial(&client->dialer, &client->console, until);
@@ -320,7 +345,7 @@ void *receiver_main(void *argument)
 
     pthread_mutex_lock(&client->lock);
     if (how == CLIENT_GONE && client->connection.state == CONNECTION_SILENT)
-        how = CLIENT_STRANGER;
+        how = receiver.stranger ? CLIENT_STRANGER : CLIENT_WAITED;
     client->end = how;
     pthread_mutex_unlock(&client->lock);
     client_wake(client);

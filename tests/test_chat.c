@@ -256,6 +256,27 @@ START_TEST(what_the_server_is)
 }
 END_TEST
 
+/* A chatd that says that it cannot let anybody in yet: no answer within -w means to try later. */
+START_TEST(a_server_that_asks_for_patience)
+{
+    static const char *const words[] = {"note the cluster cannot be reached", "users 1"};
+    int64_t deadline = deadline_in(EXIT_MS);
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-n", "x", "-w", "1", fake.address);
+    fake_accept(&fake);
+    fake_say(&fake, "%s", words[_i]);
+    while (_i == 0 && process_state(chat.pid) != 'Z' && deadline_wait(deadline))
+        fake_say(&fake, "%s", words[_i]);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_TEMPFAIL);
+    chatter_seek_error(&chat, _i == 0 ? "chat: *: try later: the cluster*" : "chat: *: try later");
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* What a server that never closes sends again and again. */
 static const char *const floods[] = {"", "x", "\0", "2026-11-22T21:42:07.000001Z msg x y"};
 
@@ -947,6 +968,43 @@ START_TEST(through_a_command)
 }
 END_TEST
 
+/* A command that asks for a password on the terminal gets every key, and the room none of them. */
+START_TEST(a_command_that_asks)
+{
+    char relay[512], command[1024];
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    relay_command(relay, sizeof relay, fake.address);
+    snprintf(command, sizeof command,
+        "printf 'Password: ' >/dev/tty; read -r word </dev/tty; echo \"got <$word>\" >/dev/tty; %s",
+        relay);
+    chatter_start_at_terminal(&chat, "-k", "-c", command);
+    chatter_see(&chat, "your name: "); /* before the command asks */
+    chatter_type(&chat, "ann\r");
+    for (int i = 0; i < 3; i++) {
+        chatter_see(&chat, "Password: ");
+        for (const char *key = "sesame\r"; *key != '\0'; key++)
+            chatter_type(&chat, (const char[]){*key, '\0'});
+        chatter_see(&chat, "got <sesame>");
+        fake_accept(&fake);
+        fake_welcome(&fake, "ann");
+        chatter_see(&chat, i == 0 ? "you are ann" : "back again");
+        chatter_type(&chat, "hello\r");
+        ck_assert_str_eq(fake_read(&fake), "hello");
+        fake_say(&fake, "msg ann hello");
+        chatter_see(&chat, "ann: hello");
+        fake_hang_up(&fake);
+    }
+    chatter_see(&chat, "Password: ");
+    chatter_type(&chat, "\003");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* ---- The name at a terminal ----------------------------------------------------------- */
 
 START_TEST(it_asks_for_a_name)
@@ -1053,6 +1111,7 @@ int main(int argc, char **argv)
         {ways_to_write_an_address, 1, 20},
         {nobody_answers, 2, 20},
         {what_the_server_is, COUNT_OF(strangers), 20},
+        {a_server_that_asks_for_patience, 2, 20},
         {a_flood_without_a_line, COUNT_OF(floods), 30},
         {a_server_that_sends_escapes, 2, 20},
         {a_server_that_does_not_read, 1, 30},
@@ -1077,6 +1136,7 @@ int main(int argc, char **argv)
         {no_bot_is_left, COUNT_OF(left_behind), 30},
         {no_command_is_left, 1, 20},
         {through_a_command, 1, 30},
+        {a_command_that_asks, 1, 30},
         {it_asks_for_a_name, 2, 20},
         {a_name_may_take_its_time, 2, 20},
         {a_name_may_take_too_long, 1, 20},
