@@ -174,6 +174,34 @@ static const struct {
     {"resumed", VERB_RESUMED, {ARG_COUNT_MAYBE}},
 };
 
+const char *error_word(enum error_code code)
+{
+    static const char *const words[] = {
+        [ERROR_OTHER] = "",
+        [ERROR_TOO_LONG] = "too-long",
+        [ERROR_UNKNOWN_COMMAND] = "unknown-command",
+        [ERROR_USAGE] = "usage",
+        [ERROR_NO_SUCH_USER] = "no-such-user",
+        [ERROR_BUSY] = "busy",
+        [ERROR_LOGIN_TIMEOUT] = "login-timeout",
+        [ERROR_FULL] = "full",
+        [ERROR_PASSWORD] = "password",
+        [ERROR_NOT_ALLOWED] = "not-allowed",
+        [ERROR_NOT_RECORDED] = "not-recorded",
+    };
+
+    return words[code];
+}
+
+static enum error_code error_find(struct span word)
+{
+    for (enum error_code code = ERROR_OTHER + 1; code <= ERROR_NOT_RECORDED; code++) {
+        if (span_equal(word, error_word(code)))
+            return code;
+    }
+    return ERROR_OTHER;
+}
+
 static bool name_take(struct span *rest, struct span *name)
 {
     *name = span_take_word(rest);
@@ -261,6 +289,8 @@ bool event_parse(struct event *event, const char *line, size_t len)
         if (!event_take_arg(event, *arg, &rest))
             return false;
     }
+    if (event->verb == VERB_ERROR)
+        event->error = error_find(event->word);
     return rest.len == 0;
 }
 

@@ -104,6 +104,24 @@ enum verb {
     VERB_ERROR
 };
 
+/* What a server's `error` lines begin with: chat-protocol(7), ERROR CODES. */
+enum error_code {
+    ERROR_OTHER, /* a code of a later version */
+    ERROR_TOO_LONG,
+    ERROR_UNKNOWN_COMMAND,
+    ERROR_USAGE,
+    ERROR_NO_SUCH_USER,
+    ERROR_BUSY,
+    ERROR_LOGIN_TIMEOUT,
+    ERROR_FULL,
+    ERROR_PASSWORD,
+    ERROR_NOT_ALLOWED,
+    ERROR_NOT_RECORDED
+};
+
+/* The code as it stands on the wire; "" for ERROR_OTHER. */
+const char *error_word(enum error_code);
+
 /*
  * A server's line taken apart; the spans point into it.
  *   here        text: the names
@@ -117,7 +135,7 @@ enum verb {
  *   priv        name: from, word: to, text
  *   note        text
  *   gap         count, mine
- *   error       word: the code, text
+ *   error       word and error: the code, text
  */
 struct event {
     uint64_t stamp;
@@ -128,6 +146,7 @@ struct event {
     unsigned long count;
     unsigned long mine;
     bool counted; /* false where the wire says `?` for count */
+    enum error_code error;
 };
 
 /* False where this is no line of a chatd (no stamp, unknown verb, missing arguments). */

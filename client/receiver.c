@@ -63,7 +63,7 @@ static void receiver_show(struct receiver *receiver, const struct event *event, 
 /* The server says which of its commands is missing; a user of chat sets a variable instead. */
 static bool error_wants_secret(const struct client *client, const struct event *event)
 {
-    return client->options->secret == NULL && span_equal(event->word, "password");
+    return client->options->secret == NULL && event->error == ERROR_PASSWORD;
 }
 
 /* A server that only asks for patience makes no progress: -w goes on. */

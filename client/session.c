@@ -317,7 +317,7 @@ static void session_login_event(struct session *session, const struct event *eve
         session_take_token(session, event->word);
         break;
     case VERB_ERROR:
-        if (span_equal(event->word, "full"))
+        if (event->error == ERROR_FULL)
             session->state = SESSION_FULL;
         else
             session->state = SESSION_REFUSED;

@@ -264,6 +264,39 @@ START_TEST(event_table)
 }
 END_TEST
 
+static const struct {
+    const char *word;
+    enum error_code code;
+} error_rows[] = {
+    {"too-long", ERROR_TOO_LONG},
+    {"unknown-command", ERROR_UNKNOWN_COMMAND},
+    {"usage", ERROR_USAGE},
+    {"no-such-user", ERROR_NO_SUCH_USER},
+    {"busy", ERROR_BUSY},
+    {"login-timeout", ERROR_LOGIN_TIMEOUT},
+    {"full", ERROR_FULL},
+    {"password", ERROR_PASSWORD},
+    {"not-allowed", ERROR_NOT_ALLOWED},
+    {"not-recorded", ERROR_NOT_RECORDED},
+    {"of-a-later-version", ERROR_OTHER},
+    {"ful", ERROR_OTHER},
+    {"fuller", ERROR_OTHER},
+    {"Full", ERROR_OTHER},
+};
+
+START_TEST(error_table)
+{
+    char line[100];
+    struct event event;
+    int len = snprintf(line, sizeof line, STAMP "error %s x", error_rows[_i].word);
+
+    ck_assert(event_parse(&event, line, (size_t)len));
+    ck_assert_int_eq(event.error, error_rows[_i].code);
+    ck_assert_str_eq(
+        error_word(event.error), error_rows[_i].code == ERROR_OTHER ? "" : error_rows[_i].word);
+}
+END_TEST
+
 static const char *const events_wrong[] = {
     "",
     " ",
@@ -359,6 +392,7 @@ int main(void)
         {http_table, COUNT_OF(http_rows), 60},
         {http_too_long, 1, 60},
         {event_table, COUNT_OF(event_rows), 60},
+        {error_table, COUNT_OF(error_rows), 60},
         {event_wrong, COUNT_OF(events_wrong), 60},
         {verb_groups, 1, 60},
     };
