@@ -5,11 +5,14 @@
 #include "wire/address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#define NO_URL "no URL is accepted, but host, host:port, [ipv6]:port, :port, *:port or a path"
 #define LABELS_250 SIXTY SIXTY SIXTY SIXTY TEN
 
 static const struct {
@@ -39,6 +42,10 @@ static const struct {
     {LABELS_250 "abcde:7", NULL, ADDRESS_INET, LABELS_250 "abcde", "7"},
     {LABELS_250 "abcdef:7", "host name too long", ADDRESS_INET, "", ""},
     {"[" LABELS_250 "abcdef]", "host name too long", ADDRESS_INET, "", ""},
+    {"chat://host:7", NO_URL, ADDRESS_INET, "", ""},
+    {"http://[::1]/", NO_URL, ADDRESS_INET, "", ""},
+    {"unix:///run/chat", NO_URL, ADDRESS_INET, "", ""},
+    {"://", NO_URL, ADDRESS_INET, "", ""},
     {"", "empty address", ADDRESS_INET, "", ""},
     {"[]", "empty address", ADDRESS_INET, "", ""},
     {"[]:7", "empty address", ADDRESS_INET, "", ""},
@@ -107,12 +114,34 @@ START_TEST(address_format_inet6)
 }
 END_TEST
 
+/* The longest text there is: the array has space for it. */
+START_TEST(address_format_scope)
+{
+    char out[PEER_TEXT_MAX];
+    char want[PEER_TEXT_MAX];
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(65535)};
+    char name[IF_NAMESIZE];
+
+    ck_assert_int_eq(
+        inet_pton(AF_INET6, "fe80:2222:3333:4444:5555:6666:7777:8888", &in6.sin6_addr), 1);
+    in6.sin6_scope_id = 1;
+    ck_assert_ptr_nonnull(if_indextoname(1, name));
+    address_format(out, (struct sockaddr *)&in6);
+    snprintf(want, sizeof want, "[fe80:2222:3333:4444:5555:6666:7777:8888%%%s]:65535", name);
+    ck_assert_str_eq(out, want);
+    in6.sin6_scope_id = 4294967295;
+    address_format(out, (struct sockaddr *)&in6);
+    ck_assert_str_eq(out, "[fe80:2222:3333:4444:5555:6666:7777:8888%4294967295]:65535");
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
         {address_table, COUNT_OF(address_rows), 60},
         {address_format_inet, 1, 60},
         {address_format_inet6, COUNT_OF(inet6_rows), 60},
+        {address_format_scope, 1, 60},
     };
 
     return tests_run("wire_address", tests, COUNT_OF(tests));

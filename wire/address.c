@@ -2,12 +2,15 @@
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "number.h"
+
+#define NO_URL "no URL is accepted, but host, host:port, [ipv6]:port, :port, *:port or a path"
 
 static const char *address_set_host(struct address *address, const char *host, size_t len)
 {
@@ -60,6 +63,8 @@ const char *address_parse(struct address *address, const char *text)
         .kind = ADDRESS_INET, .host = CHAT_DEFAULT_HOST, .port = CHAT_DEFAULT_PORT};
     if (*text == '\0')
         return "empty address";
+    if (strstr(text, "://") != NULL)
+        return NO_URL;
     if (strchr(text, '/') != NULL) {
         *address = (struct address){.kind = ADDRESS_PATH, .path = text};
         return NULL;
@@ -90,10 +95,34 @@ static const unsigned char *address_mapped(const struct in6_addr *address)
     return address->s6_addr + sizeof prefix;
 }
 
+/* An interface may have any bytes but `/`, `:` and white space in its name. */
+static bool address_scope_is_plain(const char *name)
+{
+    for (; *name != '\0'; name++)
+        if (*name <= ' ' || *name > '~' || *name == ']')
+            return false;
+    return true;
+}
+
+/* `%eth0` where the address is of one link alone. Returns the end of the text. */
+static char *address_write_scope(char *at, uint32_t scope)
+{
+    char name[IF_NAMESIZE];
+
+    if (scope == 0)
+        return at;
+    *at++ = '%';
+    if (if_indextoname(scope, name) == NULL || !address_scope_is_plain(name))
+        return at + number_write(at, scope);
+    memcpy(at, name, strlen(name));
+    return at + strlen(name);
+}
+
 void address_format(char out[PEER_TEXT_MAX], const struct sockaddr *peer)
 {
     char host[INET6_ADDRSTRLEN] = "";
     char *at = out;
+    uint32_t scope = 0;
     bool bracket = false;
     in_port_t port;
 
@@ -110,6 +139,7 @@ void address_format(char out[PEER_TEXT_MAX], const struct sockaddr *peer)
         inet_ntop(bracket ? AF_INET6 : AF_INET, bracket ? (const void *)&in6.sin6_addr : mapped,
             host, sizeof host);
         port = in6.sin6_port;
+        scope = in6.sin6_scope_id;
     } else {
         memcpy(out, "local", sizeof "local");
         return;
@@ -117,7 +147,7 @@ void address_format(char out[PEER_TEXT_MAX], const struct sockaddr *peer)
     if (bracket)
         *at++ = '[';
     memcpy(at, host, strlen(host));
-    at += strlen(host);
+    at = address_write_scope(at + strlen(host), scope);
     if (bracket)
         *at++ = ']';
     *at++ = ':';

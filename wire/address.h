@@ -8,7 +8,7 @@ struct sockaddr;
 
 #define CHAT_DEFAULT_HOST "127.0.0.1"
 #define CHAT_DEFAULT_PORT "65432"
-/* "[" + INET6_ADDRSTRLEN + "]:65535" + NUL, rounded up. */
+/* "[" + 39 bytes of IPv6 + "%" + 15 bytes of an interface's name + "]:65535" + NUL. */
 #define PEER_TEXT_MAX 64
 
 enum address_kind {
@@ -27,12 +27,15 @@ struct address {
 
 /*
  * Parses `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, a bare IPv6 address, `:port`, `*`, `*:port`,
- * or a path (whatever contains a `/`). Missing parts get the defaults. Returns NULL, or what is
- * wrong with the text, fit to stand behind "ADDRESS: ".
+ * or a path (whatever contains a `/`, but no `://`). Missing parts get the defaults. Returns NULL,
+ * or what is wrong with the text, fit to stand behind "ADDRESS: ".
  */
 const char *address_parse(struct address *, const char *text);
 
-/* Writes `192.0.2.7:5555` or `[2001:db8::1]:5555`; IPv4-mapped addresses as IPv4. */
+/*
+ * Writes `192.0.2.7:5555`, `[2001:db8::1]:5555` or `[fe80::1%eth0]:5555`; IPv4-mapped addresses as
+ * IPv4.
+ */
 void address_format(char out[PEER_TEXT_MAX], const struct sockaddr *);
 
 #endif
