@@ -1,17 +1,22 @@
 /*
- * Connections, faults.md: who connects, how often, and to what; where the server may listen.
+ * Connections: who connects, how often, and to what; where the server may listen.
  */
 #include "harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -569,6 +574,39 @@ START_TEST(one_of_two_addresses)
 }
 END_TEST
 
+/* A kernel without IPv6. */
+static void no_ipv6(void)
+{
+    static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = COUNT_OF(code), .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == -1)
+        _exit(126);
+}
+
+START_TEST(a_kernel_without_ipv6)
+{
+    static const char *const addresses[] = {"*:0", "localhost:0", "127.0.0.1:0"};
+    struct room room;
+    struct server server;
+    server_start_as(&room.server, no_ipv6, (const char *const[]){"-l", addresses[_i], NULL});
+    ck_assert_ptr_nonnull(strstr(room.server.address, "0.0."));
+    room_enter(&room);
+    room_close(&room);
+    server_spawn(&server, no_ipv6, (const char *const[]){"-l", "[::1]:0", NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), 69);
+    server_says(&server, "[::1]:0: Address family not supported by protocol");
+    close(server.log);
+}
+END_TEST
+
 /* All addresses lead into one room. */
 START_TEST(several_addresses)
 {
@@ -639,6 +677,7 @@ int main(void)
         {two_servers_on_one_port, 1, 20},
         {an_address_of_somebody_else, 1, 20},
         {one_of_two_addresses, 1, 20},
+        {a_kernel_without_ipv6, 3, 30},
         {several_addresses, 1, 20},
         {again_after_a_kill, 1, 60},
     };

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "listener.h"
-#include "path.h"
 
 /*
  * Is the file at the path a socket that nobody listens on any more? Only such a one is replaced;
@@ -54,9 +53,7 @@ static int bind_local(int fd, const struct sockaddr_un *un, mode_t mode)
 int bind_path(struct listeners *ls, const char *path, mode_t mode)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    struct stat st;
     const char *why;
-    int status;
     int fd;
 
     if (strlen(path) >= sizeof(un.sun_path))
@@ -73,16 +70,5 @@ int bind_path(struct listeners *ls, const char *path, mode_t mode)
             close(fd);
         return listeners_fail(ls, bind_status(error), path, strerror(error));
     }
-    /* Whatever happens to the path from here on, only this very file is removed at the end. */
-    if (lstat(path, &st) == -1)
-        memset(&st, 0, sizeof(st));
-    status = listeners_add(ls, fd, true, path);
-    if (status != 0) {
-        unlink(path);
-        return status;
-    }
-    ls->all[ls->count - 1].path = path_absolute(path);
-    ls->all[ls->count - 1].dev = st.st_dev;
-    ls->all[ls->count - 1].ino = st.st_ino;
-    return 0;
+    return listeners_add(ls, fd, path);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,33 +18,19 @@
 
 #include "compat/compat.h"
 #include "compat/poller.h"
+#include "path.h"
 #include "server/hub/codec.h"
 #include "timeout.h"
 
 /* Without descriptors: how long nobody is accepted, unless one is freed before. */
 #define PAUSE_US 100000u
+
 /* ---- The sockets ----------------------------------------------------------------------------- */
 
 int listeners_fail(const struct listeners *ls, int status, const char *what, const char *why)
 {
     report(ls->report, LOG_ERR, "%s: %s", what, why);
     return status;
-}
-
-int listeners_add(struct listeners *ls, int fd, bool local, const char *text)
-{
-    struct listener *l = &ls->all[ls->count];
-
-    if (ls->count == LISTENERS_MAX || listen(fd, LISTENER_BACKLOG) == -1 ||
-        poller_set(ls->poller, fd, POLLIN, l) == -1) {
-        close(fd);
-        return listeners_fail(ls, EX_UNAVAILABLE, text,
-            ls->count == LISTENERS_MAX ? "too many addresses" : strerror(errno));
-    }
-    *l = (struct listener){.fd = fd, .local = local};
-    snprintf(l->text, sizeof(l->text), "%s", text);
-    ls->count++;
-    return 0;
 }
 
 /* A name in the abstract namespace has a NUL before it and none behind it. */
@@ -59,22 +46,79 @@ static void local_format(
         un->sun_path + abstract);
 }
 
-int listeners_adopt(struct listeners *ls, int fd)
+/* The socket is for every address of both families. */
+static bool is_for_both(int fd, const struct sockaddr_in6 *in6)
+{
+    int only_v6 = 1;
+    socklen_t len = sizeof(only_v6);
+
+    return in6->sin6_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr) &&
+           getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, &len) == 0 && only_v6 == 0;
+}
+
+/* What the socket listens on, as one gives it to chatd(8). False with errno. */
+static bool listener_describe(struct listener *l)
 {
     struct sockaddr_storage ss = {0};
     socklen_t len = sizeof(ss);
-    char text[LISTENER_TEXT_MAX];
 
-    if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
-        return listeners_fail(ls, EX_UNAVAILABLE, "a socket that was handed over", strerror(errno));
-    if (ss.ss_family == AF_UNIX)
-        local_format(text, (struct sockaddr_un *)&ss, len);
+    if (getsockname(l->fd, (struct sockaddr *)&ss, &len) == -1)
+        return false;
+    l->local = ss.ss_family == AF_UNIX;
+    if (l->local)
+        local_format(l->text, (struct sockaddr_un *)&ss, len);
+    else if (is_for_both(l->fd, (struct sockaddr_in6 *)&ss))
+        snprintf(l->text, sizeof(l->text), "*:%u", ntohs(((struct sockaddr_in6 *)&ss)->sin6_port));
     else
-        address_format(text, (struct sockaddr *)&ss);
+        address_format(l->text, (struct sockaddr *)&ss);
+    return true;
+}
+
+/* Whatever happens to the path from here on, only this very file is removed at the end. */
+static void listener_note_file(struct listener *l, const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == -1)
+        return;
+    l->path = path_absolute(path);
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+}
+
+int listeners_add(struct listeners *ls, int fd, const char *path)
+{
+    struct listener *l = &ls->all[ls->count];
+    const char *why = NULL;
+
+    if (ls->count == LISTENERS_MAX) {
+        close(fd);
+        return listeners_fail(ls, EX_UNAVAILABLE, "-l", "too many addresses");
+    }
+    *l = (struct listener){.fd = fd};
+    if (!listener_describe(l) || listen(fd, LISTENER_BACKLOG) == -1 ||
+        poller_set(ls->poller, fd, POLLIN, l) == -1)
+        why = strerror(errno);
+    if (path != NULL)
+        listener_note_file(l, path);
+    ls->count++;
+    return why == NULL ? 0 : listeners_fail(ls, EX_UNAVAILABLE, l->text, why);
+}
+
+bool listeners_have(const struct listeners *ls, const char *text)
+{
+    for (size_t i = 0; i < ls->count; i++)
+        if (strcmp(ls->all[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+int listeners_adopt(struct listeners *ls, int fd)
+{
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == -1)
-        return listeners_fail(ls, EX_UNAVAILABLE, text, strerror(errno));
-    return listeners_add(ls, fd, ss.ss_family == AF_UNIX, text);
+        return listeners_fail(ls, EX_UNAVAILABLE, "a socket that was handed over", strerror(errno));
+    return listeners_add(ls, fd, NULL);
 }
 
 void listeners_announce(const struct listeners *ls)
@@ -83,26 +127,13 @@ void listeners_announce(const struct listeners *ls)
         report(ls->report, LOG_NOTICE, "listening on %s", ls->all[i].text);
 }
 
-/* The port of an address that stands for every address of the machine; else NULL. */
-static const char *port_of_any(const char *text)
-{
-    if (strncmp(text, "[::]:", 5) == 0)
-        return text + 5;
-    return strncmp(text, "0.0.0.0:", 8) == 0 ? text + 8 : NULL;
-}
-
 void listeners_describe(const struct listeners *ls, char *out, size_t size)
 {
     size_t len = 0;
 
     out[0] = '\0';
-    for (size_t i = 0; i < ls->count && len < size; i++) {
-        const char *text = ls->all[i].text;
-        const char *port = port_of_any(text);
-
-        len += (size_t)snprintf(out + len, size - len, "%s%s%s", i > 0 ? ", " : "",
-            port != NULL ? "*:" : "", port != NULL ? port : text);
-    }
+    for (size_t i = 0; i < ls->count && len < size; i++)
+        len += (size_t)snprintf(out + len, size - len, "%s%s", i > 0 ? ", " : "", ls->all[i].text);
 }
 
 void listeners_state(struct listeners *ls, struct codec *c)

@@ -50,10 +50,12 @@ struct visitor {
 };
 
 /*
- * Listens on a bound socket, which is its own from here on, in either case. Returns 0, or the exit
- * status after a report.
+ * Listens on a bound socket; path is its file, which is removed at the end, or NULL. The descriptor
+ * is taken in either case. Returns 0, or the exit status after a report.
  */
-int listeners_add(struct listeners *, int fd, bool local, const char *text);
+int listeners_add(struct listeners *, int fd, const char *path);
+/* One of them has that address as its text. */
+bool listeners_have(const struct listeners *, const char *text);
 /* Reports "what: why" as an error and returns the status. */
 int listeners_fail(const struct listeners *, int status, const char *what, const char *why);
 /* Takes over a socket that somebody else has opened and listens on. */

@@ -18,7 +18,7 @@ static const char synopsis[] =
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
     "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-x SECONDS]\n";
 static const char usage_text[] =
-    "  -l ADDRESS  listen there: host:port, [ipv6]:port, *:port, or a path with a / in it;\n"
+    "  -l ADDRESS  listen there: host:port, [ipv6%scope]:port, *:port, or a path with / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
     "  -m CLIENTS  most clients at once (default: what descriptors and processes allow)\n"
