@@ -45,6 +45,8 @@
 /* The cursor of a client that has no name yet. */
 #define NOWHERE UINT64_MAX
 #define EVENTS 1024
+/* In one turn: a worker takes a millisecond to start, and members wait meanwhile. */
+#define ACCEPTED_MAX 16
 
 enum shape { SHAPE_ONE, SHAPE_RELAY, SHAPE_DIRECT };
 
@@ -221,10 +223,12 @@ static bool hub_has_space(const struct hub *h)
 
 static void hub_accept(struct hub *h)
 {
-    int fd;
     /* In the direct shape the worker's reads block. */
     int flags = SOCK_CLOEXEC | (h->shape == SHAPE_DIRECT ? 0 : SOCK_NONBLOCK);
-    while ((fd = accept4(h->listener, NULL, NULL, flags)) >= 0) {
+    for (int i = 0; i < ACCEPTED_MAX; i++) {
+        int fd = accept4(h->listener, NULL, NULL, flags);
+        if (fd < 0)
+            return;
         if (h->shape == SHAPE_ONE) {
             client_add(h, fd, fd);
         } else if (h->shape == SHAPE_DIRECT) {

@@ -158,7 +158,7 @@ measure() {
 takes_part() {
     case $1:$2 in
     *:room | *:login) [ "$1" != chatd+limits ] ;;
-    chatd+limits:idle | chatd+limits:storm) false ;;
+    chatd+limits:idle | chatd+limits:storm | chatd@*:idle) false ;;
     chatd*:* | static*:* | direct:fill | direct:storm) ;;
     *) false ;;
     esac

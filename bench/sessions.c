@@ -10,8 +10,8 @@
 #define LEAVE_PERIOD_NS (20ull * NS_PER_MS)
 #define LEAVE_MIN_NS (2ull * NS_PER_S)
 #define LEAVE_MAX_NS (60ull * NS_PER_S)
-/* After the last login, and before the room counts as idle. */
-#define IDLE_SETTLE_NS (2ull * NS_PER_S)
+/* After the last login: a worker may have a last look at its timers some seconds later. */
+#define IDLE_SETTLE_NS (12ull * NS_PER_S)
 
 static double seconds_since(uint64_t start)
 {
