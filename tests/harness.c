@@ -173,7 +173,21 @@ bool deadline_wait(int64_t deadline)
     return true;
 }
 
+void await_ready(struct pollfd *fds, size_t count)
+{
+    int64_t deadline = deadline_in(ANSWER_MS);
+    while (poll(fds, (nfds_t)count, 100) <= 0)
+        ensure(clock_ms() < deadline, "nothing is ready");
+}
+
 /* ---- The server ---- */
+
+void address_own(char out[ADDRESS_TEXT_MAX])
+{
+    unsigned long pid = (unsigned long)getpid(); /* 22 bits at most */
+    snprintf(out, ADDRESS_TEXT_MAX, "127.%lu.%lu.%lu:0", 64 + (pid >> 16) % 64, pid >> 8 & 255,
+        pid & 255);
+}
 
 static const char *program(void)
 {
@@ -263,13 +277,15 @@ static char *log_read(const struct server *server, size_t *len)
     return log;
 }
 
-static bool log_has(const struct server *server, const char *words)
+size_t server_times_said(const struct server *server, const char *words)
 {
     size_t len;
+    size_t count = 0;
     char *log = log_read(server, &len);
-    bool has = strstr(log, words) != NULL;
+    for (const char *at = log; (at = strstr(at, words)) != NULL; at++)
+        count++;
     free(log);
-    return has;
+    return count;
 }
 
 static _Noreturn void server_fail(const struct server *server, const char *what)
@@ -314,7 +330,7 @@ void server_says(const struct server *server, const char *words)
     char what[256];
     snprintf(what, sizeof what, "it does not say \"%s\"", words);
     int64_t deadline = deadline_in(ANSWER_MS);
-    while (!log_has(server, words))
+    while (server_times_said(server, words) == 0)
         if (!deadline_wait(deadline))
             server_fail(server, what);
 }
@@ -421,6 +437,13 @@ int process_fds(pid_t pid)
         count += entry->d_name[0] != '.';
     closedir(dir);
     return count;
+}
+
+void process_settles(pid_t pid, int fds)
+{
+    int64_t deadline = deadline_in(ANSWER_MS);
+    while (process_fds(pid) != fds)
+        ensure(deadline_wait(deadline), "%d descriptors instead of %d", process_fds(pid), fds);
 }
 
 int64_t process_cpu(pid_t pid)

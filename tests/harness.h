@@ -63,6 +63,10 @@ int64_t deadline_in(int64_t ms);
 /* Lets a moment pass between two looks at something that wakes nobody; false when it is too late.
  */
 bool deadline_wait(int64_t deadline);
+struct pollfd;
+/* poll(2) until one of them is ready; there may be a signal, but no failure and no end of patience.
+ */
+void await_ready(struct pollfd *fds, size_t count);
 
 /* ---- The server ---- */
 
@@ -76,6 +80,9 @@ struct server {
 
 /* Where most tests listen. */
 #define ANY_PORT "-l", "127.0.0.1:0"
+/* Any port of a loopback address that no other running test has: nobody takes the port while its
+ * server is away. */
+void address_own(char out[ADDRESS_TEXT_MAX]);
 
 /* Starts chatd and waits until it listens; the arguments are its options. */
 #define server_start(server, ...)                                                                  \
@@ -90,6 +97,8 @@ void server_listens(struct server *, int which, char out[ADDRESS_TEXT_MAX]);
 void server_log(const struct server *, char *out, size_t size);
 /* Waits until it has said that. */
 void server_says(const struct server *, const char *words);
+/* How often it has said that so far. */
+size_t server_times_said(const struct server *, const char *words);
 /* Waits for its end, within ms: the exit status, or 128 and the signal. */
 int server_exit(struct server *, int64_t ms);
 /* SIGTERM; it must exit 0 and have said nothing that is not a line of a log. */
@@ -105,6 +114,8 @@ char process_state(pid_t);
 void process_stop(pid_t);
 /* The number of its open descriptors. */
 int process_fds(pid_t);
+/* Waits until it has so many. */
+void process_settles(pid_t, int fds);
 /* Microseconds of processor that it has used, -1 when it is gone. */
 int64_t process_cpu(pid_t);
 /* Kilobytes of memory that are its own: resident and not shared. */

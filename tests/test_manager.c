@@ -91,16 +91,6 @@ static void handed_path(char out[PATH_TEXT_MAX])
     setenv("TEST_SOCKET", out, 1);
 }
 
-static int times_said(const struct server *server, const char *words)
-{
-    char log[65536];
-    int count = 0;
-    server_log(server, log, sizeof log);
-    for (const char *at = log; (at = strstr(at, words)) != NULL; at++)
-        count++;
-    return count;
-}
-
 static void expect_welcome(const char *address, const char *name)
 {
     struct conn conn;
@@ -119,13 +109,15 @@ START_TEST(sockets_are_taken)
     char one[PATH_TEXT_MAX];
     char two[PATH_TEXT_MAX + 4];
     char own[PATH_TEXT_MAX];
+    char last[ADDRESS_TEXT_MAX];
     handed_path(one);
     snprintf(two, sizeof two, "%stwo", one);
     test_path(own, "own");
     server_start_as(
         &server, hand_over_two, (const char *const[]){_i == 0 ? NULL : "-l", own, NULL});
     ck_assert_str_eq(server.address, one);
-    ck_assert_int_eq(times_said(&server, "listening on "), _i == 0 ? 2 : 3);
+    server_listens(&server, _i == 0 ? 1 : 2, last);
+    ck_assert_str_eq(last, _i == 0 ? two : own);
     expect_welcome(one, "ann");
     expect_welcome(two, "ben");
     if (_i == 1)
@@ -160,8 +152,8 @@ START_TEST(no_sockets_for_us)
         return;
     }
     server_listens(&server, 0, server.address);
-    ck_assert_int_eq(times_said(&server, "listening on "), 1);
-    ck_assert_int_eq(process_fds(server.pid), 5); /* 0, 1, 2, the poller, the listener */
+    ck_assert_uint_eq(server_times_said(&server, "listening on "), 1);
+    process_settles(server.pid, 5); /* 0, 1, 2, the poller, the listener */
     server_stop(&server);
 }
 END_TEST
@@ -239,8 +231,8 @@ START_TEST(a_manager_is_not_told_too_often)
         conn_seek_end(&conn);
         conn_close(&conn);
     }
-    int64_t took = clock_ms() - start;
     server_stop(&server);
+    int64_t took = clock_ms() - start;
     int count = 0;
     for (char text[1024]; recv(fd, text, sizeof text, MSG_DONTWAIT) > 0;)
         count++;
@@ -285,10 +277,10 @@ START_TEST(the_log_is_not_a_strangers)
         conn_seek_end(&conn);
         conn_close(&conn);
     }
-    int most = (int)((clock_ms() - start) / 1000 + 2) * 10;
-    int said = times_said(&room.server, words);
-    ck_assert_int_ge(said, 10);
-    ck_assert_int_le(said, most);
+    size_t said = server_times_said(&room.server, words);
+    size_t most = (size_t)((clock_ms() - start) / 1000 + 2) * 10;
+    ck_assert_uint_ge(said, 10);
+    ck_assert_uint_le(said, most);
     room_check(&room);
     room_close(&room);
 }
@@ -313,8 +305,9 @@ START_TEST(the_log_tells_once_that_it_is_full)
         conn_seek(&room.ann, "quit third left");
         conn_close(&third);
     }
-    ck_assert_int_eq(times_said(&room.server, "full: 3 clients are here, as many as -m"), EPISODES);
-    ck_assert_int_eq(times_said(&room.server, ": refused: "), 0);
+    ck_assert_uint_eq(
+        server_times_said(&room.server, "full: 3 clients are here, as many as -m"), EPISODES);
+    ck_assert_uint_eq(server_times_said(&room.server, ": refused: "), 0);
     room_check(&room);
     room_close(&room);
 }
@@ -333,9 +326,9 @@ START_TEST(the_log_tells_who)
         conn_seek_end(&conn);
         conn_close(&conn);
     }
-    ck_assert_int_eq(times_said(&room.server, ": cia joined (pid "), VISITS);
-    ck_assert_int_eq(times_said(&room.server, ": zoe left (pid "), VISITS);
-    ck_assert_int_ge(times_said(&room.server, ": cia is now zoe (pid "), 10);
+    ck_assert_uint_eq(server_times_said(&room.server, ": cia joined (pid "), VISITS);
+    ck_assert_uint_eq(server_times_said(&room.server, ": zoe left (pid "), VISITS);
+    ck_assert_uint_ge(server_times_said(&room.server, ": cia is now zoe (pid "), 10);
     room_close(&room);
 }
 END_TEST

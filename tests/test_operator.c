@@ -62,6 +62,14 @@ static void program_for_all(void)
     ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
 }
 
+/* Two users of the machine are only to be had by root. */
+static bool is_for_root(void)
+{
+    if (geteuid() != 0)
+        test_skip("needs root");
+    return geteuid() != 0;
+}
+
 static const struct passwd *nobody(void)
 {
     const struct passwd *user = getpwnam("nobody");
@@ -297,6 +305,8 @@ START_TEST(root_is_given_up)
     struct stat st;
     char dir[PATH_TEXT_MAX];
     char path[PATH_TEXT_MAX + 16];
+    if (is_for_root())
+        return;
     program_for_all();
     test_path(dir, "dir");
     ck_assert_int_eq(mkdir(dir, 0755), 0);
@@ -484,6 +494,8 @@ START_TEST(names_are_login_names)
     struct conn other;
     struct conn far[3];
     char path[PATH_TEXT_MAX];
+    if (is_for_root())
+        return;
     test_path(path, "room");
     ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
     server_start(&server, ANY_PORT, "-l", path, "-a", "-M", "0666", "-H", "0");
@@ -524,7 +536,10 @@ START_TEST(a_second_session)
     char path[PATH_TEXT_MAX];
     test_path(path, "room");
     const struct passwd *user = getpwuid(geteuid());
-    ck_assert(user != NULL);
+    if (user == NULL) {
+        test_skip("this user has no account");
+        return;
+    }
     server_start(&server, "-l", path, "-a", "-H", "0");
     for (int i = 0; i < 2; i++) {
         char name[NAME_LEN_MAX + 1];
@@ -551,6 +566,8 @@ START_TEST(two_users)
     struct conn conn;
     char dir[PATH_TEXT_MAX];
     char path[PATH_TEXT_MAX + 16];
+    if (is_for_root())
+        return;
     ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
     test_path(dir, "dir");
     ck_assert_int_eq(mkdir(dir, 0755), 0);
@@ -737,12 +754,9 @@ int main(void)
         {kill_is_a_kick, 1, 20},
         {a_report, 1, 20},
         {levels_for_the_journal, 2, 20},
-        /* Two users of the machine are only to be had by root. */
         {root_is_given_up, 1, 20},
         {names_are_login_names, 1, 20},
         {two_users, COUNT_OF(doors), 20},
     };
-    const size_t for_root = 3;
-    return tests_run(
-        "operator", tests, geteuid() == 0 ? COUNT_OF(tests) : COUNT_OF(tests) - for_root);
+    return tests_run("operator", tests, COUNT_OF(tests));
 }

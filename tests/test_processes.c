@@ -349,10 +349,8 @@ START_TEST(a_second_signal)
     family_look(&family, room.server.pid);
     kill(room.server.pid, SIGTERM);
     conn_seek(&room.ann, "note *"); /* the first one has been heard */
-    int64_t start = clock_ms();
     kill(room.server.pid, stops[_i]);
-    ck_assert_int_eq(server_exit(&room.server, 5000), 0);
-    ck_assert_int_lt(clock_ms() - start, 1000);
+    ck_assert_int_eq(server_exit(&room.server, 1000), 0);
     family_ends(&family, 1000);
 }
 END_TEST

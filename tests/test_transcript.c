@@ -494,7 +494,7 @@ START_TEST(no_writer_can_be_started)
     conn_expect(&room.ann, "join cia");
     conn_close(&cia);
     conn_expect(&room.ann, "quit cia left");
-    for (int64_t end = deadline_in(2500); clock_ms() < end;) { /* tried three times */
+    for (int64_t end = clock_ms() + 2500; clock_ms() < end;) { /* tried three times */
         conn_say(&room.ann, "again");
         conn_expect(&room.ann, _i == 0 ? "msg ann again" : "error not-recorded *");
         poll(NULL, 0, 20);
@@ -508,10 +508,7 @@ START_TEST(no_writer_can_be_started)
     ck_assert_uint_eq(file.count == 3, _i == 1);
     hear_until(&room.ben, &heard, "msg ann at last");
     record_equal(&file, &heard);
-    char log[65536];
-    server_log(&room.server, log, sizeof log);
-    const char *why = strstr(log, "Is a directory");
-    ck_assert_msg(why != NULL && strstr(why + 1, "Is a directory") == NULL, "%s", log);
+    ck_assert_uint_eq(server_times_said(&room.server, "Is a directory"), 1);
     room_close(&room);
     record_clear(&file);
     record_clear(&heard);
@@ -743,6 +740,10 @@ START_TEST(wrong_kinds_of_file)
     struct stat after;
     char path[PATH_TEXT_MAX];
     char other[PATH_TEXT_MAX];
+    if (kind >= OTHERS && geteuid() != 0) {
+        test_skip("needs root");
+        return;
+    }
     test_path(path, kind == MISSING ? "no/transcript" : "transcript");
     test_path(other, "other");
     chmod(getenv("CHATD_TEST_DIR"), 0755);
@@ -847,7 +848,6 @@ START_TEST(hangups_without_rotation)
     struct singer singers[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
-    char log[65536];
     test_path(path, "transcript");
     chorus_open(&server, singers, PEOPLE, path, _i);
     for (int i = 0; i < 300; i++) {
@@ -855,8 +855,7 @@ START_TEST(hangups_without_rotation)
         chorus_talk(singers, PEOPLE, 100, 2);
     }
     chorus_rest(singers, PEOPLE);
-    server_log(&server, log, sizeof log);
-    ck_assert_msg(strstr(log, "opened anew") == NULL, "%s", log);
+    ck_assert_uint_eq(server_times_said(&server, "opened anew"), 0);
     server_stop(&server);
     record_read(&file, path);
     ck_assert_uint_eq(record_missing(&file), 0);
@@ -902,8 +901,8 @@ struct obstacle {
     char ballast[PATH_TEXT_MAX];
 };
 
-/* Where mounting is not allowed, the limit has to do. */
-static void obstacle_prepare(struct obstacle *obstacle, bool full)
+/* False, and skipped, where mounting is not allowed. */
+static bool obstacle_prepare(struct obstacle *obstacle, bool full)
 {
     char dir[PATH_TEXT_MAX - 16];
     *obstacle = (struct obstacle){0};
@@ -912,8 +911,11 @@ static void obstacle_prepare(struct obstacle *obstacle, bool full)
     obstacle->full = full && unshare(CLONE_NEWNS) == 0 &&
                      mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
                      mount("none", dir, "tmpfs", 0, "size=256k") == 0;
+    if (obstacle->full != full)
+        test_skip("needs a file system of its own");
     snprintf(obstacle->path, sizeof obstacle->path, "%s/transcript", dir);
     snprintf(obstacle->ballast, sizeof obstacle->ballast, "%s/ballast", dir);
+    return obstacle->full == full;
 }
 
 static void limit_set(pid_t pid, rlim_t most)
@@ -946,16 +948,6 @@ static void obstacle_lift(struct obstacle *obstacle)
         limit_set(obstacle->writer, RLIM_INFINITY);
 }
 
-static size_t count_words(const struct server *server, const char *words)
-{
-    char log[65536];
-    size_t count = 0;
-    server_log(server, log, sizeof log);
-    for (const char *at = log; (at = strstr(at, words)) != NULL; at++)
-        count++;
-    return count;
-}
-
 /* Without -s the chat goes on; the file says how many events it lacks, and the log says it once. */
 START_TEST(a_full_disk)
 {
@@ -966,7 +958,8 @@ START_TEST(a_full_disk)
     char line[1000];
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\0';
-    obstacle_prepare(&obstacle, _i == 1);
+    if (!obstacle_prepare(&obstacle, _i == 1))
+        return;
     room_open(&room, ANY_PORT, "-t", obstacle.path);
     record_await(&file, obstacle.path, 1, "join ben");
     obstacle_raise(&obstacle, room.server.pid);
@@ -976,7 +969,7 @@ START_TEST(a_full_disk)
         conn_seek(&room.ben, "msg ann *");
     }
     server_says(&room.server, "events are missing from the transcript");
-    record_read(&file, obstacle.path);
+    record_read_growing(&file, obstacle.path); /* it tries again once a second */
     size_t before = file.count;
     ck_assert_uint_lt(before, BLOCKED);
     obstacle_lift(&obstacle);
@@ -986,7 +979,7 @@ START_TEST(a_full_disk)
     record_await(&file, obstacle.path, 1, "msg ann written again");
     ck_assert_uint_eq(file.count, before + 2);
     ck_assert_uint_eq(file.count - 1 + record_missing(&file), 2 + BLOCKED + 1);
-    ck_assert_uint_eq(count_words(&room.server, "events are missing from the transcript"), 1);
+    ck_assert_uint_eq(server_times_said(&room.server, "events are missing from the transcript"), 1);
     room_close(&room);
     record_clear(&file);
 }
@@ -1004,7 +997,8 @@ START_TEST(a_full_disk_with_s)
     char line[1000];
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\0';
-    obstacle_prepare(&obstacle, _i == 1);
+    if (!obstacle_prepare(&obstacle, _i == 1))
+        return;
     room_open(&room, ANY_PORT, "-s", "-t", obstacle.path);
     obstacle_raise(&obstacle, room.server.pid);
     for (int i = 0; i < TRIES; i++)
@@ -1020,7 +1014,7 @@ START_TEST(a_full_disk_with_s)
         refused++;
     }
     ck_assert_uint_gt(refused, 0);
-    ck_assert_uint_eq(count_words(&room.server, "events are missing from the transcript"), 1);
+    ck_assert_uint_eq(server_times_said(&room.server, "events are missing from the transcript"), 1);
     conn_say(&room.ben, "nor this");
     conn_seek(&room.ben, "error not-recorded *");
     obstacle_lift(&obstacle);
@@ -1038,6 +1032,26 @@ START_TEST(a_full_disk_with_s)
 }
 END_TEST
 
+static unsigned long chorus_refused(const struct singer *singers, size_t count)
+{
+    unsigned long refused = 0;
+    for (size_t i = 0; i < count; i++)
+        refused += singers[i].refused;
+    return refused;
+}
+
+/* They talk until somebody's lines are refused, or until they are taken again. */
+static void chorus_talk_until_refused(struct singer *singers, size_t count, bool refused)
+{
+    unsigned long before = chorus_refused(singers, count);
+    unsigned long echoed = singers[0].echoed;
+    int64_t deadline = deadline_in(10000);
+    while (refused ? chorus_refused(singers, count) == before : singers[0].echoed < echoed + 50) {
+        ensure(clock_ms() < deadline, "lines are %s", refused ? "taken" : "refused");
+        chorus_step(singers, count, 30, 100);
+    }
+}
+
 /*
  * Several post and talk while the disk fills and is freed again and again: whatever was echoed, and
  * nothing else, is in the file, in the order in which all have heard it.
@@ -1049,24 +1063,21 @@ START_TEST(a_disk_that_comes_and_goes_with_s)
     struct singer singers[PEOPLE] = {0};
     struct obstacle obstacle;
     struct record file = {0};
-    unsigned long refused = 0;
     obstacle_prepare(&obstacle, false);
     chorus_open(&server, singers, PEOPLE, obstacle.path, 1);
     for (int turn = 0; turn < TURNS; turn++) {
         chorus_talk(singers, PEOPLE, 30, 50);
         obstacle_raise(&obstacle, server.pid);
-        chorus_talk(singers, PEOPLE, 30, 200);
+        chorus_talk_until_refused(singers, PEOPLE, true);
+        chorus_talk(singers, PEOPLE, 30, 50);
         obstacle_lift(&obstacle);
-        chorus_talk(singers, PEOPLE, 30, 1100);
+        chorus_talk_until_refused(singers, PEOPLE, false);
     }
     chorus_rest(singers, PEOPLE);
     server_stop(&server);
     record_read(&file, obstacle.path);
-    for (size_t i = 0; i < PEOPLE; i++) {
-        refused += singers[i].refused;
+    for (size_t i = 0; i < PEOPLE; i++)
         ck_assert_uint_eq(singers[i].said, singers[i].echoed + singers[i].refused);
-    }
-    ck_assert_uint_gt(refused, 0);
     chorus_close(singers, PEOPLE, &file);
 }
 END_TEST
@@ -1089,14 +1100,15 @@ START_TEST(a_slow_disk)
     line[sizeof line - 1] = '\0';
     int64_t worst = 0;
     for (int i = 0; i < 1000; i++) {
+        int64_t begun = calm_ms();
         int64_t start = clock_ms();
         conn_say(&room.ann, "%s", line);
         conn_expect(&room.ann, "msg ann *");
         conn_seek(&room.ben, "msg ann *");
         worst = clock_ms() - start > worst ? clock_ms() - start : worst;
+        ensure_prompt(begun, 1000);
     }
     ck_assert_int_ge(worst, 150);
-    ck_assert_int_lt(clock_ms() + worst, deadline_in(1000));
     server_says(&room.server, "the disk is slow");
     kill(writer, SIGCONT);
     server_says(&room.server, "caught up");
@@ -1166,7 +1178,7 @@ int main(void)
         {the_hub_is_killed, files, 120},
         {the_old_writer_is_waited_for, 1, 30},
         {two_servers, 1, 40},
-        {wrong_kinds_of_file, geteuid() == 0 ? KINDS : OTHERS, 20},
+        {wrong_kinds_of_file, KINDS, 20},
         {rotation, 2, 60},
         {rotation_and_a_death, 2, 30},
         {rotation_to_a_wrong_kind, 4, 30},
