@@ -20,7 +20,8 @@
 #
 # The programs are $CHATD, $LOAD and $FLOOR, by default those of this tree. $CHATD_FLAGS are given
 # to chatd and to static. A round runs every server on one workload before it goes on to the next,
-# each round beginning with another server. See README.md for what is measured and how.
+# each round beginning with another server. See README.md for what is measured and how. The exit
+# status is 1 if chatd lost, doubled, tore or disordered anything.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,6 +44,7 @@ storm_seconds=5
 results=$here/results.txt
 servers=
 quick=
+status=0
 
 usage() {
     sed -n 's/^#   \(bench.*\)/usage: \1/p' "$0" >&2
@@ -174,6 +176,7 @@ run() {
         measure "$server" "$@" >"$scratch/out" 2>"$scratch/err" || {
             progress ''
             sed "s/^/$server: /" "$scratch/err" >&2
+            case $server in chatd | chatd+limits | static) status=1 ;; esac
         }
         awk -v OFS='\t' -v server="$server" -v round="$round" \
             '{ print $1, server, round, $2, $3 }' "$scratch/out" >>"$results"
@@ -232,3 +235,4 @@ done
 progress ''
 [ ! -t 2 ] || printf '\r' >&2
 awk -f "$here/table.awk" "$results"
+exit "$status"
