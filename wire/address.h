@@ -34,7 +34,7 @@ const char *address_parse(struct address *, const char *text);
 
 /*
  * Writes `192.0.2.7:5555`, `[2001:db8::1]:5555` or `[fe80::1%eth0]:5555`; IPv4-mapped addresses as
- * IPv4.
+ * IPv4, and `local` for another family. The system is asked for the name of a scope.
  */
 void address_format(char out[PEER_TEXT_MAX], const struct sockaddr *);
 
