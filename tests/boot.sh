@@ -34,9 +34,9 @@ inside() {
         exit 1
     }
     not() { ! "$@"; }
-    # Tries for 10 seconds.
+    # Tries for a minute.
     until_true() {
-        tries=200
+        tries=1200
         until "$@"; do
             tries=$((tries - 1))
             [ "$tries" -gt 0 ] || return 1
@@ -53,6 +53,13 @@ inside() {
         timeout 20 setpriv --reuid "$who" --regid "$who" --init-groups "$@"
     }
     chat() { timeout 20 /usr/local/bin/chat "$@"; }
+    # past_has PATTERN COMMAND...: what the command prints is in /run/past.
+    past_has() {
+        pattern=$1
+        shift
+        "$@" >/run/past 2>&1
+        seen /run/past "$pattern"
+    }
 
     groupadd ops
     for who in ann bob; do useradd -G ops $who; done
@@ -102,8 +109,8 @@ inside() {
     systemctl kill -s KILL --kill-whom=main $main
     expect 'it is started again' until_true not is $main MainPID "$pid"
     expect 'with him who was there' until_true status_is $main '1 member, .*'
-    chat -n dan -r -W 1 -H 20 >/run/dan 2>&1
-    expect 'the past is known' seen /run/dan 'cia: after the upgrade'
+    expect 'the past is known' until_true past_has 'cia: after the upgrade' \
+        chat -n dan -r -W 1 -H 20
 
     exec 7>&-
     expect 'stop' systemctl stop chatd.socket $main
@@ -121,9 +128,8 @@ inside() {
     expect 'it ends' until_true is $room.service ActiveState inactive
     expect 'well' is $room.service Result success
     expect 'the next starts it' as ann /usr/local/bin/chat -n ann -m two /run/chatd/lobby
-    chat -r -n bob -W 0.2 -H 20 /run/chatd/lobby >/run/lobby 2>&1
-    chat -r -n bob -W 1 -H 20 /run/chatd/lobby >/run/lobby 2>&1
-    expect 'the past is known there' seen /run/lobby 'eve: one'
+    expect 'the past is known there' until_true past_has 'eve: one' \
+        chat -r -n bob -W 1 -H 20 /run/chatd/lobby
     systemctl stop $room.socket $room.service
 
     # The group's room: the socket lets in who belongs there, and the kernel says who it is.
@@ -131,10 +137,10 @@ inside() {
     expect 'a room of a team' systemctl start $team.socket
     expect 'a member gets in' as ann /usr/local/bin/chat -n fake -m 'it is me' /run/chatd-team/ops
     expect 'nobody else does' not as eve /usr/local/bin/chat -n eve -m 'let me in' /run/chatd-team/ops
-    as bob /usr/local/bin/chat -r -n root -W 1 -H 20 /run/chatd-team/ops >/run/team 2>&1
-    expect 'she has her own name' seen /run/team 'ann: it is me'
-    expect 'and so has he' seen /run/team 'you are bob'
-    expect 'eve was not heard' not seen /run/team 'let me in'
+    expect 'she has her own name' until_true past_has 'ann: it is me' \
+        as bob /usr/local/bin/chat -r -n root -W 1 -H 20 /run/chatd-team/ops
+    expect 'and so has he' seen /run/past 'you are bob'
+    expect 'eve was not heard' not seen /run/past 'let me in'
     systemctl stop $team.socket $team.service
 
     # Without a manager: detached, its log is the system's.

@@ -36,9 +36,9 @@ need() {
     done
 }
 
-# Tries a command for 20 seconds, times CHATD_PATIENCE.
+# Tries a command for a minute, times CHATD_PATIENCE.
 until_true() {
-    tries=$((200 * ${CHATD_PATIENCE:-1}))
+    tries=$((600 * ${CHATD_PATIENCE:-1}))
     until "$@"; do
         tries=$((tries - 1))
         [ "$tries" -gt 0 ] || return 1
