@@ -278,10 +278,12 @@ END_TEST
 /* While the server is away: who has nothing unanswered leaves when his input ends. */
 START_TEST(done_while_the_server_is_away)
 {
+    char address[ADDRESS_TEXT_MAX];
     struct server server;
     struct chatter chat;
 
-    server_start(&server, ANY_PORT);
+    address_own(address);
+    server_start(&server, "-l", address);
     chatter_start(&chat, "-k", "-n", "ann", server.address);
     chatter_type(&chat, "hi\n");
     chatter_seek(&chat, "*ann: hi");
@@ -297,10 +299,12 @@ END_TEST
 /* Who does not wait for it to come back is told that what he said has not arrived. */
 START_TEST(left_while_the_server_is_away)
 {
+    char address[ADDRESS_TEXT_MAX];
     struct server server;
     struct chatter chat;
 
-    server_start(&server, ANY_PORT);
+    address_own(address);
+    server_start(&server, "-l", address);
     chatter_start_at_terminal(&chat, "-k", "-n", "ann", server.address);
     chatter_see(&chat, "you are ann");
     server_kill(&server);

@@ -363,7 +363,7 @@ static void wait_readable(int fd)
 {
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
-    ck_assert_int_eq(poll(&pfd, 1, 30000), 1);
+    await_ready(&pfd, 1);
 }
 
 static void wait_all_acked(int fd)
@@ -562,22 +562,28 @@ START_TEST(root_is_given_up_for_good)
     const struct passwd *pw = getpwnam("nobody");
     uid_t uid = getuid();
     char name[64];
+    char closed[PATH_TEXT_MAX];
 
     ck_assert_ptr_nonnull(pw);
     if (uid == 0) {
+        test_path(closed, "closed");
+        close(open(closed, O_CREAT | O_WRONLY, 0600));
         ck_assert_ptr_null(privileges_drop("nobody"));
         check_user(pw);
         ck_assert_int_eq(setuid(0), -1);
         ck_assert_int_eq(seteuid(0), -1);
         ck_assert_int_eq(setgid(0), -1);
         ck_assert_int_eq(setegid(0), -1);
-        ck_assert_int_eq(access("/root", R_OK), -1);
+        ck_assert_int_eq(access(closed, R_OK), -1);
     } else if (uid != pw->pw_uid) {
         ck_assert_str_eq(privileges_drop("nobody"), "its groups cannot be taken on");
         ck_assert_int_eq(errno, EPERM);
         pw = getpwuid(uid);
     }
-    ck_assert_ptr_nonnull(pw);
+    if (pw == NULL) {
+        test_skip("this user has no account");
+        return;
+    }
     snprintf(name, sizeof name, "%s", pw->pw_name);
     ck_assert_ptr_null(privileges_drop(name));
 }

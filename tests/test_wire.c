@@ -364,7 +364,7 @@ static void expect_bytes(struct conn *conn, const char *bytes, size_t len)
     size_t have = 0;
     while (have < len) {
         struct pollfd ready = {conn->fd, POLLIN, 0};
-        ck_assert_int_eq(poll(&ready, 1, 5000), 1);
+        await_ready(&ready, 1);
         ssize_t n = recv(conn->fd, got + have, len - have, 0);
         ck_assert_int_gt(n, 0);
         have += (size_t)n;
