@@ -177,6 +177,15 @@ static bool setup_session(struct client *client, const char *answer)
     return true;
 }
 
+static enum input_source source_choose(const struct client *client)
+{
+    if (!mode_reads_input(client->options->mode))
+        return INPUT_NONE;
+    if (!client->console.keyboard)
+        return INPUT_PIPE;
+    return client->console.editor != NULL ? INPUT_KEYS : INPUT_TYPED;
+}
+
 static void setup_input(struct input *input, const struct client *client, const struct bot *bot)
 {
     const struct options *options = client->options;
@@ -185,10 +194,8 @@ static void setup_input(struct input *input, const struct client *client, const 
         input_init_texts(input, options->texts, options->texts_count);
     else if (options->mode == MODE_BOT)
         input_init(input, INPUT_BOT, bot->says);
-    else if (!mode_reads_input(options->mode))
-        input_init(input, INPUT_NONE, -1);
     else
-        input_init(input, client->console.editor != NULL ? INPUT_KEYS : INPUT_PIPE, STDIN_FILENO);
+        input_init(input, source_choose(client), STDIN_FILENO);
 }
 
 static void setup_signals(const struct client *client)
@@ -209,11 +216,8 @@ static void setup_signals(const struct client *client)
 /* ---- Running ------------------------------------------------------------------------- */
 
 /* In the room, to its end. */
-static int talk(struct client *client, struct bot *bot, int *signal)
+static int talk(struct client *client, struct input *input, struct bot *bot, int *signal)
 {
-    static struct input input;
-
-    setup_input(&input, client, bot);
     setup_signals(client);
     client->first_until = first_deadline(client);
     client->connection.heard = clock_now();
@@ -226,11 +230,12 @@ static int talk(struct client *client, struct bot *bot, int *signal)
         console_stop(&client->console, (struct span){"", 0});
         return fail(EX_OSERR, "thread");
     }
-    return loop_run(client, &input, client->options->mode == MODE_BOT ? bot : NULL, signal);
+    return loop_run(client, input, client->options->mode == MODE_BOT ? bot : NULL, signal);
 }
 
 static int run(struct client *client, int *signal)
 {
+    static struct input input;
     struct bot bot = {.pid = -1, .says = -1, .hears = -1};
     char answer[4096] = "";
     int status = connect_and_ask(client, answer, sizeof answer);
@@ -240,9 +245,12 @@ static int run(struct client *client, int *signal)
     if (client->options->mode == MODE_BOT && !bot_start(&bot, client->options->bot))
         return fail(EX_OSERR, client->options->bot);
     setup_console(client, &bot);
+    setup_input(&input, client, &bot);
+    if (input_is_empty(&input)) /* there is nothing to join for */
+        return EX_OK;
     if (!setup_session(client, answer))
         return fail(EX_OSERR, "memory");
-    return talk(client, &bot, signal);
+    return talk(client, &input, &bot, signal);
 }
 
 int main(int argc, char **argv)

@@ -373,13 +373,21 @@ void console_tick(struct console *console)
 
 static bool verb_is_quiet(enum verb verb)
 {
-    return verb == VERB_JOIN || verb == VERB_QUIT || verb == VERB_NOTE;
+    return verb == VERB_JOIN || verb == VERB_QUIT;
 }
 
 void console_begin(struct console *console)
 {
     pthread_mutex_lock(&console->lock);
     line_hide(console);
+}
+
+void console_line(struct console *console, struct span line)
+{
+    if (console->setup.format != CONSOLE_WIRE)
+        return;
+    outbuf_add(&console->text, line.at, line.len);
+    outbuf_puts(&console->text, "\n");
 }
 
 void console_event(struct console *console, const struct event *event, struct span line)
@@ -394,8 +402,7 @@ void console_event(struct console *console, const struct event *event, struct sp
     case CONSOLE_WIRE:
         if (console->setup.quiet && verb_is_quiet(event->verb))
             break;
-        outbuf_add(&console->text, line.at, line.len);
-        outbuf_puts(&console->text, "\n");
+        console_line(console, line);
         break;
     case CONSOLE_NAMES:
         if (event->verb == VERB_HERE)

@@ -97,9 +97,11 @@ enum editor_event console_feed(struct console *, const char **at, const char *en
 int64_t console_due(struct console *);
 void console_tick(struct console *);
 
-/* Any number of console_event() between these two reaches the screen at once. */
+/* Any number of these between console_begin() and console_end() reaches the screen at once. */
 void console_begin(struct console *);
 void console_event(struct console *, const struct event *, struct span line);
+/* A line whose verb is unknown: for CONSOLE_WIRE. */
+void console_line(struct console *, struct span line);
 /* False when it could not be written: console->error says why. */
 bool console_end(struct console *);
 

@@ -6,6 +6,7 @@
 #include "../compat/compat.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 void input_init(struct input *input, enum input_source source, int fd)
 {
     input->source = source;
-    input->fd = fd;
+    input->fd = source != INPUT_NONE ? fd : -1;
     input->pending = (struct span){input->bytes, 0};
     input->lf_due = false;
     input->keys = input->keys_end = input->bytes;
@@ -99,6 +100,7 @@ enum input_event input_next(struct input *input, struct console *console)
     case INPUT_NONE:
     case INPUT_PIPE:
     case INPUT_BOT:
+    case INPUT_TYPED:
     case INPUT_OVER:
         break;
     }
@@ -134,13 +136,28 @@ static enum input_event input_read_nothing(ssize_t n)
     return errno == EAGAIN ? INPUT_NOTHING : INPUT_FAILED;
 }
 
-static enum input_event input_read_pipe(struct input *input)
+static enum input_event input_read_lines(struct input *input)
 {
     ssize_t n = input_read_bytes(input->fd, input->bytes, READ_MAX);
 
     if (n <= 0)
         return input_read_nothing(n);
     input_give(input, (size_t)n);
+    return INPUT_BYTES;
+}
+
+/* Half a sequence at the end is text. */
+static enum input_event input_read_pipe(struct input *input)
+{
+    char *bytes = input->bytes + COLOUR_MAX;
+    ssize_t n = input_read_bytes(input->fd, bytes, READ_MAX);
+
+    if (n < 0 || (n == 0 && input->colour.len == 0))
+        return input_read_nothing(n);
+    if (n == 0)
+        input_give(input, colour_filter_end(&input->colour, input->bytes));
+    else
+        input_give(input, colour_filter(&input->colour, input->bytes, bytes, (size_t)n));
     return INPUT_BYTES;
 }
 
@@ -165,7 +182,17 @@ static enum input_event input_read_keys(struct input *input)
 
 enum input_event input_read(struct input *input)
 {
-    return input->source == INPUT_KEYS ? input_read_keys(input) : input_read_pipe(input);
+    if (input->source == INPUT_KEYS)
+        return input_read_keys(input);
+    return input->source == INPUT_PIPE ? input_read_pipe(input) : input_read_lines(input);
+}
+
+bool input_is_empty(struct input *input)
+{
+    struct pollfd ready = {.fd = input->fd, .events = POLLIN};
+
+    return input->source == INPUT_PIPE && poll(&ready, 1, 0) > 0 &&
+           input_read(input) == INPUT_ENDED;
 }
 
 bool input_is_over(const struct input *input)

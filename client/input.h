@@ -8,6 +8,7 @@
 #define CLIENT_INPUT_H
 
 #include "../wire/span.h"
+#include "colour.h"
 #include "console.h"
 
 /*
@@ -19,8 +20,9 @@
 
 enum input_source {
     INPUT_NONE,  /* nothing is read or sent */
-    INPUT_PIPE,  /* a stream of lines: standard input without an editor */
-    INPUT_BOT,   /* the same from a bot, which may close it and go on listening */
+    INPUT_PIPE,  /* a stream of lines, as data: colours are taken out of it */
+    INPUT_BOT,   /* lines of a bot, which may close it and go on listening */
+    INPUT_TYPED, /* lines that the terminal's own line editing hands over */
     INPUT_KEYS,  /* standard input through the console's editor */
     INPUT_TEXTS, /* of the command line */
     INPUT_OVER   /* the end was seen, or no more is wanted */
@@ -41,13 +43,20 @@ struct input {
     bool lf_due;              /* after these */
     const char *const *texts; /* the next of INPUT_TEXTS, up to texts_end */
     const char *const *texts_end;
-    const char *keys; /* [keys, keys_end) of INPUT_KEYS are not used up */
+    struct colour_filter colour; /* of INPUT_PIPE */
+    const char *keys;            /* [keys, keys_end) of INPUT_KEYS are not used up */
     const char *keys_end;
     char bytes[INPUT_MAX];
 };
 
 void input_init(struct input *, enum input_source, int fd);
 void input_init_texts(struct input *, const char *const *texts, size_t count);
+
+/*
+ * True where a pipe or a file is at its end already, and nothing came of it. One whose writer is
+ * only silent is not waited for.
+ */
+bool input_is_empty(struct input *);
 
 /* Bytes for the session that are not taken yet, and that len of them have been. */
 struct span input_pending(const struct input *);

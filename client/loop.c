@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ struct loop {
     struct bot *bot; /* NULL: none */
     enum leaving leaving;
     bool wants_write;   /* the server's socket is full */
+    int out;            /* standard output, watched for the end of its reader; -1: no more */
     int64_t leave_at;   /* -W; -1: never, or it is past */
     int64_t give_up_at; /* what still comes is not waited for any longer; -1: not yet known */
     int status;         /* LEAVING with this; else -1 */
@@ -318,6 +320,31 @@ static void loop_look_at_count(struct loop *loop)
         loop_finish(loop);
 }
 
+/* ---- Standard output ----------------------------------------------------------------- */
+
+/* Only a pipe and a socket have a reader that can go. Who prints nothing needs none. */
+static int loop_watched_out(const struct client *client)
+{
+    enum console_format format = client->console.setup.format;
+    struct stat out;
+
+    if (format == CONSOLE_NOTHING || client->options->mode == MODE_BOT)
+        return -1;
+    if (fstat(STDOUT_FILENO, &out) < 0 || !(S_ISFIFO(out.st_mode) || S_ISSOCK(out.st_mode)))
+        return -1;
+    return STDOUT_FILENO;
+}
+
+/* In a silent room nothing would be written that could fail. */
+static void loop_end_out(struct loop *loop)
+{
+    loop->out = -1;
+    if (loop->leaving == LEAVING)
+        return;
+    console_say(&loop->client->console, "standard output: %s", strerror(EPIPE));
+    loop_leave(loop, EX_IOERR);
+}
+
 /* ---- Waiting ------------------------------------------------------------------------- */
 
 /* What there is to see is looked at after this. */
@@ -345,9 +372,10 @@ static void loop_wait(struct loop *loop)
         {.fd = client->wake[0], .events = POLLIN},
         {.fd = reads ? loop->input->fd : -1, .events = POLLIN},
         {.fd = loop->wants_write ? client->connection.fd : -1, .events = POLLOUT},
+        {.fd = loop->out},
     };
 
-    if (poll(fds, 3, last_read ? 0 : clock_left(loop_wakes_at(loop))) < 0)
+    if (poll(fds, 4, last_read ? 0 : clock_left(loop_wakes_at(loop))) < 0)
         return; /* a signal; the others are looked at the next time */
     if (fds[0].revents != 0)
         loop_wake_up(loop);
@@ -355,6 +383,8 @@ static void loop_wait(struct loop *loop)
         loop_read(loop);
     else
         console_tick(&client->console);
+    if (fds[3].revents != 0)
+        loop_end_out(loop);
 }
 
 /* ---- All of it ----------------------------------------------------------------------- */
@@ -376,6 +406,7 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
     struct loop loop = {.client = client,
         .input = input,
         .bot = bot,
+        .out = loop_watched_out(client),
         .leave_at = client->leave_at,
         .give_up_at = -1,
         .status = -1};

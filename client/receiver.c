@@ -29,6 +29,7 @@ struct receiver {
     bool stranger;          /* nothing has come on this connection that a chatd says */
     bool away;              /* the connection was lost, and the user told so */
     bool opened;            /* the connection's welcome was complete */
+    bool greeting;          /* notes that come now are the server's greeting */
     struct line_splitter splitter;
     char held[LINE_OUT_MAX + 1];
     char read[READ_MAX];
@@ -77,22 +78,34 @@ static void client_hear(struct client *client, const struct event *event)
     }
 }
 
-/* Hands an event to the session; returns the state before it. */
-static enum session_state receiver_note(
-    struct client *client, const struct event *event, enum session_state *after)
-{
+/* What an event has changed. */
+struct receiver_step {
     enum session_state before;
+    enum session_state after;
+    bool own; /* a message of one's own */
+};
+
+static bool state_is_refusal(enum session_state state)
+{
+    return state == SESSION_FULL || state == SESSION_REFUSED;
+}
+
+/* Hands an event to the session. */
+static struct receiver_step receiver_step(struct client *client, const struct event *event)
+{
+    struct session *session = &client->session;
+    struct receiver_step step;
 
     pthread_mutex_lock(&client->lock);
-    before = client->session.state;
+    step = (struct receiver_step){.before = session->state, .own = session_is_own(session, event)};
     client_hear(client, event);
-    session_event(&client->session, event);
-    *after = client->session.state;
-    if (*after == SESSION_FULL || *after == SESSION_REFUSED)
+    session_event(session, event);
+    step.after = session->state;
+    if (state_is_refusal(step.after))
         snprintf(client->why, sizeof client->why, "%.*s%s", (int)event->text.len, event->text.at,
             error_wants_secret(client, event) ? " (set CHAT_PASS)" : "");
     pthread_mutex_unlock(&client->lock);
-    return before;
+    return step;
 }
 
 static void receiver_count(struct receiver *receiver)
@@ -113,27 +126,49 @@ static bool receiver_has_enough(const struct receiver *receiver)
     return count > 0 && receiver->messages >= count;
 }
 
+/* What a later chatd may say is for those who want the lines themselves. */
+static enum client_end receiver_unknown(struct receiver *receiver, struct span line)
+{
+    uint64_t stamp;
+
+    if (!stamp_parse(line.at, line.len, &stamp))
+        return CLIENT_STRANGER;
+    if (!receiver_has_enough(receiver))
+        console_line(&receiver->client->console, line);
+    return CLIENT_ON;
+}
+
+/* Between the list and `you` notes are the greeting, which -q keeps back. */
+static bool receiver_hides(struct receiver *receiver, const struct event *event, bool login)
+{
+    if (login && event->verb == VERB_USERS)
+        receiver->greeting = true;
+    if (event->verb == VERB_YOU)
+        receiver->greeting = false;
+    return receiver->greeting && event->verb == VERB_NOTE && receiver->client->options->quiet;
+}
+
 static enum client_end receiver_line(struct receiver *receiver, struct span raw)
 {
     struct span line = {receiver->clean, text_clean(receiver->clean, raw.at, raw.len)};
-    enum session_state before, after;
+    struct receiver_step step;
     struct event event;
-    uint64_t stamp;
 
-    if (!event_parse(&event, line.at, line.len)) /* what a later chatd may say is passed over */
-        return stamp_parse(line.at, line.len, &stamp) ? CLIENT_ON : CLIENT_STRANGER;
+    if (!event_parse(&event, line.at, line.len))
+        return receiver_unknown(receiver, line);
     receiver->stranger = false;
-    before = receiver_note(receiver->client, &event, &after);
-    if (after == SESSION_FULL || after == SESSION_REFUSED)
+    step = receiver_step(receiver->client, &event);
+    if (state_is_refusal(step.after))
         return CLIENT_TURNED_AWAY;
-    if (before == SESSION_LOGIN && after == SESSION_OPEN) {
+    if (step.before == SESSION_LOGIN && step.after == SESSION_OPEN) {
         receiver->opened = true;
         dialer_reset(&receiver->client->dialer);
     }
     if (receiver_has_enough(receiver))
         return CLIENT_ON;
-    receiver_show(receiver, &event, line);
-    if (verb_is_message(event.verb))
+    if (!receiver_hides(receiver, &event, step.before == SESSION_LOGIN))
+        receiver_show(receiver, &event, line);
+    if (verb_is_message(event.verb) && !step.own)
         receiver_count(receiver);
     return CLIENT_ON;
 }
@@ -249,6 +284,7 @@ static enum client_end receiver_connection(struct receiver *receiver)
 
     receiver->stranger = true;
     receiver->opened = false;
+    receiver->greeting = false;
     line_splitter_init(&receiver->splitter, receiver->held, LINE_OUT_MAX);
     while (how == CLIENT_ON && (n = receiver_read(receiver)) > 0)
         how = receiver_take(receiver, n);

@@ -271,6 +271,17 @@ static bool event_is_mine(const struct session *session, const struct event *eve
     return false;
 }
 
+bool session_is_own(const struct session *session, const struct event *event)
+{
+    const char *me = session->me[0] != '\0' ? session->me : session->asked;
+    char name[NAME_LEN_MAX + 1], folded[NAME_LEN_MAX + 1], own[NAME_LEN_MAX + 1];
+
+    name_copy(name, event->name);
+    name_fold(folded, name);
+    name_fold(own, me);
+    return verb_is_message(event->verb) && strcmp(folded, own) == 0;
+}
+
 /* A name that one did not ask for, the address, is not asked for the next time either. */
 static void session_rename(struct session *session, struct span name)
 {
@@ -339,6 +350,11 @@ static void session_login_event(struct session *session, const struct event *eve
     }
 }
 
+static bool command_wants_note(enum command command)
+{
+    return command == CMD_HELP || command == CMD_KICK || command == CMD_BAN || command == CMD_UNBAN;
+}
+
 static void session_open_event(struct session *session, const struct event *event)
 {
     struct request oldest = {.command = CMD_EMPTY};
@@ -350,7 +366,7 @@ static void session_open_event(struct session *session, const struct event *even
             queue_answer(&session->queue);
         break;
     case VERB_NOTE: /* may also come unasked */
-        if (oldest.command == CMD_HELP)
+        if (command_wants_note(oldest.command))
             queue_answer(&session->queue);
         break;
     case VERB_ERROR:

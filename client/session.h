@@ -121,6 +121,11 @@ void session_say_goodbye(struct session *);
 
 /* ---- Events -------------------------------------------------------------------------- */
 
+/*
+ * True for a message of one's own: under the name that one has, or, in a first welcome, under the
+ * name that one asks for.
+ */
+bool session_is_own(const struct session *, const struct event *);
 /* Takes a server's line, and moves the state on. */
 void session_event(struct session *, const struct event *);
 

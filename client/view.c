@@ -504,8 +504,7 @@ bool view_event(struct view *view, const struct event *event, struct outbuf *out
         show_message(view, event, out);
         return event_wants_bell(view, event);
     case VERB_NOTE:
-        if (!view->quiet)
-            show_note(view, event, out);
+        show_note(view, event, out);
         return false;
     case VERB_GAP:
         show_gap(view, event, out);

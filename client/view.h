@@ -20,7 +20,7 @@
 struct view {
     bool terminal;    /* short times, day lines, marks around the past */
     bool colour;      /* SGR sequences */
-    bool quiet;       /* no joins, quits, notes, nor who is there at the beginning */
+    bool quiet;       /* no joins, no quits, nor who is there at the beginning */
     unsigned columns; /* wrap there; 0: do not wrap */
 
     char name[NAME_LEN_MAX + 1]; /* one's own; empty until `you` */

@@ -409,12 +409,15 @@ static const struct {
 } pieces[] = {
     {"hi\n", "hi\n"},
     {"no end", "no end\n"},
-    {"", ""},
     {"\n\n\r\n", ""},
+    {"\033[01;31m\033[Kerror:\033[m\033[K x\033[38:2::1:2:3mred\n", "error: xred\n"},
+    {"\033[2Jx\n\033\033[1my\n", "\xef\xbf\xbd[2Jx\n\xef\xbf\xbdy\n"},
+    {"half\033[3", "half\xef\xbf\xbd[3\n"},
+    {"\xef\xbb\xbf/bom\n", "/bom\n"},
     {"dos\r\nunix\n", "dos\nunix\n"},
     {"/quit\n/etc/passwd\n//x\n", "/quit\n/etc/passwd\n//x\n"},
     {"\xe4\xbd\xa0\xe5\xa5\xbd\n", "\xe4\xbd\xa0\xe5\xa5\xbd\n"},
-    {"a\033[31m\377b\tc\n", "a\xef\xbf\xbd[31m\xef\xbf\xbd"
+    {"a\033[31m\377b\tc\n", "a\xef\xbf\xbd"
                             "b\tc\n"},
 };
 
@@ -440,6 +443,32 @@ START_TEST(piped_text_is_data)
     }
     conn_expect(&ann, "quit ci left");
     conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* With nothing to say there is nothing to join for. A pipe that is only silent joins at once. */
+START_TEST(no_input_at_all)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    chatter_start_as(&chat, &(struct chatter_setup){.in = null},
+        (const char *const[]){"-n", "ci", server.address, NULL});
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_said_nothing(&chat);
+    chatter_end(&chat);
+    chatter_start(&chat, "-n", "silent", server.address);
+    conn_expect(&ann, "join silent");
+    chatter_finish(&chat);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    conn_close(&ann);
+    close(null);
     server_stop(&server);
 }
 END_TEST
@@ -531,6 +560,20 @@ START_TEST(the_server_dies_in_the_middle)
 }
 END_TEST
 
+/* Reads until that has come. */
+static void sink_expect(int fd, const char *text)
+{
+    char bytes[4096] = "";
+    size_t len = 0;
+    ssize_t n;
+
+    while (strstr(bytes, text) == NULL) {
+        n = read(fd, bytes + len, sizeof bytes - len - 1);
+        ck_assert_int_gt(n, 0);
+        bytes[len += (size_t)n] = '\0';
+    }
+}
+
 START_TEST(standard_output_fails)
 {
     struct server server;
@@ -548,6 +591,31 @@ START_TEST(standard_output_fails)
     chatter_complained_once(&chat);
     chatter_end(&chat);
     close(gone[1]);
+    server_stop(&server);
+}
+END_TEST
+
+/* The reader goes away in a room where nobody says anything: nothing is written that could fail. */
+START_TEST(the_reader_goes_in_a_silent_room)
+{
+    struct server server;
+    struct chatter chat;
+    int out[2];
+
+    server_start(&server, ANY_PORT);
+    if (_i == 0)
+        ck_assert_int_eq(pipe(out), 0);
+    else
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, out), 0);
+    fcntl(out[0], F_SETFD, FD_CLOEXEC);
+    chatter_start_as(&chat, &(struct chatter_setup){.out = out[1]},
+        (const char *const[]){"-x", "-n", "ci", server.address, NULL});
+    close(out[1]);
+    sink_expect(out[0], " you ci\n");
+    close(out[0]);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
+    chatter_complained_once(&chat);
+    chatter_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -649,6 +717,33 @@ START_TEST(the_lines_of_the_wire)
 }
 END_TEST
 
+/* -q: no greeting, but the server's other notices, and the answers to one's own commands. */
+START_TEST(quiet)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-q", _i == 0 ? "-x" : "-p", "-C", "1", "-n", "x", fake.address);
+    fake_accept(&fake);
+    fake_say(&fake, "note the cluster cannot be reached");
+    fake_say(&fake, "users 2");
+    fake_say(&fake, "note be nice");
+    fake_say(&fake, "you x");
+    fake_say(&fake, "join ben");
+    fake_say(&fake, "quit ben left");
+    fake_say(&fake, "note goodbye");
+    fake_say(&fake, "msg ann hi");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_seek(&chat, "*cluster*");
+    chatter_seek(&chat, "*goodbye*");
+    ck_assert_ptr_null(strstr(chat.out.at, "nice"));
+    ck_assert_ptr_null(strstr(chat.out.at, "ben"));
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* A server that goes on talking when -C has been reached and all was said does not hold it. */
 START_TEST(enough_is_enough)
 {
@@ -664,13 +759,39 @@ START_TEST(enough_is_enough)
         chatter_type(&chat, "hi\n");
         ck_assert_str_eq(fake_read(&fake), "hi");
     }
-    fake_say(&fake, "msg x hi");
-    fake_say(&fake, "msg ann two");
+    fake_say(&fake, "msg x hi"); /* one's own do not count */
+    fake_say(&fake, "priv x ann hi");
+    fake_say(&fake, "msg ann one");
+    fake_say(&fake, "post ben two");
     ck_assert_ptr_null(fake_read(&fake));
     while (process_state(chat.pid) != 'Z' && deadline_wait(deadline))
         fake_say(&fake, "note and more");
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_seek(&chat, "* msg ann two");
+    chatter_seek(&chat, "* post ben two");
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* Lines of a later chatd are for those who want the wire's own. */
+START_TEST(verbs_of_a_later_server)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-r", _i == 0 ? "-x" : "-p", "-n", "x", "-C", "1", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "x");
+    fake_say(&fake, "topic ann trains and boats");
+    fake_say(&fake, "msg ann hi");
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    if (_i == 0)
+        chatter_seek(&chat, "* topic ann trains and boats");
+    else
+        ck_assert_ptr_null(strstr(chat.out.at, "topic"));
     fake_close(&fake);
     chatter_end(&chat);
 }
@@ -699,12 +820,12 @@ START_TEST(the_past)
     server_start(&server, ANY_PORT);
     ck_assert_int_eq(RUN(&chat, "1\n2\n3\n4\n", "-s", "-n", "ci", server.address), EX_OK);
     chatter_end(&chat);
-    ck_assert_int_eq(RUN(&chat, "", "-x", "-H", "2", "-n", "ci", server.address), EX_OK);
+    ck_assert_int_eq(RUN(&chat, "\n", "-x", "-H", "2", "-n", "ci", server.address), EX_OK);
     chatter_seek(&chat, "* post ci 3");
     chatter_seek(&chat, "* post ci 4");
     ck_assert_ptr_null(strstr(chat.out.at, "post ci 2"));
     chatter_end(&chat);
-    ck_assert_int_eq(RUN(&chat, "", "-x", "-n", "ci", server.address), EX_OK);
+    ck_assert_int_eq(RUN(&chat, "\n", "-x", "-n", "ci", server.address), EX_OK);
     ck_assert_ptr_null(strstr(chat.out.at, "post"));
     chatter_end(&chat);
     server_stop(&server);
@@ -737,6 +858,7 @@ START_TEST(whose_name)
     chatter_start_as(&chat, &(struct chatter_setup){.env = env},
         (const char *const[]){
             "-x", names[_i].option != NULL ? "-n" : NULL, names[_i].option, NULL});
+    chatter_type(&chat, "\n");
     chatter_finish(&chat);
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
     snprintf(you, sizeof you, "* you %s", names[_i].you);
@@ -1119,15 +1241,19 @@ int main(int argc, char **argv)
         {a_server_that_does_not_read, 1, 30},
         {the_server_closes_at_the_end_of_input, 1, 60},
         {piped_text_is_data, COUNT_OF(pieces), 20},
+        {no_input_at_all, 1, 20},
         {long_lines_go_in_pieces, 5, 20},
         {ten_thousand_lines, 1, 30},
         {the_server_dies_in_the_middle, 1, 20},
         {standard_output_fails, 2, 20},
+        {the_reader_goes_in_a_silent_room, 2, 20},
         {standard_input_fails, 1, 20},
         {posts_join_nobody, 1, 20},
         {the_list_of_names, 1, 20},
         {the_lines_of_the_wire, 2, 20},
+        {quiet, 2, 20},
         {enough_is_enough, 2, 30},
+        {verbs_of_a_later_server, 2, 20},
         {enough_seconds_is_1, 1, 20},
         {the_past, 1, 20},
         {whose_name, COUNT_OF(names), 20},

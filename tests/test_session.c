@@ -53,6 +53,12 @@ static const struct script scripts[] = {
         "< priv me ann hi\n? 4 0\n< priv me me hi\n? 3 0\n< nick me you\n? 2 0\n"
         "< error unknown-command no\n? 1 1\n< msg me not mine any more\n? 1 1\n"
         "< msg you x\n? 0 1\n"},
+    /* What an operator does is answered by a note, or an error. */
+    {SESSION_MEMBER, false, true,
+        LOGIN
+        "> /kick ann\n> /BAN ann 5\n> /unban ann\n> x\n= /kick ann\n= /BAN ann 5\n= /unban ann\n= "
+        "x\n? 4 0\n< quit ann kicked\n? 4 0\n< note ann is kicked\n? 3 0\n< note ann is banned\n"
+        "? 2 0\n< error no-such-user ann\n? 1 1\n< note hello\n? 1 1\n< msg me x\n? 0 1\n"},
     /* A gap answers as many as it says, and no more than were sent. */
     {SESSION_MEMBER, false, false,
         LOGIN "> a\n> b\n> c\n= a\n= b\n= c\n? 3 0\n< gap 100 2\n? 1 0\n< gap ? 100\n? 0 0\n"

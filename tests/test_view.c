@@ -130,7 +130,8 @@ END_TEST
 
 static const struct sight quiet_sights[] = {
     {WELCOME, ""},
-    {WELCOME T0 "join x\n" T0 "quit x left\n" T0 "note hi\n", ""},
+    {WELCOME T0 "join x\n" T0 "quit x left\n", ""},
+    {WELCOME T0 "note hi\n", P0 "-- hi\n"},
     {WELCOME T0 "msg x hi\n" T0 "nick x y\n" T0 "gap 1 0\n",
         P0 "x: hi\n" P0 "-- x is now y\n" P0 "-- 1 line is missing here\n"},
     {WELCOME T0 "join x\n" T0 "here ann x\n" T0 "users 2\n", P0 "-- 2 here: ann x\n"},
