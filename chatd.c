@@ -58,6 +58,7 @@ struct parent {
     struct display display;
     struct lifetime lifetime;
     struct handover handover;
+    struct pidfile pidfile;
     struct accounts accounts; /* with -a */
     char secret[SECRET_SIZE];
     int sockets;   /* that the service manager has handed over */
@@ -147,6 +148,7 @@ static void parts_connect(struct parent *p)
     p->handover.children = &p->children;
     p->handover.report = &p->report;
     p->display.notify = &p->notify;
+    p->pidfile = (struct pidfile){.path = o->pid_file, .fd = -1};
     p->admission.children = &p->children;
     p->admission.accounts = o->authenticated ? &p->accounts : NULL;
     p->admission.report = &p->report;
@@ -223,6 +225,7 @@ static bool state(void *context, struct codec *c)
     children_state(&p->children, c);
     recording_state(&p->recording, c);
     lifetime_state(&p->lifetime, c);
+    pidfile_state(&p->pidfile, c);
     codec_u64(c, &p->started);
     listeners_state(&p->listeners, c);
     return hub_state(p->hub, c);
@@ -352,6 +355,8 @@ static int start(struct parent *p)
     int status = capacity_find(&p->admission.capacity, &p->report) ? 0 : EX_OSERR;
 
     if (status == 0)
+        status = pidfile_take(&p->pidfile, &p->report);
+    if (status == 0)
         status = children_confine(&p->children, o->sandbox, &p->report);
     if (status == 0)
         status = secret_load(o->secret_file, p->secret, false, &p->report);
@@ -361,8 +366,6 @@ static int start(struct parent *p)
         status = room_make(p);
     if (status == 0)
         status = addresses_open(&p->listeners, p->sockets, o->addresses, o->address_count, o->mode);
-    if (status == 0)
-        status = pidfile_make(o->pid_file, &p->report);
     if (status == 0)
         status = user_become(o->user, &p->report);
     if (status == 0)
@@ -481,7 +484,7 @@ int main(int argc, char **argv)
     listeners_close(&p.listeners);
     hub_free(p.hub);
     children_wait(&p.children, CHILD_WRITER, WRITER_MS);
-    pidfile_remove(p.options.pid_file);
+    pidfile_release(&p.pidfile);
     poller_free(p.poller);
     accounts_free(&p.accounts);
     return status;

@@ -112,6 +112,57 @@ START_TEST(a_pid_file_of_others_stays)
 }
 END_TEST
 
+/* A second server with the same file leaves everything of the first alone. */
+START_TEST(a_pid_file_is_for_one)
+{
+    struct room room;
+    struct server second;
+    struct stat before;
+    struct stat after;
+    char pid[PATH_TEXT_MAX];
+    char socket[PATH_TEXT_MAX];
+    char other[PATH_TEXT_MAX];
+    char text[64];
+    char want[64];
+    test_path(pid, "pid");
+    test_path(socket, "room");
+    test_path(other, "other");
+    room_open(&room, ANY_PORT, "-l", socket, "-p", pid);
+    if (_i == 1) { /* the lock goes with the process over an upgrade */
+        kill(room.server.pid, SIGUSR2);
+        server_says(&room.server, "this is chatd");
+    }
+    ck_assert_int_eq(lstat(socket, &before), 0);
+    server_spawn(&second, NULL,
+        (const char *const[]){"-l", other, "-l", socket, "-t", other, "-p", pid, FORGOTTEN, NULL});
+    ck_assert_int_eq(server_exit(&second, 5000), EX_CANTCREAT);
+    server_says(&second, "another server is running with it");
+    close(second.log);
+    ck_assert(file_read(pid, text, sizeof text));
+    snprintf(want, sizeof want, "%ld\n", (long)room.server.pid);
+    ck_assert_str_eq(text, want);
+    ck_assert_int_eq(lstat(socket, &after), 0);
+    ck_assert_uint_eq(before.st_ino, after.st_ino);
+    ck_assert_int_eq(access(other, F_OK), -1);
+    room_close(&room);
+    ck_assert_int_eq(access(pid, F_OK), -1);
+}
+END_TEST
+
+/* After kill -9 the next one has it at once. */
+START_TEST(a_pid_file_of_the_dead)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "pid");
+    server_start(&server, ANY_PORT, "-p", path);
+    server_kill(&server);
+    server_start(&server, ANY_PORT, "-p", path);
+    server_stop(&server);
+    ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
 enum obstacle { NO_DIRECTORY, DIRECTORY, LINK, FIFO, OBSTACLES };
 
 START_TEST(a_pid_file_that_cannot_be)
@@ -738,6 +789,8 @@ int main(void)
     const struct test tests[] = {
         {the_pid_file_is_there_when_the_room_is, 2, 20},
         {a_pid_file_of_others_stays, 1, 20},
+        {a_pid_file_is_for_one, 2, 30},
+        {a_pid_file_of_the_dead, 1, 20},
         {a_pid_file_that_cannot_be, OBSTACLES, 20},
         {a_room_that_nobody_enters_ends, 1, 20},
         {detached, 1, 30},

@@ -33,7 +33,7 @@ static const char usage_text[] =
     "  -s          a message is on the disk before anybody gets it\n"
     "  -a          names over Unix-domain sockets are login names, and nobody else gets one\n"
     "  -u USER     give up root for USER\n"
-    "  -p FILE     write the process ID there\n"
+    "  -p FILE     write the process ID there, and lock it\n"
     "  -k FILE     its first line is the secret that /pass must give\n"
     "  -d          detach: return when the room is ready, and log to syslog\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"

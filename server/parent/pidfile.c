@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,7 +11,12 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "compat/compat.h"
+#include "server/hub/codec.h"
+
 #define PID_TEXT_MAX 32
+/* How often a file that another server removes meanwhile is opened again. */
+#define TRIES 100
 
 static size_t pid_text(char out[PID_TEXT_MAX])
 {
@@ -18,10 +24,10 @@ static size_t pid_text(char out[PID_TEXT_MAX])
 }
 
 /* O_NONBLOCK: a FIFO that nobody reads must not stop us. */
-static int file_open(const char *path, int flags)
+static int file_open(const char *path)
 {
     struct stat st;
-    int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0644);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0644);
 
     if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))) {
         close(fd);
@@ -31,54 +37,90 @@ static int file_open(const char *path, int flags)
     return fd;
 }
 
-/* Over the old text and then cut: whoever looks meanwhile does not find the file empty. */
-static bool file_fill(int fd, const char *text, size_t len)
+/* The path still is the open file. */
+static bool file_is_there(const char *path, int fd)
 {
-    ssize_t n = write(fd, text, len);
+    struct stat now;
+    struct stat ours;
+
+    return lstat(path, &now) == 0 && fstat(fd, &ours) == 0 && now.st_dev == ours.st_dev &&
+           now.st_ino == ours.st_ino;
+}
+
+/* Opens and locks it. A server that ends removes the file that it has locked: then once more. */
+static int file_take(const char *path)
+{
+    int error;
+    int fd;
+
+    for (int i = 0; i < TRIES; i++) {
+        fd = file_open(path);
+        if (fd == -1)
+            return -1;
+        if (!file_lock(fd)) {
+            error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        if (file_is_there(path, fd))
+            return fd;
+        close(fd);
+    }
+    errno = EAGAIN;
+    return -1;
+}
+
+/* Over the old text and then cut: whoever looks meanwhile does not find the file empty. */
+static bool file_fill(int fd)
+{
+    char text[PID_TEXT_MAX];
+    size_t len = pid_text(text);
+    ssize_t n = pwrite(fd, text, len, 0);
 
     if (n >= 0 && (size_t)n < len)
         errno = ENOSPC;
     return n == (ssize_t)len && ftruncate(fd, (off_t)len) == 0;
 }
 
-bool pidfile_write(const char *path)
+int pidfile_take(struct pidfile *p, const struct report *r)
 {
-    char text[PID_TEXT_MAX];
-    int fd = file_open(path, O_WRONLY | O_CREAT);
-    int error;
-    bool done;
+    const char *why;
 
-    if (fd == -1)
-        return false;
-    done = file_fill(fd, text, pid_text(text));
-    error = errno;
-    if (close(fd) == -1 && done) {
-        error = errno;
-        done = false;
-    }
-    errno = error;
-    return done;
-}
-
-int pidfile_make(const char *path, const struct report *r)
-{
-    if (path == NULL || pidfile_write(path))
+    if (p->path == NULL)
         return 0;
-    report(r, LOG_ERR, "%s: %s", path, strerror(errno));
+    p->fd = file_take(p->path);
+    if (p->fd != -1 && file_fill(p->fd))
+        return 0;
+    why = strerror(errno);
+    if (p->fd == -1 && (errno == EWOULDBLOCK || errno == EAGAIN))
+        why = "another server is running with it";
+    report(r, LOG_ERR, "%s: %s", p->path, why);
     return EX_CANTCREAT;
 }
 
-void pidfile_remove(const char *path)
+static bool file_is_ours(int fd)
 {
     char text[PID_TEXT_MAX];
     char found[PID_TEXT_MAX];
-    int fd = path == NULL ? -1 : file_open(path, O_RDONLY);
-    ssize_t n;
+    ssize_t n = pread(fd, found, sizeof(found), 0);
 
-    if (fd == -1)
+    return n == (ssize_t)pid_text(text) && memcmp(found, text, (size_t)n) == 0;
+}
+
+void pidfile_release(struct pidfile *p)
+{
+    if (p->fd == -1)
         return;
-    n = read(fd, found, sizeof(found));
-    close(fd);
-    if (n == (ssize_t)pid_text(text) && memcmp(found, text, (size_t)n) == 0)
-        (void)unlink(path);
+    if (file_is_ours(p->fd) && file_is_there(p->path, p->fd) && unlink(p->path) == -1 &&
+        ftruncate(p->fd, 0) == -1) {
+        /* Then a stale ID stays: nothing is left to try. */
+    }
+    close(p->fd);
+    p->fd = -1;
+}
+
+void pidfile_state(struct pidfile *p, struct codec *c)
+{
+    codec_fd(c, &p->fd);
 }

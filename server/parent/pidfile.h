@@ -1,22 +1,28 @@
 /*
- * pidfile.h: the file that tells which process the room is.
+ * pidfile.h: the file that tells which process the server is (-p). Its lock keeps a second server
+ * with the same file from starting.
  */
 #ifndef SERVER_PIDFILE_H
 #define SERVER_PIDFILE_H
 
-#include <stdbool.h>
-
 #include "server/report.h"
 
-/*
- * Writes this process's ID and a newline to the file, which is made where it is missing. What is
- * there and is no ordinary file, a link included, is left alone. False with errno.
- */
-bool pidfile_write(const char *path);
-/* The same with a report of what is wrong; 0 or the exit status. path NULL: nothing is done. */
-int pidfile_make(const char *path, const struct report *);
+struct codec;
 
-/* Removes the file, if the ID in it is this process's and it may. path may be NULL. */
-void pidfile_remove(const char *path);
+struct pidfile {
+    const char *path; /* NULL: there is none */
+    int fd;           /* open and locked; -1: not taken */
+};
+
+/*
+ * Takes the lock and writes this process's ID and a newline. The file is made where it is missing;
+ * one that is no ordinary file, a link included, is left alone. Returns 0, or the exit status after
+ * a report.
+ */
+int pidfile_take(struct pidfile *, const struct report *);
+/* Removes the file, if the ID in it still is this process's; empties it where it may not. */
+void pidfile_release(struct pidfile *);
+/* Writes it for the next program, or takes it over; see codec.h. */
+void pidfile_state(struct pidfile *, struct codec *);
 
 #endif
