@@ -151,6 +151,7 @@ static bool timing_report(struct timing *t, struct load *l)
 {
     l->crowd.on_text = NULL;
     meter_report(&t->meter, &l->server, l->cell, l->crowd.received - t->account.received, 0);
+    report(l->cell, "seconds", (double)(l->crowd.received_at - t->meter.time) / NS_PER_S);
     samples_report(&t->delays, l->cell, "");
     free(t->said_at);
     return account_report(&t->account, l);
