@@ -139,6 +139,7 @@ static void setup_console(struct client *client, const struct bot *bot)
         &client->console, &(struct console_setup){
                               .out = options->mode == MODE_BOT ? bot->hears : STDOUT_FILENO,
                               .is_bot = options->mode == MODE_BOT,
+                              .wake = client->wake[1],
                               .wants_keys = mode_reads_input(options->mode),
                               .plain = options->plain,
                               .quiet = options->quiet,
@@ -272,6 +273,7 @@ int main(int argc, char **argv)
     pthread_mutex_lock(&client.lock);
     connection_close(&client.connection);
     pthread_mutex_unlock(&client.lock);
+    console_finish(&client.console);
     if (signal != 0)
         signals_suffer(signal);
     /* Not exit(): the receiver may be waiting for a terminal or a pipe that takes nothing. */

@@ -23,6 +23,8 @@
 #define MESSAGE_MAX 1024
 /* How long a terminal that is held may keep the program from leaving, in ms. */
 #define HELD_PATIENCE 200
+/* Until a terminal is tried again that was said to be ready and took nothing, in ms. */
+#define RETRY_PAUSE 20
 /* How long the rest of a paste may pause, and how long it may take, in ms. */
 #define PASTE_PAUSE 1000
 #define PASTE_PATIENCE 10000
@@ -48,10 +50,12 @@ void console_init(struct console *console, const struct console_setup *setup)
     unsigned rows, columns = 0;
     bool fancy = !setup->plain && !terminal_is_dumb();
 
-    *console = (struct console){.setup = *setup, .keys_due = -1};
+    *console = (struct console){.setup = *setup, .keys_due = -1, .retry_at = -1};
     pthread_mutex_init(&console->lock, NULL);
+    output_init(&console->output, setup->out);
     console->keyboard = setup->wants_keys && isatty(STDIN_FILENO);
-    console->screen = isatty(setup->out);
+    console->screen = console->output.kind == OUTPUT_TERMINAL;
+    console->shared = terminal_is_same(setup->out, STDERR_FILENO);
     if (console->screen)
         terminal_size(setup->out, &rows, &columns);
     console->view.terminal = console->screen;
@@ -66,95 +70,67 @@ void console_init(struct console *console, const struct console_setup *setup)
     }
 }
 
-/* ---- Writing: all with the lock held ------------------------------------------------- */
+/* ---- The line on the screen: all with the lock held ---------------------------------- */
 
-static void text_write(struct console *console)
+static struct outbuf *console_text(struct console *console)
 {
-    if (console->text.len > 0 && console->setup.out >= 0 &&
-        !write_all(console->setup.out, console->text.at, console->text.len)) {
-        if (!console->setup.is_bot && console->error == 0)
-            console->error = errno;
-        console->setup.out = -1;
-    }
-    console->text.len = 0;
+    return &console->output.text;
 }
 
 static void line_hide(struct console *console)
 {
     if (console->editing)
-        editor_hide(console->editor, &console->text);
+        editor_hide(console->editor, console_text(console));
 }
 
 static void line_show(struct console *console)
 {
     if (console->editing)
-        editor_show(console->editor, &console->text);
-    text_write(console);
+        editor_show(console->editor, console_text(console));
 }
 
-/* ---- Modes --------------------------------------------------------------------------- */
-
-/*
- * The editor reads keys. Without it the kernel goes on editing lines, but Ctrl-C leaves what is
- * half typed where console_clear_line() can find it.
- */
-static void modes_change(struct console *console)
+/* Draws what keys have changed, unless the terminal is behind: then that waits for it. */
+static void line_refresh(struct console *console)
 {
-    struct termios modes;
-
-    if (!console->changed && tcgetattr(STDIN_FILENO, &console->before) < 0)
+    if (!output_offer(&console->output) || !console->editing)
         return;
-    modes = console->before;
-    if (console->editor != NULL) {
-        modes.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG | IEXTEN);
-        modes.c_cc[VMIN] = 1;
-        modes.c_cc[VTIME] = 0;
-    } else {
-        modes.c_lflag |= NOFLSH;
-    }
-    console->changed = true;
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &modes);
+    editor_refresh(console->editor, console_text(console));
+    output_offer(&console->output);
 }
 
-/*
- * In the background too, where asking for it would stop the program. If the end of a paste has not
- * come, what the terminal has of it goes.
- */
-static void modes_restore(struct console *console)
+/* Not for the loop's thread: waits until all is written. */
+static void text_write(struct console *console)
 {
-    sigset_t stop, mask;
-
-    if (!console->changed)
-        return;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTTOU);
-    pthread_sigmask(SIG_BLOCK, &stop, &mask);
-    if (console->editor != NULL && editor_is_pasting(console->editor))
-        tcflush(STDIN_FILENO, TCIFLUSH);
-    tcsetattr(STDIN_FILENO, TCSANOW, &console->before);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    console->changed = false;
+    do {
+        output_wait(&console->output, &console->lock, -1);
+        line_refresh(console);
+    } while (console_text(console)->len > 0);
 }
+
+/* ---- The keyboard's owner ------------------------------------------------------------ */
 
 static void console_take(struct console *console)
 {
     if (!console->keyboard || console->owner != KEYBOARD_OURS)
         return;
-    modes_change(console);
+    modes_take(&console->modes, console->editor != NULL ? MODES_EDITOR : MODES_KERNEL);
     if (console->editor != NULL) {
-        editor_start(console->editor, &console->text);
+        editor_start(console->editor, console_text(console));
         console->editing = true;
     }
-    text_write(console);
+    output_offer(&console->output);
 }
 
 static void console_give(struct console *console)
 {
+    bool pasting = console->editor != NULL && editor_is_pasting(console->editor);
+
     if (console->editing)
-        editor_stop(console->editor, &console->text);
+        editor_stop(console->editor, console_text(console));
     console->editing = false;
-    text_write(console);
-    modes_restore(console);
+    modes_give(&console->modes, pasting);
+    if (console->screen)
+        output_wait(&console->output, &console->lock, HELD_PATIENCE);
 }
 
 void console_start(struct console *console)
@@ -165,7 +141,7 @@ void console_start(struct console *console)
         if (console->keyboard)
             tcflush(STDIN_FILENO, TCIFLUSH);
     }
-    if (!console->changed)
+    if (!console->modes.changed)
         console_take(console);
     pthread_mutex_unlock(&console->lock);
 }
@@ -188,18 +164,6 @@ bool console_owns_keys(struct console *console)
     owns = console->owner == KEYBOARD_OURS;
     pthread_mutex_unlock(&console->lock);
     return owns;
-}
-
-/* False where the other thread does not let go of the screen in time, for the terminal is held. */
-static bool console_lock_soon(struct console *console)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += HELD_PATIENCE * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    return pthread_mutex_timedlock(&console->lock, &until) == 0;
 }
 
 static void keys_drop(struct console *console, const char *at, size_t len)
@@ -228,23 +192,26 @@ static void paste_drop(struct console *console)
 
 void console_stop(struct console *console, struct span keys)
 {
-    struct pollfd ready = {.fd = console->setup.out, .events = POLLOUT};
-    bool locked;
-
     if (!console->keyboard)
         return;
-    locked = console_lock_soon(console);
-    if (locked && console->editing) {
+    pthread_mutex_lock(&console->lock);
+    if (console->editing) {
         line_hide(console);
         keys_drop(console, keys.at, keys.len);
         paste_drop(console);
-        if (poll(&ready, 1, HELD_PATIENCE) > 0)
-            console_give(console);
     }
-    modes_restore(console);
+    console_give(console);
     console->owner = KEYBOARD_RETURNED;
-    if (locked)
-        pthread_mutex_unlock(&console->lock);
+    pthread_mutex_unlock(&console->lock);
+}
+
+void console_finish(struct console *console)
+{
+    if (!console->screen)
+        return;
+    pthread_mutex_lock(&console->lock);
+    output_wait(&console->output, &console->lock, HELD_PATIENCE);
+    pthread_mutex_unlock(&console->lock);
 }
 
 void console_suspend(struct console *console)
@@ -261,9 +228,8 @@ void console_continue(struct console *console)
     signals_take(SIGCONT);
     pthread_mutex_lock(&console->lock);
     if (console->editing) {
-        line_hide(console);
-        modes_change(console);
-        line_show(console);
+        modes_take(&console->modes, MODES_EDITOR);
+        editor_restart(console->editor, console_text(console));
     } else {
         console_take(console);
     }
@@ -281,31 +247,12 @@ void console_resize(struct console *console)
     pthread_mutex_lock(&console->lock);
     console->view.columns = columns;
     if (console->editor != NULL)
-        editor_resize(console->editor, rows, columns, &console->text);
-    text_write(console);
+        editor_resize(console->editor, rows, columns);
+    line_refresh(console);
     pthread_mutex_unlock(&console->lock);
 }
 
 /* ---- The keyboard -------------------------------------------------------------------- */
-
-/* Reads what the kernel holds, finished or not. */
-static size_t keyboard_drain(char *bytes, size_t size)
-{
-    struct termios modes;
-    struct termios keys;
-    ssize_t n;
-
-    if (tcgetattr(STDIN_FILENO, &modes) < 0)
-        return 0;
-    keys = modes;
-    keys.c_lflag &= ~(tcflag_t)ICANON;
-    keys.c_cc[VMIN] = 0;
-    keys.c_cc[VTIME] = 0;
-    tcsetattr(STDIN_FILENO, TCSANOW, &keys);
-    n = read(STDIN_FILENO, bytes, size);
-    tcsetattr(STDIN_FILENO, TCSANOW, &modes);
-    return n > 0 ? (size_t)n : 0;
-}
 
 bool console_clear_line(struct console *console, char *whole, size_t size, size_t *len)
 {
@@ -314,12 +261,13 @@ bool console_clear_line(struct console *console, char *whole, size_t size, size_
     *len = 0;
     if (!console->keyboard || console->editor != NULL || !console_owns_keys(console))
         return false;
-    n = keyboard_drain(whole, size);
+    n = modes_drain(whole, size);
     for (*len = n; *len > 0 && whole[*len - 1] != '\n';)
         --*len;
-    if (n > *len)
-        write_all(STDIN_FILENO, "\n", 1);
-    return n > *len;
+    if (n == *len)
+        return false;
+    message_write(STDIN_FILENO, "\n", 1, HELD_PATIENCE);
+    return true;
 }
 
 enum editor_event console_feed(struct console *console, const char **at, const char *end)
@@ -331,20 +279,21 @@ enum editor_event console_feed(struct console *console, const char **at, const c
     event = editor_feed(console->editor, at, end);
     pause = editor_pause(console->editor);
     console->keys_due = pause >= 0 ? clock_now() + pause : -1;
-    editor_refresh(console->editor, &console->text);
-    text_write(console);
+    line_refresh(console);
     pthread_mutex_unlock(&console->lock);
     return event;
 }
 
-int64_t console_due(struct console *console)
+struct pollfd console_poll(struct console *console, int64_t *due)
 {
-    int64_t due;
+    struct pollfd wanted = {.fd = -1, .events = POLLOUT};
 
     pthread_mutex_lock(&console->lock);
-    due = console->keys_due;
+    *due = clock_earlier(console->keys_due, console->retry_at);
+    if (console->screen && console_text(console)->len > 0 && console->retry_at < 0)
+        wanted.fd = console->output.fd;
     pthread_mutex_unlock(&console->lock);
-    return due;
+    return wanted;
 }
 
 /* Half a sequence in a paste ends first, and then the paste. */
@@ -358,13 +307,21 @@ static void keys_expire(struct console *console)
     console->keys_due = after > before ? console->keys_due + after - before : -1;
 }
 
+/* POSIX does not say so, but a Linux terminal with room for one byte takes no newline. */
 void console_tick(struct console *console)
 {
+    size_t left;
+
     pthread_mutex_lock(&console->lock);
-    if (console->keys_due >= 0 && clock_left(console->keys_due) == 0) {
+    left = console_text(console)->len;
+    if (console->keys_due >= 0 && clock_left(console->keys_due) == 0)
         keys_expire(console);
-        editor_refresh(console->editor, &console->text);
-        text_write(console);
+    if (clock_left(console->retry_at) == 0)
+        console->retry_at = -1;
+    if (console->retry_at < 0) {
+        line_refresh(console);
+        if (console_text(console)->len > 0 && console_text(console)->len >= left)
+            console->retry_at = clock_now() + RETRY_PAUSE;
     }
     pthread_mutex_unlock(&console->lock);
 }
@@ -386,18 +343,20 @@ void console_line(struct console *console, struct span line)
 {
     if (console->setup.format != CONSOLE_WIRE)
         return;
-    outbuf_add(&console->text, line.at, line.len);
-    outbuf_puts(&console->text, "\n");
+    outbuf_add(console_text(console), line.at, line.len);
+    outbuf_puts(console_text(console), "\n");
 }
 
-void console_event(struct console *console, const struct event *event, struct span line)
+static void console_show(struct console *console, const struct event *event, struct span line)
 {
+    struct outbuf *text = console_text(console);
+
     switch (console->setup.format) {
     case CONSOLE_NOTHING:
         break;
     case CONSOLE_PRETTY:
-        if (view_event(&console->view, event, &console->text) && console->setup.bell)
-            outbuf_puts(&console->text, "\a");
+        if (view_event(&console->view, event, text) && console->setup.bell)
+            outbuf_puts(text, "\a");
         break;
     case CONSOLE_WIRE:
         if (console->setup.quiet && verb_is_quiet(event->verb))
@@ -406,11 +365,19 @@ void console_event(struct console *console, const struct event *event, struct sp
         break;
     case CONSOLE_NAMES:
         if (event->verb == VERB_HERE)
-            view_here(event, &console->text);
+            view_here(event, text);
         break;
     }
-    if (console->text.len >= TEXT_ENOUGH)
-        text_write(console);
+}
+
+void console_event(struct console *console, const struct event *event, struct span line)
+{
+    console_show(console, event, line);
+    if (console_text(console)->len < TEXT_ENOUGH)
+        return;
+    line_show(console);
+    text_write(console);
+    line_hide(console);
 }
 
 bool console_end(struct console *console)
@@ -418,20 +385,18 @@ bool console_end(struct console *console)
     bool written;
 
     line_show(console);
-    if (console->text.lost && console->error == 0)
-        console->error = ENOMEM;
-    written = console->error == 0;
+    if (console_text(console)->lost && console->output.error == 0)
+        console->output.error = ENOMEM;
+    text_write(console);
+    written = console->output.error == 0 || console->setup.is_bot;
     pthread_mutex_unlock(&console->lock);
     return written;
 }
 
 void console_close(struct console *console)
 {
-    if (!console_lock_soon(console))
-        return;
-    if (console->setup.out >= 0)
-        close(console->setup.out);
-    console->setup.out = -1;
+    pthread_mutex_lock(&console->lock);
+    output_close(&console->output);
     pthread_mutex_unlock(&console->lock);
 }
 
@@ -444,12 +409,26 @@ void console_restart(struct console *console)
 
 /* ---- Messages ------------------------------------------------------------------------ */
 
+/* Among what is shown; what the terminal does not take now is the loop's to write. */
+static void message_show(struct console *console, const char *line, size_t len)
+{
+    bool taken;
+
+    pthread_mutex_lock(&console->lock);
+    line_hide(console);
+    outbuf_add(console_text(console), line, len);
+    line_show(console);
+    taken = output_offer(&console->output);
+    pthread_mutex_unlock(&console->lock);
+    if (!taken && write(console->setup.wake, "", 1) < 0)
+        return; /* a full pipe wakes as well */
+}
+
 void console_say(struct console *console, const char *format, ...)
 {
     char text[MESSAGE_MAX];
     char line[3 * MESSAGE_MAX + 8] = "chat: ";
     size_t len = strlen(line);
-    bool locked = console->editor != NULL && console_lock_soon(console);
     va_list arguments;
 
     va_start(arguments, format);
@@ -457,13 +436,8 @@ void console_say(struct console *console, const char *format, ...)
     va_end(arguments);
     len += text_clean(line + len, text, strlen(text));
     line[len++] = '\n';
-    if (locked) {
-        line_hide(console);
-        text_write(console);
-    }
-    write_all(STDERR_FILENO, line, len);
-    if (locked) {
-        line_show(console);
-        pthread_mutex_unlock(&console->lock);
-    }
+    if (console->shared)
+        message_show(console, line, len);
+    else
+        message_write(STDERR_FILENO, line, len, HELD_PATIENCE);
 }

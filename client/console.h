@@ -8,12 +8,13 @@
 
 #include "../protocol.h"
 #include "editor.h"
-#include "screen.h"
+#include "modes.h"
+#include "output.h"
 #include "view.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <termios.h>
 
 enum console_format {
     CONSOLE_NOTHING, /* refusals only */
@@ -25,6 +26,7 @@ enum console_format {
 struct console_setup {
     int out;         /* where events go: standard output, or a bot's input */
     bool is_bot;     /* out may be closed by its reader: then it wants no more */
+    int wake;        /* a byte written there wakes the loop, to call console_poll() */
     bool wants_keys; /* standard input is read */
     bool plain;
     bool quiet;
@@ -42,17 +44,17 @@ struct console {
     struct console_setup setup;
     bool keyboard; /* standard input is a terminal that is read */
     bool screen;   /* out is a terminal */
+    bool shared;   /* and standard error is the same one: messages go the same way */
 
     pthread_mutex_t lock;     /* over all that follows */
     enum console_owner owner; /* of the keyboard */
     struct view view;
-    struct outbuf text;
+    struct output output;
     struct editor *editor; /* NULL: the kernel edits, or nobody */
     bool editing;          /* its line is on the screen, the terminal's modes are its own */
     int64_t keys_due;      /* when editor_expire() is; -1: never */
-    int error;             /* errno of what could not be written; 0 */
-    struct termios before; /* the modes as they were found */
-    bool changed;          /* and are not now */
+    int64_t retry_at;      /* when the terminal is tried again; -1: when it is ready */
+    struct modes modes;
 };
 
 /* Looks at the descriptors and the environment; changes nothing yet. */
@@ -70,10 +72,12 @@ void console_lend(struct console *);
 bool console_owns_keys(struct console *);
 /*
  * Gives the keyboard back, with its modes as they were; keys are those that were read for the
- * editor and not used. What is left of a paste goes nowhere: a shell would run it. Never waits for
+ * editor and not used. What is left of a paste goes nowhere: a shell would run it. Hardly waits for
  * a terminal that is held (Ctrl-S), and may be called again.
  */
 void console_stop(struct console *, struct span keys);
+/* The program ends: writes what is left, to a terminal that is not held. */
+void console_finish(struct console *);
 /* Stopped by Ctrl-Z or from outside, until continued. */
 void console_suspend(struct console *);
 /* Continued, without having been asked before it was stopped: puts all right. */
@@ -91,10 +95,11 @@ bool console_clear_line(struct console *, char *whole, size_t size, size_t *len)
 /* Keys for the editor; see editor_feed(). */
 enum editor_event console_feed(struct console *, const char **at, const char *end);
 /*
- * When console_tick() is to be called, where no key has come before: a deadline of clock.h. Half a
- * key that was read ends there.
+ * What the loop has to wait for besides keys: a terminal that takes output again, fd -1 where that
+ * is not waited for; and until when, a deadline of clock.h: half a key that was read ends then.
+ * After that, unless keys have come, console_tick() does what is due.
  */
-int64_t console_due(struct console *);
+struct pollfd console_poll(struct console *, int64_t *due);
 void console_tick(struct console *);
 
 /* Any number of these between console_begin() and console_end() reaches the screen at once. */
@@ -102,11 +107,10 @@ void console_begin(struct console *);
 void console_event(struct console *, const struct event *, struct span line);
 /* A line whose verb is unknown: for CONSOLE_WIRE. */
 void console_line(struct console *, struct span line);
-/* False when it could not be written: console->error says why. */
+/* Waits until it is written. False when it could not be: console->output.error says why. */
 bool console_end(struct console *);
 
-/* Ends what goes to a bot, unless it is not taken: whoever waits to write it cannot be disturbed.
- */
+/* Ends what goes to a bot, unless the other thread waits to write it, and cannot be disturbed. */
 void console_close(struct console *);
 
 /* A new connection: see view_restart(). */

@@ -293,6 +293,11 @@ void display_show(struct display *display, struct outbuf *out)
     display->shown = true;
 }
 
+void display_forget(struct display *display)
+{
+    display->shown = false;
+}
+
 void display_refresh(struct display *display, struct outbuf *out)
 {
     if (!display->shown || refresh_little(display, out))
@@ -310,16 +315,15 @@ void display_clear(struct display *display)
     display->cleared = true;
 }
 
-bool display_resize(struct display *display, unsigned rows, unsigned columns)
+void display_resize(struct display *display, unsigned rows, unsigned columns)
 {
     rows = rows != 0 ? rows : 24;
     columns = columns != 0 ? columns : 80;
     if (rows == display->rows && columns == display->columns)
-        return false;
+        return;
     if (display->shown)
         rows_reflow(display, columns);
     display->rows = rows;
     display->columns = columns;
     display->edit->changed = true;
-    return true;
 }

@@ -41,11 +41,13 @@ void display_init(
  */
 void display_hide(struct display *, struct outbuf *out);
 void display_show(struct display *, struct outbuf *out);
+/* The line is not on the screen any more, or it is not known where. */
+void display_forget(struct display *);
 /* Brings the screen up to date, where the line is shown. */
 void display_refresh(struct display *, struct outbuf *out);
 /* Erases the whole screen at the next refresh. */
 void display_clear(struct display *);
-/* The terminal has this size now. True where that is another one. */
-bool display_resize(struct display *, unsigned rows, unsigned columns);
+/* The terminal has this size now; drawn anew by the next refresh. */
+void display_resize(struct display *, unsigned rows, unsigned columns);
 
 #endif

@@ -314,6 +314,13 @@ void editor_stop(struct editor *ed, struct outbuf *out)
     outbuf_puts(out, "\x1b[?2004l");
 }
 
+void editor_restart(struct editor *ed, struct outbuf *out)
+{
+    display_forget(&ed->display);
+    outbuf_puts(out, "\r\x1b[K");
+    editor_start(ed, out);
+}
+
 void editor_hide(struct editor *ed, struct outbuf *out)
 {
     display_hide(&ed->display, out);
@@ -332,8 +339,7 @@ void editor_refresh(struct editor *ed, struct outbuf *out)
     display_refresh(&ed->display, out);
 }
 
-void editor_resize(struct editor *ed, unsigned rows, unsigned columns, struct outbuf *out)
+void editor_resize(struct editor *ed, unsigned rows, unsigned columns)
 {
-    if (display_resize(&ed->display, rows, columns))
-        editor_refresh(ed, out);
+    display_resize(&ed->display, rows, columns);
 }

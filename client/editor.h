@@ -73,9 +73,13 @@ void editor_expire(struct editor *);
 /* A paste has begun, and its end has not come. */
 bool editor_is_pasting(const struct editor *);
 
-/* Shows the line, and turns bracketed paste on. stop hides it and turns that off. */
+/*
+ * Shows the line, and turns bracketed paste on. stop hides it and turns that off. restart is for a
+ * screen that others may have written to: it forgets what was there, and starts.
+ */
 void editor_start(struct editor *, struct outbuf *out);
 void editor_stop(struct editor *, struct outbuf *out);
+void editor_restart(struct editor *, struct outbuf *out);
 
 /*
  * hide takes the line off the screen and leaves the cursor at the left edge where the line was;
@@ -84,7 +88,7 @@ void editor_stop(struct editor *, struct outbuf *out);
 void editor_hide(struct editor *, struct outbuf *out);
 void editor_show(struct editor *, struct outbuf *out);
 
-/* The window has this size now (0 means unknown: 24 or 80); redraws where the line is shown. */
-void editor_resize(struct editor *, unsigned rows, unsigned columns, struct outbuf *out);
+/* The window has this size now (0 means unknown: 24 or 80), for the next refresh. */
+void editor_resize(struct editor *, unsigned rows, unsigned columns);
 
 #endif

@@ -358,9 +358,7 @@ static void loop_wake_up(struct loop *loop)
 
 static int64_t loop_wakes_at(struct loop *loop)
 {
-    return clock_earlier(
-        clock_earlier(loop_silence_ends(loop), console_due(&loop->client->console)),
-        clock_earlier(loop->leave_at, loop->give_up_at));
+    return clock_earlier(loop_silence_ends(loop), clock_earlier(loop->leave_at, loop->give_up_at));
 }
 
 static void loop_wait(struct loop *loop)
@@ -368,14 +366,17 @@ static void loop_wait(struct loop *loop)
     struct client *client = loop->client;
     bool reads = loop_wants_input(loop);
     bool last_read = reads && bot_has_ended(loop->bot);
+    int64_t console_due;
     struct pollfd fds[] = {
         {.fd = client->wake[0], .events = POLLIN},
         {.fd = reads ? loop->input->fd : -1, .events = POLLIN},
         {.fd = loop->wants_write ? client->connection.fd : -1, .events = POLLOUT},
         {.fd = loop->out},
+        console_poll(&client->console, &console_due),
     };
+    int64_t until = clock_earlier(console_due, loop_wakes_at(loop));
 
-    if (poll(fds, 4, last_read ? 0 : clock_left(loop_wakes_at(loop))) < 0)
+    if (poll(fds, 5, last_read ? 0 : clock_left(until)) < 0)
         return; /* a signal; the others are looked at the next time */
     if (fds[0].revents != 0)
         loop_wake_up(loop);

@@ -84,7 +84,7 @@ static int outcome_by_server(struct client *client, const struct outcome *outcom
     case CLIENT_UNREACHED:
         return client->unreached;
     case CLIENT_OUTPUT:
-        console_say(console, "standard output: %s", strerror(console->error));
+        console_say(console, "standard output: %s", strerror(console->output.error));
         return EX_IOERR;
     case CLIENT_ON:
     case CLIENT_GONE:

@@ -72,6 +72,12 @@ void outbuf_clean(struct outbuf *out, const char *bytes, size_t len)
         out->lost = true;
 }
 
+void outbuf_take(struct outbuf *out, size_t len)
+{
+    out->len -= len;
+    memmove(out->at, out->at + len, out->len);
+}
+
 void outbuf_free(struct outbuf *out)
 {
     free(out->at);

@@ -27,6 +27,8 @@ void outbuf_puts(struct outbuf *, const char *text);
 void outbuf_number(struct outbuf *, unsigned long);
 /* Adds what text_clean() makes of the bytes. */
 void outbuf_clean(struct outbuf *, const char *bytes, size_t len);
+/* Takes the first len bytes out: they are written. */
+void outbuf_take(struct outbuf *, size_t len);
 void outbuf_free(struct outbuf *);
 
 /*

@@ -702,7 +702,8 @@ START_TEST(window_is_resized)
     desk_print(&desk, "message");
     desk_type(&desk, TEN TEN TEN);
     terminal_resize(desk.terminal, table[_i].rows, table[_i].columns);
-    editor_resize(desk.editor, table[_i].rows, table[_i].columns, &desk.out);
+    editor_resize(desk.editor, table[_i].rows, table[_i].columns);
+    editor_refresh(desk.editor, &desk.out);
     desk_flush(&desk);
     for (unsigned row = 0; row < table[_i].rows; row++) {
         const char *expected = row < 4 ? table[_i].shown[row] : NULL;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <termios.h>
@@ -143,6 +144,7 @@ START_TEST(stopped_and_continued)
         tcgetattr(chat.slave, &stopped);
     while ((stopped.c_lflag & ICANON) != 0 && deadline_wait(deadline));
     ck_assert_int_eq(stopped.c_lflag & ICANON, 0);
+    chatter_see(&chat, "\033[?2004h"); /* a shell has turned it off */
     chatter_type(&chat, " and whole\r");
     chatter_see(&chat, "ann: half and whole");
     chatter_type(&chat, "\004");
@@ -214,8 +216,6 @@ START_TEST(control_c_without_an_editor)
 }
 END_TEST
 
-/* ---- Keys ---------------------------------------------------------------------------- */
-
 /* ann at a terminal, and ben who hears what she says. */
 struct pair {
     struct server server;
@@ -241,6 +241,147 @@ static void pair_close(struct pair *pair)
     conn_close(&pair->ben);
     server_stop(&pair->server);
 }
+
+/* ---- A terminal that is held --------------------------------------------------------- */
+
+/* Nobody reads what the terminal shows, and ben talks until it takes no more. */
+static void terminal_fill(const struct chatter *chat, struct conn *ben)
+{
+    int64_t deadline = deadline_in(EXIT_MS);
+    int shown = 0, before = -1;
+
+    for (int i = 0; i < 1500; i++)
+        conn_say(ben, "%d words that fill a terminal which nobody reads, and then some more", i);
+    for (int same = 0; same < 20 || shown == 0; same = shown == before ? same + 1 : 0) {
+        before = shown;
+        ensure(deadline_wait(deadline), "the terminal takes everything");
+        ck_assert_int_eq(ioctl(chat->out.fd, FIONREAD, &shown), 0);
+    }
+}
+
+/* Types keys and waits until they are read. */
+static void keys_are_read(const struct chatter *chat, const char *keys)
+{
+    int64_t deadline = deadline_in(EXIT_MS);
+    int left = 1;
+
+    ck_assert_int_eq(write(chat->in, keys, strlen(keys)), (ssize_t)strlen(keys));
+    while (ioctl(chat->slave, FIONREAD, &left) == 0 && left > 0)
+        ensure(deadline_wait(deadline), "keys are not read");
+}
+
+/* The exit status, while still nobody reads. */
+static int exit_unread(struct chatter *chat)
+{
+    int64_t deadline = deadline_in(EXIT_MS);
+    int status;
+
+    while (waitpid(chat->pid, &status, WNOHANG) == 0)
+        ensure(deadline_wait(deadline), "it does not end");
+    chat->pid = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static const struct {
+    const char *seconds; /* for -W */
+    int signal;
+    const char *keys;
+    int status;
+} held[] = {
+    {"60", SIGTERM, "abc", 128 + SIGTERM},
+    {"60", SIGHUP, "abc", 128 + SIGHUP},
+    {"60", 0, "abc\003\003", EX_OK},
+    {"60", 0, "\004", EX_OK},
+    {"3", 0, "abc", 1},
+};
+
+/* It keeps chat from nothing but showing. */
+START_TEST(a_terminal_that_nobody_reads)
+{
+    struct termios before, after;
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_at_terminal(&chat, "-W", held[_i].seconds, "-n", "ann", server.address);
+    tcgetattr(chat.slave, &before);
+    chatter_see(&chat, "you are ann");
+    terminal_fill(&chat, &ben);
+    keys_are_read(&chat, held[_i].keys);
+    if (held[_i].signal != 0)
+        kill(chat.pid, held[_i].signal);
+    ck_assert_int_eq(exit_unread(&chat), held[_i].status);
+    tcgetattr(chat.slave, &after);
+    modes_equal(&before, &after);
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+/* ... and what was typed meanwhile is there when it goes on. */
+START_TEST(a_terminal_that_is_read_late)
+{
+    struct pair pair;
+    struct terminal *screen = terminal_new(24, 80);
+
+    server_start(&pair.server, ANY_PORT);
+    conn_join(&pair.ben, &pair.server, "ben");
+    chatter_start_as(&pair.ann, &(struct chatter_setup){.terminal = true, .env = "NO_COLOR=1"},
+        (const char *const[]){"-H0", "-n", "ann", pair.server.address, NULL});
+    chatter_see(&pair.ann, "you are ann");
+    terminal_fill(&pair.ann, &pair.ben);
+    keys_are_read(&pair.ann, "said\rtyped");
+    conn_seek(&pair.ben, "msg ann said");
+    chatter_see(&pair.ann, "1499 words");
+    chatter_see(&pair.ann, "ann: said");
+    chatter_see(&pair.ann, "typed");
+    terminal_write(screen, pair.ann.out.at, pair.ann.out.len, false);
+    ck_assert_str_eq(terminal_row(screen, screen->row), "> typed");
+    terminal_free(screen);
+    pair_close(&pair);
+}
+END_TEST
+
+/* Ctrl-S is a key like others, for the terminal is not held by it. */
+START_TEST(control_s_holds_nothing)
+{
+    struct pair pair;
+
+    pair_open(&pair);
+    chatter_type(&pair.ann, "one\023two\r");
+    conn_expect(&pair.ben, "msg ann onetwo");
+    conn_say(&pair.ben, "hello");
+    chatter_see(&pair.ann, "hello");
+    pair_close(&pair);
+}
+END_TEST
+
+/* Without an editor, the kernel holds it. */
+START_TEST(control_s_without_an_editor)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_at_terminal(&chat, "-p", "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, "\023");
+    conn_say(&ben, "hello");
+    conn_seek(&ben, "msg ben hello");
+    kill(chat.pid, SIGTERM);
+    ck_assert_int_eq(exit_unread(&chat), 128 + SIGTERM);
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- Keys ---------------------------------------------------------------------------- */
 
 /* What is typed is said; keys that are none, and reports that nobody asked for, say nothing. */
 START_TEST(keys_swallow_nothing_and_leak_nothing)
@@ -491,6 +632,10 @@ int main(void)
         {stopped_and_continued, 1, 20},
         {the_typed_line_survives, 1, 30},
         {control_c_without_an_editor, 1, 20},
+        {a_terminal_that_nobody_reads, COUNT_OF(held), 40},
+        {a_terminal_that_is_read_late, 1, 40},
+        {control_s_holds_nothing, 1, 20},
+        {control_s_without_an_editor, 1, 20},
         {keys_swallow_nothing_and_leak_nothing, 1, 30},
         {a_key_in_two_pieces, 4, 60},
         {control_c_in_the_middle, 1, 30},

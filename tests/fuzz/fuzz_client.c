@@ -245,7 +245,8 @@ static void reading_end(struct reading *reading)
 {
     session_free(&reading->client.session);
     view_free(&reading->client.console.view);
-    outbuf_free(&reading->client.console.text);
+    outbuf_free(&reading->client.console.output.text);
+    outbuf_free(&reading->client.console.output.held);
     free(reading->printed);
     outbuf_free(&reading->said);
     pthread_mutex_destroy(&reading->client.console.lock);
