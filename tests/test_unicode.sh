@@ -1,5 +1,5 @@
-# The table of characters is what wire/unicode.sh makes of the Unicode data, where they are
-# installed, and in the version that the table names. UNICODE_DATA is where they are.
+# The table of character classes is what wire/unicode.sh generates, if the Unicode data are installed
+# in the version that the table names. UNICODE_DATA is their directory.
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 data=${UNICODE_DATA:-/usr/share/unicode}
 table=wire/unicode_table.h
-named=$(sed -n 's/.*: Unicode \([0-9.]*\),.*/\1/p' "$table")
+named=$(sed -n 's/.*, Unicode \([0-9.]*\)\. .*/\1/p' "$table")
 installed=$(sed -n '1s/.*-\([0-9.]*\)\.txt.*/\1/p' "$data/PropList.txt" 2>/dev/null)
 
 expect "the table names its version" [ -n "$named" ]

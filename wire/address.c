@@ -1,4 +1,6 @@
-/* address.c: see address.h. */
+/*
+ * address.c: parses addresses of options and operands, and formats those of peers.
+ */
 #include "address.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 /*
- * address.h: the addresses that people write and read.
+ * address.h: addresses of servers and clients as text.
  */
 #ifndef WIRE_ADDRESS_H
 #define WIRE_ADDRESS_H
@@ -17,7 +17,7 @@ enum address_kind {
     ADDRESS_PATH  /* a Unix-domain stream socket */
 };
 
-/* An address as somebody wrote it. path points into the text it was parsed from. */
+/* Not resolved. path points into the text that was parsed. */
 struct address {
     enum address_kind kind;
     char host[256];

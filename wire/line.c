@@ -1,13 +1,13 @@
 /*
- * line.c: finds the lines of a stream, which comes in any pieces.
+ * line.c: searches a stream for line ends and keeps what is incomplete.
  */
 #include "line.h"
 
 #include <string.h>
 
 /*
- * How far is looked for a LF before the bytes up to there are searched for CR NUL. A stream of
- * short lines that end with CR NUL would otherwise be searched to its end for each of them.
+ * LF and CR NUL are searched for in steps of this many bytes. In one step, the search for LF would
+ * go to the end of the input once for each line that ends with CR NUL.
  */
 #define WINDOW 512
 
@@ -16,7 +16,7 @@ void line_splitter_init(struct line_splitter *splitter, char *held, size_t max)
     *splitter = (struct line_splitter){.held = held, .max = max};
 }
 
-/* The NUL of the first CR NUL that ends in [from, end), or NULL. The CR may be before from. */
+/* The first NUL in [from, end) with a CR before it, or NULL. The CR is not before begin. */
 static const char *find_cr_nul(const char *begin, const char *from, const char *end)
 {
     while (from < end) {
@@ -28,7 +28,8 @@ static const char *find_cr_nul(const char *begin, const char *from, const char *
     return NULL;
 }
 
-/* The last byte of the line that goes on at begin: its LF or NUL; NULL where it is not there. */
+/* The LF or NUL that ends the line, or NULL. after_cr: the byte before begin is a CR of the line.
+ */
 static const char *find_line_end(const char *begin, const char *end, bool after_cr)
 {
     const char *stop;
@@ -49,9 +50,9 @@ static const char *find_line_end(const char *begin, const char *end, bool after_
 }
 
 /*
- * Adds n bytes to the line under way; ended says that its LF or NUL follows them. A line is known
- * to be too long as soon as it holds more than max bytes besides one CR that its end may still take
- * away: the answer depends on the bytes so far and not on how they came.
+ * Adds n bytes to the line; ended: its LF or NUL follows. A line is too long as soon as it has more
+ * than max bytes, not counting a CR that comes last and may belong to the line end. So the result
+ * depends on the bytes so far, and not on how they were cut.
  */
 static enum line_result line_take(
     struct line_splitter *splitter, const char *bytes, size_t n, bool ended, struct span *line)

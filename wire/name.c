@@ -1,4 +1,6 @@
-/* name.c: see name.h. */
+/*
+ * name.c: trims, replaces, cuts and suffixes names.
+ */
 #include "name.h"
 
 #include <stdint.h>
@@ -28,7 +30,7 @@ static struct span name_trim(const char *raw, size_t len)
     return (struct span){raw + begin, end - begin};
 }
 
-/* Must `_` stand in the place of this character, whatever is around it? */
+/* True for characters that become `_` in a name. (Marks do, too, if they have no base.) */
 static bool char_is_nameless(uint32_t cp)
 {
     switch (char_class(cp)) {
@@ -50,7 +52,7 @@ size_t name_clean(char out[NAME_LEN_MAX + 1], const char *raw, size_t len)
     struct span name = name_trim(raw, len);
     size_t used = 0;
     unsigned marks = 0;
-    bool based = false; /* a character that was asked for is there to carry marks */
+    bool based = false; /* the last character can be a base: it is not a `_` of ours */
 
     for (size_t at = 0, n; at < name.len; at += n) {
         uint32_t cp;

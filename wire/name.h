@@ -1,5 +1,5 @@
 /*
- * name.h: the names of people.
+ * name.h: makes names of what clients ask for: chat-protocol(7), NAMES.
  */
 #ifndef WIRE_NAME_H
 #define WIRE_NAME_H
@@ -10,16 +10,15 @@
 #define NAME_LEN_MAX 64
 
 /*
- * Makes a name of what somebody asked for: chat-protocol(7), NAMES. out gets at most NAME_LEN_MAX
- * bytes and a NUL. Returns the length; 0 means that nothing was left and the address is the name.
- * Idempotent.
+ * Adjusts a name that a client asks for. Writes at most NAME_LEN_MAX bytes and a NUL to out and
+ * returns the length. 0 if nothing is left: then the client's address is the name. Idempotent.
  */
 size_t name_clean(char out[NAME_LEN_MAX + 1], const char *raw, size_t len);
-/* name_clean() would return exactly these bytes, at least one. */
+/* True if there is a byte and name_clean() would change nothing. */
 bool name_is_clean(const char *s, size_t len);
-/* name with "_n" behind it, the base shortened between characters where needed; the length. */
+/* Appends "_" and n to name, which is shortened as far as necessary. Returns the length. */
 size_t name_suffixed(char out[NAME_LEN_MAX + 1], const char *name, unsigned n);
-/* Folds ASCII case: two names are the same name if their folded forms are equal. */
+/* Maps ASCII letters to lower case. Names with equal folded forms are the same name. */
 void name_fold(char out[NAME_LEN_MAX + 1], const char *name);
 
 #endif

@@ -1,4 +1,6 @@
-/* number.c: see number.h. */
+/*
+ * number.c: reads and writes decimal digits.
+ */
 #include "number.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * number.h: decimal numbers.
+ * number.h: unsigned decimal numbers.
  */
 #ifndef WIRE_NUMBER_H
 #define WIRE_NUMBER_H
@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Decimal digits only, at most max; false otherwise. */
+/* Reads a number of digits only. False, and *value unchanged, if it is none or above max. */
 bool number_parse(const char *s, size_t len, unsigned long max, unsigned long *value);
-/* Writes value without a NUL; returns the number of digits (20 at most). */
+/* Writes value without a NUL. Returns the number of digits, at most 20. */
 size_t number_write(char *out, unsigned long value);
 
 #endif

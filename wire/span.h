@@ -1,5 +1,5 @@
 /*
- * span.h: a piece of somebody else's bytes, and how an argument is taken off its front.
+ * span.h: a range of bytes, and the words in it.
  */
 #ifndef WIRE_SPAN_H
 #define WIRE_SPAN_H
@@ -7,19 +7,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A piece of somebody else's bytes: not NUL-terminated, valid as long as they are. */
+/* Bytes in memory that belongs to somebody else: valid as long as it is, not NUL-terminated. */
 struct span {
     const char *at;
     size_t len;
 };
 
-/* The bytes of text and no more. */
+/* True if the bytes are those of text. */
 bool span_equal(struct span, const char *text);
-/* The same whatever the case of ASCII letters; those of text are lower case. */
+/* The same without regard to the case of ASCII letters. text must be in lower case. */
 bool span_equal_caseless(struct span, const char *text);
-/* Takes all up to the next space or the end off the front; the space stays. */
+/* Removes the bytes before the first space, or all, from the front of rest and returns them. */
 struct span span_take_word(struct span *rest);
-/* Takes one space off the front; false where there is none. */
+/* Removes one space from the front. False if there is none. */
 bool span_skip_space(struct span *rest);
 
 #endif

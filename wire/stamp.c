@@ -1,4 +1,6 @@
-/* stamp.c: see stamp.h. */
+/*
+ * stamp.c: the Gregorian calendar in UTC, without leap seconds.
+ */
 #include "stamp.h"
 
 #include <string.h>
@@ -74,7 +76,7 @@ void stamp_format(char out[STAMP_LEN], uint64_t us)
     pair_write(out + 24, micro % 100);
 }
 
-/* A field of a stamp: digits alone, not above max. */
+/* A field of a timestamp: only digits, at most max. */
 static bool digits_parse(const char *s, size_t len, unsigned long max, unsigned *value)
 {
     unsigned long number;
@@ -100,7 +102,7 @@ bool stamp_parse(const char *s, size_t len, uint64_t *us)
         return false;
     if (date.year < 1970 || date.month == 0 || date.day == 0)
         return false;
-    /* A day that its month does not have comes back as another one. */
+    /* A day that the month does not have is converted to another one. */
     unsigned days = days_of_date(date);
     if (date_of_days(days).day != date.day)
         return false;

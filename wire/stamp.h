@@ -1,5 +1,5 @@
 /*
- * stamp.h: a time of day as it stands on the wire.
+ * stamp.h: timestamps as text: chat-protocol(7), Stamps.
  */
 #ifndef WIRE_STAMP_H
 #define WIRE_STAMP_H
@@ -11,9 +11,10 @@
 /* 2026-11-22T21:42:07.123456Z */
 #define STAMP_LEN 27
 
-/* Microseconds since 1970-01-01T00:00:00Z, of years 1970 to 9999. out gets STAMP_LEN bytes. */
+/* Writes STAMP_LEN bytes, no NUL. us: microseconds since 1970-01-01T00:00:00Z, before year 10000.
+ */
 void stamp_format(char out[STAMP_LEN], uint64_t us);
-/* The reverse; false unless s begins with exactly such a stamp (len >= STAMP_LEN). */
+/* Reads the timestamp at the beginning of s. False if there is none. */
 bool stamp_parse(const char *s, size_t len, uint64_t *us);
 
 #endif

@@ -1,4 +1,6 @@
-/* telnet.c: see telnet.h. */
+/*
+ * telnet.c: a state machine over the bytes of a client.
+ */
 #include "telnet.h"
 
 #include <string.h>
@@ -16,7 +18,7 @@ enum telnet_byte {
 
 #define TELNET_TIMING_MARK 6
 
-/* Where in a command the stream is; what was seen last. */
+/* The part of a command that was read last. */
 enum telnet_state { IN_DATA, IN_IAC, IN_DO, IN_OPTION, IN_SB, IN_SB_IAC };
 
 static enum telnet_state telnet_command(unsigned char command)
@@ -48,7 +50,7 @@ static enum telnet_state telnet_step(struct telnet_filter *filter, unsigned char
     case IN_SB:
         return byte == TELNET_IAC ? IN_SB_IAC : IN_SB;
     case IN_SB_IAC:
-        /* A command in here means that the end of the subnegotiation was forgotten. */
+        /* A command here: the end of the subnegotiation is missing. */
         if (byte == TELNET_IAC || byte < TELNET_COMMANDS)
             return IN_SB;
         return telnet_command(byte);
@@ -81,7 +83,7 @@ char *telnet_filter(struct telnet_filter *filter, char *buf, size_t *len)
                 in++;
             }
         } else if (filter->state == IN_IAC && byte < TELNET_COMMANDS) {
-            /* No command: both bytes are data. The 0xFF may have been the last buffer's. */
+            /* Not a command: both bytes are data. The 0xFF may be of the previous buffer. */
             if (out == in)
                 out = --begin;
             *out++ = (char)TELNET_IAC;

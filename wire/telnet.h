@@ -1,25 +1,26 @@
 /*
- * telnet.h: takes telnet commands out of a stream (RFC 854, RFC 860).
+ * telnet.h: removes telnet commands from a byte stream (RFC 854, RFC 860).
  */
 #ifndef WIRE_TELNET_H
 #define WIRE_TELNET_H
 
 #include <stddef.h>
 
-/* Zeroed memory is a fresh filter. */
+/* All zero at the beginning of a stream. */
 struct telnet_filter {
     unsigned char state;
-    unsigned timing_marks; /* DO TIMING-MARKs seen so far; the caller answers and subtracts */
+    unsigned timing_marks; /* DO TIMING-MARK commands that the caller has not answered yet */
 };
 
-/* IAC WONT TIMING-MARK, the answer to each of them. */
+/* The answer to DO TIMING-MARK. */
 #define TELNET_WONT_TIMING_MARK "\xff\xfc\x06"
 
 /*
- * Takes telnet commands out of buf[0 .. *len), in place, whatever the cuts. buf[-1] must be
- * writable: an 0xFF that turns out not to begin a command goes back there if it came at the end of
- * an earlier buffer. Returns where the remaining bytes begin (buf or buf - 1) and their number in
- * *len. IAC IAC is the byte 0xFF. A LF ends an unfinished command and is never swallowed.
+ * Removes commands from buf[0 .. *len) in place. A command may be split between calls. Returns the
+ * beginning of the data that is left and sets *len to its length. The beginning is buf or buf - 1:
+ * an 0xFF at the end of the previous buffer that was not a command after all is put back there, so
+ * buf[-1] must be writable. IAC IAC is the data byte 0xFF. A LF ends an unfinished command and is
+ * data.
  */
 char *telnet_filter(struct telnet_filter *, char *buf, size_t *len);
 

@@ -1,4 +1,6 @@
-/* text.c: see text.h. */
+/*
+ * text.c: finds what may pass as it is, eight bytes at a time, and replaces the rest.
+ */
 #include "text.h"
 
 #include <stdint.h>
@@ -7,7 +9,7 @@
 #include "unicode.h"
 #include "utf8.h"
 
-/* True where one of the eight bytes is not printable ASCII (20-7E). */
+/* True if one of the eight bytes is not printable ASCII (20-7E). */
 static bool word_has_special(const char *s)
 {
     const uint64_t ones = UINT64_MAX / 0xFF;
@@ -21,7 +23,7 @@ static bool word_has_special(const char *s)
     return ((word | (word + ones) | (word - 0x20 * ones)) & 0x80 * ones) != 0;
 }
 
-/* How many bytes at the front are printable ASCII or TAB. */
+/* The number of bytes at the front that are printable ASCII or TAB. */
 static size_t ascii_prefix(const char *s, size_t len)
 {
     size_t at = 0;
@@ -37,8 +39,8 @@ static size_t ascii_prefix(const char *s, size_t len)
 }
 
 /*
- * How many bytes at the front may pass as they are. *marks is the number of combining marks on the
- * base before s, and after the prefix.
+ * The number of bytes at the front that pass as they are. *marks is the number of combining marks
+ * on the last base: before s, and on return at the end of these bytes.
  */
 static size_t clean_prefix(const char *s, size_t len, unsigned *marks)
 {
@@ -89,7 +91,7 @@ size_t text_clean(char *dst, const char *src, size_t len)
             break;
         uint32_t cp;
         at += utf8_decode(src + at, len - at, &cp);
-        /* The others are left out: what is dropped, and a mark too many. */
+        /* Otherwise it is CHAR_DROPPED or a mark beyond MARKS_MAX. */
         if (char_class(cp) == CHAR_REPLACED) {
             out += utf8_encode(CHAR_REPLACEMENT, dst + out);
             marks = 0;
@@ -105,7 +107,7 @@ bool text_is_clean(const char *s, size_t len)
     return clean_prefix(s, len, &marks) == len;
 }
 
-/* Where the character that s[at] is a byte of begins: at most three bytes before. */
+/* The beginning of the character that s[at] is a byte of, at most three bytes before. */
 static size_t char_begin(const char *s, size_t len, size_t at)
 {
     for (size_t back = 1; back <= 3 && back <= at; back++) {

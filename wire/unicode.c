@@ -1,5 +1,5 @@
 /*
- * unicode.c: looks characters up in the table that unicode.sh makes.
+ * unicode.c: looks characters up in the table that unicode.sh generates.
  */
 #include "unicode.h"
 
@@ -20,7 +20,7 @@ struct char_range {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
-/* Large ranges that most text is made of, without any row of the table in them: a short cut. */
+/* Most characters of most texts, none of them in a row of the table: saves the search. */
 static bool char_is_ordinary(uint32_t cp)
 {
     return (cp >= 0x20 && cp <= 0x7E) || (cp >= 0xC0 && cp <= 0x2FF) ||

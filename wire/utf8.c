@@ -1,11 +1,13 @@
-/* utf8.c: see utf8.h. */
+/*
+ * utf8.c: UTF-8 as The Unicode Standard defines it in table 3-7.
+ */
 #include "utf8.h"
 
 size_t utf8_decode(const char *s, size_t len, uint32_t *cp)
 {
     const unsigned char *bytes = (const unsigned char *)s;
     uint32_t sum = bytes[0];
-    /* What the next byte may be; only after some first bytes it is less than 80-BF (table 3-7). */
+    /* The range of the next byte. After some first bytes it is smaller. */
     unsigned char low = 0x80, high = 0xBF;
     size_t size;
 
