@@ -1,5 +1,5 @@
 /*
- * protocol.c: reads the lines of clients and of the server.
+ * protocol.c: parses the lines of clients and of the server.
  */
 #include "protocol.h"
 
@@ -50,7 +50,7 @@ static struct command_form command_find(struct span word, enum phase phase)
     return unknown;
 }
 
-/* Behind the command: `NAME TEXT`, with any number of spaces before the name. */
+/* Takes the name off `NAME TEXT`. Any number of spaces may come before it. */
 static void request_take_name(struct request *request, struct span *rest)
 {
     while (span_skip_space(rest))
@@ -59,7 +59,7 @@ static void request_take_name(struct request *request, struct span *rest)
     span_skip_space(rest);
 }
 
-/* Behind the name: `MINUTES TEXT`, or TEXT alone, if it does not begin with a number. */
+/* Takes the minutes off `MINUTES TEXT`. A first word that is no number belongs to the text. */
 static void request_take_minutes(struct request *request, struct span *rest)
 {
     struct span text = *rest;
@@ -99,7 +99,7 @@ struct request request_parse(const char *line, size_t len, bool named)
     return request;
 }
 
-/* RFC 9110, 5.6.2: what a method is made of; scripts of a page may choose any. */
+/* RFC 9110, 5.6.2: characters of a method. The script of a web page may choose any method. */
 static bool char_is_token(char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||

@@ -1,10 +1,8 @@
 /*
- * protocol.h: the language that chatd, its workers, chat and the transcript share: what lines say.
- * How bytes become lines, text and names is in wire/.
+ * protocol.h: the lines that chatd, its workers, chat and the transcript have in common, parsed;
+ * chat-protocol(7) describes them. wire/ is the layer below: lines, text, names, timestamps.
  *
- * Pure functions, here and there: bytes in, values out. Nothing allocates, does I/O, looks at the
- * locale or keeps state of its own; memory is always the caller's. chat-protocol(7) is the same in
- * prose.
+ * The functions are pure: they allocate nothing, do no I/O, and do not depend on the locale.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
@@ -21,15 +19,15 @@
 
 #define CHAT_VERSION "0.1.0"
 
-/* A client's line: bytes as sent, before its line end and before cleaning. */
+/* A client's line as sent: before cleaning, without its end. */
 #define LINE_IN_MAX 4096
-/* The same line cleaned: one bad byte becomes the three bytes of U+FFFD. */
+/* The same line after cleaning: a malformed byte becomes the three bytes of U+FFFD. */
 #define LINE_CLEAN_MAX (3 * LINE_IN_MAX)
-/* A server's line with its LF. 27 (stamp) + 2 names + a cleaned line fit with room to spare. */
+/* A server's line with its LF: more than a timestamp, two names and a cleaned line. */
 #define LINE_OUT_MAX 16384
 /* A `here` line with its LF. */
 #define LINE_HERE_MAX 4096
-/* Of a /ban, in minutes. */
+/* The minutes of a /ban. */
 #define BAN_DEFAULT 60
 #define BAN_MAX UINT32_MAX
 
@@ -37,7 +35,7 @@
 
 enum command {
     CMD_EMPTY, /* an empty line */
-    CMD_TEXT,  /* a message, or before the name: the name */
+    CMD_TEXT,  /* a message; before the name, the name */
     CMD_UNKNOWN,
     /* before the name only */
     CMD_HISTORY,
@@ -61,10 +59,10 @@ enum command {
 };
 
 /*
- * One line of a client. For CMD_TEXT, text is the message with the leading slash of "//" gone.
- * For CMD_MSG, CMD_KICK, CMD_BAN and CMD_UNBAN, name is the first argument and text what follows
- * it; for CMD_BAN, minutes is the number between them, or BAN_DEFAULT. For the others text is all
- * that follows the command word and one space. Arguments that are missing are empty.
+ * A client's line, parsed; the spans point into it. For CMD_TEXT, text is the message, without the
+ * first slash of "//". For CMD_MSG, CMD_KICK, CMD_BAN and CMD_UNBAN, name is the first argument and
+ * text is what follows it; for CMD_BAN, minutes is the number between them, or BAN_DEFAULT. For
+ * other commands, text is what follows the word and one space. Missing arguments are empty.
  */
 struct request {
     enum command command;
@@ -74,14 +72,12 @@ struct request {
 };
 
 /*
- * Reads a line that was sent before (named false) or after (named true) the name. Commands of the
- * other phase are CMD_UNKNOWN. Command words end at a space or the line's end; the case of their
- * letters does not matter.
+ * Parses a line that was sent before (named false) or after (named true) the name. Commands of the
+ * other phase are CMD_UNKNOWN. The case of a command word does not matter.
  */
 struct request request_parse(const char *line, size_t len, bool named);
 
-/* An HTTP request line, whatever its method (or the beginning of one that is too long to be seen
- * whole). */
+/* True for an HTTP request line of any method, and for the first LINE_IN_MAX bytes of one. */
 bool line_is_http(const char *line, size_t len);
 
 /* ---- What the server sends -------------------------------------------------------------- */
@@ -104,9 +100,9 @@ enum verb {
     VERB_ERROR
 };
 
-/* What a server's `error` lines begin with: chat-protocol(7), ERROR CODES. */
+/* The first argument of `error`: chat-protocol(7), ERROR CODES. */
 enum error_code {
-    ERROR_OTHER, /* a code of a later version */
+    ERROR_OTHER, /* one that this version does not know */
     ERROR_TOO_LONG,
     ERROR_UNKNOWN_COMMAND,
     ERROR_USAGE,
@@ -119,11 +115,11 @@ enum error_code {
     ERROR_NOT_RECORDED
 };
 
-/* The code as it stands on the wire; "" for ERROR_OTHER. */
+/* The code as it is sent; "" for ERROR_OTHER. */
 const char *error_word(enum error_code);
 
 /*
- * A server's line taken apart; the spans point into it.
+ * A server's line, parsed; the spans point into it.
  *   here        text: the names
  *   users       count
  *   you join    name
@@ -145,15 +141,15 @@ struct event {
     struct span text;
     unsigned long count;
     unsigned long mine;
-    bool counted; /* false where the wire says `?` for count */
+    bool counted; /* false if the line has `?` for count */
     enum error_code error;
 };
 
-/* False where this is no line of a chatd (no stamp, unknown verb, missing arguments). */
+/* False if there is no timestamp, the verb is unknown, or an argument is missing or wrong. */
 bool event_parse(struct event *, const char *line, size_t len);
-/* join quit nick msg me post: lines of the room's one order, which a /since can name. */
+/* join quit nick msg me post: the events of the room, which have an order. */
 bool verb_is_room(enum verb);
-/* msg me post priv: what people call messages. */
+/* msg me post priv: what people write. */
 bool verb_is_message(enum verb);
 
 /* ---- Between hub and worker ------------------------------------------------------------- */
