@@ -124,6 +124,7 @@ $(TESTS) $(CHAOS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
 # Calls of these go through functions of its own, which let them fail.
 WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg poll __poll_chk ppoll __ppoll_chk \
 	poller_set
+$(B)tests/test_listener: WRAP = -Wl,--wrap=accept_cloexec_nonblock,--wrap=poller_set
 $(B)tests/test_faults: WRAP = $(WRAPPED:%=-Wl,--wrap=%)
 
 $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o \

@@ -38,6 +38,8 @@
 /* Events taken from the poller at once, and connections from one listener. */
 #define EVENTS_MAX 1024
 #define ACCEPTS_MAX 32
+/* How long a poller that fails is left alone. */
+#define RETRY_MS 100
 /* How long the exit waits for the writer to finish. */
 #define WRITER_MS 2000
 
@@ -50,6 +52,7 @@ struct parent {
     struct report report;
     struct notify notify;
     struct poller *poller;
+    bool poller_failing; /* which was reported */
     struct listeners listeners;
     struct hub *hub;
     struct children children;
@@ -313,6 +316,21 @@ static int turn(struct parent *p, uint64_t now)
     return timeout_earlier(timeout, handover_turn(&p->handover, now));
 }
 
+/* A poller that fails is tried again in a moment. */
+static int events_wait(
+    struct parent *p, int timeout, const sigset_t *waiting, struct poller_event *events)
+{
+    int n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
+    bool failed = n == -1 && errno != EINTR;
+
+    if (failed && !p->poller_failing)
+        report(&p->report, LOG_ERR, "poller: %s; trying again", strerror(errno));
+    p->poller_failing = failed;
+    if (failed)
+        (void)poll_masked(NULL, 0, RETRY_MS, waiting);
+    return n;
+}
+
 static void run(struct parent *p, const sigset_t *waiting)
 {
     struct poller_event events[EVENTS_MAX];
@@ -324,7 +342,7 @@ static void run(struct parent *p, const sigset_t *waiting)
         timeout = turn(p, now);
         if (lifetime_is_over(&p->lifetime, now))
             return;
-        n = poller_wait(p->poller, timeout, waiting, events, EVENTS_MAX);
+        n = events_wait(p, timeout, waiting, events);
         now = clock_us();
         for (int i = 0; i < n; i++)
             handle_event(p, &events[i], now);

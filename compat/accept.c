@@ -3,6 +3,8 @@
 
 #include "compat.h"
 
+#include <errno.h>
+
 #if !defined(SOCK_CLOEXEC)
 
 #include <fcntl.h>
@@ -28,3 +30,27 @@ int accept_cloexec_nonblock(int fd, struct sockaddr *addr, socklen_t *len)
 }
 
 #endif
+
+bool accept_error_is_connections(int error)
+{
+    static const int errors[] = {
+        EINTR,
+        ECONNABORTED,
+        EPROTO,
+        ENETDOWN,
+        ENOPROTOOPT,
+        EHOSTDOWN,
+        EHOSTUNREACH,
+        EOPNOTSUPP,
+        ENETUNREACH,
+        ETIMEDOUT,
+#ifdef ENONET
+        ENONET,
+#endif
+    };
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (error == errors[i])
+            return true;
+    return false;
+}

@@ -84,6 +84,10 @@ void descriptors_close_from(int lowest);
 /* accept() whose descriptor is close-on-exec and non-blocking from the first instant. */
 int accept_cloexec_nonblock(int fd, struct sockaddr *, socklen_t *);
 
+/* True for an errno of accept() that is about one connection: on Linux its network's errors come
+ * this way. The next call may do better at once. */
+bool accept_error_is_connections(int error);
+
 /* Takes the lock of an open file, which holds until its last descriptor, in whatever process, is
  * closed. False where somebody else has it, at once. */
 bool file_lock(int fd);

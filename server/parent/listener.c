@@ -22,7 +22,7 @@
 #include "server/hub/codec.h"
 #include "timeout.h"
 
-/* Without descriptors: how long nobody is accepted, unless one is freed before. */
+/* Where accept(2) fails: how long it is not tried, unless a descriptor is freed before. */
 #define PAUSE_US 100000u
 
 /* ---- The sockets ----------------------------------------------------------------------------- */
@@ -183,8 +183,7 @@ void listeners_close(struct listeners *ls)
     ls->paused_until = 0;
 }
 
-/* ---- Visitors
- * ------------------------------------------------------------------------------------ */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 bool listeners_own(const struct listeners *ls, const void *tag)
 {
@@ -193,31 +192,46 @@ bool listeners_own(const struct listeners *ls, const void *tag)
     return at >= (uintptr_t)&ls->all[0] && at < (uintptr_t)&ls->all[LISTENERS_MAX];
 }
 
-static void listen_again(struct listeners *ls, short events)
+/* False where one of them could not be watched: then all are tried again later. */
+static bool listeners_watch(struct listeners *ls, short events)
+{
+    bool watched = true;
+
+    for (size_t i = 0; i < ls->count; i++)
+        watched = poller_set(ls->poller, ls->all[i].fd, events, &ls->all[i]) == 0 && watched;
+    return watched;
+}
+
+static bool is_failing(const struct listeners *ls)
 {
     for (size_t i = 0; i < ls->count; i++)
-        (void)poller_set(ls->poller, ls->all[i].fd, events, &ls->all[i]);
+        if (ls->all[i].failing)
+            return true;
+    return false;
 }
 
 /*
- * No descriptor for the next one, who stays in the backlog. The listeners would be ready for ever,
- * so they are not looked at until a descriptor is free or a moment has passed.
+ * The next connection stays in the backlog, so poll would report the listener at once, again and
+ * again: for a moment, or until a descriptor is free, no listener is looked at.
  */
-static void pause_all(struct listeners *ls, uint64_t now, const char *why)
+static void listeners_pause(struct listeners *ls, struct listener *l, uint64_t now)
 {
-    if (!ls->told)
-        report(ls->report, LOG_WARNING, "cannot accept: %s; waiting", why);
-    ls->told = true;
+    if (!is_failing(ls))
+        report(ls->report, LOG_WARNING, "cannot accept connections on %s: %s; trying again",
+            l->text, strerror(errno));
+    l->failing = true;
     ls->paused_until = now + PAUSE_US;
-    listen_again(ls, 0);
+    (void)listeners_watch(ls, 0);
 }
 
 void listeners_resume(struct listeners *ls)
 {
     if (ls->paused_until == 0)
         return;
-    ls->paused_until = 0;
-    listen_again(ls, POLLIN);
+    if (listeners_watch(ls, POLLIN))
+        ls->paused_until = 0;
+    else
+        ls->paused_until += PAUSE_US;
 }
 
 static void visitor_describe(struct visitor *v, const struct listener *l, const struct sockaddr *sa)
@@ -237,21 +251,22 @@ static void visitor_describe(struct visitor *v, const struct listener *l, const 
 
 bool listeners_accept(struct listeners *ls, void *tag, uint64_t now, struct visitor *v)
 {
-    const struct listener *l = tag;
+    struct listener *l = tag;
     struct sockaddr_storage ss = {0};
     socklen_t len = sizeof(ss);
 
     if (ls->count == 0 || ls->paused_until != 0)
         return false;
     v->fd = accept_cloexec_nonblock(l->fd, (struct sockaddr *)&ss, &len);
-    if (v->fd == -1) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            pause_all(ls, now, strerror(errno));
-        return false;
+    if (v->fd != -1) {
+        visitor_describe(v, l, (struct sockaddr *)&ss);
+        return true;
     }
-    ls->told = false;
-    visitor_describe(v, l, (struct sockaddr *)&ss);
-    return true;
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        l->failing = false;
+    else if (!accept_error_is_connections(errno))
+        listeners_pause(ls, l, now);
+    return false;
 }
 
 int listeners_turn(struct listeners *ls, uint64_t now)

@@ -25,6 +25,7 @@ struct poller;
 struct listener {
     int fd;
     bool local;
+    bool failing;                 /* accept(2) has failed, and not drained its backlog since */
     char text[LISTENER_TEXT_MAX]; /* the address, with the real port */
     char *path; /* of a Unix-domain socket that is ours to remove; NULL otherwise */
     dev_t dev;
@@ -37,8 +38,7 @@ struct listeners {
     const struct report *report;
     struct listener all[LISTENERS_MAX];
     size_t count;
-    uint64_t paused_until; /* no descriptors: nobody is accepted before; 0: not paused */
-    bool told;             /* so the operator knows of this episode */
+    uint64_t paused_until; /* no connection is accepted before; 0: not paused */
 };
 
 /* One who has come in. */
@@ -72,8 +72,9 @@ void listeners_close(struct listeners *);
 /* True where a poller's tag is a listener of these. */
 bool listeners_own(const struct listeners *, const void *tag);
 /*
- * The next visitor at the listener of that tag, with a descriptor that is the caller's. False
- * where there is none now; it may be that there are no descriptors, then all listeners are paused.
+ * The next visitor at the listener of that tag, with a descriptor that is the caller's. False where
+ * there is none now. Where accept(2) fails, all listeners are paused for a moment; from the first
+ * failure until the backlog is drained that is one line in the log.
  */
 bool listeners_accept(struct listeners *, void *tag, uint64_t now, struct visitor *);
 /* Ends a pause that is over; in how many milliseconds again, -1: no need. */
