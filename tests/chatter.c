@@ -95,6 +95,7 @@ static void chatter_start_at(
     ck_assert_int_eq(unlockpt(master), 0);
     chatter->slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
     ck_assert_int_ge(chatter->slave, 0);
+    ck_assert_int_eq(tcgetattr(chatter->slave, &chatter->modes), 0);
     chatter->pid = fork();
     if (chatter->pid == 0) {
         slave = terminal_take(ptsname(master));

@@ -23,10 +23,11 @@ struct sink {
 
 /* Zeroed memory is none. chatter_end() frees what it holds. */
 struct chatter {
-    pid_t pid;       /* -1 when it is gone */
-    int in;          /* to its standard input; -1: closed */
-    int slave;       /* at a terminal: the program's side, for tcgetattr(); else -1 */
-    struct sink out; /* its standard output; at a terminal, all that it shows */
+    pid_t pid;            /* -1 when it is gone */
+    int in;               /* to its standard input; -1: closed */
+    int slave;            /* at a terminal: the program's side, for tcgetattr(); else -1 */
+    struct termios modes; /* ... and its modes before the program was started */
+    struct sink out;      /* its standard output; at a terminal, all that it shows */
     struct sink err;
 };
 

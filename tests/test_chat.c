@@ -543,19 +543,24 @@ END_TEST
 
 START_TEST(the_server_dies_in_the_middle)
 {
-    struct server server;
     struct chatter chat;
+    struct fake fake;
 
-    server_start(&server, ANY_PORT);
-    chatter_start(&chat, "-n", "ci", server.address);
-    chatter_type(&chat, "one\n");
-    chatter_seek(&chat, "*ci*one");
-    kill(server.pid, SIGSTOP);
-    chatter_type(&chat, "two\nthree\n");
+    fake_open(&fake);
+    chatter_start(&chat, "-n", "ci", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "ci");
+    chatter_type(&chat, "one\ntwo\nthree\n");
     chatter_finish(&chat);
-    server_kill(&server);
+    ck_assert_str_eq(fake_read(&fake), "one");
+    fake_say(&fake, "msg ci one");
+    ck_assert_str_eq(fake_read(&fake), "two");
+    ck_assert_str_eq(fake_read(&fake), "three");
+    fake_hang_up(&fake);
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
     chatter_seek_error(&chat, "chat: the server went away; not confirmed: 2 lines");
+    chatter_seek(&chat, "*ci*one");
+    fake_close(&fake);
     chatter_end(&chat);
 }
 END_TEST

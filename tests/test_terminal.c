@@ -30,12 +30,10 @@ static void modes_equal(const struct termios *a, const struct termios *b)
     ck_assert_int_eq(memcmp(a->c_cc, b->c_cc, sizeof a->c_cc), 0);
 }
 
-/* Chat at a terminal with 80 columns, in the room as ann; the modes before are in *before. */
-static void terminal_open(
-    struct chatter *chat, struct termios *before, const char *option, const char *address)
+/* Chat at a terminal with 80 columns, in the room as ann. */
+static void terminal_open(struct chatter *chat, const char *option, const char *address)
 {
     chatter_start_at_terminal(chat, option, "-n", "ann", address);
-    tcgetattr(chat->slave, before);
     chatter_see(chat, "you are ann");
 }
 
@@ -101,17 +99,17 @@ static const struct {
 START_TEST(the_terminal_is_left_as_it_was)
 {
     static const char *const options[] = {"-H5", "-p"};
-    struct termios before, after;
+    struct termios after;
     struct server server;
     struct chatter chat;
 
     for (size_t i = 0; i < COUNT_OF(options); i++) {
         server_start(&server, ANY_PORT);
-        terminal_open(&chat, &before, options[i], server.address);
+        terminal_open(&chat, options[i], server.address);
         endings[_i].act(&chat, &server);
         ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), endings[_i].status);
         tcgetattr(chat.slave, &after);
-        modes_equal(&before, &after);
+        modes_equal(&chat.modes, &after);
         chatter_end(&chat);
         if (server.pid > 0)
             server_stop(&server);
@@ -122,7 +120,7 @@ END_TEST
 /* Ctrl-Z puts the modes right, fg takes them again, and the half-typed line is still there. */
 START_TEST(stopped_and_continued)
 {
-    struct termios before, stopped;
+    struct termios stopped;
     struct server server;
     struct chatter chat;
     int64_t deadline = deadline_in(EXIT_MS);
@@ -130,7 +128,6 @@ START_TEST(stopped_and_continued)
 
     server_start(&server, ANY_PORT);
     chatter_start_at_terminal(&chat, "-n", "ann", server.address);
-    tcgetattr(chat.slave, &before);
     chatter_see(&chat, "you are ann");
     chatter_type(&chat, "half");
     chatter_see(&chat, "half");
@@ -138,7 +135,7 @@ START_TEST(stopped_and_continued)
     kill(chat.pid, SIGSTOP);
     ck_assert_int_eq(waitpid(chat.pid, &status, WUNTRACED), chat.pid);
     ck_assert(WIFSTOPPED(status));
-    ck_assert_int_eq(tcsetattr(chat.slave, TCSANOW, &before), 0); /* as a shell does */
+    ck_assert_int_eq(tcsetattr(chat.slave, TCSANOW, &chat.modes), 0); /* as a shell does */
     kill(chat.pid, SIGCONT);
     do
         tcgetattr(chat.slave, &stopped);
@@ -298,7 +295,7 @@ static const struct {
 /* It keeps chat from nothing but showing. */
 START_TEST(a_terminal_that_nobody_reads)
 {
-    struct termios before, after;
+    struct termios after;
     struct server server;
     struct chatter chat;
     struct conn ben;
@@ -306,7 +303,6 @@ START_TEST(a_terminal_that_nobody_reads)
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
     chatter_start_at_terminal(&chat, "-W", held[_i].seconds, "-n", "ann", server.address);
-    tcgetattr(chat.slave, &before);
     chatter_see(&chat, "you are ann");
     terminal_fill(&chat, &ben);
     keys_are_read(&chat, held[_i].keys);
@@ -314,7 +310,7 @@ START_TEST(a_terminal_that_nobody_reads)
         kill(chat.pid, held[_i].signal);
     ck_assert_int_eq(exit_unread(&chat), held[_i].status);
     tcgetattr(chat.slave, &after);
-    modes_equal(&before, &after);
+    modes_equal(&chat.modes, &after);
     chatter_end(&chat);
     conn_close(&ben);
     server_stop(&server);
