@@ -200,6 +200,32 @@ bool input_is_over(const struct input *input)
     return input->source == INPUT_NONE || input->source == INPUT_OVER;
 }
 
+/* Lines that end in one of these; the last may have no end. */
+static unsigned long lines_in(const char *at, const char *end, const char *ends)
+{
+    unsigned long lines = 0;
+    bool open = false;
+
+    for (; at < end; at++) {
+        bool is_end = strchr(ends, *at) != NULL && *at != '\0';
+        lines += is_end;
+        open = !is_end;
+    }
+    return lines + open;
+}
+
+unsigned long input_lines_left(const struct input *input)
+{
+    struct span pending = input->pending;
+    unsigned long lines = lines_in(pending.at, pending.at + pending.len, "\n");
+
+    if (input->source == INPUT_KEYS)
+        lines += lines_in(input->keys, input->keys_end, "\r");
+    if (input->source == INPUT_TEXTS)
+        lines += (unsigned long)(input->texts_end - input->texts);
+    return lines;
+}
+
 void input_stop(struct input *input, struct console *console)
 {
     struct span keys = {input->keys, (size_t)(input->keys_end - input->keys)};

@@ -76,6 +76,8 @@ bool input_can_read(const struct input *);
  */
 enum input_event input_read(struct input *);
 
+/* How many lines were read, or stand on the command line, that the session has not taken. */
+unsigned long input_lines_left(const struct input *);
 /* No more input is wanted: the keyboard goes back. */
 void input_stop(struct input *, struct console *);
 

@@ -47,6 +47,33 @@ struct loop {
 
 /* ---- Leaving ------------------------------------------------------------------------- */
 
+/* What is not sent by now is not sent any more; left: lines that the session has not taken. */
+static void loop_abandon(struct loop *loop, unsigned long left)
+{
+    struct session *session = &loop->client->session;
+
+    pthread_mutex_lock(&loop->client->lock);
+    session_abandon(session);
+    losses_add_lines(&session->losses, LOSS_LEFT, left);
+    pthread_mutex_unlock(&loop->client->lock);
+}
+
+/* Tells which lines are not sent. */
+static void loop_say_losses(struct loop *loop)
+{
+    struct client *client = loop->client;
+    char text[256];
+    bool told;
+
+    do {
+        pthread_mutex_lock(&client->lock);
+        told = losses_tell(&client->session.losses, text, sizeof text);
+        pthread_mutex_unlock(&client->lock);
+        if (told)
+            console_say(&client->console, "%s", text);
+    } while (told);
+}
+
 /* Leaves without waiting for answers, but with a goodbye, and no line cut. */
 static void loop_leave(struct loop *loop, int status)
 {
@@ -58,9 +85,7 @@ static void loop_leave(struct loop *loop, int status)
     }
     loop->leaving = LEAVING;
     loop->status = status;
-    pthread_mutex_lock(&client->lock);
-    session_abandon(&client->session);
-    pthread_mutex_unlock(&client->lock);
+    loop_abandon(loop, input_lines_left(loop->input));
     input_stop(loop->input, &client->console);
     loop->give_up_at = clock_now() + LEAVE_GRACE;
 }
@@ -411,19 +436,25 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
         .leave_at = client->leave_at,
         .give_up_at = -1,
         .status = -1};
+    unsigned long left;
     int status;
 
     loop_reap(&loop); /* a bot may have ended before its end could be caught */
     while (!loop_is_over(&loop)) {
         loop_feed(&loop);
         loop_write(&loop);
+        loop_say_losses(&loop);
         loop_wait(&loop);
         loop_take_signals(&loop);
         loop_look_at_count(&loop);
         loop_look_at_clocks(&loop);
     }
+    left = input_lines_left(input);
     input_stop(input, &client->console);
     *signal = loop.signal;
     status = outcome_status(client, loop.status);
+    if (loop.leaving != LEAVING && outcome_loses_lines(client))
+        loop_abandon(&loop, left);
+    loop_say_losses(&loop);
     return bot != NULL ? loop_end_bot(&loop, status) : status;
 }

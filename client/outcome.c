@@ -18,10 +18,19 @@ struct outcome {
     int verdict;
 };
 
-/* Whoever types has seen what was not accepted. */
 int outcome_verdict(const struct client *client)
 {
-    return client->session.refused > 0 && !client->console.keyboard ? EXIT_NO : EX_OK;
+    return client->session.refused > 0 ? EXIT_NO : EX_OK;
+}
+
+bool outcome_loses_lines(struct client *client)
+{
+    bool loses;
+
+    pthread_mutex_lock(&client->lock);
+    loses = client->end == CLIENT_GONE || client->end == CLIENT_OUTPUT;
+    pthread_mutex_unlock(&client->lock);
+    return loses;
 }
 
 static struct outcome outcome_look(struct client *client)
@@ -35,7 +44,7 @@ static struct outcome outcome_look(struct client *client)
         .state = session->state,
         .connection = client->connection.state,
         .done = session_is_done(session),
-        .unanswered = session->queue.count,
+        .unanswered = queue_count_sent(&session->queue),
         .present = session->present,
         .verdict = outcome_verdict(client),
     };

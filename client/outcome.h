@@ -13,6 +13,11 @@
 /* All lines are answered: were all accepted? To be called with the client's lock. */
 int outcome_verdict(const struct client *);
 /*
+ * True where the end was such that lines may be left: not where the server let nobody in, which
+ * says enough.
+ */
+bool outcome_loses_lines(struct client *);
+/*
  * The exit status when nothing more is sent or received, and says what has to be said. chosen is
  * the status with which the user, a clock or a signal has made it leave, or -1: then it is the
  * server's doing.

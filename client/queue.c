@@ -63,13 +63,41 @@ struct span queue_unsent(const struct queue *queue)
     return (struct span){queue->bytes + queue->sent, queue->end - queue->sent};
 }
 
-void queue_drop_unsent(struct queue *queue)
+/* Where the first line begins of which nothing was written. */
+static size_t queue_unsent_lines(const struct queue *queue)
 {
     size_t at = queue->sent;
 
     while (at < queue->end && at > queue->start && queue->bytes[at - 1] != '\n')
         at++;
-    queue->end = at;
+    return at;
+}
+
+void queue_drop_unsent(struct queue *queue, struct losses *losses)
+{
+    size_t from = queue_unsent_lines(queue);
+    struct span line;
+
+    for (size_t at = from; at < queue->end; at += line.len + 1) {
+        line = queue_line(queue, at, queue->end);
+        if (line.at == NULL)
+            break;
+        if (request_parse(line.at, line.len, true).command == CMD_QUIT)
+            continue;
+        losses_add(losses, LOSS_LEFT, line);
+        queue->count--;
+    }
+    queue->end = from;
+}
+
+unsigned long queue_count_sent(const struct queue *queue)
+{
+    size_t to = queue_unsent_lines(queue);
+    unsigned long lines = 0;
+
+    for (size_t at = queue->start; at < to; at++)
+        lines += queue->bytes[at] == '\n';
+    return lines < queue->count ? lines : queue->count;
 }
 
 struct span queue_line(const struct queue *queue, size_t at, size_t limit)

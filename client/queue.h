@@ -20,6 +20,7 @@
 #define CLIENT_QUEUE_H
 
 #include "../protocol.h"
+#include "losses.h"
 
 /* Unanswered bytes: more input is taken only while there are fewer. */
 #define QUEUE_WINDOW ((size_t)1 << 20)
@@ -50,8 +51,10 @@ void queue_put_quit(struct queue *, struct span line);
 
 /* What is not written yet. */
 struct span queue_unsent(const struct queue *);
-/* Drops the lines of which nothing was written. */
-void queue_drop_unsent(struct queue *);
+/* Drops the lines of which nothing was written; all but a /quit are losses. */
+void queue_drop_unsent(struct queue *, struct losses *);
+/* How many lines were written whole or in part. */
+unsigned long queue_count_sent(const struct queue *);
 
 /*
  * The line that begins at `at`, without its LF; its `at` is NULL where none ends before limit.

@@ -179,7 +179,7 @@ static enum client_end receiver_line(struct receiver *receiver, struct span raw)
 struct receiver_marks {
     enum session_state state;
     enum connection_state connection;
-    unsigned long unanswered;
+    unsigned long answered;
     bool enough;
 };
 
@@ -191,7 +191,7 @@ static struct receiver_marks receiver_marks(struct client *client)
     marks = (struct receiver_marks){
         .state = client->session.state,
         .connection = client->connection.state,
-        .unanswered = client->session.queue.count,
+        .answered = client->session.queue.answered,
         .enough = client->enough,
     };
     pthread_mutex_unlock(&client->lock);
@@ -200,8 +200,8 @@ static struct receiver_marks receiver_marks(struct client *client)
 
 static bool receiver_marks_equal(const struct receiver_marks *a, const struct receiver_marks *b)
 {
-    return a->state == b->state && a->connection == b->connection &&
-           a->unanswered == b->unanswered && a->enough == b->enough;
+    return a->state == b->state && a->connection == b->connection && a->answered == b->answered &&
+           a->enough == b->enough;
 }
 
 static enum client_end receiver_lines(struct receiver *receiver, const char *at, const char *end)

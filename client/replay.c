@@ -144,7 +144,7 @@ static unsigned long replay_drop_counted(
  * Nobody knows which of the lines behind the last known one the server had taken. Room lines that
  * it had would have come back as events; private ones must not come twice, so they go.
  */
-static unsigned long replay_drop_private(struct queue *queue)
+static unsigned long replay_drop_private(struct queue *queue, struct losses *losses)
 {
     unsigned long dropped = 0;
     size_t to = queue->start;
@@ -155,6 +155,7 @@ static unsigned long replay_drop_private(struct queue *queue)
         if (line.at == NULL)
             break;
         if (at < queue->delivered && request_parse(line.at, line.len, true).command == CMD_MSG) {
+            losses_add(losses, LOSS_PRIVATE, line);
             dropped++;
             continue;
         }
@@ -166,20 +167,25 @@ static unsigned long replay_drop_private(struct queue *queue)
     return dropped;
 }
 
-static unsigned long replay_drop_taken(struct queue *queue)
+static unsigned long replay_drop_taken(struct queue *queue, struct losses *losses)
 {
     queue->sent = queue->taken;
     while (queue->start < queue->taken && queue_answer(queue))
         continue;
-    return queue->start < queue->delivered ? replay_drop_private(queue) : 0;
+    return queue->start < queue->delivered ? replay_drop_private(queue, losses) : 0;
 }
 
-unsigned long replay_end(struct replay *replay, struct queue *queue, bool sees_events)
+unsigned long replay_end(
+    struct replay *replay, struct queue *queue, bool sees_events, struct losses *losses)
 {
-    unsigned long lost = replay->answer == REPLAY_COUNT
-                             ? replay_drop_counted(replay, queue, sees_events)
-                             : replay_drop_taken(queue);
+    unsigned long lost;
 
+    if (replay->answer == REPLAY_COUNT) {
+        lost = replay_drop_counted(replay, queue, sees_events);
+        losses_add_lines(losses, LOSS_REFUSED, lost);
+    } else {
+        lost = replay_drop_taken(queue, losses);
+    }
     queue->taken = queue->delivered = queue->sent = queue->start;
     return lost;
 }

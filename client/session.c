@@ -51,10 +51,16 @@ static void put_text(struct session *session, const char *text, size_t len)
     }
 }
 
+static void session_lose_command(struct session *session, struct span line)
+{
+    losses_add(&session->losses, LOSS_TOO_LONG, line);
+    session->refused++;
+}
+
 static void put_command(struct session *session, struct span line)
 {
     if (line.len > LINE_IN_MAX) {
-        session->refused++;
+        session_lose_command(session, line);
     } else if (request_parse(line.at, line.len, true).command == CMD_QUIT) {
         queue_put_quit(&session->queue, line);
         session->quitting = true;
@@ -77,6 +83,15 @@ static void put_input(struct session *session, struct span raw, bool begins)
         put_text(session, clean + slash, len - slash);
 }
 
+/* A command that does not end: what is held of it begins it. */
+static void session_lose_held(struct session *session, size_t len)
+{
+    char clean[3 * LINE_IN_MAX];
+
+    len = text_clean(clean, session->held, len);
+    session_lose_command(session, (struct span){clean, len});
+}
+
 /* Sends the first piece of a line that is too long to be held until it ends. */
 static void input_cut(struct session *session)
 {
@@ -85,7 +100,7 @@ static void input_cut(struct session *session)
     size_t piece = text_cut(splitter->held, splitter->len, LINE_IN_MAX);
 
     if (begins && session->setup.commands && splitter->held[0] == '/' && splitter->held[1] != '/') {
-        session->refused++;
+        session_lose_held(session, piece);
         splitter->skipping = true;
         splitter->len = 0;
         return;
@@ -141,8 +156,13 @@ void session_input_stop(struct session *session)
 
 void session_abandon(struct session *session)
 {
+    char clean[3 * SESSION_HELD];
+    struct span half = {clean, text_clean(clean, session->held, session->splitter.len)};
+
+    queue_drop_unsent(&session->queue, &session->losses);
+    if (half.len > 0)
+        losses_add(&session->losses, LOSS_LEFT, half);
     session_input_stop(session);
-    queue_drop_unsent(&session->queue);
     session->input = SESSION_ABANDONED;
 }
 
@@ -305,8 +325,8 @@ static void session_take_token(struct session *session, struct span token)
 static void session_open(struct session *session, struct span name)
 {
     session_rename(session, name);
-    session->refused +=
-        replay_end(&session->replay, &session->queue, session->setup.kind == SESSION_MEMBER);
+    session->refused += replay_end(
+        &session->replay, &session->queue, session->setup.kind == SESSION_MEMBER, &session->losses);
     if (strcmp(session->token, session->offered) != 0)
         session->queue.answered = 0;
     memcpy(session->token, session->offered, sizeof session->token);

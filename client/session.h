@@ -71,7 +71,8 @@ struct session {
     unsigned long refused;        /* lines the server would not have, or that are lost */
     unsigned long present;        /* what `users` counted */
     struct prelude prelude;
-    struct queue queue; /* its count is for others to read */
+    struct queue queue;   /* its count is for others to read */
+    struct losses losses; /* for others to tell */
     struct replay replay;
 
     /* Input that has no line end yet. */
@@ -97,14 +98,14 @@ bool session_name(struct session *, const char *raw);
 bool session_wants_input(const struct session *);
 /*
  * Takes bytes of input, as many as fit now; returns their number. Long lines leave in pieces,
- * empty ones not at all. A command that is too long for the wire is refused on the spot.
+ * empty ones not at all. A command that is too long for the wire is a loss.
  */
 size_t session_input(struct session *, const char *bytes, size_t len);
 /* The input has ended; a last line without LF counts. */
 void session_input_end(struct session *);
 /* No more input is wanted; half a line does not count. */
 void session_input_stop(struct session *);
-/* The same, and whole lines that have not begun to go out are dropped: leaving cannot wait. */
+/* The same, and whole lines of which nothing was written are losses: leaving cannot wait. */
 void session_abandon(struct session *);
 
 /* ---- Output -------------------------------------------------------------------------- */

@@ -1197,6 +1197,50 @@ START_TEST(a_name_may_take_too_long)
 }
 END_TEST
 
+/* ---- No line disappears without a word ------------------------------------------------- */
+
+/* At a keyboard the exit status tells, too, whether all was accepted. */
+START_TEST(a_command_too_long_for_the_wire)
+{
+    char line[LINE_IN_MAX + 100];
+    struct server server;
+    struct chatter chat;
+
+    memset(line, 'x', sizeof line);
+    memcpy(line, "/msg ann ", 9);
+    memcpy(line + sizeof line - 2, "\r", 2);
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, _i == 0 ? "-H5" : "-p", "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, _i == 0 ? line : "/nonsense\r");
+    chatter_see(&chat, _i == 0 ? "chat: not sent: /msg ann xxxx" : "unknown");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 1);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
+/* What had not gone out yet when it is told to end. */
+START_TEST(lines_that_are_left)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-n", "x", fake.address);
+    fake_accept(&fake);
+    chatter_type(&chat, "one\ntwo\nthr");
+    fake_say(&fake, "note not yet");
+    chatter_seek(&chat, "*not yet");
+    kill(chat.pid, SIGTERM);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 128 + SIGTERM);
+    chatter_seek_error(&chat, "chat: not sent: one and 2 more lines");
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* -C waits for what is still to come, also at a terminal, where the past is shown else. */
 START_TEST(the_past_is_not_counted)
 {
@@ -1273,6 +1317,8 @@ int main(int argc, char **argv)
         {it_asks_for_a_name, 2, 20},
         {a_name_may_take_its_time, 2, 20},
         {a_name_may_take_too_long, 1, 20},
+        {a_command_too_long_for_the_wire, 2, 20},
+        {lines_that_are_left, 1, 20},
         {the_past_is_not_counted, 1, 20},
     };
 

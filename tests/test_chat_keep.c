@@ -275,6 +275,45 @@ START_TEST(the_seat_is_asked_for)
 }
 END_TEST
 
+/*
+ * A private line may have arrived, so it is not sent again, and a line that the server has answered
+ * without an event was refused: both are said, and the exit status knows it.
+ */
+START_TEST(what_cannot_be_sent_again)
+{
+    static const struct {
+        const char *line, *resumed, *words;
+    } cases[] = {
+        {"/msg ben hi\r", "resumed ?", "chat: not sent: /msg ben hi (the connection was lost"},
+        {"/nick  \r", "resumed 1",
+            "chat: not sent: 1 line (refused while the connection was lost)"},
+    };
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-k", "-n", "ann", fake.address);
+    fake_accept(&fake);
+    ck_assert_str_eq(fake_read(&fake), "/token");
+    fake_say(&fake, "token 0123");
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, cases[_i].line);
+    ck_assert_ptr_nonnull(fake_read(&fake));
+    fake_accept(&fake);
+    fake_say(&fake, "token 0123");
+    fake_say(&fake, "%s", cases[_i].resumed);
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, cases[_i].words);
+    chatter_type(&chat, "\004");
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 1);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* While the server is away: who has nothing unanswered leaves when his input ends. */
 START_TEST(done_while_the_server_is_away)
 {
@@ -310,7 +349,7 @@ START_TEST(left_while_the_server_is_away)
     server_kill(&server);
     chatter_see(&chat, "trying to come back");
     chatter_type(&chat, "hello\r\003");
-    chatter_see(&chat, "chat: not confirmed: 1 line\r\n");
+    chatter_see(&chat, "chat: not sent: hello\r\n");
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
     chatter_end(&chat);
 }
@@ -462,6 +501,7 @@ int main(void)
         {the_seat_is_asked_for, 2, 20},
         {done_while_the_server_is_away, 1, 20},
         {left_while_the_server_is_away, 1, 20},
+        {what_cannot_be_sent_again, 2, 20},
         {the_first_connection_is_tried_again, 1, 30},
         {the_first_connection_is_given_up, 1, 20},
         {a_full_room_is_tried_again, 2, 20},
