@@ -400,6 +400,13 @@ void console_close(struct console *console)
     pthread_mutex_unlock(&console->lock);
 }
 
+void console_waiting(struct console *console, unsigned long lines)
+{
+    pthread_mutex_lock(&console->lock);
+    console->waiting = lines;
+    pthread_mutex_unlock(&console->lock);
+}
+
 void console_restart(struct console *console)
 {
     pthread_mutex_lock(&console->lock);

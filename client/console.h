@@ -52,6 +52,7 @@ struct console {
     struct output output;
     struct editor *editor; /* NULL: the kernel edits, or nobody */
     bool editing;          /* its line is on the screen, the terminal's modes are its own */
+    unsigned long waiting; /* of console_waiting() */
     int64_t keys_due;      /* when editor_expire() is; -1: never */
     int64_t retry_at;      /* when the terminal is tried again; -1: when it is ready */
     struct modes modes;
@@ -112,6 +113,9 @@ bool console_end(struct console *);
 
 /* Ends what goes to a bot, unless the other thread waits to write it, and cannot be disturbed. */
 void console_close(struct console *);
+
+/* So many lines wait for a connection, or for too long for their echo: for the prompt to show. */
+void console_waiting(struct console *, unsigned long lines);
 
 /* A new connection: see view_restart(). */
 void console_restart(struct console *);

@@ -31,13 +31,24 @@ enum leaving {
     LEAVING    /* with a goodbye, and without waiting for answers: until give_up_at */
 };
 
+/* How long a line may take to be echoed before the prompt counts it, in ms. */
+#define ECHO_PATIENCE 1000
+
+/* For how long the oldest unanswered line has been waiting. */
+struct waiting {
+    unsigned long answered; /* when that began */
+    int64_t since;          /* -1: there is none */
+    unsigned long shown;    /* lines that the prompt counts */
+};
+
 /* The thread's own. */
 struct loop {
     struct client *client;
     struct input *input;
     struct bot *bot; /* NULL: none */
     enum leaving leaving;
-    bool wants_write;   /* the server's socket is full */
+    bool wants_write; /* the server's socket is full */
+    struct waiting waiting;
     int out;            /* standard output, watched for the end of its reader; -1: no more */
     int64_t leave_at;   /* -W; -1: never, or it is past */
     int64_t give_up_at; /* what still comes is not waited for any longer; -1: not yet known */
@@ -345,6 +356,41 @@ static void loop_look_at_count(struct loop *loop)
         loop_finish(loop);
 }
 
+/* ---- Lines that wait ----------------------------------------------------------------- */
+
+static int64_t waiting_ends(const struct waiting *waiting)
+{
+    return waiting->since >= 0 && waiting->shown == 0 ? waiting->since + ECHO_PATIENCE : -1;
+}
+
+/* Without a connection all lines wait; else those that have gone without an echo for a while. */
+static void loop_count_waiting(struct loop *loop)
+{
+    struct client *client = loop->client;
+    const struct queue *queue = &client->session.queue;
+    struct waiting *waiting = &loop->waiting;
+    unsigned long count, answered;
+    bool open;
+
+    if (!client->console.keyboard)
+        return;
+    pthread_mutex_lock(&client->lock);
+    count = queue->count;
+    answered = queue->answered;
+    open = connection_is_open(&client->connection) && client->session.state == SESSION_OPEN;
+    pthread_mutex_unlock(&client->lock);
+    if (count == 0)
+        waiting->since = -1;
+    else if (waiting->since < 0 || waiting->answered != answered)
+        waiting->since = clock_now();
+    waiting->answered = answered;
+    if (open && count > 0 && clock_left(waiting->since + ECHO_PATIENCE) > 0)
+        count = 0;
+    if (count != waiting->shown)
+        console_waiting(&client->console, count);
+    waiting->shown = count;
+}
+
 /* ---- Standard output ----------------------------------------------------------------- */
 
 /* Only a pipe and a socket have a reader that can go. Who prints nothing needs none. */
@@ -383,7 +429,10 @@ static void loop_wake_up(struct loop *loop)
 
 static int64_t loop_wakes_at(struct loop *loop)
 {
-    return clock_earlier(loop_silence_ends(loop), clock_earlier(loop->leave_at, loop->give_up_at));
+    int64_t leaving = clock_earlier(loop->leave_at, loop->give_up_at);
+    int64_t waiting = waiting_ends(&loop->waiting);
+
+    return clock_earlier(loop_silence_ends(loop), clock_earlier(leaving, waiting));
 }
 
 static void loop_wait(struct loop *loop)
@@ -432,6 +481,7 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
     struct loop loop = {.client = client,
         .input = input,
         .bot = bot,
+        .waiting.since = -1,
         .out = loop_watched_out(client),
         .leave_at = client->leave_at,
         .give_up_at = -1,
@@ -444,6 +494,7 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
         loop_feed(&loop);
         loop_write(&loop);
         loop_say_losses(&loop);
+        loop_count_waiting(&loop);
         loop_wait(&loop);
         loop_take_signals(&loop);
         loop_look_at_count(&loop);

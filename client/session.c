@@ -205,7 +205,7 @@ static void prelude_join(struct session *session)
         snprintf(history, sizeof history, "%lu", session->setup.history);
         prelude_add(session, "/history ", history);
     }
-    prelude_add(session, session->asked, "");
+    prelude_add(session, session->lost[0] != '\0' ? session->lost : session->asked, "");
 }
 
 void session_connect(struct session *session)
@@ -318,12 +318,63 @@ static void session_take_token(struct session *session, struct span token)
     session->offered[token.len] = '\0';
 }
 
+/* ---- A name that the old session still has --------------------------------------------- */
+
+/*
+ * On another connection one has another name than before, and one's quit was not among the events
+ * of the time between: the old session is still there, perhaps until its path is found to be dead.
+ */
+static void reclaim_look(struct session *session, struct span name)
+{
+    bool old_is_there = session->replay.then[0] != '\0' && session->asked[0] != '\0';
+
+    session->reclaiming = false;
+    if (span_equal(name, session->lost))
+        session->lost[0] = '\0';
+    if (session->lost[0] == '\0' && old_is_there && !span_equal(name, session->replay.then))
+        memcpy(session->lost, session->replay.then, sizeof session->lost);
+}
+
+/* The old session has ended. */
+static void reclaim_begin(struct session *session, struct span name)
+{
+    struct span lost = {session->lost, strlen(session->lost)};
+
+    if (lost.len == 0 || session->reclaiming || session->input == SESSION_ABANDONED ||
+        session->quitting || !span_equal(name, session->lost))
+        return;
+    queue_put(&session->queue, "/nick ", lost);
+    session->reclaiming = true;
+}
+
+/* The answer to a line: true where it is an error that refuses the name, which is no news. */
+static bool reclaim_is_refused(struct session *session, struct request oldest)
+{
+    if (!session->reclaiming || oldest.command != CMD_NICK ||
+        !span_equal(oldest.text, session->lost))
+        return false;
+    session->reclaiming = false;
+    session->lost[0] = '\0';
+    return true;
+}
+
+/* The user has a name that they want, or the lost one. */
+static void reclaim_end(struct session *session)
+{
+    session->lost[0] = '\0';
+    session->reclaiming = false;
+}
+
+/* ---- The server's lines ---------------------------------------------------------------- */
+
 /*
  * The welcome is complete. Only now is a new token worth more than the old one, which still stood
  * for the lines of the last connection; answers are counted anew for it.
  */
 static void session_open(struct session *session, struct span name)
 {
+    if (session->setup.kind == SESSION_MEMBER)
+        reclaim_look(session, name);
     session_rename(session, name);
     session->refused += replay_end(
         &session->replay, &session->queue, session->setup.kind == SESSION_MEMBER, &session->losses);
@@ -390,7 +441,7 @@ static void session_open_event(struct session *session, const struct event *even
             queue_answer(&session->queue);
         break;
     case VERB_ERROR:
-        if (queue_answer(&session->queue))
+        if (queue_answer(&session->queue) && !reclaim_is_refused(session, oldest))
             session->refused++;
         break;
     case VERB_GAP:
@@ -407,13 +458,16 @@ static void session_open_event(struct session *session, const struct event *even
         if (event->verb == VERB_NICK) {
             session->asked[0] = '_'; /* no longer the address, if it was that */
             session_rename(session, event->word);
+            reclaim_end(session);
         }
         queue_answer(&session->queue);
+        break;
+    case VERB_QUIT:
+        reclaim_begin(session, event->name);
         break;
     case VERB_HERE:
     case VERB_YOU:
     case VERB_JOIN:
-    case VERB_QUIT:
     case VERB_TOKEN:
     case VERB_RESUMED:
         break;

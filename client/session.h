@@ -68,6 +68,8 @@ struct session {
     bool quitting;                /* /quit is the last line */
     char asked[NAME_LEN_MAX + 1]; /* the name to ask for; empty: the address */
     char me[NAME_LEN_MAX + 1];    /* the name one has; empty until the first welcome */
+    char lost[NAME_LEN_MAX + 1];  /* the name to take back when its old session ends; or empty */
+    bool reclaiming;              /* a /nick for that is under way */
     unsigned long refused;        /* lines the server would not have, or that are lost */
     unsigned long present;        /* what `users` counted */
     struct prelude prelude;

@@ -275,6 +275,36 @@ START_TEST(the_seat_is_asked_for)
 }
 END_TEST
 
+/* It comes back under another name, for its old session is still there: until that ends. */
+START_TEST(the_name_is_taken_back)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-k", "-x", "-n", "ann", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_seek(&chat, "* you ann");
+    fake_accept(&fake);
+    while (strcmp(fake_read(&fake), "ann") != 0)
+        continue;
+    fake_say(&fake, "users 2");
+    fake_say(&fake, "you ann_2");
+    fake_say(&fake, "quit ben left");
+    fake_say(&fake, "quit ann lost");
+    ck_assert_str_eq(fake_read(&fake), "/nick ann");
+    fake_say(&fake, "nick ann_2 ann");
+    chatter_seek(&chat, "* nick ann_2 ann");
+    chatter_finish(&chat);
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /*
  * A private line may have arrived, so it is not sent again, and a line that the server has answered
  * without an event was refused: both are said, and the exit status knows it.
@@ -501,6 +531,7 @@ int main(void)
         {the_seat_is_asked_for, 2, 20},
         {done_while_the_server_is_away, 1, 20},
         {left_while_the_server_is_away, 1, 20},
+        {the_name_is_taken_back, 1, 20},
         {what_cannot_be_sent_again, 2, 20},
         {the_first_connection_is_tried_again, 1, 30},
         {the_first_connection_is_given_up, 1, 20},

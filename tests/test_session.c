@@ -130,6 +130,22 @@ static const struct script scripts[] = {
         "> /msg ann 1\n> a\n> /msg ann 2\n> b\n> /msg ann 3\n= /msg ann 1\n= a\n= /msg ann 2\n= "
         "b\n" AGAIN("3") "< resumed ?\n< token T2\n< msg me a\n< quit me crashed\n< you me\n"
                          "? 2 1\n= b\n= /msg ann 3\n=\n"},
+    /* The old session is still there: when it ends, its name is taken back, once. */
+    {SESSION_MEMBER, true, false,
+        KEPT
+        "@\n= /token\n= /resume T1\n= /since 1970-01-01T00:00:00.000003Z\n= me\n< resumed ?\n< "
+        "token T2\n< you me_2\n=\n< quit ann left\n=\n< quit me lost\n= /nick me\n=\n? 1 0\n"
+        "< nick me_2 me\n? 0 0\n< quit me_2 left\n=\n"},
+    /* ... and asked for at the next connection; a refusal is no news. */
+    {SESSION_MEMBER, true, false,
+        KEPT
+        "@\n= /token\n= /resume T1\n= /since 1970-01-01T00:00:00.000003Z\n= me\n< you me_2\n"
+        "@\n= /token\n= /since 1970-01-01T00:00:00.000004Z\n= me\n< you me_3\n=\n"
+        "< quit me lost\n= /nick me\n? 1 0\n< error usage me is taken\n? 0 0\n< quit me lost\n=\n"},
+    /* ... but not when it is known to have ended: then it is somebody else's. */
+    {SESSION_MEMBER, true, false,
+        KEPT "@\n= /token\n= /resume T1\n= /since 1970-01-01T00:00:00.000003Z\n= me\n"
+             "< quit me lost\n< join me\n< you me_2\n< quit me left\n=\n"},
     /* Without a name of one's own, the address is not asked for as one. */
     {SESSION_MEMBER, true, false,
         "@\n= /token\n= /history 0\n= \n< token T1\n< you 127.0.0.1:5\n"
