@@ -166,16 +166,20 @@ bool console_owns_keys(struct console *console)
     return owns;
 }
 
-static void keys_drop(struct console *console, const char *at, size_t len)
+/* Returns how many lines would have gone out. */
+static size_t keys_drop(struct console *console, const char *at, size_t len)
 {
     const char *end = at + len;
+    enum editor_event event;
+    size_t lines = 0;
 
-    while (at < end)
-        editor_feed(console->editor, &at, end);
+    while ((event = editor_feed(console->editor, &at, end)) != EDITOR_NONE)
+        lines += event == EDITOR_LINE;
+    return lines;
 }
 
 /* Reads on to the end of a paste, if one is under way. */
-static void paste_drop(struct console *console)
+static void paste_skip(struct console *console)
 {
     struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
     int64_t deadline = clock_now() + PASTE_PATIENCE;
@@ -192,17 +196,21 @@ static void paste_drop(struct console *console)
 
 void console_stop(struct console *console, struct span keys)
 {
+    size_t lines = 0;
+
     if (!console->keyboard)
         return;
     pthread_mutex_lock(&console->lock);
     if (console->editing) {
         line_hide(console);
-        keys_drop(console, keys.at, keys.len);
-        paste_drop(console);
+        lines = keys_drop(console, keys.at, keys.len);
+        paste_skip(console);
     }
     console_give(console);
     console->owner = KEYBOARD_RETURNED;
     pthread_mutex_unlock(&console->lock);
+    if (lines > 0)
+        console_say(console, "not sent: %zu line%s", lines, lines == 1 ? "" : "s");
 }
 
 void console_finish(struct console *console)
@@ -270,7 +278,7 @@ bool console_clear_line(struct console *console, char *whole, size_t size, size_
     return true;
 }
 
-enum editor_event console_feed(struct console *console, const char **at, const char *end)
+static enum editor_event keys_feed(struct console *console, const char **at, const char *end)
 {
     enum editor_event event;
     int pause;
@@ -281,6 +289,20 @@ enum editor_event console_feed(struct console *console, const char **at, const c
     console->keys_due = pause >= 0 ? clock_now() + pause : -1;
     line_refresh(console);
     pthread_mutex_unlock(&console->lock);
+    return event;
+}
+
+static void say_too_long(struct console *console)
+{
+    console_say(console, "not pasted: more than %zu MB", EDIT_MAX >> 20);
+}
+
+enum editor_event console_feed(struct console *console, const char **at, const char *end)
+{
+    enum editor_event event;
+
+    while ((event = keys_feed(console, at, end)) == EDITOR_TOO_LONG)
+        say_too_long(console);
     return event;
 }
 
@@ -297,25 +319,26 @@ struct pollfd console_poll(struct console *console, int64_t *due)
 }
 
 /* Half a sequence in a paste ends first, and then the paste. */
-static void keys_expire(struct console *console)
+static enum editor_event keys_expire(struct console *console)
 {
     int before = editor_pause(console->editor);
-    int after;
+    enum editor_event event = editor_expire(console->editor);
+    int after = editor_pause(console->editor);
 
-    editor_expire(console->editor);
-    after = editor_pause(console->editor);
     console->keys_due = after > before ? console->keys_due + after - before : -1;
+    return event;
 }
 
 /* POSIX does not say so, but a Linux terminal with room for one byte takes no newline. */
 void console_tick(struct console *console)
 {
+    enum editor_event event = EDITOR_NONE;
     size_t left;
 
     pthread_mutex_lock(&console->lock);
     left = console_text(console)->len;
     if (console->keys_due >= 0 && clock_left(console->keys_due) == 0)
-        keys_expire(console);
+        event = keys_expire(console);
     if (clock_left(console->retry_at) == 0)
         console->retry_at = -1;
     if (console->retry_at < 0) {
@@ -324,6 +347,8 @@ void console_tick(struct console *console)
             console->retry_at = clock_now() + RETRY_PAUSE;
     }
     pthread_mutex_unlock(&console->lock);
+    if (event == EDITOR_TOO_LONG)
+        say_too_long(console);
 }
 
 /* ---- Events -------------------------------------------------------------------------- */

@@ -293,6 +293,12 @@ void display_show(struct display *display, struct outbuf *out)
     display->shown = true;
 }
 
+void display_prompt(struct display *display, struct span prompt)
+{
+    display->prompt = prompt;
+    display->edit->changed = true;
+}
+
 void display_forget(struct display *display)
 {
     display->shown = false;

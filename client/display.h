@@ -41,6 +41,8 @@ void display_init(
  */
 void display_hide(struct display *, struct outbuf *out);
 void display_show(struct display *, struct outbuf *out);
+/* Another prompt, which stays valid. */
+void display_prompt(struct display *, struct span prompt);
 /* The line is not on the screen any more, or it is not known where. */
 void display_forget(struct display *);
 /* Brings the screen up to date, where the line is shown. */

@@ -1,10 +1,11 @@
 /* edit_buffer.c: see edit_buffer.h. */
 #include "edit_buffer.h"
 
-#include "../wire/unicode.h"
+#include "../wire/text.h"
 #include "../wire/utf8.h"
 #include "screen.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 size_t edit_next(const struct edit_buffer *edit, size_t at)
@@ -56,9 +57,39 @@ size_t edit_word_next(const struct edit_buffer *edit, size_t at)
     return at;
 }
 
+bool edit_reserve(struct edit_buffer *edit, size_t more)
+{
+    size_t len = edit->len + more;
+    size_t size = edit->size != 0 ? edit->size : 256;
+    char *text;
+
+    if (len > EDIT_MAX)
+        return false;
+    while (size < len)
+        size *= 2;
+    if (size == edit->size)
+        return true;
+    text = realloc(edit->text, size);
+    if (text == NULL)
+        return false;
+    edit->text = text;
+    edit->size = size;
+    return true;
+}
+
+/* Where what stood at a border of the pasted text stands after a replacement. */
+static size_t border_move(size_t at, size_t from, size_t to, size_t len, bool begins)
+{
+    if (at >= to && (begins || at > from))
+        return at - (to - from) + len;
+    if (at <= from)
+        return at;
+    return begins ? from + len : from;
+}
+
 bool edit_replace(struct edit_buffer *edit, size_t from, size_t to, struct span bytes)
 {
-    if (edit->len - (to - from) + bytes.len > EDIT_LINE_MAX)
+    if (!edit_reserve(edit, bytes.len > to - from ? bytes.len - (to - from) : 0))
         return false;
     if (from == edit->len && bytes.len == 1 && (unsigned char)*bytes.at < 0x80)
         edit->appended++;
@@ -69,6 +100,10 @@ bool edit_replace(struct edit_buffer *edit, size_t from, size_t to, struct span 
         memcpy(edit->text + from, bytes.at, bytes.len);
     edit->len += bytes.len - (to - from);
     edit->cursor = from + bytes.len;
+    edit->pasted_from = border_move(edit->pasted_from, from, to, bytes.len, true);
+    edit->pasted_to = border_move(edit->pasted_to, from, to, bytes.len, false);
+    if (edit->pasted_from >= edit->pasted_to)
+        edit->pasted_from = edit->pasted_to = 0;
     return true;
 }
 
@@ -79,22 +114,44 @@ void edit_delete(struct edit_buffer *edit, size_t from, size_t to)
 
 bool edit_set(struct edit_buffer *edit, struct span text)
 {
+    edit->pasted_from = edit->pasted_to = 0;
     return edit_replace(edit, 0, edit->len, text);
 }
 
 bool edit_insert(struct edit_buffer *edit, uint32_t character)
 {
-    char bytes[4];
+    char raw[4];
+    char clean[3 * sizeof raw];
+    size_t len = text_clean(clean, raw, utf8_encode(character, raw));
 
-    if (char_class(character) == CHAR_DROPPED)
-        return true;
-    if (char_class(character) == CHAR_REPLACED)
-        character = CHAR_REPLACEMENT;
-    return edit_replace(
-        edit, edit->cursor, edit->cursor, (struct span){bytes, utf8_encode(character, bytes)});
+    return edit_replace(edit, edit->cursor, edit->cursor, (struct span){clean, len});
+}
+
+bool edit_paste(struct edit_buffer *edit, struct span bytes)
+{
+    size_t from = edit->cursor;
+
+    if (!edit_replace(edit, from, from, bytes))
+        return false;
+    if (edit->pasted_from == edit->pasted_to || from < edit->pasted_from)
+        edit->pasted_from = from;
+    if (edit->cursor > edit->pasted_to)
+        edit->pasted_to = edit->cursor;
+    return true;
+}
+
+bool edit_begins_pasted(const struct edit_buffer *edit)
+{
+    return edit->pasted_from == 0 && edit->pasted_to > 0;
 }
 
 struct span edit_text(const struct edit_buffer *edit)
 {
     return (struct span){edit->text, edit->len};
+}
+
+void edit_free(struct edit_buffer *edit)
+{
+    free(edit->text);
+    *edit = (struct edit_buffer){0};
 }

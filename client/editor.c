@@ -3,24 +3,36 @@
  */
 #include "editor.h"
 #include "../wire/name.h"
-#include "../wire/text.h"
 #include "display.h"
 #include "history.h"
 #include "keys.h"
+#include "paste.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Before the prompt itself. */
+#define COUNTERS_MAX 64
+
+struct prompt_counts {
+    size_t lines; /* of a paste, which Enter sends */
+};
+
 struct editor {
-    char prompt[NAME_LEN_MAX];
+    char prompt[COUNTERS_MAX + NAME_LEN_MAX];
+    const char *question;        /* the end of the prompt, which does not change */
+    struct prompt_counts counts; /* that the prompt shows */
     struct edit_buffer edit;
-    size_t finished; /* length of the line that was finished and still stands in edit.text */
+    struct edit_buffer finished; /* the line that was finished */
+    struct span line;            /* it, or one that was held */
+    struct paste paste;
     struct history history;
     struct completion completion;
     struct display display;
-
     struct keys keys;
+    bool sending; /* the lines that are held, and then the edited one */
     bool bell;
 };
 
@@ -85,7 +97,7 @@ static enum editor_event key_delete(struct editor *ed)
 
 static enum editor_event key_delete_or_end(struct editor *ed)
 {
-    return ed->edit.len == 0 ? EDITOR_END : key_delete(ed);
+    return ed->edit.len == 0 && ed->paste.lines == 0 ? EDITOR_END : key_delete(ed);
 }
 
 static enum editor_event key_kill_word(struct editor *ed)
@@ -120,9 +132,12 @@ static enum editor_event key_suspend(struct editor *ed)
 
 static enum editor_event key_interrupt(struct editor *ed)
 {
-    if (ed->edit.len == 0)
+    if (paste_cancel(&ed->paste))
+        return EDITOR_NONE;
+    if (ed->edit.len == 0 && ed->paste.lines == 0)
         return EDITOR_INTERRUPT;
     edit_delete(&ed->edit, 0, ed->edit.len);
+    paste_drop(&ed->paste);
     history_leave(&ed->history);
     return EDITOR_NONE;
 }
@@ -145,14 +160,42 @@ static enum editor_event key_down(struct editor *ed)
     return EDITOR_NONE;
 }
 
-/* What is pasted goes out, but it was not typed: it would only push out what was. */
+/* A line is finished as the server has to get it: text that begins with `/` gets another. */
+static bool line_finish(struct editor *ed)
+{
+    struct edit_buffer *finished = &ed->finished;
+    bool is_text = edit_begins_pasted(&ed->edit) && ed->edit.text[0] == '/';
+
+    if (!edit_set(finished, edit_text(&ed->edit)) ||
+        (is_text && !edit_replace(finished, 0, 0, (struct span){"/", 1})))
+        return false;
+    ed->line = edit_text(finished);
+    edit_delete(&ed->edit, 0, ed->edit.len);
+    history_leave(&ed->history);
+    return true;
+}
+
+/* The next line of a paste that the user has sent. */
+static enum editor_event line_send(struct editor *ed)
+{
+    ed->sending = paste_next(&ed->paste, &ed->line);
+    if (ed->sending)
+        return EDITOR_LINE;
+    paste_drop(&ed->paste);
+    return ed->edit.len > 0 && line_finish(ed) ? EDITOR_LINE : EDITOR_NONE;
+}
+
+/* What is held was not typed, and is not kept: it would only push out what was. */
 static enum editor_event key_enter(struct editor *ed)
 {
-    ed->finished = ed->edit.len;
-    if (!ed->keys.pasting)
-        history_add(&ed->history, edit_text(&ed->edit));
+    if (ed->paste.lines > 0)
+        return line_send(ed);
+    if (!line_finish(ed)) {
+        ed->bell = true;
+        return EDITOR_NONE;
+    }
+    history_add(&ed->history, ed->line);
     history_leave(&ed->history);
-    edit_delete(&ed->edit, 0, ed->edit.len);
     return EDITOR_LINE;
 }
 
@@ -222,10 +265,12 @@ static editor_command *binding_find(struct key key)
 static enum editor_event editor_pasted(struct editor *ed, struct key key)
 {
     if (key.code == KEY_CHARACTER && key.modifiers == 0)
-        return key_insert(ed, key.character);
-    if (key.code == KEY_TAB)
-        return key_insert(ed, '\t');
-    return key.code == KEY_ENTER ? key_enter(ed) : EDITOR_NONE;
+        paste_add(&ed->paste, key.character);
+    else if (key.code == KEY_TAB)
+        paste_add(&ed->paste, '\t');
+    else if (key.code == KEY_ENTER)
+        paste_add(&ed->paste, '\n');
+    return EDITOR_NONE;
 }
 
 static enum editor_event editor_key(struct editor *ed, struct key key)
@@ -234,11 +279,40 @@ static enum editor_event editor_key(struct editor *ed, struct key key)
 
     if (key.code != KEY_TAB)
         completion_leave(&ed->completion);
-    if (ed->keys.pasting)
+    if (key.code == KEY_PASTE_BEGIN)
+        paste_begin(&ed->paste);
+    else if (key.code == KEY_PASTE_END)
+        return paste_end(&ed->paste, &ed->edit) ? EDITOR_NONE : EDITOR_TOO_LONG;
+    else if (ed->keys.pasting)
         return editor_pasted(ed, key);
-    if (key.code == KEY_CHARACTER && key.modifiers == 0)
+    else if (key.code == KEY_CHARACTER && key.modifiers == 0)
         return key_insert(ed, key.character);
     return command != NULL ? command(ed) : EDITOR_NONE;
+}
+
+/* ---- The prompt ---- */
+
+/* What is counted before the question. */
+static struct prompt_counts prompt_counts(const struct editor *ed)
+{
+    size_t held = ed->paste.lines;
+
+    return (struct prompt_counts){.lines = held > 0 ? held + (ed->edit.len > 0) : 0};
+}
+
+static void prompt_refresh(struct editor *ed)
+{
+    struct prompt_counts counts = prompt_counts(ed);
+    int len = 0;
+
+    if (counts.lines == ed->counts.lines)
+        return;
+    ed->counts = counts;
+    if (counts.lines > 0)
+        len = snprintf(ed->prompt, sizeof ed->prompt, "[%zu line%s] ", counts.lines,
+            counts.lines == 1 ? "" : "s");
+    len += snprintf(ed->prompt + len, sizeof ed->prompt - (size_t)len, "%s", ed->question);
+    display_prompt(&ed->display, (struct span){ed->prompt, (size_t)len});
 }
 
 /* ---- The interface ------------------------------------------------------------------------ */
@@ -246,12 +320,11 @@ static enum editor_event editor_key(struct editor *ed, struct key key)
 struct editor *editor_new(const char *prompt, unsigned rows, unsigned columns)
 {
     struct editor *ed = calloc(1, sizeof *ed);
-    size_t len = text_cut(prompt, strlen(prompt), NAME_LEN_MAX);
 
     if (ed == NULL)
         return NULL;
-    memcpy(ed->prompt, prompt, len);
-    display_init(&ed->display, (struct span){ed->prompt, len}, &ed->edit, rows, columns);
+    ed->question = prompt;
+    display_init(&ed->display, (struct span){prompt, strlen(prompt)}, &ed->edit, rows, columns);
     return ed;
 }
 
@@ -259,6 +332,9 @@ void editor_free(struct editor *ed)
 {
     if (ed == NULL)
         return;
+    edit_free(&ed->edit);
+    edit_free(&ed->finished);
+    paste_free(&ed->paste);
     history_free(&ed->history);
     free(ed);
 }
@@ -271,7 +347,7 @@ void editor_complete_from(struct editor *ed, completion_names *names, void *cont
 
 enum editor_event editor_feed(struct editor *ed, const char **at, const char *end)
 {
-    enum editor_event event = EDITOR_NONE;
+    enum editor_event event = ed->sending ? line_send(ed) : EDITOR_NONE;
     struct key key;
 
     while (event == EDITOR_NONE && (key = keys_next(&ed->keys, at, end)).code != KEY_NONE)
@@ -281,7 +357,7 @@ enum editor_event editor_feed(struct editor *ed, const char **at, const char *en
 
 struct span editor_line(const struct editor *ed)
 {
-    return (struct span){ed->edit.text, ed->finished};
+    return ed->line;
 }
 
 int editor_pause(const struct editor *ed)
@@ -289,12 +365,14 @@ int editor_pause(const struct editor *ed)
     return keys_pause(&ed->keys);
 }
 
-void editor_expire(struct editor *ed)
+enum editor_event editor_expire(struct editor *ed)
 {
+    enum editor_event event = EDITOR_NONE;
     struct key key;
 
-    while ((key = keys_expire(&ed->keys)).code != KEY_NONE)
-        editor_key(ed, key);
+    while (event == EDITOR_NONE && (key = keys_expire(&ed->keys)).code != KEY_NONE)
+        event = editor_key(ed, key);
+    return event;
 }
 
 bool editor_is_pasting(const struct editor *ed)
@@ -328,6 +406,7 @@ void editor_hide(struct editor *ed, struct outbuf *out)
 
 void editor_show(struct editor *ed, struct outbuf *out)
 {
+    prompt_refresh(ed);
     display_show(&ed->display, out);
 }
 
@@ -336,6 +415,7 @@ void editor_refresh(struct editor *ed, struct outbuf *out)
     if (ed->bell)
         outbuf_puts(out, "\a");
     ed->bell = false;
+    prompt_refresh(ed);
     display_refresh(&ed->display, out);
 }
 

@@ -27,6 +27,7 @@ enum editor_event {
     EDITOR_NONE,      /* all input is used up and the screen is up to date */
     EDITOR_LINE,      /* a line is finished: editor_line() */
     EDITOR_INTERRUPT, /* Ctrl-C on an empty line: the user leaves */
+    EDITOR_TOO_LONG,  /* a paste of more than EDIT_MAX bytes has been dropped */
     EDITOR_SUSPEND,   /* Ctrl-Z: editor_stop(), stop yourself, editor_start() when continued */
     EDITOR_END        /* Ctrl-D on an empty line: end of input */
 };
@@ -34,8 +35,8 @@ enum editor_event {
 struct editor;
 
 /*
- * A new editor, hidden, with an empty line behind a prompt of at most NAME_LEN_MAX bytes. NULL
- * without memory. To ask for a name, use one with another prompt and free it.
+ * A new editor, hidden, with an empty line behind a prompt of at most NAME_LEN_MAX bytes, which
+ * stays valid. NULL without memory.
  */
 struct editor *editor_new(const char *prompt, unsigned rows, unsigned columns);
 void editor_free(struct editor *);
@@ -57,8 +58,9 @@ enum editor_event editor_feed(struct editor *, const char **at, const char *end)
 void editor_refresh(struct editor *, struct outbuf *out);
 
 /*
- * The finished line, without its end; valid until the next editor_feed(). Well-formed UTF-8
- * without anything that text_clean() would replace; of controls, it holds TAB at most (pasted).
+ * The finished line, without its end, as the session takes it; valid until the next editor_feed().
+ * Well-formed UTF-8 without anything that text_clean() would replace; of controls, it holds TAB at
+ * most (pasted). A line that begins with `/` is a command, for pasted text gets another one.
  */
 struct span editor_line(const struct editor *);
 
@@ -68,7 +70,7 @@ struct span editor_line(const struct editor *);
  * nothing is half received.
  */
 int editor_pause(const struct editor *);
-void editor_expire(struct editor *);
+enum editor_event editor_expire(struct editor *); /* to be called until EDITOR_NONE */
 
 /* A paste has begun, and its end has not come. */
 bool editor_is_pasting(const struct editor *);

@@ -9,6 +9,17 @@ static bool spans_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+/* A copy, or nothing where there is no memory. */
+static struct span span_copy(struct span text)
+{
+    char *copy = text.len != 0 ? malloc(text.len) : NULL;
+
+    if (copy == NULL)
+        return (struct span){0};
+    memcpy(copy, text.at, text.len);
+    return (struct span){copy, text.len};
+}
+
 static void history_drop_oldest(struct history *history)
 {
     free((char *)history->lines[0].at);
@@ -41,19 +52,17 @@ static bool history_leaves_draft(const struct history *history, struct span text
 {
     if (history->at == history->len)
         return true;
-    return history->draft_len == 0 && !spans_equal(history->lines[history->at], text);
+    return history->draft.len == 0 && !spans_equal(history->lines[history->at], text);
 }
 
 static struct span history_show(struct history *history, size_t at, struct span text)
 {
     if (history_leaves_draft(history, text)) {
-        history->draft_len = text.len;
-        memcpy(history->draft, text.at, text.len);
+        free((char *)history->draft.at);
+        history->draft = span_copy(text);
     }
     history->at = at;
-    if (at == history->len)
-        return (struct span){history->draft, history->draft_len};
-    return history->lines[at];
+    return at == history->len ? history->draft : history->lines[at];
 }
 
 bool history_previous(struct history *history, struct span *text)
@@ -76,5 +85,6 @@ void history_free(struct history *history)
 {
     for (size_t i = 0; i < history->len; i++)
         free((char *)history->lines[i].at);
-    history->len = history->at = 0;
+    free((char *)history->draft.at);
+    *history = (struct history){0};
 }

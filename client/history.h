@@ -6,7 +6,6 @@
 #define CLIENT_HISTORY_H
 
 #include "../wire/span.h"
-#include "edit_buffer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,9 +17,8 @@
 struct history {
     struct span lines[HISTORY_LINES_MAX];
     size_t len;
-    size_t at;                 /* the line that is shown; len: none of these, but the draft */
-    char draft[EDIT_LINE_MAX]; /* what was being typed */
-    size_t draft_len;
+    size_t at;         /* the line that is shown; len: none of these, but the draft */
+    struct span draft; /* what was being typed */
 };
 
 /* Keeps a finished line, unless it is empty, the last one once more, or memory is short. */

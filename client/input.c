@@ -57,9 +57,10 @@ static enum input_event input_line(struct input *input, struct span line)
 /* The next line that was typed, out of the keys that were. */
 static enum input_event input_edit(struct input *input, struct console *console)
 {
-    while (input->keys < input->keys_end) {
+    for (;;) {
         switch (console_feed(console, &input->keys, input->keys_end)) {
         case EDITOR_NONE:
+        case EDITOR_TOO_LONG:
             return INPUT_NOTHING;
         case EDITOR_LINE:
             return input_line(input, editor_line(console->editor));
@@ -72,7 +73,6 @@ static enum input_event input_edit(struct input *input, struct console *console)
             return INPUT_ENDED;
         }
     }
-    return INPUT_NOTHING;
 }
 
 static enum input_event input_text(struct input *input)

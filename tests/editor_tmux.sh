@@ -141,6 +141,8 @@ keys() {
     shows '>'
 }
 
+has_line() { screen capture-pane -p | grep -q -x -e "$1"; }
+
 every_key() {
     keys '> abXc' a b c Left X
     keys '> aXbc' a b c Left Left Left Right X
@@ -163,14 +165,18 @@ every_key() {
     keys '> ab' a Escape Left Right b
     screen set-buffer "$(printf 'pasted 1\npasted \033[2J2\npasted 3')"
     screen paste-buffer -p
-    expect 'a paste' shows '> pasted 3'
+    expect 'a paste' until_true has_line '\[3 lines\] >'
+    screen send-keys C-c
+    expect 'it is dropped' shows '>'
+    screen paste-buffer -p
+    until_true has_line '\[3 lines\] >'
+    screen send-keys Enter
     expect 'its first line' until_true file_has "$dir/seen" 'msg ann pasted 1$'
     expect 'its second line' until_true file_has "$dir/seen" 'msg ann pasted 2$'
-    screen send-keys C-l
-    expect 'a cleared screen' until_true [ "$(screen capture-pane -p | head -n 1)" = '> pasted 3' ]
+    expect 'its last line' until_true file_has "$dir/seen" 'msg ann pasted 3$'
+    screen send-keys x C-l
+    expect 'a cleared screen' until_true [ "$(screen capture-pane -p | head -n 1)" = '> x' ]
 }
-
-has_line() { screen capture-pane -p | grep -q -x -e "$1"; }
 
 # The shell gets its terminal back, and chat its line.
 stop_and_continue() {

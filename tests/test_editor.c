@@ -87,6 +87,9 @@ static void desk_event(struct desk *desk, enum editor_event event)
         ck_assert(text_is_clean(line.at, line.len));
         desk_note(desk, line.at, line.len);
         break;
+    case EDITOR_TOO_LONG:
+        desk_note(desk, BYTES("<too long>"));
+        break;
     case EDITOR_INTERRUPT:
         desk_note(desk, BYTES("<interrupt>"));
         break;
@@ -242,18 +245,45 @@ static const struct keys {
     {BYTES("x\ty"), "", "> xy", 4},
     {BYTES("\t"), "", "> ann: ", 7},
     {BYTES("ann:\ty"), "", "> ann:y", 7},
-    /* pasting */
-    {BYTES(PASTE "one\ntwo\nthree" PASTED), "one\ntwo\n", "> three", 7},
-    {BYTES("x" PASTE "one\r\ntwo\r" PASTED "y"), "xone\ntwo\n", "> y", 3},
-    {BYTES("ab" LEFT PASTE "x\ny" PASTED), "axb\n", "> y", 3},
-    {BYTES(PASTE "a\tb\n" PASTED "\r"), "a\tb\n\n", "> ", 2},
+    /* one line that is pasted is text */
+    {BYTES(PASTE "one" PASTED), "", "> one", 5},
+    {BYTES("a" PASTE "one\n" PASTED "b"), "", "> aoneb", 7},
+    {BYTES(PASTE "one\r\n\n" PASTED "\r"), "one\n", "> ", 2},
+    {BYTES(PASTE "a\tb\n" PASTED "\r"), "a\tb\n", "> ", 2},
     {BYTES(PASTE "a\tb" PASTED), "", "> a b", 5},
+    {BYTES(PASTE PASTED "\r"), "\n", "> ", 2},
+    {BYTES(PASTE "/quit" PASTED "\r"), "//quit\n", "> ", 2},
+    {BYTES(PASTE "//" PASTED "\r" PASTE "/usr/lib/x.so" PASTED "\r"), "///\n//usr/lib/x.so\n", "> ",
+        2},
+    {BYTES("/me " PASTE "/quit" PASTED "\r"), "/me /quit\n", "> ", 2},
+    {BYTES("x" PASTE "/quit" PASTED "\x01\x04\r"), "//quit\n", "> ", 2},
+    {BYTES(PASTE "x/quit" PASTED "\x01\x04\r"), "//quit\n", "> ", 2},
+    {BYTES(PASTE "users" PASTED "\x01/\r"), "/users\n", "> ", 2},
+    {BYTES(PASTE "/x" PASTED "\x15/users\r"), "/users\n", "> ", 2},
+    {BYTES(PASTE "/quit" PASTED "\r" UP), "//quit\n", "> //quit", 8},
+    {BYTES("one\r" PASTE "/" PASTED UP), "one\n", "> one", 5},
+    /* several are held */
+    {BYTES(PASTE "one\ntwo\nthree" PASTED), "", "[3 lines] > ", 12},
+    {BYTES(PASTE "one\ntwo\nthree\n" PASTED "\r"), "one\ntwo\nthree\n", "> ", 2},
+    {BYTES("x" PASTE "one\r\ntwo\r" PASTED "y"), "", "[3 lines] > y", 13},
+    {BYTES("x" PASTE "one\r\ntwo\r" PASTED "y\rz"), "xone\ntwo\ny\n", "> z", 3},
+    {BYTES("ab" LEFT PASTE "x\ny" PASTED), "", "[2 lines] > ", 12},
+    {BYTES("ab" LEFT PASTE "x\ny" PASTED "\r"), "ax\nyb\n", "> ", 2},
+    {BYTES(PASTE "a\n\n\nb\n\n" PASTED "\r"), "a\nb\n", "> ", 2},
+    {BYTES(PASTE "a\nb" PASTED "\x7f"), "", "[2 lines] > ", 12},
+    {BYTES(PASTE "a\nb" PASTED "\x7f\x04\r"), "a\nb\n", "> ", 2},
+    {BYTES(PASTE "a\nb" PASTED "\x03"), "", "> ", 2},
+    {BYTES(PASTE "a\nb" PASTED "\x03\x03"), "<interrupt>\n", "> ", 2},
+    {BYTES(PASTE "a\nb" PASTED PASTE "c\nd" PASTED "\r"), "a\nb\nc\nd\n", "> ", 2},
+    {BYTES(PASTE "/a\n//\n/quit" PASTED "\r"), "//a\n///\n//quit\n", "> ", 2},
+    {BYTES("/" PASTE "users\n/b" PASTED "\r"), "/users\n//b\n", "> ", 2},
+    {BYTES("/" PASTE "\n/b" PASTED "\r"), "//b\n", "> ", 2},
+    {BYTES("a\r" PASTE "b\nc" PASTED "\r" UP UP), "a\nb\nc\n", "> a", 3},
     {BYTES(PASTE "a" LEFT ESC "OH" UP "b" ESC "[2J" ESC "[31mc\x01\x04\x15\x1a\0d" PASTED), "",
         "> abcd", 6},
     {BYTES(PASTE "a" ESC "]0;title\ab" ESC PASTED "c"), "", "> abc", 5},
     {BYTES(PASTE "a" ESC "[" PASTED "b" LEFT), "", "> ab", 3},
-    {BYTES(PASTE "a" PASTE "b" PASTED "c\x15"), "", "> ", 2},
-    {BYTES(PASTE "one\n" PASTED UP "x"), "one\n", "> x", 3},
+    {BYTES(PASTE "a" PASTE "b" PASTED "c"), "", "> bc", 4},
     {BYTES(PASTED "a"), "", "> a", 3},
     /* what is no key does nothing */
     {BYTES("a" ESC "[15~" ESC "[99;99;99;99Z" ESC "OP" ESC "[[Ab"), "", "> ab", 4},
@@ -379,9 +409,9 @@ START_TEST(half_a_paste_ends)
     ck_assert(editor_is_pasting(desk.editor));
     editor_expire(desk.editor);
     ck_assert(!editor_is_pasting(desk.editor));
-    desk_type(&desk, LEFT "x" PASTE "lost\x03y");
+    desk_type(&desk, LEFT "x" PASTE "lost\n\x03y");
     ck_assert(!editor_is_pasting(desk.editor));
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> y");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> axyb");
     desk_close(&desk);
 }
 END_TEST
@@ -432,31 +462,54 @@ START_TEST(completion_while_names_change)
 }
 END_TEST
 
+/* What is too long is refused whole. */
 START_TEST(line_has_a_limit)
 {
     struct desk desk;
-    char *line = malloc(EDIT_LINE_MAX + 2);
+    char *line = malloc(EDIT_MAX + 2);
 
     ck_assert_ptr_nonnull(line);
     desk_open(&desk, "> ", 24, 80);
     desk_show(&desk);
-    memset(line, 'a', EDIT_LINE_MAX);
-    desk_feed(&desk, line, EDIT_LINE_MAX);
+    memset(line, 'a', EDIT_MAX);
+    desk_feed(&desk, line, EDIT_MAX);
     ck_assert_uint_eq(desk.terminal->bells, 0);
     desk_type(&desk, "b");
     ck_assert_uint_eq(desk.terminal->bells, 1);
-    desk_type(&desk, PASTE "bbb" PASTED "\x01" WIDE);
+    desk_type(&desk, "\x7f" PASTE "bb" PASTED);
+    ck_assert_str_eq(desk.events, "<too long>\n");
+    desk_type(&desk, PASTE "\nb\n" PASTED "c" WIDE "\x7f"
+                           "c\r");
     ck_assert_uint_eq(desk.terminal->bells, 2);
-    desk_type(&desk, "\x05\x7f"
-                     "c\x7f\x7f" WIDE);
-    ck_assert_uint_eq(desk.terminal->bells, 3);
-    desk_type(&desk, "zd\r" UP UP DOWN "\r");
-    line[EDIT_LINE_MAX - 2] = 'z';
-    line[EDIT_LINE_MAX - 1] = 'd';
-    line[EDIT_LINE_MAX] = '\n';
-    line[EDIT_LINE_MAX + 1] = '\0';
-    ck_assert_uint_eq(strlen(desk.events), EDIT_LINE_MAX + 2);
-    ck_assert(strncmp(desk.events, line, EDIT_LINE_MAX + 1) == 0);
+    line[EDIT_MAX - 1] = 'c';
+    line[EDIT_MAX] = '\n';
+    ck_assert_uint_eq(desk.events_len, 11 + EDIT_MAX + 1);
+    ck_assert(memcmp(desk.events + 11, line, EDIT_MAX + 1) == 0);
+    free(line);
+    desk_close(&desk);
+}
+END_TEST
+
+START_TEST(paste_has_a_limit)
+{
+    struct desk desk;
+    char *line = malloc(EDIT_MAX + 1);
+
+    ck_assert_ptr_nonnull(line);
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    desk_type(&desk, "typed" PASTE);
+    memset(line, 'a', EDIT_MAX + 1);
+    line[100] = '\n';
+    desk_feed(&desk, line, EDIT_MAX + 1);
+    desk_type(&desk, PASTED);
+    ck_assert_str_eq(desk.events, "<too long>\n");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> typed");
+    line[EDIT_MAX / 2 - 20] = '\n';
+    desk_type(&desk, PASTE);
+    desk_feed(&desk, line, EDIT_MAX / 2 - 10);
+    desk_type(&desk, PASTED);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "[3 lines] > ");
     free(line);
     desk_close(&desk);
 }
@@ -1048,6 +1101,7 @@ int main(void)
     tcase_add_loop_test(tcase, bells, 0, 5);
     tcase_add_test(tcase, completion_while_names_change);
     tcase_add_test(tcase, line_has_a_limit);
+    tcase_add_test(tcase, paste_has_a_limit);
     tcase_add_test(tcase, history_has_a_limit);
     tcase_add_test(tcase, finished_line_stays_valid);
     tcase_add_test(tcase, line_leaves_the_prompt_at_once);

@@ -457,31 +457,15 @@ END_TEST
 #define PASTE_BEGIN "\033[200~"
 #define PASTE_END "\033[201~"
 
-/* More than the window, chat's memory for keys and a terminal's take together. */
-enum { PASTE_LINES = 2000, PASTE_LINE = 4000 };
+/* More than the window of unanswered lines. */
+enum { PASTE_LINES = 800, PASTE_LINE = 4000 };
 
 static void paste_line(char line[PASTE_LINE + 1], int i)
 {
-    int len = snprintf(line, PASTE_LINE, "echo line %d >>pwned #", i);
+    int len = snprintf(line, PASTE_LINE, "/echo line %d >>pwned #", i);
 
     memset(line + len, 'k', (size_t)(PASTE_LINE - 1 - len));
     memcpy(line + PASTE_LINE - 1, "\r", 2);
-}
-
-/* Writes until the terminal takes no more for a while, and drops what it shows; the bytes. */
-static size_t type_until_stuck(struct chatter *chat, const char *bytes, size_t len)
-{
-    struct pollfd fds[] = {{chat->in, POLLOUT, 0}, {chat->out.fd, POLLIN, 0}};
-    char shown[4096];
-    size_t done = 0;
-
-    while (done < len && poll(fds, 2, 500) > 0) {
-        ssize_t n = fds[0].revents != 0 ? write(chat->in, bytes + done, len - done) : 0;
-        done += n > 0 ? (size_t)n : 0;
-        if (fds[1].revents != 0)
-            ck_assert_int_gt(read(chat->out.fd, shown, sizeof shown), 0);
-    }
-    return done;
 }
 
 static void transcript_has_the_paste(const char *path)
@@ -501,7 +485,7 @@ static void transcript_has_the_paste(const char *path)
     ck_assert_int_eq(next, PASTE_LINES);
 }
 
-/* A paste that nobody takes for a while waits, in chat and then in the terminal, and arrives. */
+/* A paste that the server does not take for a while waits in chat, and arrives. */
 START_TEST(a_paste_waits_for_the_server)
 {
     static char text[PASTE_LINES * PASTE_LINE + 1];
@@ -509,7 +493,6 @@ START_TEST(a_paste_waits_for_the_server)
     struct family family;
     struct server server;
     struct chatter chat;
-    size_t done;
     pid_t worker;
 
     test_path(transcript, "t");
@@ -522,15 +505,86 @@ START_TEST(a_paste_waits_for_the_server)
     for (int i = 0; i < PASTE_LINES; i++)
         paste_line(text + (size_t)i * PASTE_LINE, i);
     chatter_type(&chat, PASTE_BEGIN);
-    done = type_until_stuck(&chat, text, sizeof text - 1);
-    ck_assert_uint_lt(done, sizeof text - 1);
+    chatter_write(&chat, text, sizeof text - 1);
+    chatter_type(&chat, PASTE_END);
+    chatter_see(&chat, "[800 lines]");
+    chatter_type(&chat, "\r");
+    chatter_see(&chat, "[5"); /* lines that found no room yet */
     kill(worker, SIGCONT);
-    chatter_write(&chat, text + done, sizeof text - 1 - done);
-    chatter_type(&chat, PASTE_END "\004");
+    chatter_type(&chat, "\004");
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
     chatter_end(&chat);
     server_stop(&server);
     transcript_has_the_paste(transcript);
+}
+END_TEST
+
+/* What is pasted is said, line by line and as it is, after Return and not before. */
+START_TEST(a_paste_is_data)
+{
+    struct pair pair;
+
+    pair_open(&pair);
+    chatter_type(&pair.ann, PASTE_BEGIN "/quit" PASTE_END "\r");
+    conn_expect(&pair.ben, "msg ann /quit");
+    chatter_type(&pair.ann, PASTE_BEGIN "//\r\n/usr/lib/x.so\ta\r\n/quit\n" PASTE_END);
+    chatter_see(&pair.ann, "[3 lines]");
+    chatter_type(&pair.ann, "\003");
+    chatter_type(&pair.ann, PASTE_BEGIN "/msg ben x\r\r/quit\033[2\r" PASTE_END "\r");
+    conn_expect(&pair.ben, "msg ann /msg ben x");
+    conn_expect(&pair.ben, "msg ann /quit");
+    chatter_type(&pair.ann, "/me " PASTE_BEGIN "/waves\033[" PASTE_END "\r");
+    conn_expect(&pair.ben, "me ann /waves");
+    pair_close(&pair);
+}
+END_TEST
+
+/* Nothing of a paste is sent before Return, also where its end does not come. */
+START_TEST(half_a_paste_is_data)
+{
+    struct pair pair;
+
+    pair_open(&pair);
+    chatter_type(&pair.ann, PASTE_BEGIN "one\r/quit\r");
+    chatter_see(&pair.ann, "[2 lines]");
+    chatter_type(&pair.ann, "\003");
+    chatter_type(&pair.ann, PASTE_BEGIN "two\r/quit");
+    chatter_see(&pair.ann, "[2 lines]");
+    chatter_type(&pair.ann, "\r");
+    conn_expect(&pair.ben, "msg ann two");
+    conn_expect(&pair.ben, "msg ann /quit");
+    pair_close(&pair);
+}
+END_TEST
+
+/* A long line is said in pieces, and whole; five thousand are five thousand. */
+START_TEST(much_is_pasted)
+{
+    static char text[5000 * 8 + 70000 + 16];
+    struct pair pair;
+    size_t len = 0, told = 0;
+
+    pair_open(&pair);
+    len += (size_t)snprintf(text, sizeof text, PASTE_BEGIN);
+    memset(text + len, 'x', 70000);
+    len += 70000;
+    chatter_write(&pair.ann, text, len);
+    chatter_type(&pair.ann, PASTE_END "\r");
+    while (told < 70000)
+        told += strlen(conn_seek(&pair.ben, "msg ann xxx*")) - strlen("msg ann ");
+    ck_assert_uint_eq(told, 70000);
+    len = (size_t)snprintf(text, sizeof text, PASTE_BEGIN);
+    for (int i = 0; i < 5000; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "/%d\r", i);
+    chatter_write(&pair.ann, text, len);
+    chatter_type(&pair.ann, PASTE_END);
+    chatter_see(&pair.ann, "[5000 lines]");
+    chatter_type(&pair.ann, "\r");
+    for (int i = 0; i < 5000; i++) {
+        snprintf(text, sizeof text, "msg ann /%d", i);
+        ensure(strcmp(conn_read(&pair.ben), text) == 0, "%s is missing", text);
+    }
+    pair_close(&pair);
 }
 END_TEST
 
@@ -562,7 +616,6 @@ END_TEST
 /* Leaving in the middle of a paste, in one way or another, leaves nothing of it to a shell. */
 START_TEST(the_rest_of_a_paste_is_dropped)
 {
-    static const char *const beginnings[] = {"one\r/quit\r", "one\rtwo", "one\rtwo"};
     static char text[3000 * 80];
     struct server server;
     struct chatter chat;
@@ -574,18 +627,17 @@ START_TEST(the_rest_of_a_paste_is_dropped)
     server_start(&server, ANY_PORT);
     chatter_start_at_terminal(&chat, "-n", "ann", server.address);
     chatter_see(&chat, "you are ann");
-    chatter_type(&chat, PASTE_BEGIN);
-    chatter_type(&chat, beginnings[_i]);
-    if (_i > 0)
-        chatter_see(&chat, "one");
-    if (_i == 1)
+    chatter_type(&chat, "typed" PASTE_BEGIN);
+    chatter_see(&chat, "typed");
+    chatter_type(&chat, "one\rtwo");
+    if (_i == 0)
         kill(chat.pid, SIGTERM);
-    if (_i == 2)
+    else
         server_kill(&server);
     chatter_write(&chat, text, len);
     chatter_type(&chat, PASTE_END);
     ck_assert_int_eq(
-        chatter_exit(&chat, EXIT_MS), ((const int[]){EX_OK, 128 + SIGTERM, EX_UNAVAILABLE})[_i]);
+        chatter_exit(&chat, EXIT_MS), ((const int[]){128 + SIGTERM, EX_UNAVAILABLE})[_i]);
     fcntl(chat.slave, F_SETFL, O_NONBLOCK);
     ck_assert_int_eq(read(chat.slave, &left, 1), -1);
     ck_assert_int_eq(errno, EAGAIN);
@@ -637,7 +689,10 @@ int main(void)
         {control_c_in_the_middle, 1, 30},
         {a_paste_waits_for_the_server, 1, 60},
         {control_c_behind_a_paste, 1, 30},
-        {the_rest_of_a_paste_is_dropped, 3, 30},
+        {a_paste_is_data, 1, 30},
+        {half_a_paste_is_data, 1, 30},
+        {much_is_pasted, 1, 60},
+        {the_rest_of_a_paste_is_dropped, 2, 30},
         {where_there_is_colour, 4, 20},
     };
 
