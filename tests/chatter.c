@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,6 +198,16 @@ void chatter_write(struct chatter *chatter, const char *bytes, size_t len)
 void chatter_type(struct chatter *chatter, const char *text)
 {
     chatter_write(chatter, text, strlen(text));
+}
+
+void chatter_reads(struct chatter *chatter)
+{
+    int64_t deadline = deadline_in(ANSWER_MS);
+    int left = 0;
+
+    while (ioctl(chatter->slave >= 0 ? chatter->slave : chatter->in, FIONREAD, &left) == 0 &&
+           left > 0 && process_state(chatter->pid) != 'Z')
+        ensure(deadline_wait(deadline), "%d bytes are not read", left);
 }
 
 void chatter_finish(struct chatter *chatter)

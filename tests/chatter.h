@@ -51,6 +51,8 @@ void chatter_start_as(
 /* Writes to its standard input, reading meanwhile what it says. */
 void chatter_type(struct chatter *, const char *text);
 void chatter_write(struct chatter *, const char *bytes, size_t len);
+/* Waits until it has read all that was written, or has ended. */
+void chatter_reads(struct chatter *);
 /* Closes its standard input; not for terminals. */
 void chatter_finish(struct chatter *);
 

@@ -1233,6 +1233,7 @@ START_TEST(lines_that_are_left)
     chatter_type(&chat, "one\ntwo\nthr");
     fake_say(&fake, "note not yet");
     chatter_seek(&chat, "*not yet");
+    chatter_reads(&chat);
     kill(chat.pid, SIGTERM);
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 128 + SIGTERM);
     chatter_seek_error(&chat, "chat: not sent: one and 2 more lines");

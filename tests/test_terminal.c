@@ -257,14 +257,10 @@ static void terminal_fill(const struct chatter *chat, struct conn *ben)
 }
 
 /* Types keys and waits until they are read. */
-static void keys_are_read(const struct chatter *chat, const char *keys)
+static void keys_are_read(struct chatter *chat, const char *keys)
 {
-    int64_t deadline = deadline_in(EXIT_MS);
-    int left = 1;
-
     ck_assert_int_eq(write(chat->in, keys, strlen(keys)), (ssize_t)strlen(keys));
-    while (ioctl(chat->slave, FIONREAD, &left) == 0 && left > 0)
-        ensure(deadline_wait(deadline), "keys are not read");
+    chatter_reads(chat);
 }
 
 /* The exit status, while still nobody reads. */
