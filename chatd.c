@@ -50,6 +50,7 @@ static volatile sig_atomic_t caught[64];
 struct parent {
     struct options options;
     struct report report;
+    struct report_loss loss;
     struct notify notify;
     struct poller *poller;
     bool poller_failing; /* which was reported */
@@ -147,6 +148,7 @@ static void parts_connect(struct parent *p)
 {
     const struct options *o = &p->options;
 
+    p->report.loss = &p->loss;
     p->listeners.report = &p->report;
     p->handover.children = &p->children;
     p->handover.report = &p->report;
@@ -230,6 +232,7 @@ static bool state(void *context, struct codec *c)
     lifetime_state(&p->lifetime, c);
     pidfile_state(&p->pidfile, c);
     codec_u64(c, &p->started);
+    codec_u64(c, &p->loss.lines);
     listeners_state(&p->listeners, c);
     return hub_state(p->hub, c);
 }
@@ -309,6 +312,7 @@ static int turn(struct parent *p, uint64_t now)
     int timeout = recording_turn(&p->recording, now);
 
     timeout = timeout_earlier(timeout, hub_turn(p->hub, now));
+    timeout = timeout_earlier(timeout, report_turn(&p->report));
     timeout = timeout_earlier(timeout, listeners_turn(&p->listeners, now));
     timeout = timeout_earlier(timeout, admission_turn(&p->admission, now));
     timeout = timeout_earlier(timeout, lifetime_turn(&p->lifetime, now));

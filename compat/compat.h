@@ -164,10 +164,11 @@ int poll_masked(struct pollfd *fds, nfds_t count, int timeout_ms, const sigset_t
 /*
  * Prepares syslog_line(), which says a line as the daemon `name` (a string that lives on) and
  * waits for nobody where the system allows that: then a log whose reader does not read loses
- * lines. The descriptor is the caller's, and may be -1.
+ * lines. The descriptor is the caller's, and may be -1. False where the line was not taken and the
+ * system tells that.
  */
 int syslog_connect(const char *name);
-void syslog_line(int fd, const char *name, int priority, const char *text);
+bool syslog_line(int fd, const char *name, int priority, const char *text);
 
 /* ---- Logins --------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ int syslog_connect(const char *name)
 }
 
 /* Not connected: who reads the log may be restarted. */
-void syslog_line(int fd, const char *name, int priority, const char *text)
+bool syslog_line(int fd, const char *name, int priority, const char *text)
 {
     static const struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
     char line[2048];
@@ -31,12 +31,13 @@ void syslog_line(int fd, const char *name, int priority, const char *text)
 
     if (fd == -1 || localtime_r(&now, &tm) == NULL ||
         strftime(when, sizeof when, "%b %e %H:%M:%S", &tm) == 0)
-        return;
+        return false;
     n = snprintf(line, sizeof line, "<%d>%s %s[%ld]: %s", LOG_DAEMON | priority, when, name,
         (long)getpid(), text);
-    if (n > 0)
-        sendto(fd, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1, MSG_NOSIGNAL,
-            (const struct sockaddr *)&to, sizeof to);
+    if (n < 0)
+        return false;
+    return sendto(fd, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1, MSG_NOSIGNAL,
+               (const struct sockaddr *)&to, sizeof to) != -1;
 }
 
 #else
@@ -47,11 +48,12 @@ int syslog_connect(const char *name)
     return -1;
 }
 
-void syslog_line(int fd, const char *name, int priority, const char *text)
+bool syslog_line(int fd, const char *name, int priority, const char *text)
 {
     (void)fd;
     (void)name;
     syslog(priority, "%s", text);
+    return true;
 }
 
 #endif

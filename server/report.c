@@ -18,7 +18,11 @@
 #define LIMIT_LINES 10
 #define LIMIT_US 1000000u
 
-static void write_stderr(const struct report *report, int priority, const char *text)
+/* How often it is tried to say that lines were left out. */
+#define LOSS_RETRY_MS 1000
+
+/* False where the line could not be written at once, and whole. */
+static bool write_stderr(const struct report *report, int priority, const char *text)
 {
     char line[3 * REPORT_MAX + 32];
     int n = report->to == REPORT_JOURNAL
@@ -26,9 +30,39 @@ static void write_stderr(const struct report *report, int priority, const char *
                 : snprintf(line, sizeof(line), "chatd: %s\n", text);
     struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-    if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT) != 0 &&
-        write(STDERR_FILENO, line, (size_t)n) == -1)
-        return; /* there is nobody left to tell */
+    return n > 0 && (size_t)n < sizeof(line) && poll(&pfd, 1, 0) == 1 &&
+           (pfd.revents & POLLOUT) != 0 && write(STDERR_FILENO, line, (size_t)n) == n;
+}
+
+static bool write_line(const struct report *r, int priority, const char *text)
+{
+    bool done = true;
+
+    if (r->to != REPORT_SYSLOG)
+        done = write_stderr(r, priority, text);
+    if (r->to == REPORT_SYSLOG || r->to == REPORT_BOTH)
+        done = syslog_line(r->syslog, "chatd", priority, text) && done;
+    return done;
+}
+
+/* Says how many lines were left out; false where the log still takes nothing. */
+static bool write_loss(const struct report *r)
+{
+    char text[REPORT_MAX];
+
+    if (r->loss == NULL || r->loss->lines == 0)
+        return true;
+    snprintf(text, sizeof(text), "%llu lines left out: the log was not read",
+        (unsigned long long)r->loss->lines);
+    if (!write_line(r, LOG_WARNING, text))
+        return false;
+    r->loss->lines = 0;
+    return true;
+}
+
+int report_turn(const struct report *r)
+{
+    return write_loss(r) ? -1 : LOSS_RETRY_MS;
 }
 
 __attribute__((format(printf, 3, 0))) static void vreport(
@@ -41,10 +75,8 @@ __attribute__((format(printf, 3, 0))) static void vreport(
     if (n < 0)
         return;
     clean[text_clean(clean, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1)] = '\0';
-    if (report->to != REPORT_SYSLOG)
-        write_stderr(report, priority, clean);
-    if (report->to == REPORT_SYSLOG || report->to == REPORT_BOTH)
-        syslog_line(report->syslog, "chatd", priority, clean);
+    if ((!write_loss(report) || !write_line(report, priority, clean)) && report->loss != NULL)
+        report->loss->lines++;
 }
 
 void report_set_level(struct report *r, bool all, bool kept)

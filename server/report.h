@@ -14,10 +14,16 @@ enum report_to {
     REPORT_BOTH /* stderr and syslog: a server that will detach is starting */
 };
 
+/* Lines that a log did not take, since it was last said how many. Zero at first. */
+struct report_loss {
+    uint64_t lines;
+};
+
 struct report {
     enum report_to to;
-    int syslog; /* of syslog_connect() */
-    int level;  /* what is more detailed than this priority (LOG_INFO, ...) is not said */
+    struct report_loss *loss; /* NULL: they are not counted */
+    int syslog;               /* of syslog_connect() */
+    int level; /* what is more detailed than this priority (LOG_INFO, ...) is not said */
 };
 
 /* How often something that strangers can cause at will was said. Zero at first. */
@@ -31,14 +37,19 @@ struct report_limit {
 void report_set_level(struct report *, bool all, bool kept);
 
 /*
- * Says one line. priority is syslog(3)'s (LOG_ERR, ...). Never blocks: where stderr takes nothing
- * now, the line is lost. Bytes that are not safe to print are replaced.
+ * Says one line. priority is syslog(3)'s (LOG_ERR, ...). Never blocks: where the log takes nothing
+ * now, the line is left out, and the log has a line with the count before the next one that it
+ * takes. Bytes that are not safe to print are replaced.
  */
 void report(const struct report *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same, a few times a second at most: then only how many lines were left out. now is in
- * microseconds, of any clock that does not step back. */
+/* Says how many lines were left out, as soon as the log takes that; in how many milliseconds it is
+ * to be tried again, -1: no need. */
+int report_turn(const struct report *);
+
+/* The same as report(), a few times a second at most: then only how many lines were left out. now
+ * is in microseconds, of any clock that does not step back. */
 void report_limited(const struct report *, struct report_limit *, uint64_t now, int priority,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 

@@ -313,6 +313,87 @@ START_TEST(the_log_tells_once_that_it_is_full)
 }
 END_TEST
 
+/* All that has come so far, and is there now. */
+static size_t read_now(int fd, char *out, size_t len, size_t size)
+{
+    ssize_t n;
+    while (len < size - 1 && (n = read(fd, out + len, size - 1 - len)) > 0)
+        len += (size_t)n;
+    out[len] = '\0';
+    return len;
+}
+
+static size_t count_words(const char *text, const char *words)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, words)) != NULL; text++)
+        count++;
+    return count;
+}
+
+static char log_path[PATH_TEXT_MAX];
+
+static void log_to_pipe(void)
+{
+    int fd = open(log_path, O_WRONLY);
+    if (fd == -1 || dup2(fd, STDERR_FILENO) == -1)
+        _exit(126);
+}
+
+/* The log is a pipe that nobody reads for a while: what did not fit is counted. */
+START_TEST(the_log_counts_what_it_lost)
+{
+    static char text[1 << 20];
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    struct pollfd full = {.events = POLLOUT};
+    int64_t deadline = deadline_in(30000);
+    unsigned long lost = 0;
+    test_path(log_path, "log");
+    ck_assert_int_eq(mkfifo(log_path, 0600), 0);
+    int log = open(log_path, O_RDWR | O_NONBLOCK); /* both ends are held */
+    test_path(path, "room");
+    server_spawn(&server, log_to_pipe, (const char *const[]){"-l", path, NULL});
+    size_t len = 0;
+    while (strstr(text, "listening on") == NULL) {
+        len = read_now(log, text, len, sizeof text);
+        ck_assert(deadline_wait(deadline));
+    }
+    kill(server.pid, SIGUSR1);
+    do {
+        len = read_now(log, text, len, sizeof text);
+        ck_assert(deadline_wait(deadline));
+    } while (strstr(text, "kB resident") == NULL);
+    size_t each = count_words(text, "status: ");
+
+    full.fd = log;
+    while (poll(&full, 1, 0) == 1) { /* to the brim */
+        kill(server.pid, SIGUSR1);
+        ck_assert(deadline_wait(deadline));
+    }
+    for (int i = 0; i < 20; i++) {
+        kill(server.pid, SIGUSR1);
+        ck_assert(deadline_wait(deadline));
+    }
+    while (strstr(text, " left out: ") == NULL) {
+        len = read_now(log, text, len, sizeof text);
+        ck_assert(deadline_wait(deadline));
+    }
+    for (const char *at = text; (at = strstr(at, " lines left out: ")) != NULL; at++) {
+        const char *number = at;
+        while (number[-1] != ' ')
+            number--;
+        lost += strtoul(number, NULL, 10);
+    }
+    ck_assert_uint_gt(lost, each);
+    ck_assert_uint_eq((count_words(text, "status: ") + lost) % each, 0);
+    kill(server.pid, SIGTERM);
+    ck_assert_int_eq(server_exit(&server, 5000), 0);
+    close(server.log);
+    close(log);
+}
+END_TEST
+
 /* Who has a name is told of each time. */
 START_TEST(the_log_tells_who)
 {
@@ -379,6 +460,7 @@ int main(void)
         {a_deaf_manager, 2, 30},
         {the_log_is_not_a_strangers, 2, 40},
         {the_log_tells_once_that_it_is_full, 1, 30},
+        {the_log_counts_what_it_lost, 1, 60},
         {the_log_tells_who, 1, 30},
         {who_is_behind_is_told, 1, 40},
     };
