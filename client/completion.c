@@ -4,18 +4,43 @@
 #include <string.h>
 #include <strings.h>
 
+static const char *const commands[] = {"/msg", "/me", "/nick", "/users", "/help", "/quit",
+    "/ignore", "/unignore", "/kick", "/ban", "/unban", NULL};
+
+static enum completion_kind kind_choose(const struct edit_buffer *edit, size_t word)
+{
+    static const char private[] = "/msg ";
+    size_t len = sizeof private - 1;
+
+    if (word == 0 && edit->len > 0 && edit->text[0] == '/')
+        return COMPLETION_COMMANDS;
+    if (word == len && strncasecmp(edit->text, private, len) == 0)
+        return COMPLETION_PARTNERS;
+    return COMPLETION_NAMES;
+}
+
 static bool completion_begin(struct completion *completion, const struct edit_buffer *edit)
 {
-    size_t word = edit_word_start(edit, edit->cursor);
+    size_t word = edit_blank_word_start(edit, edit->cursor);
 
-    if (completion->names == NULL || edit->cursor - word > NAME_LEN_MAX)
+    if (edit->cursor - word > NAME_LEN_MAX)
         return false;
+    completion->kind = kind_choose(edit, word);
     completion->word = word;
     completion->len = edit->cursor - word;
     completion->next = 0;
-    memcpy(completion->prefix, edit->text + word, completion->len);
+    if (completion->len > 0)
+        memcpy(completion->prefix, edit->text + word, completion->len);
     completion->prefix[completion->len] = '\0';
     return true;
+}
+
+static const char *completion_candidate(const struct completion *completion, size_t i)
+{
+    if (completion->kind == COMPLETION_COMMANDS)
+        return commands[i];
+    return completion->names != NULL ? completion->names(completion->context, completion->kind, i)
+                                     : NULL;
 }
 
 /* The next name that fits, the first one again behind the last; NULL where none does. */
@@ -25,9 +50,9 @@ static const char *completion_find(struct completion *completion)
     const char *name;
 
     for (int pass = 0; pass < 2; pass++) {
-        while ((name = completion->names(completion->context, completion->next)) != NULL) {
+        while ((name = completion_candidate(completion, completion->next)) != NULL) {
             completion->next++;
-            if (strncasecmp(name, completion->prefix, len) == 0)
+            if (*name != '\0' && strncasecmp(name, completion->prefix, len) == 0)
                 return name;
         }
         completion->next = 0;
@@ -46,7 +71,7 @@ bool completion_step(struct completion *completion, struct edit_buffer *edit)
     if (!completion->active)
         return false;
     strcpy(word, name);
-    strcat(word, completion->word == 0 ? ": " : " ");
+    strcat(word, completion->word == 0 && completion->kind != COMPLETION_COMMANDS ? ": " : " ");
     if (edit_replace(edit, completion->word, completion->word + completion->len,
             (struct span){word, strlen(word)}))
         completion->len = strlen(word);

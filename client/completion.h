@@ -10,21 +10,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The i-th name that Tab may complete, NULL behind the last one. */
-typedef const char *completion_names(void *context, size_t i);
+enum completion_kind {
+    COMPLETION_COMMANDS, /* a word that begins with `/`, at the beginning of the line */
+    COMPLETION_NAMES,
+    COMPLETION_PARTNERS /* names for a private message */
+};
 
-/* Zeroed memory completes nothing. */
+/*
+ * The i-th name that Tab may complete, the likeliest first; NULL behind the last one, and "" where
+ * it is not to be told. Called with 0 before others.
+ */
+typedef const char *completion_names(void *context, enum completion_kind, size_t i);
+
+/* Zeroed memory completes commands only. */
 struct completion {
     completion_names *names;
     void *context;
     bool active; /* the last key was Tab, and has completed a word */
+    enum completion_kind kind;
     size_t word; /* where in the text the word begins */
     size_t len;  /* of what stands there now */
     size_t next; /* the name to try next */
     char prefix[NAME_LEN_MAX + 1];
 };
 
-/* False where nothing fits. The first word of a line gets ": " behind it, others a space. */
+/* False where nothing fits. A name at the beginning of a line gets ": " behind it, all else " ". */
 bool completion_step(struct completion *, struct edit_buffer *);
 /* Another key was pressed: the next step begins anew. */
 void completion_leave(struct completion *);

@@ -45,6 +45,14 @@ static bool terminal_is_dumb(void)
     return term == NULL || *term == '\0' || strcmp(term, "dumb") == 0;
 }
 
+static bool terminal_has_256(void)
+{
+    const char *term = getenv("TERM");
+
+    return strstr(term, "256") != NULL || strstr(term, "direct") != NULL ||
+           variable_is_set("COLORTERM");
+}
+
 void console_init(struct console *console, const struct console_setup *setup)
 {
     unsigned rows, columns = 0;
@@ -61,7 +69,8 @@ void console_init(struct console *console, const struct console_setup *setup)
     console->view.terminal = console->screen;
     console->view.columns = columns;
     console->view.quiet = setup->quiet;
-    console->view.colour = console->screen && fancy && !variable_is_set("NO_COLOR");
+    if (console->screen && fancy && !variable_is_set("NO_COLOR"))
+        console->view.colour = terminal_has_256() ? COLOUR_256 : COLOUR_BASIC;
     console->setup.bell = setup->bell && console->screen;
     if (console->keyboard && console->screen && fancy && setup->format != CONSOLE_NOTHING) {
         console->editor = editor_new(prompt, rows, columns);

@@ -2,6 +2,7 @@
 #include "edit_buffer.h"
 
 #include "../wire/text.h"
+#include "../wire/unicode.h"
 #include "../wire/utf8.h"
 #include "screen.h"
 
@@ -34,26 +35,49 @@ static bool blank_at(const struct edit_buffer *edit, size_t at)
     return edit->text[at] == ' ' || edit->text[at] == '\t';
 }
 
-size_t edit_word_start(const struct edit_buffer *edit, size_t at)
+size_t edit_blank_word_start(const struct edit_buffer *edit, size_t at)
 {
     while (at > 0 && !blank_at(edit, at - 1))
         at--;
     return at;
 }
 
-size_t edit_word_previous(const struct edit_buffer *edit, size_t at)
+size_t edit_blank_word_previous(const struct edit_buffer *edit, size_t at)
 {
     while (at > 0 && blank_at(edit, at - 1))
         at--;
-    return edit_word_start(edit, at);
+    return edit_blank_word_start(edit, at);
+}
+
+/* Beyond ASCII, everything but spaces. */
+static bool word_at(const struct edit_buffer *edit, size_t at)
+{
+    unsigned char byte = (unsigned char)edit->text[at];
+    uint32_t cp;
+
+    if (byte < 0x80)
+        return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
+    utf8_decode(edit->text + at, edit->len - at, &cp);
+    return !char_is_space(cp);
+}
+
+size_t edit_word_previous(const struct edit_buffer *edit, size_t at)
+{
+    size_t before = edit_previous(edit, at);
+
+    for (; at > 0 && !word_at(edit, before); before = edit_previous(edit, at))
+        at = before;
+    for (; at > 0 && word_at(edit, before); before = edit_previous(edit, at))
+        at = before;
+    return at;
 }
 
 size_t edit_word_next(const struct edit_buffer *edit, size_t at)
 {
-    while (at < edit->len && blank_at(edit, at))
-        at++;
-    while (at < edit->len && !blank_at(edit, at))
-        at++;
+    while (at < edit->len && !word_at(edit, at))
+        at = edit_next(edit, at);
+    while (at < edit->len && word_at(edit, at))
+        at = edit_next(edit, at);
     return at;
 }
 
@@ -127,6 +151,23 @@ bool edit_insert(struct edit_buffer *edit, uint32_t character)
     return edit_replace(edit, edit->cursor, edit->cursor, (struct span){clean, len});
 }
 
+bool edit_transpose(struct edit_buffer *edit)
+{
+    size_t middle = edit->cursor < edit->len ? edit->cursor : edit_previous(edit, edit->len);
+    size_t from = edit_previous(edit, middle);
+    size_t to = edit_next(edit, middle);
+    struct edit_buffer both = {0};
+    bool done = false;
+
+    if (from == middle || middle == to)
+        return false;
+    if (edit_set(&both, (struct span){edit->text + middle, to - middle}) &&
+        edit_replace(&both, both.len, both.len, (struct span){edit->text + from, middle - from}))
+        done = edit_replace(edit, from, to, edit_text(&both));
+    edit_free(&both);
+    return done;
+}
+
 bool edit_paste(struct edit_buffer *edit, struct span bytes)
 {
     size_t from = edit->cursor;
@@ -140,9 +181,9 @@ bool edit_paste(struct edit_buffer *edit, struct span bytes)
     return true;
 }
 
-bool edit_begins_pasted(const struct edit_buffer *edit)
+bool edit_is_pasted(const struct edit_buffer *edit, size_t at)
 {
-    return edit->pasted_from == 0 && edit->pasted_to > 0;
+    return edit->pasted_from <= at && at < edit->pasted_to;
 }
 
 struct span edit_text(const struct edit_buffer *edit)

@@ -34,11 +34,13 @@ struct edit_buffer {
 /* Where the cluster behind that position ends, and where the one before it begins. */
 size_t edit_next(const struct edit_buffer *, size_t at);
 size_t edit_previous(const struct edit_buffer *, size_t at);
-/* The same for words, which end at blanks. */
+/* The same for words, which are of letters and digits. */
 size_t edit_word_next(const struct edit_buffer *, size_t at);
 size_t edit_word_previous(const struct edit_buffer *, size_t at);
-/* Where the word that ends at that position begins. */
-size_t edit_word_start(const struct edit_buffer *, size_t at);
+/* The same for what stands between blanks, back only. */
+size_t edit_blank_word_previous(const struct edit_buffer *, size_t at);
+/* Where what stands between blanks and ends at that position begins. */
+size_t edit_blank_word_start(const struct edit_buffer *, size_t at);
 
 /* Makes room for more bytes, so that adding them cannot fail. False: there is none. */
 bool edit_reserve(struct edit_buffer *, size_t more);
@@ -52,10 +54,12 @@ void edit_delete(struct edit_buffer *, size_t from, size_t to);
 bool edit_set(struct edit_buffer *, struct span);
 /* Inserts what text_clean() would make of one character, which may be nothing. False: no room. */
 bool edit_insert(struct edit_buffer *, uint32_t character);
+/* Exchanges the clusters around the cursor, or at the end the last two. False: there are no two. */
+bool edit_transpose(struct edit_buffer *);
 /* Inserts bytes at the cursor that were pasted. False: no room. */
 bool edit_paste(struct edit_buffer *, struct span);
-/* The first character was pasted: it is text, also where it is `/`. */
-bool edit_begins_pasted(const struct edit_buffer *);
+/* What stands at that position was pasted. */
+bool edit_is_pasted(const struct edit_buffer *, size_t at);
 
 struct span edit_text(const struct edit_buffer *);
 void edit_free(struct edit_buffer *);

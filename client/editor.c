@@ -7,6 +7,7 @@
 #include "history.h"
 #include "keys.h"
 #include "paste.h"
+#include "undo.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,15 @@
 
 /* Before the prompt itself. */
 #define COUNTERS_MAX 64
+
+/* What a key has done, as far as the next one has to know. */
+enum deed {
+    DEED_OTHER,
+    DEED_TYPED,
+    DEED_ERASED, /* a character */
+    DEED_KILLED,
+    DEED_COMPLETED
+};
 
 struct prompt_counts {
     size_t lines; /* of a paste, which Enter sends */
@@ -27,6 +37,10 @@ struct editor {
     struct edit_buffer edit;
     struct edit_buffer finished; /* the line that was finished */
     struct span line;            /* it, or one that was held */
+    struct edit_buffer killed;   /* what Ctrl-Y brings back, as pasted text where it was that */
+    struct undo undo;
+    enum deed deed; /* of this key, and of the last one */
+    enum deed last;
     struct paste paste;
     struct history history;
     struct completion completion;
@@ -40,8 +54,19 @@ struct editor {
 
 typedef enum editor_event editor_command(struct editor *);
 
+/* Before the text is changed: what it is can be undone to. A run of typing is one change. */
+static void change_begin(struct editor *ed, enum deed deed)
+{
+    bool goes_on = deed == ed->last && deed != DEED_OTHER && deed != DEED_KILLED;
+
+    if (!goes_on)
+        undo_save(&ed->undo, &ed->edit);
+    ed->deed = deed;
+}
+
 static enum editor_event key_insert(struct editor *ed, uint32_t character)
 {
+    change_begin(ed, DEED_TYPED);
     if (!edit_insert(&ed->edit, character))
         ed->bell = true;
     return EDITOR_NONE;
@@ -83,16 +108,22 @@ static enum editor_event key_word_right(struct editor *ed)
     return EDITOR_NONE;
 }
 
+static enum editor_event text_erase(struct editor *ed, size_t from, size_t to)
+{
+    if (from != to)
+        change_begin(ed, DEED_ERASED);
+    edit_delete(&ed->edit, from, to);
+    return EDITOR_NONE;
+}
+
 static enum editor_event key_backspace(struct editor *ed)
 {
-    edit_delete(&ed->edit, edit_previous(&ed->edit, ed->edit.cursor), ed->edit.cursor);
-    return EDITOR_NONE;
+    return text_erase(ed, edit_previous(&ed->edit, ed->edit.cursor), ed->edit.cursor);
 }
 
 static enum editor_event key_delete(struct editor *ed)
 {
-    edit_delete(&ed->edit, ed->edit.cursor, edit_next(&ed->edit, ed->edit.cursor));
-    return EDITOR_NONE;
+    return text_erase(ed, ed->edit.cursor, edit_next(&ed->edit, ed->edit.cursor));
 }
 
 static enum editor_event key_delete_or_end(struct editor *ed)
@@ -100,21 +131,76 @@ static enum editor_event key_delete_or_end(struct editor *ed)
     return ed->edit.len == 0 && ed->paste.lines == 0 ? EDITOR_END : key_delete(ed);
 }
 
+/* Kills that follow each other are one piece of text. */
+static enum editor_event text_kill(struct editor *ed, size_t from, size_t to)
+{
+    struct edit_buffer *killed = &ed->killed;
+    struct span text = {ed->edit.text + from, to - from};
+
+    if (from == to)
+        return EDITOR_NONE;
+    change_begin(ed, DEED_KILLED);
+    if (ed->last != DEED_KILLED)
+        edit_set(killed, (struct span){0});
+    killed->cursor = to == ed->edit.cursor ? 0 : killed->len;
+    if (edit_is_pasted(&ed->edit, from))
+        edit_paste(killed, text);
+    else
+        edit_replace(killed, killed->cursor, killed->cursor, text);
+    edit_delete(&ed->edit, from, to);
+    return EDITOR_NONE;
+}
+
 static enum editor_event key_kill_word(struct editor *ed)
 {
-    edit_delete(&ed->edit, edit_word_previous(&ed->edit, ed->edit.cursor), ed->edit.cursor);
-    return EDITOR_NONE;
+    return text_kill(ed, edit_blank_word_previous(&ed->edit, ed->edit.cursor), ed->edit.cursor);
+}
+
+static enum editor_event key_kill_word_left(struct editor *ed)
+{
+    return text_kill(ed, edit_word_previous(&ed->edit, ed->edit.cursor), ed->edit.cursor);
+}
+
+static enum editor_event key_kill_word_right(struct editor *ed)
+{
+    return text_kill(ed, ed->edit.cursor, edit_word_next(&ed->edit, ed->edit.cursor));
 }
 
 static enum editor_event key_kill_to_start(struct editor *ed)
 {
-    edit_delete(&ed->edit, 0, ed->edit.cursor);
-    return EDITOR_NONE;
+    return text_kill(ed, 0, ed->edit.cursor);
 }
 
 static enum editor_event key_kill_to_end(struct editor *ed)
 {
-    edit_delete(&ed->edit, ed->edit.cursor, ed->edit.len);
+    return text_kill(ed, ed->edit.cursor, ed->edit.len);
+}
+
+static enum editor_event key_yank(struct editor *ed)
+{
+    struct span text = edit_text(&ed->killed);
+    size_t cursor = ed->edit.cursor;
+
+    change_begin(ed, DEED_OTHER);
+    if (text.len == 0 ||
+        !(edit_is_pasted(&ed->killed, 0) ? edit_paste(&ed->edit, text)
+                                         : edit_replace(&ed->edit, cursor, cursor, text)))
+        ed->bell = true;
+    return EDITOR_NONE;
+}
+
+static enum editor_event key_transpose(struct editor *ed)
+{
+    change_begin(ed, DEED_OTHER);
+    if (!edit_transpose(&ed->edit))
+        ed->bell = true;
+    return EDITOR_NONE;
+}
+
+static enum editor_event key_undo(struct editor *ed)
+{
+    if (!undo_back(&ed->undo, &ed->edit))
+        ed->bell = true;
     return EDITOR_NONE;
 }
 
@@ -136,27 +222,35 @@ static enum editor_event key_interrupt(struct editor *ed)
         return EDITOR_NONE;
     if (ed->edit.len == 0 && ed->paste.lines == 0)
         return EDITOR_INTERRUPT;
+    change_begin(ed, DEED_OTHER);
     edit_delete(&ed->edit, 0, ed->edit.len);
     paste_drop(&ed->paste);
     history_leave(&ed->history);
     return EDITOR_NONE;
 }
 
+static enum editor_event show_line(struct editor *ed, struct span line)
+{
+    undo_clear(&ed->undo);
+    edit_set(&ed->edit, line);
+    return EDITOR_NONE;
+}
+
 static enum editor_event key_up(struct editor *ed)
 {
-    struct span text = edit_text(&ed->edit);
+    struct span line;
 
-    if (history_previous(&ed->history, &text))
-        edit_set(&ed->edit, text);
+    if (history_previous(&ed->history, edit_text(&ed->edit), ed->edit.cursor, &line))
+        show_line(ed, line);
     return EDITOR_NONE;
 }
 
 static enum editor_event key_down(struct editor *ed)
 {
-    struct span text = edit_text(&ed->edit);
+    struct span line;
 
-    if (history_next(&ed->history, &text))
-        edit_set(&ed->edit, text);
+    if (history_next(&ed->history, edit_text(&ed->edit), ed->edit.cursor, &line))
+        show_line(ed, line);
     return EDITOR_NONE;
 }
 
@@ -164,7 +258,7 @@ static enum editor_event key_down(struct editor *ed)
 static bool line_finish(struct editor *ed)
 {
     struct edit_buffer *finished = &ed->finished;
-    bool is_text = edit_begins_pasted(&ed->edit) && ed->edit.text[0] == '/';
+    bool is_text = edit_is_pasted(&ed->edit, 0) && ed->edit.text[0] == '/';
 
     if (!edit_set(finished, edit_text(&ed->edit)) ||
         (is_text && !edit_replace(finished, 0, 0, (struct span){"/", 1})))
@@ -172,6 +266,7 @@ static bool line_finish(struct editor *ed)
     ed->line = edit_text(finished);
     edit_delete(&ed->edit, 0, ed->edit.len);
     history_leave(&ed->history);
+    undo_clear(&ed->undo);
     return true;
 }
 
@@ -201,6 +296,7 @@ static enum editor_event key_enter(struct editor *ed)
 
 static enum editor_event key_tab(struct editor *ed)
 {
+    change_begin(ed, DEED_COMPLETED);
     if (!completion_step(&ed->completion, &ed->edit))
         ed->bell = true;
     return EDITOR_NONE;
@@ -224,17 +320,22 @@ static const struct binding {
     {KEY_CHARACTER, KEY_CTRL, 'l', key_clear_screen},
     {KEY_CHARACTER, KEY_CTRL, 'n', key_down},
     {KEY_CHARACTER, KEY_CTRL, 'p', key_up},
+    {KEY_CHARACTER, KEY_CTRL, 't', key_transpose},
     {KEY_CHARACTER, KEY_CTRL, 'u', key_kill_to_start},
     {KEY_CHARACTER, KEY_CTRL, 'w', key_kill_word},
+    {KEY_CHARACTER, KEY_CTRL, 'y', key_yank},
     {KEY_CHARACTER, KEY_CTRL, 'z', key_suspend},
+    {KEY_CHARACTER, KEY_CTRL, '_', key_undo},
     {KEY_CHARACTER, KEY_ALT, 'b', key_word_left},
+    {KEY_CHARACTER, KEY_ALT, 'd', key_kill_word_right},
     {KEY_CHARACTER, KEY_ALT, 'f', key_word_right},
     {KEY_ENTER, 0, 0, key_enter},
     {KEY_ENTER, KEY_ALT, 0, key_enter},
     {KEY_TAB, 0, 0, key_tab},
     {KEY_BACKSPACE, 0, 0, key_backspace},
-    {KEY_BACKSPACE, KEY_ALT, 0, key_kill_word},
+    {KEY_BACKSPACE, KEY_ALT, 0, key_kill_word_left},
     {KEY_DELETE, 0, 0, key_delete},
+    {KEY_DELETE, KEY_CTRL, 0, key_kill_word_right},
     {KEY_LEFT, 0, 0, key_left},
     {KEY_LEFT, KEY_CTRL, 0, key_word_left},
     {KEY_LEFT, KEY_ALT, 0, key_word_left},
@@ -273,16 +374,31 @@ static enum editor_event editor_pasted(struct editor *ed, struct key key)
     return EDITOR_NONE;
 }
 
+/* Lines that are held cannot be undone. */
+static enum editor_event paste_apply(struct editor *ed)
+{
+    size_t lines = ed->paste.lines;
+
+    change_begin(ed, DEED_OTHER);
+    if (!paste_end(&ed->paste, &ed->edit))
+        return EDITOR_TOO_LONG;
+    if (ed->paste.lines != lines)
+        undo_clear(&ed->undo);
+    return EDITOR_NONE;
+}
+
 static enum editor_event editor_key(struct editor *ed, struct key key)
 {
     editor_command *command = binding_find(key);
 
+    ed->last = ed->deed;
+    ed->deed = DEED_OTHER;
     if (key.code != KEY_TAB)
         completion_leave(&ed->completion);
     if (key.code == KEY_PASTE_BEGIN)
         paste_begin(&ed->paste);
     else if (key.code == KEY_PASTE_END)
-        return paste_end(&ed->paste, &ed->edit) ? EDITOR_NONE : EDITOR_TOO_LONG;
+        return paste_apply(ed);
     else if (ed->keys.pasting)
         return editor_pasted(ed, key);
     else if (key.code == KEY_CHARACTER && key.modifiers == 0)
@@ -334,6 +450,8 @@ void editor_free(struct editor *ed)
         return;
     edit_free(&ed->edit);
     edit_free(&ed->finished);
+    edit_free(&ed->killed);
+    undo_clear(&ed->undo);
     paste_free(&ed->paste);
     history_free(&ed->history);
     free(ed);

@@ -41,10 +41,7 @@ struct editor;
 struct editor *editor_new(const char *prompt, unsigned rows, unsigned columns);
 void editor_free(struct editor *);
 
-/*
- * Tab completes the word before the cursor from these names, and steps through them where several
- * fit. The first word of a line gets ": " behind it, others (that of `/msg` too) a space.
- */
+/* Tab completes commands, and names from there. */
 void editor_complete_from(struct editor *, completion_names *, void *context);
 
 /*

@@ -47,37 +47,55 @@ void history_leave(struct history *history)
     history->at = history->len;
 }
 
-/* Whether the text would be lost: not sent yet, nor kept as the draft. */
-static bool history_leaves_draft(const struct history *history, struct span text)
+static bool history_shows(const struct history *history, struct span text)
 {
-    if (history->at == history->len)
-        return true;
-    return history->draft.len == 0 && !spans_equal(history->lines[history->at], text);
+    return history->at < history->len && spans_equal(history->lines[history->at], text);
 }
 
-static struct span history_show(struct history *history, size_t at, struct span text)
+/* What was typed, or edited since, becomes the draft, unless another one would be lost. */
+static void history_begin(struct history *history, struct span text, size_t cursor)
 {
-    if (history_leaves_draft(history, text)) {
-        free((char *)history->draft.at);
-        history->draft = span_copy(text);
-    }
-    history->at = at;
-    return at == history->len ? history->draft : history->lines[at];
+    if (history_shows(history, text) || (history->at < history->len && history->draft.len > 0))
+        return;
+    free((char *)history->draft.at);
+    history->draft = span_copy(text);
+    history->prefix = cursor < history->draft.len ? cursor : history->draft.len;
 }
 
-bool history_previous(struct history *history, struct span *text)
+/* Another line than the one that is shown, with the prefix. */
+static bool history_fits(const struct history *history, size_t at, struct span text)
 {
-    if (history->at == 0)
+    struct span line = history->lines[at];
+
+    return line.len >= history->prefix && !spans_equal(line, text) &&
+           (history->prefix == 0 || memcmp(line.at, history->draft.at, history->prefix) == 0);
+}
+
+bool history_previous(struct history *history, struct span text, size_t cursor, struct span *found)
+{
+    size_t at = history->at;
+
+    history_begin(history, text, cursor);
+    while (at > 0 && !history_fits(history, at - 1, text))
+        at--;
+    if (at == 0)
         return false;
-    *text = history_show(history, history->at - 1, *text);
+    history->at = at - 1;
+    *found = history->lines[at - 1];
     return true;
 }
 
-bool history_next(struct history *history, struct span *text)
+bool history_next(struct history *history, struct span text, size_t cursor, struct span *found)
 {
+    size_t at = history->at + 1;
+
     if (history->at == history->len)
         return false;
-    *text = history_show(history, history->at + 1, *text);
+    history_begin(history, text, cursor);
+    while (at < history->len && !history_fits(history, at, text))
+        at++;
+    history->at = at;
+    *found = at < history->len ? history->lines[at] : history->draft;
     return true;
 }
 

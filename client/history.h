@@ -19,6 +19,7 @@ struct history {
     size_t len;
     size_t at;         /* the line that is shown; len: none of these, but the draft */
     struct span draft; /* what was being typed */
+    size_t prefix;     /* its first bytes that the lines looked for begin with */
 };
 
 /* Keeps a finished line, unless it is empty, the last one once more, or memory is short. */
@@ -26,11 +27,12 @@ void history_add(struct history *, struct span line);
 /* Goes on behind the newest line, without looking at one. */
 void history_leave(struct history *);
 /*
- * The line before (after) the one that is shown; false where there is none. *text is the line that
- * is shown now; what it has become by editing is kept as the draft if it would be lost.
+ * The line before (after) the one that is shown which begins with what the user had typed before
+ * the cursor; behind the newest line, what was typed. False where there is none. text and cursor
+ * are what is shown now; what text has become by editing is kept as the draft if it would be lost.
  */
-bool history_previous(struct history *, struct span *text);
-bool history_next(struct history *, struct span *text);
+bool history_previous(struct history *, struct span text, size_t cursor, struct span *found);
+bool history_next(struct history *, struct span text, size_t cursor, struct span *found);
 void history_free(struct history *);
 
 #endif

@@ -78,7 +78,7 @@ static bool lines_hold(struct paste *paste, struct edit_buffer *edit, struct spa
 {
     struct span before = {edit->text, edit->cursor};
     struct span behind = {edit->text + edit->cursor, edit->len - edit->cursor};
-    bool is_text = edit_begins_pasted(edit) || edit->cursor == 0;
+    bool is_text = edit_is_pasted(edit, 0) || edit->cursor == 0;
 
     /* Each line may need another slash. */
     if (!edit_reserve(&paste->held, edit->len + rest.len + 2 * lines_in(rest) + 2))

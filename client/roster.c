@@ -141,6 +141,13 @@ void roster_remove(struct roster *roster, struct span name)
     memmove(roster->at[at], roster->at[at + 1], (roster->len - at) * sizeof roster->at[0]);
 }
 
+bool roster_has(struct roster *roster, const char *name)
+{
+    size_t at;
+
+    return roster_find(roster, name, &at);
+}
+
 const char *roster_other(struct roster *roster, const char *name, size_t i)
 {
     size_t at;

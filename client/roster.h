@@ -34,6 +34,8 @@ void roster_complete(struct roster *);
 void roster_add(struct roster *, struct span name);
 void roster_remove(struct roster *, struct span name);
 
+/* A name is in it, in any ASCII case. */
+bool roster_has(struct roster *, const char *name);
 /* The i-th of those who do not have that name, NULL behind the last one. */
 const char *roster_other(struct roster *, const char *name, size_t i);
 

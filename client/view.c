@@ -28,7 +28,7 @@
 
 static void paint(struct view *view, const char *sgr)
 {
-    if (view->colour)
+    if (view->colour != COLOUR_NONE)
         outbuf_puts(&view->line, sgr);
 }
 
@@ -51,24 +51,33 @@ static void put_name(struct view *view, struct span name)
 }
 
 /*
- * Contrast 3.7 or more with black and with white, each of a hue of its own, none of them green:
- * that is oneself. The hash (FNV-1a) is the same everywhere, so everybody talks of the same colour.
+ * Contrast 3.2 or more with black and with white, and far from each other; none of them is green:
+ * that is one's own.
  */
+static const unsigned char hues_256[] = {
+    160, 93, 30, 169, 100, 33, 167, 200, 130, 99, 137, 197, 67, 97, 128, 25, 134, 162};
+static const unsigned char hues_basic[] = {34, 35, 36, 33};
+
 static void paint_name(struct view *view, struct span name)
 {
-    static const unsigned char colours[] = {160, 130, 100, 30, 32, 62, 98, 133, 162};
     char clean[NAME_SIZE];
-    char folded[NAME_SIZE];
-    uint32_t hash = 2166136261u;
 
     name_take(clean, name);
-    name_fold(folded, clean);
-    for (const char *at = folded; *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
-    paint(view, "\x1b[38;5;");
-    if (view->colour)
-        outbuf_number(&view->line, colours[hash % sizeof colours]);
-    paint(view, "m");
+    switch (view->colour) {
+    case COLOUR_NONE:
+        break;
+    case COLOUR_BASIC:
+        put(view, "\x1b[");
+        outbuf_number(
+            &view->line, hues_basic[speakers_hue(&view->speakers, clean, sizeof hues_basic)]);
+        put(view, "m");
+        break;
+    case COLOUR_256:
+        put(view, "\x1b[38;5;");
+        outbuf_number(&view->line, hues_256[speakers_hue(&view->speakers, clean, sizeof hues_256)]);
+        put(view, "m");
+        break;
+    }
 }
 
 /* Later rows begin behind the time, or where there is no room for that, a little in. */
@@ -455,9 +464,31 @@ static void view_follow_room(struct view *view, const struct event *event)
     }
 }
 
+static void view_follow_message(struct view *view, const struct event *event)
+{
+    char name[NAME_SIZE];
+
+    name_take(name, event->name);
+    speakers_add(&view->speakers, name, event->verb == VERB_PRIV);
+}
+
+static void view_follow_nick(struct view *view, const struct event *event)
+{
+    char name[NAME_SIZE];
+    char to[NAME_SIZE];
+
+    name_take(name, event->name);
+    name_take(to, event->word);
+    speakers_rename(&view->speakers, name, to);
+}
+
 /* Who is here, and who one is, as far as this event says it. */
 static void view_follow(struct view *view, const struct event *event)
 {
+    if (verb_is_message(event->verb))
+        view_follow_message(view, event);
+    if (event->verb == VERB_NICK)
+        view_follow_nick(view, event);
     if (view->present)
         view_follow_room(view, event);
     if (event->verb == VERB_HERE)
@@ -524,11 +555,36 @@ void view_restart(struct view *view)
     roster_clear(&view->roster);
 }
 
-const char *view_other(void *context, size_t i)
+static void latest_begin(struct view *view, bool in_private)
+{
+    const struct speaker *sorted[SPEAKERS_MAX];
+    struct view_latest *latest = &view->latest;
+
+    latest->len = speakers_sort(&view->speakers, &view->roster, view->name, in_private, sorted);
+    for (size_t i = 0; i < latest->len; i++)
+        strcpy(latest->at[i], sorted[i]->name);
+}
+
+static bool latest_has(const struct view_latest *latest, const char *name)
+{
+    for (size_t i = 0; i < latest->len; i++) {
+        if (strcasecmp(latest->at[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *view_other(void *context, enum completion_kind kind, size_t i)
 {
     struct view *view = context;
+    const char *name;
 
-    return roster_other(&view->roster, view->name, i);
+    if (i == 0)
+        latest_begin(view, kind == COMPLETION_PARTNERS);
+    if (i < view->latest.len)
+        return view->latest.at[i];
+    name = roster_other(&view->roster, view->name, i - view->latest.len);
+    return name != NULL && latest_has(&view->latest, name) ? "" : name;
 }
 
 void view_here(const struct event *here, struct outbuf *out)

@@ -8,19 +8,33 @@
 #define CLIENT_VIEW_H
 
 #include "../protocol.h"
+#include "completion.h"
 #include "roster.h"
 #include "screen.h"
+#include "speakers.h"
 #include <stdbool.h>
 #include <stddef.h>
+
+enum view_colour {
+    COLOUR_NONE,  /* no SGR sequences at all */
+    COLOUR_BASIC, /* the eight colours that every terminal has */
+    COLOUR_256
+};
+
+/* The speakers that view_other() tells first, as they were when it began. */
+struct view_latest {
+    char at[SPEAKERS_MAX][NAME_LEN_MAX + 1];
+    size_t len;
+};
 
 /*
  * Zeroed memory is a view for a pipe: one line per event, no colour, no wrapping. The caller sets
  * the first block and may change it at any time; the second belongs to view.c.
  */
 struct view {
-    bool terminal;    /* short times, day lines, marks around the past */
-    bool colour;      /* SGR sequences */
-    bool quiet;       /* no joins, no quits, nor who is there at the beginning */
+    bool terminal; /* short times, day lines, marks around the past */
+    bool quiet;    /* no joins, no quits, nor who is there at the beginning */
+    enum view_colour colour;
     unsigned columns; /* wrap there; 0: do not wrap */
 
     char name[NAME_LEN_MAX + 1]; /* one's own; empty until `you` */
@@ -29,6 +43,8 @@ struct view {
     int day;                     /* the last event's, in local time; 0: none yet */
     unsigned long count;         /* how many are here */
     struct roster roster;
+    struct speakers speakers;
+    struct view_latest latest;
     struct outbuf line; /* the line being made */
 };
 
@@ -41,11 +57,8 @@ bool view_event(struct view *, const struct event *, struct outbuf *out);
 /* A new connection: what comes until the next `you` is past again. */
 void view_restart(struct view *);
 
-/*
- * The i-th of the others who are here, NULL behind the last one; a completion_names. context is the
- * struct view.
- */
-const char *view_other(void *context, size_t i);
+/* The others who are here, the last speaker first; a completion_names for a struct view. */
+const char *view_other(void *context, enum completion_kind kind, size_t i);
 
 /* For `chat -l`: the names of a `here` event, one a line. Touches no view. */
 void view_here(const struct event *here, struct outbuf *out);

@@ -158,10 +158,20 @@ every_key() {
     keys '> one' o n e Space t w o C-w
     keys '>' a b c C-c
     keys '> ab' a F5 b M-x C-Up
+    keys '> one two' o n e Space t w o C-w C-y
+    keys '> one-' o n e - t w o M-BSpace
+    keys '>  two' o n e Space t w o C-a M-d
+    keys '>  two' o n e Space t w o C-a C-DC
+    keys '> Xone Ytwo' o n e Space t w o C-Left Y M-Left M-b X
+    keys '> oneX two' o n e Space t w o Home C-Right X
+    keys '> ba' a b C-t
+    keys '> one' o n e Space t w o C-w BSpace C-_ C-_ BSpace BSpace BSpace BSpace
+    keys '> /users' / u Tab
     keys '> Bob_the_witness: hi' B o Tab h i
     keys '> /msg Bob_the_witness hi' / m s g Space b Tab h i
     keys '> first' f i r s t Enter s e c o n d Enter Up Up
     keys '> half' h a l f Up Up Down Down
+    keys '> first' f i Up
     keys '> ab' a Escape Left Right b
     screen set-buffer "$(printf 'pasted 1\npasted \033[2J2\npasted 3')"
     screen paste-buffer -p

@@ -147,8 +147,9 @@ static const char *const some_names[] = {"ann", "Anna", "bob",
     "a",
     NULL};
 
-static const char *some_name(void *context, size_t i)
+static const char *some_name(void *context, enum completion_kind kind, size_t i)
 {
+    (void)kind;
     return ((const char *const *)context)[i];
 }
 
@@ -200,6 +201,44 @@ static const struct keys {
     {BYTES("one two  \x17"), "", "> one ", 6},
     {BYTES("one two" LEFT "\x17"), "", "> one o", 6},
     {BYTES("one\x17\x17x"), "", "> x", 3},
+    {BYTES("one-two\x17"), "", "> ", 2},
+    {BYTES("one-two" ESC "\x7f"), "", "> one-", 6},
+    {BYTES("one-two." ESC "\b"), "", "> one-", 6},
+    {BYTES("one-two\x01" ESC "d"), "", "> -two", 2},
+    {BYTES("one-two\x01" ESC "d" ESC "d"), "", "> ", 2},
+    {BYTES("one two\x01" ESC "[3;5~"), "", ">  two", 2},
+    {BYTES("one two" ESC "[1;3D" ESC "[1;3Dx" ESC "[1;3Cy"), "", "> xoney two", 7},
+    {BYTES("one two" ESC ESC "[Dx"), "", "> one xtwo", 7},
+    /* ... and bringing it back, all of what was killed in one go */
+    {BYTES("\x19x"), "", "> x", 3},
+    {BYTES("one two\x17\x19"), "", "> one two", 9},
+    {BYTES("one two\x17\x17\x19\x19"), "", "> one twoone two", 16},
+    {BYTES("abc" LEFT "\x0b\x15x\x19"), "", "> xabc", 6},
+    {BYTES("one two\x17x\x17\x19"), "", "> one x", 7},
+    {BYTES("a b c\x17\x01\x0b\x19"), "", "> a b ", 6},
+    {BYTES(PASTE "/quit" PASTED "\x15\x19\r"), "//quit\n", "> ", 2},
+    {BYTES("/users\x15\x19\r"), "/users\n", "> ", 2},
+    /* exchanging */
+    {BYTES("ab\x14"), "", "> ba", 4},
+    {BYTES("abc" LEFT "\x14"), "", "> acb", 5},
+    {BYTES("abc\x01\x14"), "", "> abc", 2},
+    {BYTES("a\x14"), "", "> a", 3},
+    {BYTES("a" E_MARK WIDE "\x14"), "", "> a" WIDE E_MARK, 6},
+    /* undoing */
+    {BYTES("one two\x1f"), "", "> ", 2},
+    {BYTES("\x1f"), "", "> ", 2},
+    {BYTES("ab" LEFT "c\x1f"), "", "> ab", 3},
+    {BYTES("ab" LEFT "c\x1f\x1f"), "", "> ", 2},
+    {BYTES("one two\x17\x17\x1f"), "", "> one ", 6},
+    {BYTES("one two\x17\x17\x1f\x1f"), "", "> one two", 9},
+    {BYTES("abc\x7f\x7f\x1f"), "", "> abc", 5},
+    {BYTES("abc\x03\x1f"), "", "> abc", 5},
+    {BYTES("abc\x03\x1f\x1f"), "", "> ", 2},
+    {BYTES("ab\x14\x1f"), "", "> ab", 4},
+    {BYTES("a" PASTE "bc" PASTED "\x1f"), "", "> a", 3},
+    {BYTES(PASTE "/x" PASTED "\x15\x1f\r"), "//x\n", "> ", 2},
+    {BYTES("an\t\t\x1f"), "", "> an", 4},
+    {BYTES("one\rtwo\x1f\x1f"), "one\n", "> ", 2},
     /* leaving, or not */
     {BYTES("\x03"), "<interrupt>\n", "> ", 2},
     {BYTES("abc\x03"), "", "> ", 2},
@@ -216,7 +255,7 @@ static const struct keys {
     {BYTES("one\rtwo\r\x10\x10\x0e"), "one\ntwo\n", "> two", 5},
     {BYTES("one\rtwo\r" ESC "OA" ESC "OA" ESC "OB"), "one\ntwo\n", "> two", 5},
     {BYTES("one\rhalf" UP DOWN), "one\n", "> half", 6},
-    {BYTES("one\rhalf" UP "x" DOWN "y" DOWN), "one\n", "> halfy", 7},
+    {BYTES("one\rhalf" UP "x" DOWN "y" DOWN), "one\n", "> halfxy", 8},
     {BYTES("one\rtwo\r" UP UP "\x15half" UP DOWN DOWN), "one\ntwo\n", "> half", 6},
     {BYTES("one\rtwo\r" UP "x" UP DOWN DOWN), "one\ntwo\n", "> twox", 6},
     {BYTES("one\r" DOWN "x"), "one\n", "> x", 3},
@@ -227,6 +266,14 @@ static const struct keys {
     {BYTES("one\r" UP "x" UP UP DOWN), "one\n", "> onex", 6},
     {BYTES("one\rtwo\r" UP UP "\x03" UP), "one\ntwo\n", "> two", 5},
     {BYTES(UP DOWN "x"), "", "> x", 3},
+    /* ... that begin with what was typed before the cursor */
+    {BYTES("alpha\rbeta\ralso\ral" UP), "alpha\nbeta\nalso\n", "> also", 6},
+    {BYTES("alpha\rbeta\ralso\ral" UP UP), "alpha\nbeta\nalso\n", "> alpha", 7},
+    {BYTES("alpha\rbeta\ralso\ral" UP UP UP DOWN), "alpha\nbeta\nalso\n", "> also", 6},
+    {BYTES("alpha\rbeta\ralso\ral" UP UP DOWN DOWN), "alpha\nbeta\nalso\n", "> al", 4},
+    {BYTES("alpha\rbeta\rax" LEFT UP), "alpha\nbeta\n", "> alpha", 7},
+    {BYTES("alpha\rbeta\rax" LEFT UP DOWN), "alpha\nbeta\n", "> ax", 4},
+    {BYTES("a\rb\ra\ra" UP UP), "a\nb\na\n", "> a", 3},
     /* names */
     {BYTES("an\t"), "", "> ann: ", 7},
     {BYTES("AN\t"), "", "> ann: ", 7},
@@ -245,6 +292,13 @@ static const struct keys {
     {BYTES("x\ty"), "", "> xy", 4},
     {BYTES("\t"), "", "> ann: ", 7},
     {BYTES("ann:\ty"), "", "> ann:y", 7},
+    /* commands */
+    {BYTES("/u\tx"), "", "> /users x", 10},
+    {BYTES("/Q\t"), "", "> /quit ", 8},
+    {BYTES("/\t"), "", "> /msg ", 7},
+    {BYTES("/m\t\t\t\t"), "", "> /me ", 6},
+    {BYTES(" /u\t"), "", ">  /u", 5},
+    {BYTES("/un\t"), "", "> /unignore ", 12},
     /* one line that is pasted is text */
     {BYTES(PASTE "one" PASTED), "", "> one", 5},
     {BYTES("a" PASTE "one\n" PASTED "b"), "", "> aoneb", 7},
@@ -261,7 +315,7 @@ static const struct keys {
     {BYTES(PASTE "users" PASTED "\x01/\r"), "/users\n", "> ", 2},
     {BYTES(PASTE "/x" PASTED "\x15/users\r"), "/users\n", "> ", 2},
     {BYTES(PASTE "/quit" PASTED "\r" UP), "//quit\n", "> //quit", 8},
-    {BYTES("one\r" PASTE "/" PASTED UP), "one\n", "> one", 5},
+    {BYTES("one\r" PASTE "/" PASTED UP), "one\n", "> /", 3},
     /* several are held */
     {BYTES(PASTE "one\ntwo\nthree" PASTED), "", "[3 lines] > ", 12},
     {BYTES(PASTE "one\ntwo\nthree\n" PASTED "\r"), "one\ntwo\nthree\n", "> ", 2},
@@ -296,7 +350,7 @@ static const struct keys {
            "b"),
         "", "> b", 3},
     {BYTES("a" ESC "[\xC3\xA9"), "", "> a\xC3\xA9", 4},
-    {BYTES("a\0\x07\x0f\x11\x12\x13\x14\x16\x18\x19\x1c\x1d\x1e\x1f\x0c"
+    {BYTES("a\0\x07\x0f\x11\x12\x13\x16\x18\x1c\x1d\x1e\x0c"
            "b"),
         "", "> ab", 4},
     /* every cluster is one step */
@@ -458,6 +512,31 @@ START_TEST(completion_while_names_change)
     desk_type(&desk, "\t");
     ck_assert_str_eq(terminal_row(desk.terminal, 0), "> anne: ");
     ck_assert_uint_eq(desk.terminal->bells, 2);
+    desk_close(&desk);
+}
+END_TEST
+
+static const char *kind_name(void *context, enum completion_kind kind, size_t i)
+{
+    static const char *const names[] = {"x_command", "x_name", "x_partner"};
+
+    (void)context;
+    return i == 0 ? "" : i == 1 ? names[kind] : NULL;
+}
+
+/* Names are asked for by where they are to stand. */
+START_TEST(completion_knows_the_place)
+{
+    static const char *const rows[][2] = {{"x\t", "> x_name: "}, {"hi x\t", "> hi x_name "},
+        {"/msg x\t", "> /msg x_partner "}, {"/MSG \t", "> /MSG x_partner "},
+        {"/msg bob x\t", "> /msg bob x_name "}, {"/kick x\t", "> /kick x_name "}};
+    struct desk desk;
+
+    desk_open(&desk, "> ", 24, 80);
+    editor_complete_from(desk.editor, kind_name, NULL);
+    desk_show(&desk);
+    desk_type(&desk, rows[_i][0]);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), rows[_i][1]);
     desk_close(&desk);
 }
 END_TEST
@@ -1100,6 +1179,7 @@ int main(void)
     tcase_add_test(tcase, half_a_paste_ends);
     tcase_add_loop_test(tcase, bells, 0, 5);
     tcase_add_test(tcase, completion_while_names_change);
+    tcase_add_loop_test(tcase, completion_knows_the_place, 0, 6);
     tcase_add_test(tcase, line_has_a_limit);
     tcase_add_test(tcase, paste_has_a_limit);
     tcase_add_test(tcase, history_has_a_limit);

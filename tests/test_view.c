@@ -208,7 +208,7 @@ START_TEST(another_connection)
     check_shown(&view, WELCOME T0 "join dave\n",
         "21:42 -- you are ann, 3 here: ann Bob carol\n21:42 -- dave joined, 4 here\n");
     view_restart(&view);
-    ck_assert_ptr_null(view_other(&view, 0));
+    ck_assert_ptr_null(view_other(&view, COMPLETION_NAMES, 0));
     check_shown(&view,
         T0 "msg bob hi ann\n" T0 "quit bob lost\n" T0 "here ann\n" T0 "users 1\n" T0 "you ann\n" T0
            "msg carol x\n",
@@ -226,11 +226,11 @@ static const struct sight colour_sights[] = {
     {T0 "msg ann hi\n", DIM_TIME OFF "\x1b[32mann: hi" OFF "\n"},
     {T0 "me ANN waves\n", DIM_TIME OFF "\x1b[32m* ANN waves" OFF "\n"},
     {T0 "priv ann bob hi\n", DIM_TIME OFF "\x1b[32m\x1b[1mann -> bob: hi" OFF "\n"},
-    {T0 "msg bob hi\n", DIM_TIME OFF "\x1b[38;5;62mbob:" OFF " hi" OFF "\n"},
-    {T0 "msg BOB hi\n", DIM_TIME OFF "\x1b[38;5;62mBOB:" OFF " hi" OFF "\n"},
-    {T0 "me bob waves\n", DIM_TIME OFF "* \x1b[38;5;62mbob" OFF " waves" OFF "\n"},
-    {T0 "priv bob ann hi\n", DIM_TIME OFF "\x1b[1m\x1b[38;5;62mbob -> ann:" OFF " hi" OFF "\n"},
-    {T0 "post carol hi\n", DIM_TIME OFF "\x1b[38;5;100mcarol:" OFF " hi" OFF "\n"},
+    {T0 "msg bob hi\n", DIM_TIME OFF "\x1b[38;5;128mbob:" OFF " hi" OFF "\n"},
+    {T0 "msg BOB hi\n", DIM_TIME OFF "\x1b[38;5;128mBOB:" OFF " hi" OFF "\n"},
+    {T0 "me bob waves\n", DIM_TIME OFF "* \x1b[38;5;128mbob" OFF " waves" OFF "\n"},
+    {T0 "priv bob ann hi\n", DIM_TIME OFF "\x1b[1m\x1b[38;5;128mbob -> ann:" OFF " hi" OFF "\n"},
+    {T0 "post carol hi\n", DIM_TIME OFF "\x1b[38;5;30mcarol:" OFF " hi" OFF "\n"},
     {T0 "join bob\n", DIM_TIME "-- bob joined, 4 here" OFF "\n"},
     {T0 "quit Bob left\n", DIM_TIME "-- Bob left, 2 here" OFF "\n"},
     {T0 "nick Bob bert\n", DIM_TIME "-- Bob is now bert" OFF "\n"},
@@ -244,7 +244,7 @@ static const struct sight colour_sights[] = {
 
 START_TEST(colour_of_the_present)
 {
-    struct view view = {.terminal = true, .colour = true, .columns = 80};
+    struct view view = {.terminal = true, .colour = COLOUR_256, .columns = 80};
 
     check_shown(&view, WELCOME, DIM_TIME "-- you are ann, 3 here: ann Bob carol" OFF "\n");
     check_shown(&view, colour_sights[_i].lines, colour_sights[_i].shown);
@@ -254,7 +254,7 @@ END_TEST
 
 START_TEST(colour_of_the_past)
 {
-    struct view view = {.terminal = true, .colour = true, .columns = 80};
+    struct view view = {.terminal = true, .colour = COLOUR_256, .columns = 80};
 
     check_shown(&view, T0 "msg bob hi\n" T0 "me ann ho\n",
         DIM "-- earlier, Sunday 2026-11-22 --" OFF "\n" DIM_TIME "bob: hi" OFF "\n" DIM_TIME
@@ -263,28 +263,68 @@ START_TEST(colour_of_the_past)
 }
 END_TEST
 
-/* A hundred names have more than a few colours, and none has the green of oneself. */
+/* The colour in which a name is shown. */
+static int colour_of(struct view *view, const char *name)
+{
+    struct outbuf out = {0};
+    char line[100];
+    int colour = 0;
+
+    snprintf(line, sizeof line, T0 "msg %s hi\n", name);
+    show(view, line, &out);
+    outbuf_add(&out, "", 1);
+    if (view->colour == COLOUR_256)
+        ck_assert_int_eq(sscanf(out.at, DIM "%*d:%*d " OFF "\x1b[38;5;%dm", &colour), 1);
+    else
+        ck_assert_int_eq(sscanf(out.at, DIM "%*d:%*d " OFF "\x1b[%dm", &colour), 1);
+    outbuf_free(&out);
+    return colour;
+}
+
+/* Sixteen who talk have colours of their own, which they keep; so does one with another name. */
 START_TEST(names_have_colours)
 {
+    static const char *const names[] = {"ann", "bob", "carol", "dave", "eve", "frank", "grace",
+        "heidi", "ivan", "judy", "ken", "mallory", "oscar", "peggy", "trent", "walter"};
+    struct view view = {.terminal = true, .colour = COLOUR_256, .present = true};
+    struct outbuf out = {0};
     bool seen[256] = {false};
-    unsigned distinct = 0;
+    int colours[COUNT_OF(names)];
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        colours[i] = colour_of(&view, names[i]);
+        ck_assert_msg(!seen[colours[i]], "%s has the colour of another name", names[i]);
+        seen[colours[i]] = true;
+    }
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        ck_assert_int_eq(colour_of(&view, names[i]), colours[i]);
+    show(&view, T0 "nick bob robert\n", &out);
+    ck_assert_int_eq(colour_of(&view, "robert"), colours[1]);
+    for (int i = 0; i < 100; i++) {
+        char name[20];
+
+        snprintf(name, sizeof name, "name%d", i);
+        colour_of(&view, name);
+    }
+    outbuf_free(&out);
+    view_free(&view);
+}
+END_TEST
+
+/* The eight colours of every terminal, without green. */
+START_TEST(names_have_basic_colours)
+{
+    struct view view = {.terminal = true, .colour = COLOUR_BASIC, .present = true};
 
     for (int i = 0; i < 100; i++) {
-        struct view view = {.terminal = true, .colour = true, .present = true};
-        struct outbuf out = {0};
-        char line[100];
-        int colour = 0;
+        char name[20];
+        int colour;
 
-        snprintf(line, sizeof line, T0 "msg name%d hi\n", i);
-        show(&view, line, &out);
-        outbuf_add(&out, "", 1);
-        ck_assert_int_eq(sscanf(out.at, DIM "%*d:%*d " OFF "\x1b[38;5;%dm", &colour), 1);
-        distinct += !seen[colour];
-        seen[colour] = true;
-        outbuf_free(&out);
-        view_free(&view);
+        snprintf(name, sizeof name, "name%d", i);
+        colour = colour_of(&view, name);
+        ck_assert(colour >= 31 && colour <= 36 && colour != 32);
     }
-    ck_assert_uint_ge(distinct, 8);
+    view_free(&view);
 }
 END_TEST
 
@@ -350,10 +390,10 @@ END_TEST
 /* Colours take no room. */
 START_TEST(rows_in_colour)
 {
-    struct view view = {.terminal = true, .colour = true, .columns = 20, .present = true};
+    struct view view = {.terminal = true, .colour = COLOUR_256, .columns = 20, .present = true};
 
     check_shown(&view, T0 "msg bob abcde fg hi\n",
-        DIM_TIME OFF "\x1b[38;5;62mbob:" OFF " abcde fg\n  hi" OFF "\n");
+        DIM_TIME OFF "\x1b[38;5;128mbob:" OFF " abcde fg\n  hi" OFF "\n");
     view_free(&view);
 }
 END_TEST
@@ -424,25 +464,58 @@ START_TEST(others_for_completion)
 
     show(&view, table[_i].lines, &out);
     for (i = 0; table[_i].others[i] != NULL; i++)
-        ck_assert_str_eq(view_other(&view, i), table[_i].others[i]);
-    ck_assert_ptr_null(view_other(&view, i));
+        ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, i), table[_i].others[i]);
+    ck_assert_ptr_null(view_other(&view, COMPLETION_NAMES, i));
     outbuf_free(&out);
     view_free(&view);
 }
 END_TEST
 
 /* Tab between two parts of a list takes nothing from it. */
+/* The last speaker comes first, in a private message the last one who wrote in private. */
+START_TEST(speakers_come_first)
+{
+    static const struct {
+        enum completion_kind kind;
+        const char *lines;
+        const char *others[8];
+    } table[] = {
+        {COMPLETION_NAMES, T0 "msg carol x\n", {"carol", "Bob", ""}},
+        {COMPLETION_NAMES, T0 "msg carol x\n" T0 "me bob x\n", {"bob", "carol", "", ""}},
+        {COMPLETION_NAMES, T0 "msg carol x\n" T0 "msg ann x\n" T0 "post ci x\n",
+            {"carol", "Bob", ""}},
+        {COMPLETION_NAMES, T0 "msg carol x\n" T0 "quit carol left\n", {"Bob"}},
+        {COMPLETION_NAMES, T0 "msg carol x\n" T0 "nick carol zoe\n", {"zoe", "Bob", ""}},
+        {COMPLETION_NAMES, T0 "priv Bob ann x\n" T0 "msg carol x\n", {"carol", "Bob", "", ""}},
+        {COMPLETION_PARTNERS, T0 "priv Bob ann x\n" T0 "msg carol x\n", {"Bob", "carol", "", ""}},
+        {COMPLETION_PARTNERS, T0 "priv Bob ann x\n" T0 "priv carol ann x\n" T0 "msg Bob x\n",
+            {"carol", "Bob", "", ""}},
+    };
+    struct view view = {0};
+    struct outbuf out = {0};
+    size_t i;
+
+    show(&view, WELCOME, &out);
+    show(&view, table[_i].lines, &out);
+    for (i = 0; table[_i].others[i] != NULL; i++)
+        ck_assert_str_eq(view_other(&view, table[_i].kind, i), table[_i].others[i]);
+    ck_assert_ptr_null(view_other(&view, table[_i].kind, i));
+    outbuf_free(&out);
+    view_free(&view);
+}
+END_TEST
+
 START_TEST(completion_amid_a_list)
 {
     struct view view = {0};
     struct outbuf out = {0};
 
     show(&view, T0 "here zed\n", &out);
-    ck_assert_str_eq(view_other(&view, 0), "zed");
+    ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, 0), "zed");
     show(&view, T0 "here bob\n" T0 "users 2\n" T0 "you ann\n", &out);
-    ck_assert_str_eq(view_other(&view, 0), "bob");
-    ck_assert_str_eq(view_other(&view, 1), "zed");
-    ck_assert_ptr_null(view_other(&view, 2));
+    ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, 0), "bob");
+    ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, 1), "zed");
+    ck_assert_ptr_null(view_other(&view, COMPLETION_NAMES, 2));
     outbuf_free(&out);
     view_free(&view);
 }
@@ -570,7 +643,7 @@ START_TEST(hostile_server)
 {
     static const char *const verbs[] = {"here", "users", "you", "join", "quit", "nick", "msg", "me",
         "post", "priv", "note", "gap", "error"};
-    struct view view = {.terminal = _i % 2 != 0, .colour = true, .columns = (unsigned)_i * 7};
+    struct view view = {.terminal = _i % 2 != 0, .colour = COLOUR_256, .columns = (unsigned)_i * 7};
     struct outbuf out = {0};
     struct event event;
     char line[300];
@@ -612,11 +685,13 @@ int main(void)
     tcase_add_loop_test(tcase, colour_of_the_present, 0, COUNT_OF(colour_sights));
     tcase_add_test(tcase, colour_of_the_past);
     tcase_add_test(tcase, names_have_colours);
+    tcase_add_test(tcase, names_have_basic_colours);
     tcase_add_loop_test(tcase, rows_of_a_long_message, 0, COUNT_OF(rows));
     tcase_add_test(tcase, rows_in_colour);
     tcase_add_test(tcase, long_list_is_a_count);
     tcase_add_test(tcase, list_fits_the_row);
     tcase_add_loop_test(tcase, others_for_completion, 0, 11);
+    tcase_add_loop_test(tcase, speakers_come_first, 0, 8);
     tcase_add_test(tcase, completion_amid_a_list);
     tcase_add_test(tcase, endless_list);
     tcase_add_test(tcase, names_one_a_line);

@@ -127,7 +127,7 @@ static void row_check(const struct console *console, const char *at, size_t len)
 
     while (at < end) {
         if (*at == '\x1b') {
-            must(console->view.colour && console->setup.format == CONSOLE_PRETTY);
+            must(console->view.colour != COLOUR_NONE && console->setup.format == CONSOLE_PRETTY);
             at += colour_len(at, end);
         } else if (*at == '\a') {
             must(console->setup.bell && n == 0); /* behind the last row's LF */
@@ -232,7 +232,7 @@ static void reading_begin(struct reading *reading, const uint8_t *data, FILE *ou
     client->console.screen = true; /* else errors are told on standard error */
     client->console.setup.bell = console.bell;
     client->console.view.terminal = (data[0] & 8) != 0;
-    client->console.view.colour = (data[0] & 16) != 0;
+    client->console.view.colour = (enum view_colour)(data[0] >> 4 & 3) % 3;
     client->console.view.columns = data[1];
     must(session_init(&client->session, &setup));
     (void)session_name(&client->session, (data[3] & 32) != 0 ? "" : "ann");
