@@ -466,6 +466,28 @@ START_TEST(a_writer_leaves_half_a_line)
 }
 END_TEST
 
+/* Who signals all processes of the service, as a service manager does, means the hub. */
+START_TEST(signals_to_the_writer)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path, sync_options[_i]);
+    record_await(&file, path, 1, "join ben");
+    pid_t writer = family_find(room.server.pid, WRITER);
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        kill(writer, signals[i]);
+    conn_say(&room.ann, "goes on");
+    conn_expect(&room.ann, "msg ann goes on");
+    record_await(&file, path, 1, "msg ann goes on");
+    ck_assert_int_eq(family_find(room.server.pid, WRITER), writer);
+    room_close(&room);
+    record_clear(&file);
+}
+END_TEST
+
 /*
  * A successor cannot be started, for something else stands in the file's place. Without -s the room
  * talks on, with it nothing is taken; people come and go; and when it can, all is written.
@@ -1174,6 +1196,7 @@ int main(void)
         {quits_after_a_crash, 2, 30},
         {the_writer_is_killed, 2, 60},
         {a_writer_leaves_half_a_line, 2, 30},
+        {signals_to_the_writer, 2, 30},
         {no_writer_can_be_started, 2, 30},
         {the_hub_is_killed, files, 120},
         {the_old_writer_is_waited_for, 1, 30},

@@ -322,7 +322,8 @@ _Noreturn void transcript_writer_main(const struct proctitle *title, const char 
     struct writer w;
     static const char name[] = "chatd: transcript";
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ};
+    static const int ignored[] = {
+        SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ};
 
     memset(&w, 0, offsetof(struct writer, buf));
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
