@@ -34,14 +34,15 @@ static bool write_stderr(const struct report *report, int priority, const char *
            (pfd.revents & POLLOUT) != 0 && write(STDERR_FILENO, line, (size_t)n) == n;
 }
 
+/* Of two logs one is enough. */
 static bool write_line(const struct report *r, int priority, const char *text)
 {
-    bool done = true;
+    bool done = false;
 
     if (r->to != REPORT_SYSLOG)
         done = write_stderr(r, priority, text);
     if (r->to == REPORT_SYSLOG || r->to == REPORT_BOTH)
-        done = syslog_line(r->syslog, "chatd", priority, text) && done;
+        done = syslog_line(r->syslog, "chatd", priority, text) || done;
     return done;
 }
 
@@ -52,8 +53,8 @@ static bool write_loss(const struct report *r)
 
     if (r->loss == NULL || r->loss->lines == 0)
         return true;
-    snprintf(text, sizeof(text), "%llu lines left out: the log was not read",
-        (unsigned long long)r->loss->lines);
+    snprintf(text, sizeof(text), "%llu line%s left out: the log was not read",
+        (unsigned long long)r->loss->lines, r->loss->lines == 1 ? "" : "s");
     if (!write_line(r, LOG_WARNING, text))
         return false;
     r->loss->lines = 0;
