@@ -486,6 +486,8 @@ int main(int argc, char **argv)
     p.sockets = notify_sockets();
     options_read(&p.options, argc, argv);
     report_prepare(&p);
+    if (p.options.sandbox != SANDBOX_OFF) /* which is for debuggers */
+        process_hide();
     parts_connect(&p);
     if (!arrived) {
         descriptors_close_from(NOTIFY_FIRST_FD + p.sockets);

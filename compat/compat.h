@@ -92,8 +92,11 @@ bool accept_error_is_connections(int error);
  * closed. False where somebody else has it, at once. */
 bool file_lock(int fd);
 
-/* A file without a name, in memory where there is such a thing. It outlives an exec. */
-int memory_file(void);
+/*
+ * A file without a name that holds these bytes, at its beginning, in memory where there is such a
+ * thing: then nobody can change it any more. It outlives an exec.
+ */
+int memory_file(const char *bytes, size_t len);
 
 /* pipe(2) whose ends are close-on-exec. False with errno. */
 bool pipe_cloexec(int fds[2]);
@@ -192,6 +195,12 @@ bool passwd_each(bool (*take)(void *context, uid_t uid, const char *name), void 
  * image. It costs the same however much memory and however many descriptors the caller has.
  */
 pid_t spawn_worker(const char *path, char *const argv[], int fd0, int fd1);
+
+/*
+ * Keeps the memory of this process from others: no core dump, also of what it starts, and, where
+ * the system can do that, no tracer but root. The latter ends with an exec.
+ */
+void process_hide(void);
 
 /*
  * Gives up root for good: groups, gid and uid of user, and checks that they cannot be had back.

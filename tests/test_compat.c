@@ -10,9 +10,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -589,6 +591,38 @@ START_TEST(root_is_given_up_for_good)
 }
 END_TEST
 
+/* As it was made, and for nobody to change. */
+START_TEST(a_file_in_memory)
+{
+    char bytes[100000];
+    char found[sizeof bytes + 1];
+    memset(bytes, 'x', sizeof bytes);
+    int fd = memory_file(bytes, sizeof bytes);
+    ck_assert_int_ne(fd, -1);
+    ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(read(fd, found, sizeof found), sizeof bytes);
+    ck_assert_mem_eq(found, bytes, sizeof bytes);
+#ifdef F_ADD_SEALS
+    ck_assert_int_eq(pwrite(fd, "y", 1, 0), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(ftruncate(fd, 0), -1);
+#endif
+    close(fd);
+}
+END_TEST
+
+/* Without memory for it there is none, at once. */
+START_TEST(no_file_in_memory)
+{
+    char bytes[100000] = {0};
+    struct rlimit limit = {4096, 4096};
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(memory_file(bytes, sizeof bytes), -1);
+    ck_assert_int_eq(errno, EFBIG);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     const struct test tests[] = {
@@ -599,6 +633,8 @@ int main(int argc, char **argv)
         {a_connection_is_prepared, 1, 10},
         {other_sockets_are_left_in_peace, 1, 10},
         {a_blocked_signal_ends_the_wait_only, 1, 10},
+        {a_file_in_memory, 1, 10},
+        {no_file_in_memory, 1, 10},
         {not_every_name_is_a_user_to_become, 1, 10},
         {root_is_given_up_for_good, 1, 10},
 #ifdef __linux__

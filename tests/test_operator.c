@@ -375,6 +375,45 @@ START_TEST(root_is_given_up)
 }
 END_TEST
 
+/* The secret and what is said are in its memory: no core, no tracer, also after an upgrade. */
+START_TEST(the_memory_is_its_own)
+{
+    struct server server;
+    struct family family;
+    struct stat st;
+    char text[4096];
+    char path[64];
+    char socket[PATH_TEXT_MAX];
+    if (is_for_root())
+        return;
+    program_for_all();
+    test_path(socket, "room");
+    ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0777), 0);
+    unsetenv("CHATD_OPTIONS");
+    server_start_as(&server, become_nobody,
+        (const char *const[]){"-l", socket, FORGOTTEN, _i == 2 ? "-S" : NULL, "off", NULL});
+    if (_i == 1) {
+        kill(server.pid, SIGUSR2);
+        server_says(&server, "this is chatd");
+    }
+    /* The files of a process that is hidden are root's. */
+    snprintf(path, sizeof path, "/proc/%ld/fd", (long)server.pid);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_uid, _i == 2 ? nobody()->pw_uid : 0);
+    ck_assert(proc_text(server.pid, "limits", text, sizeof text));
+    if (_i != 2)
+        ck_assert_ptr_nonnull(strstr(text, "\nMax core file size        0                    0 "));
+    struct conn conn;
+    conn_open_to(&conn, socket);
+    conn_say(&conn, "ann");
+    conn_seek(&conn, "you ann");
+    family_look(&family, server.pid);
+    ck_assert_uint_eq(family.count, 1);
+    conn_close(&conn);
+    server_stop(&server);
+}
+END_TEST
+
 START_TEST(an_unknown_user)
 {
     struct server server;
@@ -795,6 +834,7 @@ int main(void)
         {a_room_that_nobody_enters_ends, 1, 20},
         {detached, 1, 30},
         {detached_in_vain, COUNT_OF(false_starts), 20},
+        {the_memory_is_its_own, 3, 30},
         {an_unknown_user, 1, 20},
         {only_root_can_become_another, 1, 20},
         {the_secret, 1, 20},

@@ -85,9 +85,9 @@ int handover_turn(struct handover *h, uint64_t now)
 static void program_exec(const struct handover *h, const struct codec *c, char *const argv[])
 {
     char number[16];
-    int fd = memory_file();
+    int fd = memory_file(c->buf, c->len);
 
-    if (fd != -1 && write_all(fd, c->buf, c->len) && lseek(fd, 0, SEEK_SET) == 0) {
+    if (fd != -1) {
         snprintf(number, sizeof(number), "%d", fd);
         if (setenv(VARIABLE, number, 1) == 0)
             execv(h->program, argv);
