@@ -98,6 +98,9 @@ bool file_lock(int fd);
  */
 int memory_file(const char *bytes, size_t len);
 
+/* A file without a name of that many zero bytes, to be mapped and written; close-on-exec. */
+int memory_file_blank(size_t len);
+
 /* pipe(2) whose ends are close-on-exec. False with errno. */
 bool pipe_cloexec(int fds[2]);
 
@@ -116,7 +119,7 @@ int socket_peer_pid(int fd, pid_t *pid, uid_t *uid);
 
 /*
  * What every client's socket gets: no delay for small writes, urgent bytes in line (telnet), a
- * send buffer with a known size instead of the megabytes that Linux would grow, and keepalive
+ * bound on what the kernel holds unsent instead of the megabytes that Linux would, and keepalive
  * that ends an idle connection whose peer is gone within two minutes (ETIMEDOUT).
  */
 void tcp_prepare(int fd);
@@ -146,6 +149,17 @@ bool tcp_all_acked(int fd);
  * it is sent. 0 where the system cannot tell. One getsockopt(TCP_INFO).
  */
 uint64_t tcp_bytes_acked(int fd);
+
+/* ---- Sockets in a sandbox -------------------------------------------------------------- */
+
+/*
+ * recv(), send() without SIGPIPE, and shutdown() of the sending side, as the system calls
+ * recvfrom(2), sendto(2) and shutdown(2) on every architecture, so that a filter can look at the
+ * descriptor. Results and errors are theirs.
+ */
+ssize_t socket_recv(int fd, void *buf, size_t len);
+ssize_t socket_send(int fd, const void *buf, size_t len);
+int socket_shutdown_write(int fd);
 
 /* ---- Terminals ------------------------------------------------------------------------ */
 
@@ -195,6 +209,12 @@ bool passwd_each(bool (*take)(void *context, uid_t uid, const char *name), void 
  * image. It costs the same however much memory and however many descriptors the caller has.
  */
 pid_t spawn_worker(const char *path, char *const argv[], int fd0, int fd1);
+
+/*
+ * Makes this process one that the kernel kills before others when memory runs out; what it starts
+ * is so too. Does nothing where the system has no such preference or refuses it.
+ */
+void oom_score_raise(void);
 
 /*
  * Keeps the memory of this process from others: no core dump, also of what it starts, and, where

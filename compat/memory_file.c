@@ -64,15 +64,29 @@ static bool file_fill(int fd, const char *bytes, size_t len)
     return lseek(fd, 0, SEEK_SET) == 0;
 }
 
-int memory_file(const char *bytes, size_t len)
+static int file_fail(int fd)
 {
-    int fd = file_new();
-    int error;
+    int error = errno;
 
-    if (fd == -1 || (file_fill(fd, bytes, len) && file_seal(fd)))
-        return fd;
-    error = errno;
     close(fd);
     errno = error;
     return -1;
+}
+
+int memory_file(const char *bytes, size_t len)
+{
+    int fd = file_new();
+
+    if (fd == -1 || (file_fill(fd, bytes, len) && file_seal(fd)))
+        return fd;
+    return file_fail(fd);
+}
+
+int memory_file_blank(size_t len)
+{
+    int fd = file_new();
+
+    if (fd == -1 || (fcntl(fd, F_SETFD, FD_CLOEXEC) != -1 && ftruncate(fd, (off_t)len) == 0))
+        return fd;
+    return file_fail(fd);
 }

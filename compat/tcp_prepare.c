@@ -16,6 +16,7 @@ enum {
     KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_COUNT = 5,
     ASK_INTERVAL_MAX_MS = 15000,
+    UNSENT_MAX = 16 * 1024,
     SEND_BUFFER = 128 * 1024
 };
 
@@ -27,7 +28,13 @@ static void option_set(int fd, int level, int name, int value)
 
 void tcp_prepare(int fd)
 {
+    /* Where unsent bytes can be bounded, the kernel sizes the buffer by what is under way. */
+#ifdef TCP_NOTSENT_LOWAT
+    option_set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
+    (void)SEND_BUFFER;
+#else
     option_set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+#endif
     option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     option_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
     option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);

@@ -321,8 +321,11 @@ START_TEST(a_connection_is_prepared)
     tcp_pair(sv);
     ck_assert_int_ne(option_get(sv[0], IPPROTO_TCP, TCP_NODELAY), 0);
     ck_assert_int_ne(option_get(sv[0], SOL_SOCKET, SO_KEEPALIVE), 0);
-    ck_assert_int_ge(option_get(sv[0], SOL_SOCKET, SO_SNDBUF), 128 * 1024);
+#ifdef TCP_NOTSENT_LOWAT
+    ck_assert_int_eq(option_get(sv[0], IPPROTO_TCP, TCP_NOTSENT_LOWAT), 16 * 1024);
+#else
     ck_assert_int_le(option_get(sv[0], SOL_SOCKET, SO_SNDBUF), 256 * 1024);
+#endif
     ck_assert_int_le(option_get(sv[0], IPPROTO_TCP, TCP_KEEPIDLE) +
                          option_get(sv[0], IPPROTO_TCP, TCP_KEEPINTVL) *
                              option_get(sv[0], IPPROTO_TCP, TCP_KEEPCNT),
@@ -591,6 +594,51 @@ START_TEST(root_is_given_up_for_good)
 }
 END_TEST
 
+/* ---- oom_score_raise ---- */
+
+#ifdef __linux__
+
+static int oom_score(void)
+{
+    FILE *file = fopen("/proc/self/oom_score_adj", "re");
+    int score;
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%d", &score), 1);
+    fclose(file);
+    return score;
+}
+
+/* False where this process has not the right to. */
+static bool oom_score_set(int score)
+{
+    FILE *file = fopen("/proc/self/oom_score_adj", "we");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_gt(fprintf(file, "%d", score), 0);
+    return fclose(file) == 0;
+}
+
+/* It is raised from where it is, as high as it can be. Anybody may raise it, and never lower it. */
+START_TEST(the_kernel_prefers_to_kill_this)
+{
+    int before = oom_score();
+
+    oom_score_raise();
+    ck_assert_int_eq(oom_score(), before + 500 < 1000 ? before + 500 : 1000);
+    for (int score = -1000; score <= 1000; score += 91) {
+        if (!oom_score_set(score))
+            continue;
+        oom_score_raise();
+        ck_assert_int_eq(oom_score(), score + 500 < 1000 ? score + 500 : 1000);
+    }
+    oom_score_raise();
+    oom_score_raise();
+    ck_assert_int_eq(oom_score(), 1000);
+}
+END_TEST
+
+#endif
 /* As it was made, and for nobody to change. */
 START_TEST(a_file_in_memory)
 {
@@ -639,6 +687,7 @@ int main(int argc, char **argv)
         {root_is_given_up_for_good, 1, 10},
 #ifdef __linux__
         {a_title_is_all_that_ps_shows, 2, 10},
+        {the_kernel_prefers_to_kill_this, 1, 10},
         {the_image_outlives_its_file, 1, 10},
         {what_is_acknowledged_is_seen, 1, 30},
         {nothing_is_owed_to_a_peer_that_reset, 1, 30},
