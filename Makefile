@@ -123,7 +123,7 @@ $(TESTS) $(CHAOS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
 
 # Calls of these go through functions of its own, which let them fail.
 WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg poll __poll_chk ppoll __ppoll_chk \
-	poller_set
+	poller_set mmap memory_file random_bytes
 $(B)tests/test_listener: WRAP = -Wl,--wrap=accept_cloexec_nonblock,--wrap=poller_set
 $(B)tests/test_faults: WRAP = $(WRAPPED:%=-Wl,--wrap=%)
 

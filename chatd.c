@@ -118,6 +118,19 @@ static bool is_login(void *context, const char *folded)
     return accounts_have(&p->accounts, folded);
 }
 
+static pid_t start_worker(void *context, int client, int *pair)
+{
+    struct parent *p = context;
+
+    return children_start_worker(&p->children, client, pair);
+}
+
+static void signal_worker(void *context, pid_t pid, int sig)
+{
+    (void)context;
+    children_signal_worker(pid, sig);
+}
+
 /* An empty room. */
 static int room_make(struct parent *p)
 {
@@ -130,7 +143,9 @@ static int room_make(struct parent *p)
     }
     p->listeners.poller = p->admission.refused.poller = config->poller = p->poller;
     config->report = &p->report;
-    config->signal_worker = children_signal_worker;
+    config->sync = p->options.transcript.sync;
+    config->start_worker = start_worker;
+    config->signal_worker = signal_worker;
     config->name_reserved = p->options.authenticated ? is_login : NULL;
     config->secret = p->options.secret_file != NULL ? p->secret : NULL;
     config->context = p;
@@ -154,7 +169,6 @@ static void parts_connect(struct parent *p)
     p->handover.report = &p->report;
     p->display.notify = &p->notify;
     p->pidfile = (struct pidfile){.path = o->pid_file, .fd = -1};
-    p->admission.children = &p->children;
     p->admission.accounts = o->authenticated ? &p->accounts : NULL;
     p->admission.report = &p->report;
     p->admission.most = o->clients;
@@ -458,9 +472,7 @@ static void child_become(struct proctitle *title, int argc, char **argv)
         proctitle_spare(title, argv);
         break;
     case CHILD_WORKER:
-        worker_main(title, argv[1][0] == 'o'   ? WORKER_LOOSE
-                           : argv[1][0] == 'r' ? WORKER_LOCKED
-                                               : WORKER_CAGED);
+        worker_main(title, argv[1]);
     case CHILD_WRITER:
         proctitle_spare(title, argv);
         transcript_writer_main(title, argv[1], strcmp(argv[2], "-s") == 0);

@@ -155,20 +155,35 @@ bool verb_is_message(enum verb);
 /* ---- Between hub and worker ------------------------------------------------------------- */
 
 /*
- * A line that begins with this byte, which no clean text can hold, is said by a worker to the hub
- * or by the hub to a worker, and stops there. The word follows at once.
+ * A line that begins with this byte, which no clean text can hold, is a word of the worker's to the
+ * hub or of the hub's to the worker. After an upgrade the hub's version is newer than that of the
+ * workers that were there: words are added, never changed, and never reused. A worker ignores a
+ * word that it does not know; a hub knows all that there ever were.
  */
 #define CONTROL_BYTE '\001'
-/* worker to hub: a line stood here that was too long */
+/* Raised whenever a word is added. */
+#define CONTROL_VERSION 1
+
+/* Worker to hub. No line follows CONTROL_LEFT and CONTROL_LOST. */
+
+/* A line stood here that was too long. */
 #define CONTROL_TOO_LONG "\001too-long\n"
-/* worker to hub: the client has said goodbye; its connection broke; the worker got SIGTERM.
- * No line follows. */
+/* With a cleaned line and LF behind it: what the client sent last, without a line end. */
+#define CONTROL_LAST "\001last "
+/* The client has ended its side. */
 #define CONTROL_LEFT "\001left\n"
+/* The connection broke, or CONTROL_END has been obeyed. */
 #define CONTROL_LOST "\001lost\n"
+/* One telnet DO TIMING-MARK, which the hub answers. */
+#define CONTROL_TIMING_MARK "\001timing-mark\n"
+/* Version 0.1's workers sent it at SIGTERM. */
 #define CONTROL_KICKED "\001kicked\n"
-/* hub to worker: read what the client's socket holds now, pass on its whole lines, then say lost */
+
+/* Hub to worker: nothing else goes that way. */
+
+/* Read what the client's socket holds now, pass its complete lines on, say CONTROL_LOST, exit. */
 #define CONTROL_END "\001end\n"
-/* hub to worker, with the title and LF behind it: what ps(1) shows */
+/* With the title and LF behind it: what ps(1) shows. */
 #define CONTROL_TITLE "\001title "
 
 #endif

@@ -68,10 +68,12 @@ struct said {
 struct person {
     struct puppet *p;
     bool in;   /* has read his `you` on this connection */
-    bool left; /* has said that nothing more comes */
-    bool gone; /* his connection is over */
+    bool left; /* nothing more is said on this connection */
+    bool gone; /* this connection is over */
     bool posts;
-    bool resumes; /* this connection asked for a seat */
+    bool resumes;   /* this connection resumes a session */
+    bool resumable; /* it has asked for a token */
+    const char *goodbye; /* what the worker says last; NULL: nothing */
     char me[NAME_LEN_MAX + 1];
     char token[33];
     size_t at; /* the next event that he must be given; NOWHERE: not known */
@@ -83,6 +85,7 @@ struct person {
     struct said said[SAID_MAX];
     size_t said_count;
     unsigned numbers;
+    unsigned quit; /* the number of a /quit on this connection; 0: none */
     unsigned session;
     unsigned serial; /* of its lines */
 
@@ -270,7 +273,7 @@ static void said_drop(struct person *who)
 
 static const struct said *said_first(const struct person *who)
 {
-    ensure(who->said_count > 0, "an answer without a question: %s", who->p->text);
+    ensure(who->said_count > 0, "an answer without a question: %.80s", who->p->text);
     return &who->said[0];
 }
 
@@ -306,7 +309,7 @@ static void answered_by(struct person *who, const struct happening *h)
     case VERB_ERROR:
         break;
     }
-    ensure(fits, "%s is answered by %s", who->me, h->line);
+    ensure(fits, "%s is answered by %.80s", who->me, h->line);
     said_drop(who);
 }
 
@@ -322,9 +325,9 @@ static void told_event(struct person *who)
         who->at == NOWHERE || (who->posts && who->in) ? book_find(who->p->event.stamp) : who->at;
     const struct happening *h = &book.events[place];
 
-    ensure(place < book.count && strcmp(h->line, who->p->text) == 0, "%s is told %s instead of %s",
+    ensure(place < book.count && strcmp(h->line, who->p->text) == 0, "%s is told %.80s instead of %.80s",
         who->me, who->p->text, h->line);
-    ensure(!who->posts || !who->in || is_own(who, h), "one who posts is told %s", h->line);
+    ensure(!who->posts || !who->in || is_own(who, h), "a poster is told %.80s", h->line);
     who->at = place + 1;
     if (who->in && is_own(who, h))
         answered_by(who, h);
@@ -337,7 +340,7 @@ static void told_gap(struct person *who)
     const struct event *e = &who->p->event;
     unsigned long mine = 0;
 
-    ensure(!who->posts || !who->in, "one who posts is told of a gap");
+    ensure(!who->posts || !who->in, "a poster is told of a gap");
     if (!e->counted) {
         ensure(!who->in && e->mine == 0, "%s", who->p->text);
         who->at = NOWHERE;
@@ -488,7 +491,20 @@ static void told_resumed(struct person *who)
             private_heard[who->session][who->said[0].serial] |= 4;
         said_drop(who);
     }
-    ensure(who->p->event.count <= who->numbers, "more lines than were said");
+    ensure(who->p->event.count <= who->numbers, "%lu lines of %u (%s)", who->p->event.count,
+        who->numbers, who->me);
+    if (who->quit > who->p->event.count) /* the line was lost, and is not said again */
+        who->numbers--;
+    who->quit = 0;
+}
+
+/* Help, or that SIGTERM to the worker was a kick. */
+static void told_note(struct person *who)
+{
+    if (who->left && strstr(who->p->text, "removed") != NULL)
+        return;
+    ensure(said_first(who)->kind == SAID_HELP, "%s", who->p->text);
+    said_drop(who);
 }
 
 static void told(struct person *who)
@@ -522,8 +538,7 @@ static void told(struct person *who)
         told_private(who);
         break;
     case VERB_NOTE:
-        ensure(said_first(who)->kind == SAID_HELP, "%s", who->p->text);
-        said_drop(who);
+        told_note(who);
         break;
     case VERB_GAP:
         told_gap(who);
@@ -587,12 +602,31 @@ static void put_said(struct person *who, struct said *said)
     put(who, line);
 }
 
+static bool may_say(const struct person *who)
+{
+    return who->said_count < SAID_MAX && !who->left && who->serial < SERIALS_MAX - 1;
+}
+
+/* An unterminated last line. */
+static void say_last(struct person *who)
+{
+    struct said *said = &who->said[who->said_count];
+
+    if (!may_say(who) || who->resumable || !who->in)
+        return;
+    *said = (struct said){
+        .kind = SAID_TEXT, .serial = ++who->serial, .number = ++who->numbers, .pad = chance(60)};
+    who->said_count++;
+    put(who, CONTROL_LAST);
+    put_said(who, said);
+}
+
 static void say(struct person *who)
 {
     struct said *said = &who->said[who->said_count];
     unsigned kind = chance(20);
 
-    if (who->said_count == SAID_MAX || who->left || who->serial >= SERIALS_MAX - 1)
+    if (!may_say(who))
         return;
     *said = (struct said){.serial = ++who->serial, .number = ++who->numbers};
     said->kind = kind < 8 ? SAID_TEXT : (enum kind)(kind % 8);
@@ -609,13 +643,13 @@ static void say(struct person *who)
     put_said(who, said);
 }
 
-/* The hub had no memory for him: there is no such connection. */
+/* The hub had no memory for it: there is no such connection. */
 static void turned_away(struct person *who)
 {
-    if (who->p->added)
+    if (puppet_is_admitted(who->p))
         return;
-    puppet_close(who->p);
-    who->p->reaped = who->p->dead = who->gone = true;
+    puppet_vanish(who->p);
+    who->gone = true;
 }
 
 static void come(struct person *who)
@@ -628,10 +662,25 @@ static void come(struct person *who)
         .p = puppet_add(&stage), .at = NOWHERE, .posts = chance(6) == 0, .session = sessions++};
     who->p->reads = chance(2) == 0;
     turned_away(who);
+    who->resumable = chance(4) != 0;
     snprintf(line, sizeof line, "%s%s%s%s\n", who->posts ? "/post\n" : "",
-        who->posts ? "" : pasts[chance(3)], chance(4) != 0 ? "/token\n" : "",
+        who->posts ? "" : pasts[chance(3)], who->resumable ? "/token\n" : "",
         chance(5) == 0 ? "" : wanted[chance(COUNT_OF(wanted))]);
     put(who, line);
+}
+
+/* The worker has relayed everything and says goodbye; its client has half-closed, or is gone. */
+static void finish(struct person *who)
+{
+    struct puppet *p = who->p;
+    size_t len = strlen(who->goodbye);
+
+    if (puppet_give(p, who->goodbye, len) != len)
+        return;
+    if (strcmp(who->goodbye, CONTROL_LOST) == 0)
+        puppet_close(p);
+    puppet_exit(p);
+    who->goodbye = NULL;
 }
 
 /* As much as the connection takes, or less. */
@@ -639,40 +688,62 @@ static void give(struct person *who, size_t max)
 {
     size_t len = who->len - who->given;
 
-    if (!who->gone)
-        who->given += puppet_give(who->p, who->out + who->given, len < max ? len : max);
-}
-
-static void hang_up(struct person *who)
-{
-    who->gone = true;
-    who->p->dead = true;
-    puppet_close(who->p);
+    if (who->gone)
+        return;
+    who->given += puppet_give(who->p, who->out + who->given, len < max ? len : max);
+    if (who->given == who->len && who->goodbye != NULL)
+        finish(who);
 }
 
 static void leave(struct person *who)
 {
-    static const char *const goodbyes[] = {CONTROL_LEFT, CONTROL_LOST, CONTROL_KICKED, "/quit\n"};
-
     if (who->left)
         return;
+    switch (who->resumes ? 1 + chance(3) : chance(4)) {
+    case 0:
+        put(who, "/quit\n");
+        who->quit = ++who->numbers;
+        break;
+    case 1:
+        who->goodbye = CONTROL_LOST;
+        break;
+    case 2:
+        say_last(who);
+        who->goodbye = CONTROL_LEFT;
+        break;
+    default:
+        who->goodbye = CONTROL_LEFT;
+        break;
+    }
     who->left = true;
-    put(who, goodbyes[chance(4)]);
 }
 
-/* Its body is found at once, or after the hub has seen the end of the pair. */
-static void die(struct person *who)
+static int some_status(void)
 {
     static const int statuses[] = {SIGKILL, SIGSEGV, SIGTERM, 0};
-    int status = statuses[chance(4)];
 
-    if (chance(2) == 0)
-        puppet_reap(&stage, who->p, status);
+    return statuses[chance(4)];
+}
+
+/*
+ * The worker dies; that is found at once, or after the hub has seen the end of the pair. The client
+ * is told the rest. One whose worker was not started yet is gone.
+ */
+static void die(struct person *who)
+{
+    struct puppet *p = who->p;
+
+    who->left = true;
+    who->goodbye = NULL;
+    if (p->process == PROCESS_NONE)
+        puppet_vanish(p);
+    if (p->process != PROCESS_RUNNING)
+        return;
+    puppet_die(p);
     if (chance(2) == 0)
         (void)stage_turn(&stage);
-    hang_up(who);
-    if (!who->p->reaped && chance(2) == 0)
-        puppet_reap(&stage, who->p, status);
+    if (chance(2) == 0)
+        puppet_reap(&stage, p, some_status());
 }
 
 /* Another connection for the same session, while the last one is there or after its end. */
@@ -687,8 +758,9 @@ static void come_back(struct person *who)
     who->p = puppet_add(&stage);
     who->p->reads = chance(2) == 0;
     who->in = who->left = who->gone = false;
+    who->goodbye = NULL;
     turned_away(who);
-    who->resumes = true;
+    who->resumes = who->resumable = true;
     who->list.count = 0;
     who->at = who->posts ? NOWHERE : book_after(stamp);
     free(who->out);
@@ -809,7 +881,7 @@ static void scribe_answer(bool takes)
 
 static void scribe_come(void)
 {
-    scribe.fd = writer_add(&stage, scribe.sync);
+    scribe.fd = writer_add(&stage);
     if (scribe.fd == -1)
         return;
     scribe.count_begun = scribe.count;
@@ -871,7 +943,7 @@ static void scribe_judge(void)
 {
     for (size_t i = 0; scribe.sync && i < book.count; i++)
         ensure(!verb_is_message(book.events[i].verb) || scribe_has(book.events[i].stamp),
-            "nobody has written %s", book.events[i].line);
+            "nobody has written %.80s", book.events[i].line);
 }
 
 /* In the end the file has everything but what it says it lacks. */
@@ -893,8 +965,24 @@ static void scribe_judge_all(void)
 
 /* ---- Every worker's duties ---- */
 
-/* What a connection that nobody looks after any more still does. Its client is gone: one look in so
- * many notices that. */
+/* The client of an old connection is gone, and its worker notices that, or the hub does. */
+static void old_worker(struct puppet *p, uint32_t looks)
+{
+    size_t len = strlen(CONTROL_LOST);
+
+    if (chance(looks) == 0)
+        puppet_close(p);
+    /* A newer connection may tell so, too. */
+    if (p->process == PROCESS_RUNNING && chance(p->ends > 0 ? 2 : looks) == 0 &&
+        puppet_give(p, CONTROL_LOST, len) == len) {
+        puppet_close(p);
+        puppet_exit(p);
+    }
+    if (p->process == PROCESS_DEAD && chance(2) == 0)
+        puppet_reap(&stage, p, some_status());
+}
+
+/* What connections that nobody looks after any more still do. */
 static void old_workers(uint32_t looks)
 {
     for (size_t i = 0; i < stage.count; i++) {
@@ -903,19 +991,8 @@ static void old_workers(uint32_t looks)
 
         for (size_t k = 0; k < PEOPLE; k++)
             owned |= people[k].p == p;
-        if (owned || p->reaped)
-            continue;
-        /* A newer connection may tell so, too. */
-        if (!p->dead && chance(p->takeovers > 0 ? 2 : looks) == 0) {
-            puppet_give(p, CONTROL_LOST, strlen(CONTROL_LOST));
-            p->dead = chance(2) == 0;
-        }
-        if (p->ended || p->dead) {
-            p->dead = true;
-            puppet_close(p);
-        }
-        if (p->dead && chance(2) == 0)
-            puppet_reap(&stage, p, 0);
+        if (!owned)
+            old_worker(p, looks);
     }
 }
 
@@ -950,7 +1027,7 @@ static void break_off(struct person *who)
 
 static void act(struct person *who)
 {
-    if (who->p == NULL || (who->gone && who->p->reaped)) {
+    if (who->p == NULL || (who->gone && puppet_is_over(who->p))) {
         if (who->p != NULL && chance(2) == 0 && !who->resumes)
             come_back(who);
         else
@@ -963,7 +1040,7 @@ static void act(struct person *who)
             leave(who);
         break;
     case 1:
-        if (chance(16) == 0 && !who->gone && !who->p->killed)
+        if (chance(16) == 0 && !who->gone)
             die(who);
         break;
     case 2:
@@ -1005,10 +1082,9 @@ static void look_after(struct person *who)
         if (who->resumes && who->in)
             say_again(who);
     }
-    if ((who->p->killed && !who->p->dead) || who->p->ended)
-        hang_up(who);
-    if (who->gone && !who->p->reaped && who->p->dead)
-        puppet_reap(&stage, who->p, SIGKILL);
+    who->gone |= who->p->ended || who->p->client == -1;
+    if (who->p->process == PROCESS_DEAD)
+        puppet_reap(&stage, who->p, some_status());
 }
 
 /* Where calls fail, some things take their time. */
@@ -1101,6 +1177,7 @@ static void model_open(uint32_t number)
         .wait_us = number % 3 == 0 ? 200000 : 0,
         .rate = number % 5 == 4 ? 100 : 0,
         .history = number % 4,
+        .sync = number % 7 == 6,
     };
 
     book_clear();
@@ -1112,7 +1189,7 @@ static void model_open(uint32_t number)
     memset(&scribe, 0, sizeof scribe);
     scribe.fd = -1;
     scribe.wanted = number % 7 >= 5;
-    scribe.sync = number % 7 == 6;
+    scribe.sync = config.sync;
     stage_open(&stage, &config);
     if (scribe.wanted)
         scribe_come();
@@ -1122,8 +1199,8 @@ static void model_open(uint32_t number)
 
 static void model_close(void)
 {
-    stage_close(&stage);
     scribe_die();
+    stage_close(&stage);
     for (size_t i = 0; i < PEOPLE; i++)
         free(people[i].out);
     book_clear();
@@ -1142,7 +1219,7 @@ void model_run(const struct model *model)
     judge_all();
     scribe_judge_all();
     printf("%zu events, %u sessions, %zu connections, %lu gaps (%lu own lines), "
-           "%lu seats taken back (%lu lines again), %lu handovers\n",
+           "%lu sessions resumed (%lu lines again), %lu handovers\n",
         book.count, sessions, stage.count, seen.gaps, seen.mine, seen.resumed, seen.again,
         seen.handovers);
     model_close();

@@ -7,11 +7,13 @@
 #include "wire/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -23,8 +25,64 @@
 #define EVENTS_MAX 1024
 /* What the hub puts off so shortly belongs to what goes on now. */
 #define SOON_US 50000u
+/* More descriptors than a stage ever has. */
+#define DESCRIPTORS_MAX 8192
 
-/* ---- The hub's world ---- */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) != -1;
+}
+
+static void close_once(int *fd)
+{
+    if (*fd != -1)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Which socket a descriptor is: numbers of descriptors are used again. */
+static ino_t socket_number(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+static int descriptors_count(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+        count += is_open(fd);
+    return count;
+}
+
+/* A full house has five for each puppet. */
+static void descriptors_allow(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS_MAX) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void socket_limit(int fd, int bytes)
+{
+    ensure(bytes == 0 || setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) == 0,
+        "SO_SNDBUF");
+}
+
+/* ---- The hub's world ------------------------------------------------------------------------- */
+
+static void hub_entered(struct stage *s, bool inside)
+{
+    if (s->around != NULL)
+        s->around(inside);
+}
 
 static struct puppet *puppet_of(struct stage *s, pid_t pid)
 {
@@ -35,32 +93,68 @@ static struct puppet *puppet_of(struct stage *s, pid_t pid)
     return NULL;
 }
 
-static void signal_puppet(void *context, pid_t pid, int signal)
+static void signal_worker(void *context, pid_t pid, int signal)
 {
     struct puppet *p = puppet_of(context, pid);
 
-    ensure(!p->reaped, "a signal to a process that was reaped");
-    if (signal == SIGKILL)
-        p->killed = true;
-    else if (signal == SIGUSR1)
-        p->takeovers++;
-    else
-        ck_abort_msg("signal %d", signal);
+    ensure(p->process != PROCESS_NONE && p->process != PROCESS_REAPED,
+        "a signal to a process that is not there");
+    ensure(signal == SIGKILL, "signal %d", signal);
+    p->kills++;
+    if (p->process == PROCESS_RUNNING)
+        p->process = PROCESS_KILLED;
+}
+
+static struct puppet *puppet_of_socket(struct stage *s, int fd)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->puppets[i].hub_client == fd && puppet_is_served(&s->puppets[i]))
+            return &s->puppets[i];
+    ck_abort_msg("a worker for a socket that is no client's");
+    return NULL;
+}
+
+static void worker_close(struct puppet *p)
+{
+    close_once(&p->worker);
+    close_once(&p->copy);
+}
+
+static pid_t start_worker(void *context, int client, int *pair)
+{
+    struct stage *s = context;
+    struct puppet *p = puppet_of_socket(s, client);
+    char byte;
+
+    hub_entered(s, false);
+    ensure(p->process == PROCESS_NONE && p->hub_pair != -1, "a second worker");
+    ensure(recv(client, &byte, 1, MSG_PEEK) == 1, "a worker, but nothing to read");
+    if (s->start_errno == 0) {
+        *pair = p->hub_pair;
+        p->hub_pair = -1;
+        p->copy = dup(client);
+        ensure(p->copy != -1 && recv(p->copy, &byte, 1, 0) == 1, "dup: %s", strerror(errno));
+        p->process = PROCESS_RUNNING;
+        if (p->worker == -1) /* it has said its goodbye already */
+            puppet_exit(p);
+    }
+    hub_entered(s, true);
+    errno = s->start_errno;
+    return s->start_errno == 0 ? p->pid : -1;
 }
 
 /* The hub's time is the clock's, and what the test has put on top. */
 static void time_move(struct stage *s, uint64_t us)
 {
-    struct timespec ts;
-
     s->ahead += us;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    s->now = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u + s->ahead;
+    s->now = clock_us() + s->ahead;
 }
 
 void stage_open(struct stage *s, const struct hub_config *config)
 {
-    memset(s, 0, sizeof *s);
+    memset(s, 0, sizeof(*s));
+    descriptors_allow();
+    s->descriptors = descriptors_count();
     if (config != NULL)
         s->config = *config;
     if (s->config.log_bytes == 0)
@@ -69,11 +163,11 @@ void stage_open(struct stage *s, const struct hub_config *config)
         s->config.login_us = 60 * 1000000u;
     time_move(s, 0);
     s->poller = poller_new();
-    s->other_fd = -1;
     s->report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
     s->config.poller = s->poller;
     s->config.report = &s->report;
-    s->config.signal_worker = signal_puppet;
+    s->config.start_worker = start_worker;
+    s->config.signal_worker = signal_worker;
     s->config.context = s;
     s->hub = hub_new(&s->config);
     ensure(s->poller != NULL && s->hub != NULL, "no memory");
@@ -81,31 +175,67 @@ void stage_open(struct stage *s, const struct hub_config *config)
 
 void stage_close(struct stage *s)
 {
+    int left;
+
     hub_free(s->hub);
     poller_free(s->poller);
     for (size_t i = 0; i < s->count; i++) {
-        puppet_close(&s->puppets[i]);
+        puppet_vanish(&s->puppets[i]);
+        close_once(&s->puppets[i].hub_pair);
         free(s->puppets[i].bytes);
     }
+    left = descriptors_count();
+    ensure(left == s->descriptors, "%d descriptors became %d", s->descriptors, left);
 }
 
-/* Who was killed is dead by now; his parent notices. */
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+/* Their parent notices that processes have ended. */
 static void deaths(struct stage *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct puppet *p = &s->puppets[i];
 
-        if (!p->killed || p->reaped || p->dead)
-            continue;
-        puppet_close(p);
-        puppet_reap(s, p, SIGKILL);
+        if (p->process == PROCESS_KILLED)
+            puppet_reap(s, p, SIGKILL);
+        else if (p->process == PROCESS_EXITED)
+            puppet_reap(s, p, 0);
     }
 }
 
-static void hub_entered(struct stage *s, bool inside)
+static void word_take(struct puppet *p, const char *word, size_t len)
 {
-    if (s->around != NULL)
-        s->around(inside);
+    if (len == strlen(CONTROL_END) && memcmp(word, CONTROL_END, len) == 0) {
+        p->ends++;
+        return;
+    }
+    if (word[0] != CONTROL_BYTE) /* the rest of a word that was cut, or its end */
+        return;
+    ensure(len > strlen(CONTROL_TITLE) && len < sizeof(p->title) &&
+               memcmp(word, CONTROL_TITLE, strlen(CONTROL_TITLE)) == 0,
+        "an unknown word: %.*s", (int)len, word);
+    memcpy(p->title, word, len - 1);
+    p->title[len - 1] = '\0';
+}
+
+/* What the hub says to the worker. */
+static void puppet_hear(struct puppet *p)
+{
+    const char *lf;
+    ssize_t n;
+
+    while (p->worker != -1 && (n = recv(p->worker, p->words + p->word_len,
+                                   sizeof(p->words) - p->word_len, 0)) > 0) {
+        p->word_len += (size_t)n;
+        while ((lf = memchr(p->words, '\n', p->word_len)) != NULL) {
+            size_t len = (size_t)(lf - p->words) + 1;
+
+            word_take(p, p->words, len);
+            p->word_len -= len;
+            memmove(p->words, p->words + len, p->word_len);
+        }
+        ensure(p->word_len < sizeof(p->words), "a word without end");
+    }
 }
 
 /* As chatd does it: a turn only where something is ready, or when the hub has asked for one. */
@@ -128,9 +258,14 @@ bool stage_turn(struct stage *s)
         moved = true;
     }
     hub_entered(s, false);
-    for (size_t i = 0; i < s->count; i++)
-        if (s->puppets[i].reads && !s->puppets[i].ended && s->puppets[i].fd != -1)
-            moved |= puppet_take(&s->puppets[i], SIZE_MAX);
+    for (size_t i = 0; i < s->count; i++) {
+        struct puppet *p = &s->puppets[i];
+
+        puppet_hear(p);
+        if (p->reads)
+            moved |= puppet_take(p, SIZE_MAX);
+        moved |= p->process == PROCESS_KILLED || p->process == PROCESS_EXITED;
+    }
     return moved;
 }
 
@@ -158,73 +293,122 @@ void stage_wait(struct stage *s, uint64_t us)
     }
 }
 
-/* ---- Puppets ---- */
+/* ---- Who comes ------------------------------------------------------------------------------- */
 
-/* Which socket a descriptor is: numbers of descriptors are used again. */
-static ino_t socket_number(int fd)
-{
-    struct stat status;
-
-    return fstat(fd, &status) == 0 ? status.st_ino : 0;
-}
-
-struct puppet *puppet_add_as(struct stage *s, const char *peer, const char *login)
+static struct puppet *puppet_new(struct stage *s, int client[2])
 {
     struct puppet *p = &s->puppets[s->count];
     int pair[2];
 
     ensure(s->count < PUPPETS_MAX, "too many puppets");
-    ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair: %s", strerror(errno));
-    for (int end = 0; end < 2 && s->pair_bytes != 0; end++)
-        ensure(setsockopt(pair[end], SOL_SOCKET, SO_SNDBUF, &s->pair_bytes, sizeof(int)) == 0,
-            "SO_SNDBUF");
-    *p = (struct puppet){.fd = pair[1], .pid = (pid_t)(100000 + s->count), .reads = true};
+    ensure(socketpair_cloexec_nonblock(client) == 0 && socketpair_cloexec_nonblock(pair) == 0,
+        "socketpair: %s", strerror(errno));
+    socket_limit(client[0], s->pair_bytes);
+    socket_limit(pair[0], s->pair_bytes);
+    socket_limit(pair[1], s->pair_bytes);
+    *p = (struct puppet){.client = client[1],
+        .worker = pair[1],
+        .copy = -1,
+        .hub_client = client[0],
+        .hub_socket = socket_number(client[0]),
+        .hub_pair = pair[0],
+        .pid = (pid_t)(100000 + s->count),
+        .reads = true};
     s->count++;
-    s->poked = true;
-    p->hub_fd = pair[0];
-    p->hub_socket = socket_number(pair[0]);
-    hub_entered(s, true);
-    p->added = hub_add(s->hub, pair[0], p->pid, peer, login, s->now);
-    hub_entered(s, false);
-    if (!p->added)
-        close(pair[0]);
     return p;
 }
 
-int writer_add(struct stage *s, bool sync)
+static struct puppet *puppet_admit(struct stage *s, const char *peer, const char *login)
+{
+    struct client client = {.local = login != NULL};
+    int sockets[2];
+    struct puppet *p = puppet_new(s, sockets);
+
+    client.fd = sockets[0];
+    snprintf(client.peer, sizeof(client.peer), "%s", peer);
+    snprintf(client.login, sizeof(client.login), "%s", login == NULL ? "" : login);
+    hub_entered(s, true);
+    if (!hub_admit(s->hub, &client, s->now)) {
+        hub_entered(s, false);
+        close(sockets[0]);
+        close_once(&p->hub_pair);
+        p->hub_client = -1;
+    }
+    hub_entered(s, false);
+    s->poked = true;
+    return p;
+}
+
+struct puppet *puppet_add_as(struct stage *s, const char *peer, const char *login)
+{
+    struct puppet *p = puppet_admit(s, peer, login);
+
+    puppet_speak(p);
+    return p;
+}
+
+struct puppet *puppet_add_silent(struct stage *s)
+{
+    char peer[PEER_TEXT_MAX];
+
+    snprintf(peer, sizeof(peer), "192.0.2.%zu:1000", s->count + 1);
+    return puppet_admit(s, peer, NULL);
+}
+
+struct puppet *puppet_add(struct stage *s)
+{
+    struct puppet *p = puppet_add_silent(s);
+
+    puppet_speak(p);
+    return p;
+}
+
+void puppet_speak(struct puppet *p)
+{
+    if (puppet_is_admitted(p))
+        ensure(send(p->client, "x", 1, MSG_NOSIGNAL) == 1, "send: %s", strerror(errno));
+}
+
+bool puppet_is_admitted(const struct puppet *p)
+{
+    return p->hub_client != -1;
+}
+
+bool puppet_is_served(const struct puppet *p)
+{
+    return p->hub_client != -1 && socket_number(p->hub_client) == p->hub_socket;
+}
+
+bool puppet_is_over(const struct puppet *p)
+{
+    return p->process == PROCESS_REAPED || (p->process == PROCESS_NONE && !puppet_is_served(p));
+}
+
+int writer_add(struct stage *s)
 {
     bool added;
     int pair[2];
 
     ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair: %s", strerror(errno));
     hub_entered(s, true);
-    added = hub_set_writer(s->hub, pair[0], sync, s->now);
+    added = hub_set_writer(s->hub, pair[0], s->now);
     hub_entered(s, false);
-    if (!added) {
-        close(pair[0]);
-        close(pair[1]);
-        return -1;
-    }
-    s->other_fd = pair[0];
-    s->other_socket = socket_number(pair[0]);
     s->poked = true;
-    return pair[1];
+    if (added)
+        return pair[1];
+    close(pair[0]);
+    close(pair[1]);
+    return -1;
 }
 
-struct puppet *puppet_add(struct stage *s)
-{
-    char peer[PEER_TEXT_MAX];
-
-    snprintf(peer, sizeof peer, "192.0.2.%zu:1000", s->count + 1);
-    return puppet_add_as(s, peer, NULL);
-}
+/* ---- The worker ------------------------------------------------------------------------------ */
 
 size_t puppet_give(struct puppet *p, const char *bytes, size_t len)
 {
     size_t given = 0;
 
     while (given < len) {
-        ssize_t n = send(p->fd, bytes + given, len - given, MSG_NOSIGNAL);
+        ssize_t n = send(p->worker, bytes + given, len - given, MSG_NOSIGNAL);
 
         if (n == -1)
             break;
@@ -239,11 +423,65 @@ void puppet_say(struct puppet *p, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    int n = vsnprintf(line, sizeof line - 1, format, ap);
+    int n = vsnprintf(line, sizeof(line) - 1, format, ap);
     va_end(ap);
-    ensure(n >= 0 && (size_t)n < sizeof line - 1, "too long a line");
+    ensure(n >= 0 && (size_t)n < sizeof(line) - 1, "too long a line");
     line[n++] = '\n';
     ensure(puppet_give(p, line, (size_t)n) == (size_t)n, "the pair does not take \"%.40s\"", line);
+}
+
+void puppet_goodbye(struct puppet *p, const char *word)
+{
+    size_t len = strlen(word);
+
+    if (strcmp(word, CONTROL_LOST) == 0)
+        puppet_close(p);
+    else if (p->client != -1)
+        shutdown(p->client, SHUT_WR);
+    ensure(puppet_give(p, word, len) == len, "the pair does not take the goodbye");
+    puppet_exit(p);
+}
+
+void puppet_exit(struct puppet *p)
+{
+    puppet_hear(p);
+    worker_close(p);
+    if (p->process == PROCESS_RUNNING)
+        p->process = PROCESS_EXITED;
+}
+
+void puppet_hang_up(struct puppet *p)
+{
+    close_once(&p->worker);
+}
+
+void puppet_die(struct puppet *p)
+{
+    ensure(p->process == PROCESS_RUNNING, "there is no process to die");
+    worker_close(p);
+    p->process = PROCESS_DEAD;
+}
+
+void puppet_reap(struct stage *s, struct puppet *p, int status)
+{
+    ensure(p->process != PROCESS_NONE && p->process != PROCESS_REAPED, "there is no process");
+    worker_close(p); /* what a process had is closed when it is reaped */
+    p->process = PROCESS_REAPED;
+    s->poked = true;
+    ensure(hub_reaped(s->hub, p->pid, status), "the hub does not know this worker");
+}
+
+void puppet_vanish(struct puppet *p)
+{
+    puppet_close(p);
+    puppet_exit(p);
+}
+
+/* ---- The client ------------------------------------------------------------------------------ */
+
+void puppet_close(struct puppet *p)
+{
+    close_once(&p->client);
 }
 
 static void puppet_room(struct puppet *p, size_t len)
@@ -267,16 +505,19 @@ bool puppet_take(struct puppet *p, size_t max)
 {
     bool moved = false;
 
-    while (max > 0 && p->fd != -1 && !p->ended) {
+    while (max > 0 && p->client != -1 && !p->ended) {
         size_t piece = max < 65536 ? max : 65536;
 
         puppet_room(p, piece);
-        ssize_t n = recv(p->fd, p->bytes + p->end, piece, 0);
+        ssize_t n = recv(p->client, p->bytes + p->end, piece, 0);
         if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
             break;
         moved = true;
         if (n <= 0) {
+            p->broken = n == 0 ? 0 : errno;
             p->ended = true;
+            if (!p->stays)
+                puppet_close(p);
             break;
         }
         p->end += (size_t)n;
@@ -285,28 +526,19 @@ bool puppet_take(struct puppet *p, size_t max)
     return moved;
 }
 
-/* The next line's bytes; NULL where no whole one is there. Titles are noted and left out. */
+/* The next line's bytes; NULL where no whole one is there. */
 static const char *puppet_raw(struct puppet *p, size_t *len)
 {
-    while (p->start < p->end) {
-        char *line = p->bytes + p->start;
-        char *lf = memchr(line, '\n', p->end - p->start);
+    char *line = p->bytes + p->start;
+    char *lf = p->start < p->end ? memchr(line, '\n', p->end - p->start) : NULL;
 
-        if (lf == NULL) {
-            ensure(p->end - p->start < LINE_OUT_MAX, "a line without end");
-            break;
-        }
-        *len = (size_t)(lf - line);
-        p->start += *len + 1;
-        if (line[0] != CONTROL_BYTE)
-            return line;
-        ensure(*len > strlen(CONTROL_TITLE) && *len < sizeof p->title &&
-                   memcmp(line, CONTROL_TITLE, strlen(CONTROL_TITLE)) == 0,
-            "an unknown control line: %.*s", (int)*len, line);
-        memcpy(p->title, line, *len);
-        p->title[*len] = '\0';
+    if (lf == NULL) {
+        ensure(p->end - p->start < LINE_OUT_MAX, "a line without end");
+        return NULL;
     }
-    return NULL;
+    *len = (size_t)(lf - line);
+    p->start += *len + 1;
+    return line;
 }
 
 const char *puppet_line(struct puppet *p)
@@ -320,30 +552,17 @@ const char *puppet_line(struct puppet *p)
     memcpy(p->text, line, len);
     p->text[len] = '\0';
     p->len = len;
-    ensure(text_is_clean(p->text, len), "not clean: %s", p->text);
-    ensure(event_parse(&p->event, p->text, len), "no line of a server: %s", p->text);
+    ensure(text_is_clean(p->text, len), "not clean: %.80s", p->text);
+    ensure(event_parse(&p->event, p->text, len), "no line of a server: %.80s", p->text);
     ensure(p->event.verb != VERB_HERE || len < LINE_HERE_MAX, "a list of %zu bytes", len);
     if (verb_is_room(p->event.verb)) {
-        ensure(p->event.stamp > p->last, "out of order: %s", p->text);
+        ensure(p->event.stamp > p->last, "out of order: %.80s", p->text);
         p->last = p->event.stamp;
     }
     return p->text + STAMP_LEN + 1;
 }
 
-void puppet_close(struct puppet *p)
-{
-    if (p->fd != -1)
-        close(p->fd);
-    p->fd = -1;
-}
-
-void puppet_reap(struct stage *s, struct puppet *p, int status)
-{
-    ensure(!p->reaped, "nobody dies twice");
-    p->reaped = true;
-    s->poked = true;
-    ensure(hub_reaped(s->hub, p->pid, status), "the hub does not know this worker");
-}
+/* ---- Whole visits ---------------------------------------------------------------------------- */
 
 struct puppet *puppet_join(struct stage *s, const char *name)
 {
@@ -361,15 +580,12 @@ struct puppet *puppet_join(struct stage *s, const char *name)
 
 void puppet_leave(struct stage *s, struct puppet *p)
 {
-    puppet_give(p, CONTROL_LEFT, strlen(CONTROL_LEFT));
+    puppet_goodbye(p, CONTROL_LEFT);
     stage_settle(s);
-    ensure(p->ended, "the hub does not end its side");
-    puppet_close(p);
-    puppet_reap(s, p, 0);
-    stage_settle(s);
+    ensure(p->ended && !puppet_is_served(p), "the hub does not end its side");
 }
 
-/* ---- Handing over ---- */
+/* ---- Handing over ---------------------------------------------------------------------------- */
 
 static bool state_write(struct hub *hub, struct codec *state)
 {
@@ -391,23 +607,24 @@ static void state_read(struct hub *hub, const struct codec *written)
 /* What exec() does: the old hub is gone, its descriptors are not. */
 static void hub_replace(struct stage *s)
 {
-    int kept[PUPPETS_MAX];
-    int other = socket_number(s->other_fd) == s->other_socket ? dup(s->other_fd) : -1;
+    static int copies[DESCRIPTORS_MAX];
+    int highest = 0;
 
-    for (size_t i = 0; i < s->count; i++) {
-        struct puppet *p = &s->puppets[i];
-
-        kept[i] = socket_number(p->hub_fd) == p->hub_socket ? dup(p->hub_fd) : -1;
+    for (int fd = 3; fd < DESCRIPTORS_MAX; fd++) {
+        copies[fd] = -1;
+        if (is_open(fd))
+            highest = fd;
     }
+    for (int fd = 3; fd <= highest; fd++)
+        if (is_open(fd))
+            copies[fd] = fcntl(fd, F_DUPFD_CLOEXEC, highest + 1);
     hub_free(s->hub);
-    for (size_t i = 0; i < s->count; i++)
-        if (kept[i] != -1) {
-            ensure(dup2(kept[i], s->puppets[i].hub_fd) != -1, "dup2");
-            close(kept[i]);
-        }
-    if (other != -1) {
-        ensure(dup2(other, s->other_fd) != -1, "dup2");
-        close(other);
+    for (int fd = 3; fd <= highest; fd++) {
+        if (copies[fd] == -1)
+            continue;
+        if (!is_open(fd))
+            ensure(dup2(copies[fd], fd) != -1, "dup2");
+        close(copies[fd]);
     }
     s->hub = hub_new(&s->config);
     ensure(s->hub != NULL, "no memory");
@@ -429,7 +646,7 @@ bool stage_handover(struct stage *s)
     return true;
 }
 
-/* ---- Scripts ---- */
+/* ---- Scripts --------------------------------------------------------------------------------- */
 
 static struct puppet *script_who(struct stage *s, char letter, const char *step)
 {
@@ -450,17 +667,20 @@ static void script_expect(struct puppet *p, const char *pattern, bool skip, cons
     ensure(pattern_match(pattern, line), "\"%s\" came for: %s", line, step);
 }
 
-static void script_step(struct stage *s, const char *step)
+static void script_word(struct puppet *p, const char *word)
 {
-    const char *rest = step[1] == '\0' || step[2] == '\0' ? "" : step + 3;
-    const char *line;
-    struct puppet *p;
+    if (strcmp(word, "left") == 0)
+        puppet_goodbye(p, CONTROL_LEFT);
+    else if (strcmp(word, "lost") == 0)
+        puppet_goodbye(p, CONTROL_LOST);
+    else
+        puppet_say(p, "%c%s", CONTROL_BYTE, word);
+}
 
-    if (step[0] == '+') {
-        stage_wait(s, (uint64_t)(strtod(step + 1, NULL) * 1e6));
-        return;
-    }
-    p = script_who(s, step[0], step);
+static void script_do(struct stage *s, struct puppet *p, const char *step, const char *rest)
+{
+    const char *line;
+
     switch (step[1]) {
     case '>':
     case ':':
@@ -470,7 +690,7 @@ static void script_step(struct stage *s, const char *step)
         ensure(puppet_give(p, rest, strlen(rest)) == strlen(rest), "%s", step);
         break;
     case '!':
-        puppet_say(p, "%c%s", CONTROL_BYTE, rest);
+        script_word(p, rest);
         break;
     case '<':
     case '~':
@@ -481,23 +701,42 @@ static void script_step(struct stage *s, const char *step)
         ensure(line == NULL, "\"%s\" came for: %s", line, step);
         break;
     case '.':
-        ensure(puppet_line(p) == NULL && p->ended, "not at the end: %s", step);
+        ensure(puppet_line(p) == NULL && p->ended && p->broken == 0, "not at the end: %s", step);
         break;
     case '|':
-        puppet_close(p);
+        puppet_hang_up(p);
         break;
     case '-':
-        p->dead = true;
-        puppet_close(p);
+        puppet_die(p);
         break;
     case '*':
         puppet_reap(s, p, atoi(rest));
         break;
+    case '#':
+        ensure(!puppet_is_served(p), "not closed: %s", step);
+        break;
+    case 'X':
+        puppet_close(p);
+        break;
     default:
         ck_abort_msg("what is that? %s", step);
     }
-    if (step[1] != ':')
+}
+
+static void script_step(struct stage *s, const char *step)
+{
+    const char *rest = step[1] == '\0' || step[2] == '\0' ? "" : step + 3;
+
+    if (step[0] == '+') {
+        stage_wait(s, (uint64_t)(strtod(step + 1, NULL) * 1e6));
+    } else if (step[0] == '^') {
+        ensure(stage_handover(s), "the hub does not hand over");
         stage_settle(s);
+    } else {
+        script_do(s, script_who(s, step[0], step), step, rest);
+        if (step[1] != ':')
+            stage_settle(s);
+    }
 }
 
 void stage_play(struct stage *s, const char *script)
@@ -507,7 +746,7 @@ void stage_play(struct stage *s, const char *script)
         size_t len = strcspn(script, "\n");
         char step[1024];
 
-        ensure(len < sizeof step, "too long a step: %.40s", script);
+        ensure(len < sizeof(step), "too long a step: %.40s", script);
         memcpy(step, script, len);
         step[len] = '\0';
         if (len > 0)

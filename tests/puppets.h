@@ -1,8 +1,12 @@
 /*
- * puppets.h: a hub in this process, and pretended workers at the other ends of its pairs. Nothing
- * forks and nothing waits: processes are numbers, and the clock is moved ahead.
+ * puppets.h: a hub in this process, and pretended clients and workers at the other ends of its
+ * sockets. Nothing forks and nothing waits: processes are numbers, and the clock is moved ahead.
  *
- * Every line that a puppet is given is checked: a stamp and a verb, clean text, not too long, room
+ * A puppet is two things. Its client has a socket, to which the hub writes; the one byte that the
+ * client sends there only makes the hub start the worker. Its worker has a pair, through which it
+ * relays what the test lets the client say, and a copy of the hub's end of the client's socket.
+ *
+ * Every line that a client is given is checked: a stamp and a verb, clean text, not too long, room
  * events in the order of their stamps.
  */
 #ifndef PUPPETS_H
@@ -10,31 +14,50 @@
 
 #include "harness.h"
 #include "server/hub/hub.h"
+#include "server/report.h"
 
 #define PUPPETS_MAX 400
 
-/* One pretended worker: its end of the pair, and what has come through it. */
+/*
+ * A worker's process. NONE -> RUNNING -> any of KILLED, EXITED and DEAD -> REAPED. Those that are
+ * KILLED or EXITED are reaped before the next turn; one that is DEAD when the test says so.
+ */
+enum puppet_process {
+    PROCESS_NONE, /* the hub has not started it */
+    PROCESS_RUNNING,
+    PROCESS_KILLED, /* by the hub */
+    PROCESS_EXITED, /* after its goodbye */
+    PROCESS_DEAD,   /* by the test's will */
+    PROCESS_REAPED
+};
+
+/* One pretended client with its worker, and what the client has been sent. */
 struct puppet {
-    int fd;     /* -1: closed */
-    int hub_fd; /* the hub's, as long as it is this socket: */
+    int client; /* the client's end of its socket; -1: closed */
+    int worker; /* the worker's end of the pair; -1: closed */
+    int copy;   /* the worker's copy of the hub's end of the socket; -1: closed, or not started */
+    int hub_client; /* the hub's end of the socket, as long as it is this one: */
     ino_t hub_socket;
+    int hub_pair; /* the hub's end of the pair; -1: the hub has it */
+    enum puppet_process process;
     pid_t pid;
-    bool reads;    /* takes what is there, whenever the stage turns */
-    bool ended;    /* the hub has ended its side */
-    bool dead;     /* by the test's will: its body is found when the test says so */
-    bool killed;   /* the hub has sent SIGKILL: dies before the next turn */
-    bool reaped;   /* the hub was told of its death */
-    bool added;    /* hub_add() took it */
-    int takeovers; /* how often the hub has sent SIGUSR1 */
+    bool reads;    /* the client takes what is there, whenever the stage turns */
+    bool stays;    /* it does not close its side when the stream has ended */
+    bool ended;    /* the stream has ended */
+    int kills;     /* how often the hub has sent SIGKILL */
+    int ends;      /* how often it has said CONTROL_END */
+    int broken;    /* the errno with which the stream ended; 0: an orderly end */
     char *bytes;   /* what came and was not taken, [start, end) of size */
     size_t start;
     size_t end;
     size_t size;
+    size_t word_len;
+    char words[256];         /* of the hub to the worker, without an end yet */
+    char title[160];         /* the last one that the hub has sent */
     uint64_t last;           /* the stamp of the last room event */
     struct event event;      /* the line taken last; its spans are in text */
     size_t len;              /* of the whole line */
     char text[LINE_OUT_MAX]; /* it, NUL-terminated */
-    char title[160];         /* the last one that the hub has sent */
 };
 
 struct stage {
@@ -49,14 +72,15 @@ struct stage {
     bool poked;   /* or at once, after something that the poller does not see */
     struct puppet puppets[PUPPETS_MAX];
     size_t count;
-    int other_fd; /* one more of the hub's, as long as it is this socket: the writer's */
-    ino_t other_socket;
+    int descriptors;             /* that were open before there was a stage */
+    int start_errno;             /* starting a worker fails with it; 0: it does not fail */
     void (*around)(bool inside); /* called before and after the hub; NULL: nobody is */
-    int pair_bytes; /* what the pairs of those who come hold; 0: what the system gives them */
+    int pair_bytes; /* what the sockets of those who come hold; 0: what the system gives them */
 };
 
 /* A room with this config: what is left zero becomes what most tests want (no history). */
 void stage_open(struct stage *, const struct hub_config *);
+/* Ends it; every descriptor that the hub had must be closed then. */
 void stage_close(struct stage *);
 /* The poller once, deaths, one turn. True where anything was ready or taken. */
 bool stage_turn(struct stage *);
@@ -65,27 +89,50 @@ void stage_settle(struct stage *);
 /* Time passes, with a turn whenever the hub wants one. */
 void stage_wait(struct stage *, uint64_t us);
 
-/* A new worker; its peer is 192.0.2.N:1000. */
+/* A new client that has sent its first byte; its peer is 192.0.2.N:1000. */
 struct puppet *puppet_add(struct stage *);
-/* The same with an address and a proved login (or NULL). */
+/* The same with an address and a proved login; NULL: none is proved. */
 struct puppet *puppet_add_as(struct stage *, const char *peer, const char *login);
-/* Gives bytes to the hub, all that the pair takes now; how many those were. */
+/* One that has sent nothing, until puppet_speak(). */
+struct puppet *puppet_add_silent(struct stage *);
+void puppet_speak(struct puppet *);
+/* False where the hub had no memory for it: there is no such connection. */
+bool puppet_is_admitted(const struct puppet *);
+
+/* The worker gives bytes to the hub, all that the pair takes now; how many those were. */
 size_t puppet_give(struct puppet *, const char *bytes, size_t len);
-/* Gives a line, which the pair must take. */
+/* It gives a line, which the pair must take. */
 void puppet_say(struct puppet *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Takes at most max bytes from the pair. True where there were any, or the end. */
+/* It says CONTROL_LEFT or CONTROL_LOST and exits; the client has half-closed, or is gone. */
+void puppet_goodbye(struct puppet *, const char *word);
+/* It exits with status 0, after a goodbye that was given. */
+void puppet_exit(struct puppet *);
+/* It closes its end of the pair and lives on. */
+void puppet_hang_up(struct puppet *);
+/* It dies; puppet_reap() tells the hub so. */
+void puppet_die(struct puppet *);
+/* Tells the hub that the process was reaped, with that status of waitpid(2). */
+void puppet_reap(struct stage *, struct puppet *, int status);
+/* Every process of it and every descriptor is gone, or will be at the next turn. */
+void puppet_vanish(struct puppet *);
+
+/* The client takes at most max bytes. True where there were any, or the end. */
 bool puppet_take(struct puppet *, size_t max);
 /* The next whole line that was taken, what follows its stamp; NULL: there is none. */
 const char *puppet_line(struct puppet *);
-/* Closes its end, as death does. */
+/* The client closes its socket. */
 void puppet_close(struct puppet *);
-/* Tells the hub that the process was reaped, with that status of waitpid(2). */
-void puppet_reap(struct stage *, struct puppet *, int status);
+/* The hub still has its end of the client's socket. */
+bool puppet_is_served(const struct puppet *);
+
+/* The worker is reaped, or will never be started. */
+bool puppet_is_over(const struct puppet *);
+
 /* A writer for the transcript: the other end of its pair, or -1 where there was no memory. */
-int writer_add(struct stage *, bool sync);
-/* Joins somebody, who takes his welcome. */
+int writer_add(struct stage *);
+/* Joins a client, which takes its welcome. */
 struct puppet *puppet_join(struct stage *, const char *name);
-/* Says the goodbye, waits for the hub's, and is gone. */
+/* A whole goodbye: half-close, the rest of the stream, its end. */
 void puppet_leave(struct stage *, struct puppet *);
 
 /* The hub hands its room to a new one, as an upgrade does. False where it cannot now. */
@@ -94,15 +141,16 @@ bool stage_handover(struct stage *);
 /*
  * Plays a script on an empty stage, a step a line: who (a letter; added when first heard of), what,
  * a blank, and the rest.
- *   a> text      gives the line, and the room settles
- *   a: text      gives it, and nothing happens yet
- *   a& text      gives it without a line end
- *   a! word      gives the control line
- *   a< pattern   the next line matches     a~ pattern   skips up to a line that matches
- *   a0           nothing more is there     a.           the hub has ended its side
- *   a|           its end is closed         a-           the same, by its death
- *   a* STATUS    its body is found, with that status of waitpid(2)
- *   +SECONDS     time passes
+ *   a> text      the worker relays the line, and the room settles
+ *   a: text      relays it, and nothing happens yet
+ *   a& text      relays it without a line end
+ *   a! word      says the control word; after `left` and `lost` it exits, as workers do
+ *   a< pattern   the client's next line matches     a~ pattern   skips up to one that matches
+ *   a0           nothing more is there              a.           the stream has ended
+ *   a|           the worker closes the pair         a-           the same, by its death
+ *   a* STATUS    it is reaped, with that status of waitpid(2)
+ *   a#           its socket is closed by the hub    aX           the client closes it
+ *   +SECONDS     time passes                        ^            the hub hands over to a new one
  */
 void stage_play(struct stage *, const char *script);
 

@@ -8,59 +8,76 @@
 
 #include <sys/types.h>
 
-/* The worker is caged unless CHATD_OPTIONS says -S off: a sanitizer's calls are not allowed. */
 enum rig_kind {
     RIG_STREAMS,
-    RIG_CLIENT_CUTS, /* the client's end keeps the borders of what was sent (SEQPACKET) */
-    RIG_HUB_CUTS,    /* the hub's does */
-    RIG_TCP          /* the client is one of TCP */
+    RIG_CLIENT_CUTS, /* each send of the client's is one read of the worker's (SEQPACKET) */
+    RIG_HUB_CUTS,    /* each of the hub's is */
+    RIG_TCP          /* the client's connection is one of TCP, which can be reset */
 };
 
-/* How long anything may take on a busy machine. */
+/* How long anything may take, times CHATD_PATIENCE. */
 #define RIG_PATIENCE_MS 10000
-#define TITLE_ROOM 200
+#define TITLE_ROOM 320
 
-/* What has come through one of the two ends. */
-struct heard {
+/* What has come to the hub and was not taken yet. */
+struct received {
     char *bytes;
     size_t len;
     size_t size;
     bool over; /* the end of the stream, or an error */
-    int error;
 };
 
 struct rig {
     pid_t pid;
     int client; /* the client's end; -1: closed */
-    int hub;    /* the hub's; -1: closed */
+    int shared; /* the hub's copy of the socket that the worker reads; -1: closed */
+    int hub;    /* the hub's end of the pair; -1: closed */
     char *title;
-    struct heard up;   /* by the hub */
-    struct heard down; /* by the client */
+    struct received up;
 };
 
-#define rig_start(rig, kind) rig_start_as((rig), (kind), NULL)
-/* in_child, where there is one, is called in the new process first. */
-void rig_start_as(struct rig *, enum rig_kind, void (*in_child)(void));
-/* Waits for the worker's end, which is a quiet one, with status 0. */
-void rig_ends(struct rig *);
-/* The usual end: the client's goodbye, then the hub's. */
-void rig_finish(struct rig *);
+/* How a worker is started here. */
+struct rig_start {
+    enum rig_kind kind;
+    const char *mode;       /* NULL: as well as it can be, unless CHATD_OPTIONS says -S off */
+    void (*in_child)(void); /* where there is one, it is called in the new process first */
+};
 
-/* Each within a time: these bytes come next, or the end, an orderly one for the client. */
-void hub_hears(struct rig *, const char *);
-void hub_hears_bytes(struct rig *, const char *, size_t len);
-void hub_hears_end(struct rig *);
-void client_hears(struct rig *, const char *);
-void client_hears_bytes(struct rig *, const char *, size_t len);
-void client_hears_end(struct rig *);
+void rig_start_as(struct rig *, const struct rig_start *);
+void rig_start(struct rig *, enum rig_kind);
+/* Waits for the worker's end, by its wait status, and checks that the client has got nothing. */
+void rig_ends_with(struct rig *, int status);
+/* The same for a quiet end: exit status 0. */
+void rig_ends(struct rig *);
+/* The usual end: the client half-closes. */
+void rig_finish(struct rig *);
+/* Waits until the worker has read all that the client has sent. */
+void rig_settles(struct rig *);
+/* Waits until one of the two can do what is asked of it; 0 is nothing. */
+void rig_wait(struct rig *, short client, short hub, int64_t deadline);
+/* Waits until ps(1) would show that. */
+void rig_shows(struct rig *, const char *title);
+
+/* Each within a time: these bytes come next, or the end of the pair. */
+void hub_expect(struct rig *, const char *);
+void hub_expect_bytes(struct rig *, const char *, size_t len);
+void hub_expect_end(struct rig *);
+/* Reads what is there. */
+void hub_read_more(struct rig *);
+/* The hub's process dies: both of its descriptors are closed. */
+void hub_dies(struct rig *);
+
+/* This comes next, or an orderly end of the stream, within a time. */
+void client_expect(struct rig *, const char *);
+void client_expect_end(struct rig *);
 void client_closes(struct rig *);
+/* Closes with a reset instead of an orderly end; needs RIG_TCP. */
+void client_resets(struct rig *);
 
 /* Sends it all. */
 void fd_give(int fd, const char *bytes, size_t len);
 void fd_say(int fd, const char *text);
-/* Reads what is there. */
-void heard_more(struct heard *, int fd);
-/* Waits until either end has something, or can be written to where that is wanted. */
-void rig_wait(struct rig *, short client, short hub, int64_t deadline);
+/* Sends as much as fits, which must be less; the number of bytes. */
+size_t fd_stuff(int fd, const char *bytes, size_t len);
 
 #endif

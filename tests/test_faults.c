@@ -13,7 +13,7 @@
 #include "puppets.h"
 #include "rig.h"
 #include "server/hub/log.h"
-#include "wire/telnet.h"
+#include "server/journal/transcript.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ enum call {
     CALL_SEND,   /* and sendmsg */
     CALL_POLL,   /* and ppoll */
     CALL_POLLER, /* poller_set */
+    CALL_MAP,    /* mmap, memory_file */
+    CALL_RANDOM, /* random_bytes */
     CALL_KINDS
 };
 
@@ -209,6 +212,40 @@ int __wrap_poller_set(struct poller *poller, int fd, short events, void *tag)
     return -1;
 }
 
+void *__real_mmap(void *, size_t, int, int, int, off_t);
+int __real_memory_file(void);
+bool __real_random_bytes(void *, size_t);
+void *__wrap_mmap(void *, size_t, int, int, int, off_t);
+int __wrap_memory_file(void);
+bool __wrap_random_bytes(void *, size_t);
+
+void *__wrap_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+    int error;
+
+    if (!call_fails(CALL_MAP, &error))
+        return __real_mmap(at, len, protection, flags, fd, offset);
+    errno = error;
+    return MAP_FAILED;
+}
+
+int __wrap_memory_file(void)
+{
+    int error;
+
+    if (!call_fails(CALL_MAP, &error))
+        return __real_memory_file();
+    errno = error;
+    return -1;
+}
+
+bool __wrap_random_bytes(void *buf, size_t len)
+{
+    int error;
+
+    return !call_fails(CALL_RANDOM, &error) && __real_random_bytes(buf, len);
+}
+
 /* ---- The hub ---- */
 
 static struct stage stage; /* too large for a stack */
@@ -229,12 +266,14 @@ static const struct {
     enum call call;
     int errors[4];
     int count;
+    unsigned often; /* one in so many, where they fail at random */
 } hub_kinds[] = {
-    {CALL_MEMORY, {ENOMEM}, 1},
-    {CALL_RECV, {EINTR, EAGAIN, ENOMEM, ONE_BYTE}, 4},
-    {CALL_SEND, {EINTR, EAGAIN, ENOMEM, ONE_BYTE}, 4},
-    {CALL_SEND, {ENOBUFS}, 1},
-    {CALL_POLLER, {ENOMEM}, 1},
+    {CALL_MEMORY, {ENOMEM}, 1, 20},
+    {CALL_RECV, {EINTR, EAGAIN, ENOMEM, ONE_BYTE}, 4, 20},
+    {CALL_SEND, {EINTR, EAGAIN, ENOMEM, ONE_BYTE}, 4, 20},
+    {CALL_SEND, {ENOBUFS}, 1, 20},
+    {CALL_POLLER, {ENOMEM}, 1, 3},
+    {CALL_RANDOM, {EIO}, 1, 2},
 };
 
 static void fail_with(size_t kind)
@@ -258,29 +297,50 @@ START_TEST(hub_at_random)
     for (size_t k = 0; k < COUNT_OF(hub_kinds); k++)
         if (k == kind || kind == COUNT_OF(hub_kinds)) {
             fail_with(k);
-            faults.random[hub_kinds[k].call] = hub_kinds[k].call == CALL_POLLER ? 3 : 20;
+            faults.random[hub_kinds[k].call] = hub_kinds[k].often;
         }
     model_run(&model);
     printf("%lu calls failed\n", faults.failed);
-    ensure(faults.failed > 5, "hardly anything has failed");
+    ensure(faults.failed > 2, "hardly anything has failed");
 }
 END_TEST
 
-/* Everybody who is there takes what comes, until the room is at rest and nobody is owed anything.
- */
+/* The transcript's writer, where there is one: all that it was handed is on the disk. */
+static int writer = -1;
+
+static void writer_answers(void)
+{
+    char lines[65536];
+    char word[sizeof(WRITER_KEPT) + STAMP_LEN + 1];
+    ssize_t n = recv(writer, lines, sizeof lines, 0);
+    int len;
+
+    if (n <= 0)
+        return;
+    ensure(lines[n - 1] == '\n', "half a line");
+    for (n--; n > 0 && lines[n - 1] != '\n';)
+        n--; /* to where the last line begins */
+    len = snprintf(word, sizeof word, WRITER_KEPT "%.*s\n", STAMP_LEN, lines + n);
+    ensure(send(writer, word, (size_t)len, MSG_NOSIGNAL) == len, "the hub hears no writer");
+}
+
+/* All clients take what comes, until the room is at rest and nothing is pending. */
 static void hub_rests(void)
 {
-    for (int i = 0; i < 3; i++)
-        stage_wait(&stage, 1000000);
+    for (int i = 0; i < (writer == -1 ? 3 : 12); i++) {
+        stage_wait(&stage, 250000);
+        if (writer != -1)
+            writer_answers();
+    }
 }
 
 static struct puppet *newcomer(const char *lines)
 {
     struct puppet *p = puppet_add(&stage);
 
-    for (int tries = 0; !p->added && tries < 3; tries++) /* "full, try later" */
+    for (int tries = 0; !puppet_is_admitted(p) && tries < 3; tries++) /* "full, try later" */
         p = puppet_add(&stage);
-    ensure(p->added, "he is turned away for ever");
+    ensure(puppet_is_admitted(p), "the client is never admitted");
     puppet_say(p, "%s", lines);
     hub_rests();
     return p;
@@ -342,8 +402,8 @@ static void scene_gap(struct puppet *ann)
     HEARS(ann, "quit slow left");
 }
 
-/* One comes back for his seat, and a line that was on the way is taken once. */
-static void scene_seat(struct puppet *ann)
+/* A session is resumed, and a line that was on the way is taken once. */
+static void scene_resume(struct puppet *ann)
 {
     struct puppet *ben = newcomer("/token\nben");
     char token[33];
@@ -367,12 +427,25 @@ static void scene_seat(struct puppet *ann)
     HEARS(ann, "quit ben left");
 }
 
+/* A client that asks for what is gone. */
+static void scene_late(struct puppet *ann)
+{
+    struct puppet *late;
+
+    scene_gap(ann);
+    late = newcomer("/since 1970-01-01T00:00:00.000000Z\n/history 1\nlate");
+    hears(late, "gap ? 0");
+    while (puppet_line(late) != NULL && late->event.verb != VERB_YOU)
+        continue;
+    ensure(late->event.verb == VERB_YOU, "%s", late->text);
+    HEARS(ann, "join late");
+}
+
 /* All that a hub takes memory for. */
 static void scenes(void)
 {
     struct puppet *ann = newcomer("ann");
     struct puppet *ben;
-    char lines[200];
 
     HEARS(ann, "here ann", "users 1", "you ann");
     ben = newcomer("/users\n/foo\nANN\nhi\n/me x\n/nick ben\n/msg ann psst\n/users\n/help\n/foo");
@@ -391,48 +464,85 @@ static void scenes(void)
     HEARS(ann, "post ben posted");
     puppet_say(ben, "/quit");
     hub_rests();
-    scene_seat(ann);
-    scene_gap(ann);
-    snprintf(lines, sizeof lines, "/since 1970-01-01T00:00:00.000000Z\n/history 1\nlate");
-    ben = newcomer(lines);
-    hears(ben, "gap ? 0");
-    while (puppet_line(ben) != NULL && ben->event.verb != VERB_YOU)
-        continue;
-    ensure(ben->event.verb == VERB_YOU, "%s", ben->text);
-    HEARS(ann, "join late");
-    hub_stop(stage.hub);
+    scene_resume(ann);
+    if (writer == -1)
+        scene_late(ann);
+    hub_stop(stage.hub, stage.now);
     stage.poked = true;
     hub_rests();
 }
 
-static void scenes_play(void)
+static void writer_begin(void)
 {
-    struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
+    static const char word[] = WRITER_KEPT "1970-01-01T00:00:00.000000Z\n";
+
+    while ((writer = writer_add(&stage)) == -1)
+        stage_wait(&stage, 1000000);
+    ensure(write(writer, word, sizeof word - 1) == sizeof word - 1, "the hub hears no writer");
+}
+
+static void scenes_play(bool sync)
+{
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .sync = sync};
 
     stage_open(&stage, &config);
     stage.pair_bytes = 4096;
     stage.around = inside;
+    if (sync)
+        writer_begin();
     scenes();
+    if (sync)
+        close(writer);
     stage_close(&stage);
 }
 
-/* Every call of a kind fails once, in a room where little happens twice. */
+/* Every call of a kind fails once, in a room where little happens twice; then the same with -s. */
 START_TEST(hub_at_every_place)
 {
-    enum call call = hub_kinds[_i].call;
+    size_t kind = (size_t)_i % COUNT_OF(hub_kinds);
+    enum call call = hub_kinds[kind].call;
 
     for (unsigned long at = 1;; at++) {
         memset(&faults, 0, sizeof faults);
-        fail_with((size_t)_i);
+        fail_with(kind);
         faults.at[call] = at;
         faults.failed = at; /* so that the errors take turns */
-        scenes_play();
+        scenes_play((size_t)_i >= COUNT_OF(hub_kinds));
         if (faults.failed == at) {
             printf("%lu calls\n", at - 1);
-            ensure(at > 5, "hardly any calls");
+            ensure(at > (call == CALL_RANDOM ? 1 : 5), "hardly any calls");
             return;
         }
     }
+}
+END_TEST
+
+/* A hub is made whole or not at all. */
+START_TEST(no_hub)
+{
+    static const enum call calls[] = {CALL_MEMORY, CALL_MAP, CALL_RANDOM};
+    enum call call = calls[_i];
+    struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .sync = true};
+    struct hub *hub = NULL;
+    unsigned long at;
+    int next = dup(0);
+
+    close(next);
+    for (at = 1; hub == NULL; at++) {
+        memset(&faults, 0, sizeof faults);
+        faults.at[call] = at;
+        faults.errors[call][0] = ENOMEM;
+        faults.error_count[call] = 1;
+        inside(true);
+        hub = hub_new(&config);
+        inside(false);
+        ensure(hub != NULL || errno == (call == CALL_RANDOM ? EIO : ENOMEM), "errno %d", errno);
+        ensure(hub != NULL || dup(0) == next, "a descriptor is left");
+        close(next);
+    }
+    printf("%lu calls\n", at - 2);
+    ensure(at > 2, "hardly any calls");
+    hub_free(hub);
 }
 END_TEST
 
@@ -474,48 +584,82 @@ static void worker_kind(int kind, unsigned long at, unsigned long each)
 }
 
 #define SAID "ann\nhello\r\n\xff\xfd\x06\x1b\n/me x\nlast"
-#define HEARD "ann\nhello\n\xef\xbf\xbd\n/me x\nlast\n" CONTROL_LEFT
-#define TOLD "one\n\001title ann 192.0.2.1:5\ntwo\n"
+#define RELAYED "ann\nhello\n\xef\xbf\xbd\n/me x\n" CONTROL_LAST "last\n" CONTROL_LEFT
+
+static void worker_start(struct rig *rig)
+{
+    rig_start_as(rig, &(struct rig_start){.kind = RIG_STREAMS, .in_child = worker_fails});
+}
+
+/* Takes the word out of what comes up to the worker's end: where it stands depends on the reads. */
+static void timing_mark_take(struct rig *rig)
+{
+    size_t len = strlen(CONTROL_TIMING_MARK);
+    int64_t deadline = deadline_in(RIG_PATIENCE_MS);
+    char *mark;
+
+    for (hub_read_more(rig); !rig->up.over; hub_read_more(rig))
+        rig_wait(rig, 0, POLLIN, deadline);
+    rig->up.bytes[rig->up.len] = '\0';
+    mark = strstr(rig->up.bytes, CONTROL_TIMING_MARK);
+    ensure(mark != NULL, "\"%s\"", rig->up.bytes);
+    memmove(mark, mark + len, strlen(mark + len) + 1);
+    rig->up.len -= len;
+}
 
 /* A short life of a worker, both ways: not a byte is lost, doubled or torn. */
 static void worker_lives(void)
 {
     struct rig rig;
 
-    rig_start_as(&rig, RIG_STREAMS, worker_fails);
+    worker_start(&rig);
+    fd_say(rig.hub, CONTROL_TITLE "ann 192.0.2.1:5\n" CONTROL_TITLE "ben\n");
+    rig_shows(&rig, "chatd: ben");
     fd_say(rig.client, SAID);
     shutdown(rig.client, SHUT_WR);
-    hub_hears(&rig, HEARD);
-    client_hears(&rig, TELNET_WONT_TIMING_MARK);
-    fd_say(rig.hub, TOLD);
-    client_hears(&rig, "one\ntwo\n");
-    fd_say(rig.hub, "three\n");
-    shutdown(rig.hub, SHUT_WR);
-    client_hears(&rig, "three\n");
-    client_hears_end(&rig);
-    ensure(rig.up.len == 0, "more");
+    timing_mark_take(&rig);
+    hub_expect(&rig, RELAYED);
+    hub_expect_end(&rig);
     rig_ends(&rig);
 }
 
-/* Its seat is taken: all that the client's socket holds goes up, then the goodbye. */
-static void worker_is_taken_over(void)
+/* Its session is taken over: all that the client's socket holds goes up, then the word. */
+static void worker_is_ended(void)
 {
     static char lines[100000];
     struct rig rig;
 
     for (size_t i = 0; i < sizeof lines; i += 10)
         memcpy(lines + i, "012345678\n", 10);
-    rig_start_as(&rig, RIG_STREAMS, worker_fails);
+    worker_start(&rig);
     fd_say(rig.client, "ann\n");
-    hub_hears(&rig, "ann\n");
+    hub_expect(&rig, "ann\n");
     kill(rig.pid, SIGSTOP);
     fd_give(rig.client, lines, sizeof lines);
     fd_say(rig.client, "half");
-    kill(rig.pid, SIGUSR1);
+    fd_say(rig.hub, CONTROL_END);
     kill(rig.pid, SIGCONT);
-    hub_hears_bytes(&rig, lines, sizeof lines);
-    hub_hears(&rig, CONTROL_LOST);
-    hub_hears_end(&rig);
+    hub_expect_bytes(&rig, lines, sizeof lines);
+    hub_expect(&rig, CONTROL_LOST);
+    hub_expect_end(&rig);
+    rig_ends(&rig);
+}
+
+/* The hub is gone: the client's input is discarded, and its end seen. */
+static void worker_is_alone(void)
+{
+    struct rig rig;
+
+    worker_start(&rig);
+    fd_say(rig.client, "ann\n");
+    hub_expect(&rig, "ann\n");
+    kill(rig.pid, SIGSTOP);
+    fd_say(rig.client, SAID);
+    hub_dies(&rig);
+    kill(rig.pid, SIGCONT);
+    client_expect_end(&rig);
+    fd_say(rig.client, SAID);
+    client_closes(&rig);
     rig_ends(&rig);
 }
 
@@ -541,14 +685,25 @@ START_TEST(worker_again_and_again)
 }
 END_TEST
 
-START_TEST(worker_whose_seat_is_taken)
+START_TEST(worker_that_is_ended)
 {
     for (unsigned long at = 1; at <= 8; at++) {
         worker_kind(_i, at, 0);
-        worker_is_taken_over();
+        worker_is_ended();
     }
     worker_kind(_i, 0, 2);
-    worker_is_taken_over();
+    worker_is_ended();
+}
+END_TEST
+
+START_TEST(worker_without_hub)
+{
+    for (unsigned long at = 1; at <= 8; at++) {
+        worker_kind(_i, at, 0);
+        worker_is_alone();
+    }
+    worker_kind(_i, 0, 2);
+    worker_is_alone();
 }
 END_TEST
 
@@ -557,10 +712,12 @@ int main(void)
     const char *seeds = getenv("FAULTS_SEEDS");
     const struct test tests[] = {
         {hub_at_random, seeds != NULL ? atoi(seeds) : 42, 60},
-        {hub_at_every_place, COUNT_OF(hub_kinds), 300},
+        {hub_at_every_place, 2 * COUNT_OF(hub_kinds), 300},
+        {no_hub, 3, 10},
         {worker_once, COUNT_OF(worker_kinds), 60},
         {worker_again_and_again, COUNT_OF(worker_kinds), 60},
-        {worker_whose_seat_is_taken, COUNT_OF(worker_kinds), 60},
+        {worker_that_is_ended, COUNT_OF(worker_kinds), 60},
+        {worker_without_hub, COUNT_OF(worker_kinds), 60},
     };
 
     return tests_run("faults", tests, COUNT_OF(tests));

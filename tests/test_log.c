@@ -3,11 +3,13 @@
  * log has the answer that a search through all the lines gives.
  */
 #include "harness.h"
+#include "server/hub/codec.h"
 #include "server/hub/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINES_MAX 20000
 #define AUTHORS 4
@@ -16,11 +18,12 @@ struct line {
     uint64_t start;
     uint64_t stamp;
     uint32_t author;
+    bool message;
     size_t len;
     char fill; /* all its bytes but the LF */
 };
 
-/* All lines that were ever appended and not removed; those before first are dropped. */
+/* All lines that were ever appended; those before first are dropped. */
 struct model {
     struct line lines[LINES_MAX];
     size_t first;
@@ -45,6 +48,7 @@ static void model_start(size_t size, uint32_t seed)
     memset(&model, 0, sizeof model);
     model.log = log_new(size);
     ensure(model.log != NULL, "no memory");
+    ensure(log_head(model.log) == 0 && log_tail(model.log) == 0, "it is empty");
     model.size = log_size(model.log);
     model.seed = seed;
 }
@@ -68,14 +72,18 @@ static void append(size_t len)
     ensure(model.next < LINES_MAX, "too many lines");
     model.stamp += 1 + random_next(3);
     *line = (struct line){
-        model.head, model.stamp, random_next(AUTHORS), len, (char)('a' + random_next(26))};
+        model.head, model.stamp, random_next(AUTHORS), random_next(3) == 0, len,
+        (char)('a' + random_next(26))};
+    if (line->author == AUTHORS - 1)
+        line->author = LOG_AUTHOR_MAX;
     memset(bytes, line->fill, len);
     bytes[len - 1] = '\n';
     start = random_next((uint32_t)cut + 1);
     parts[0] = (struct iovec){bytes, start};
     parts[1] = (struct iovec){bytes + start, cut - start};
     parts[2] = (struct iovec){bytes + cut, len - cut};
-    ensure(log_append(model.log, parts, 3, line->stamp, line->author) == model.head,
+    ensure(log_append(model.log, parts, 3,
+               (struct log_line){line->stamp, line->author, line->message}) == model.head,
         "the line begins where the log ended");
     model.next++;
     model.head += len;
@@ -118,25 +126,66 @@ static void check_bytes(uint64_t from, uint64_t to)
         (unsigned long long)(to - from));
 }
 
+/* The same bytes, copied. */
+static void check_copy(uint64_t from, uint64_t to)
+{
+    static char copy[300000 + LINE_OUT_MAX];
+    struct iovec piece[2];
+    size_t at = 0;
+    int n = log_bytes(model.log, from, to, piece);
+
+    log_copy(model.log, from, to, copy);
+    for (int p = 0; p < n; p++) {
+        ensure(memcmp(copy + at, piece[p].iov_base, piece[p].iov_len) == 0, "copied wrong");
+        at += piece[p].iov_len;
+    }
+}
+
+/* The history of n messages before the line with that number: at most 5 n lines. */
+static size_t model_back(size_t from, size_t n)
+{
+    size_t lines = from - model.first < 5 * n ? from - model.first : 5 * n;
+
+    while (n > 0 && lines-- > 0)
+        n -= model.lines[--from].message;
+    return from;
+}
+
+static uint64_t start_of(size_t number)
+{
+    return number < model.next ? model.lines[number].start : model.head;
+}
+
+static void check_line(size_t number)
+{
+    const struct line *line = &model.lines[number];
+    struct log_line facts;
+
+    if (number >= model.next)
+        return;
+    ensure(log_line(model.log, line->start, &facts) == start_of(number + 1), "the next line");
+    ensure(facts.stamp == line->stamp && facts.author == line->author &&
+               facts.message == line->message,
+        "facts");
+}
+
 static void check_position(uint64_t pos)
 {
     size_t from = model.first; /* the first line at or behind pos */
     uint64_t start;
-    uint64_t back;
     size_t n = random_next(30);
 
     while (from < model.next && model.lines[from].start < pos)
         from++;
-    start = from < model.next ? model.lines[from].start : model.head;
+    start = start_of(from);
+    check_line(from);
     ensure(log_count(model.log, pos) == from, "count");
     ensure(log_line_from(model.log, pos) == start, "line_from");
     if (start > pos && from > model.first)
         start = model.lines[from - 1].start;
     ensure(log_line_at(model.log, pos) == start, "line_at");
-    back = from - model.first < n ? model_tail() : model.lines[from - n].start;
-    if (from - model.first >= n && n == 0)
-        back = from < model.next ? model.lines[from].start : model.head;
-    ensure(log_back(model.log, pos, n) == back, "back");
+    ensure(log_back(model.log, pos, n) == start_of(model_back(from, n)), "back %zu", n);
+    ensure(log_back(model.log, pos, UINT64_MAX) == model_tail(), "back without end");
     ensure(log_room(model.log, pos) == model.size - (model.head - pos), "room");
 }
 
@@ -146,9 +195,11 @@ static void check_authors(uint64_t from, uint64_t to)
 
     for (size_t i = model.first; i < model.next; i++)
         if (model.lines[i].start >= from && model.lines[i].start < to)
-            counts[model.lines[i].author]++;
+            counts[model.lines[i].author % AUTHORS]++;
     for (uint32_t a = 0; a < AUTHORS; a++)
-        ensure(log_count_by(model.log, from, to, a) == counts[a], "count_by");
+        ensure(log_count_by(model.log, from, to, a == AUTHORS - 1 ? LOG_AUTHOR_MAX : a) ==
+                   counts[a],
+            "count_by");
 }
 
 static void check_stamp(uint64_t stamp)
@@ -165,6 +216,7 @@ static void check_stamp(uint64_t stamp)
     ensure(log_dropped_after(model.log, stamp) ==
                (model.first > 0 && model.lines[model.first - 1].stamp > stamp),
         "dropped_after");
+    ensure(log_last_stamp(model.log) == model.stamp, "last_stamp");
 }
 
 static void check_all(void)
@@ -177,6 +229,7 @@ static void check_all(void)
     ensure(log_head(model.log) == model.head, "head");
     ensure(log_tail(model.log) == tail, "tail");
     check_bytes(from, to);
+    check_copy(from, to);
     check_position(tail);
     check_position(from);
     check_position(model.head);
@@ -185,42 +238,36 @@ static void check_all(void)
     check_stamp(model.stamp);
 }
 
-/* ---- Removing ---- */
+/* ---- Handing over ---- */
 
-static bool is_vowel(const char *line, size_t len)
+/* The numbers of a state, each 8 bytes; the first one is the descriptor of the memory. */
+#define STATE_NUMBERS 7
+
+/* The state of the model's log, with a descriptor of its own, to be read. */
+static struct codec state_written(void)
 {
-    return len > 0 && strchr("aeiou", line[0]) != NULL;
+    struct codec c = {0};
+
+    log_state(model.log, &c);
+    ensure(!c.bad && c.len == STATE_NUMBERS * 8, "the state has %zu bytes", c.len);
+    c.buf[0] = (char)dup((unsigned char)c.buf[0]);
+    c.loading = true;
+    return c;
 }
 
-/* Removes the vowels among the lines of [from, to), in the log and in the model. */
-static void remove_between(uint64_t from, uint64_t to)
+/* As an exec does it: the new log has the old one's memory. */
+static void hand_over(void)
 {
-    struct log_removed *removed = NULL;
-    size_t count = log_remove(model.log, from, to, is_vowel, &removed);
-    uint64_t less = 0;
-    size_t found = 0;
-    size_t out = model.first;
+    struct codec c = state_written();
+    struct log *next = log_new(LOG_BYTES_MIN);
 
-    ensure(count != SIZE_MAX, "no memory");
-    for (size_t i = model.first; i < model.next; i++) {
-        struct line line = model.lines[i];
-
-        if (line.start >= from && line.start < to && is_vowel(&line.fill, 1)) {
-            ensure(found < count && removed[found].start == line.start &&
-                       removed[found].end == line.start + line.len &&
-                       removed[found].author == line.author,
-                "another line was removed");
-            found++;
-            less += line.len;
-            continue;
-        }
-        line.start -= less;
-        model.lines[out++] = line;
-    }
-    ensure(found == count, "%zu removed instead of %zu", count, found);
-    model.next = out;
-    model.head -= less;
-    free(removed);
+    ensure(next != NULL, "no memory");
+    log_free(model.log);
+    log_state(next, &c);
+    ensure(!c.bad && c.at == c.len, "not taken");
+    free(c.buf);
+    model.log = next;
+    ensure(log_size(next) == model.size, "size");
 }
 
 /* ---- Tests ---- */
@@ -236,6 +283,8 @@ START_TEST(answers)
         append(random_len());
         if (i % 7 == 0)
             check_all();
+        if (i % 1000 == 0)
+            hand_over();
     }
     ensure(model.first > 0, "nothing was dropped");
     log_free(model.log);
@@ -257,33 +306,14 @@ START_TEST(exact_fit)
 }
 END_TEST
 
-START_TEST(removal)
-{
-    model_start(70000, (uint32_t)_i);
-    for (int i = 0; i < 3000; i++) {
-        append(random_len());
-        if (i % 11 == 0) {
-            uint64_t from = log_line_from(
-                model.log, model.head - random_next((uint32_t)(model.head - model_tail()) + 1));
-            uint64_t to = from + random_next((uint32_t)(model.head - from) + 1);
-            remove_between(from, to);
-            check_all();
-            remove_between(from, model.head + 1);
-            check_all();
-            remove_between(model.head, model.head);
-            check_all();
-        }
-    }
-    log_free(model.log);
-}
-END_TEST
-
 START_TEST(lines_before_the_first)
 {
     model_start(65536, 1);
     ensure(!log_dropped_after(model.log, 0), "nothing is gone yet");
+    ensure(log_last_stamp(model.log) == 0, "nothing was said");
     log_note_dropped(model.log, 7);
     log_note_dropped(model.log, 5);
+    ensure(log_last_stamp(model.log) == 7, "but this was");
     ensure(log_dropped_after(model.log, 6), "7 is gone");
     ensure(!log_dropped_after(model.log, 7), "nothing after 7 is");
     log_free(model.log);
@@ -299,7 +329,8 @@ START_TEST(beyond_4_gib)
 
     model_start(100000, 1);
     for (uint64_t i = 1; i <= lines; i++) {
-        uint64_t start = log_append(model.log, &part, 1, i, 1);
+        uint64_t start =
+            log_append(model.log, &part, 1, (struct log_line){.stamp = i, .author = 1});
 
         ensure(start == (i - 1) * sizeof bytes, "head");
         if (i % 1000 != 0 && i < lines - 20)
@@ -314,14 +345,34 @@ START_TEST(beyond_4_gib)
 }
 END_TEST
 
+/* A state that does not fit the memory that comes with it is refused. */
+START_TEST(a_state_that_is_wrong)
+{
+    for (size_t at = 0; at < STATE_NUMBERS; at++) {
+        struct log *next = log_new(0);
+        struct codec c;
+
+        model_start(0, 1);
+        append(100);
+        c = state_written();
+        memset(c.buf + 8 * at, 0x5a, 8);
+        log_state(next, &c);
+        ensure(c.bad || at == STATE_NUMBERS - 1, "number %zu", at); /* any last stamp may be */
+        free(c.buf);
+        log_free(model.log);
+        log_free(next);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
         {answers, 5, 60},
         {exact_fit, 1, 20},
-        {removal, 3, 60},
         {lines_before_the_first, 1, 4},
         {beyond_4_gib, 1, 60},
+        {a_state_that_is_wrong, 1, 10},
     };
 
     return tests_run("log", tests, COUNT_OF(tests));

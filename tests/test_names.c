@@ -239,7 +239,7 @@ static const struct {
                                              "b> " SMILES15 SMILE "\nb~ you " SMILES15 "_2\n"},
     {"renamed to a name that is taken",
         "a> ann\na~ you ann\nb> ben\nb~ you ben\nb> /nick ann\nb< nick ben ann_2\n"
-        "b> /nick ANN\nb< nick ann_2 ANN_3\n"},
+        "b> /nick ANN\nb< error usage ANN is taken\n"},
     {"renamed to one's own name", "a> ann\na~ you ann\na> /nick ann\na< error usage *\n"
                                   "a> /nick  ann \na< error usage *\n"},
     {"one's own name in another case is no other's",

@@ -1,9 +1,11 @@
 /*
  * test_names_table.c: the table of names against the rule itself: the first free one of name,
- * name_2, name_3, ..., found by trying each of them.
+ * name_2, name_3, ..., found by trying each of them. Two tables with other seeds, one of which
+ * forgets its hints now and then, must agree: hints decide nothing.
  */
 #include "harness.h"
 #include "server/hub/names.h"
+#include "server/hub/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,30 +18,20 @@ struct held {
     char folded[NAME_LEN_MAX + 1];
 };
 
-/* What must be in the table; each one's holder is its element's address when it was taken. */
+/* What must be in the table. */
 struct model {
     struct held held[HELD_MAX];
     size_t count;
     uint32_t seed;
-    unsigned reserves; /* of all folded names, one in so many is reserved; 0: none */
 };
 
 static struct model model; /* too large for a stack */
+static const struct table_seed seeds[] = {{{1, 2}}, {{UINT64_MAX, 77}}};
 
 static uint32_t random_next(uint32_t limit)
 {
     model.seed = model.seed * 1664525u + 1013904223u;
     return (uint32_t)(((uint64_t)model.seed * limit) >> 32);
-}
-
-static bool is_reserved(void *context, const char *folded)
-{
-    const struct model *m = context;
-    unsigned sum = 0;
-
-    for (; *folded != '\0'; folded++)
-        sum = sum * 31 + (unsigned char)*folded;
-    return m->reserves != 0 && sum % m->reserves == 0;
 }
 
 static struct held *model_find(const char *folded)
@@ -50,37 +42,91 @@ static struct held *model_find(const char *folded)
     return NULL;
 }
 
+static bool is_reserved(names_mask reserved, unsigned n)
+{
+    return n <= NAMES_MASK_BITS && (reserved >> (n - 1) & 1) != 0;
+}
+
 static bool model_is_free(const char *name)
 {
     char folded[NAME_LEN_MAX + 1];
 
     name_fold(folded, name);
-    return model_find(folded) == NULL && !is_reserved(&model, folded);
+    return model_find(folded) == NULL;
 }
 
 /* The rule. */
-static void model_choose(char out[NAME_LEN_MAX + 1], const char *wanted)
+static void model_choose(char out[NAME_LEN_MAX + 1], const char *wanted, names_mask reserved)
 {
     unsigned n = 1;
 
     strcpy(out, wanted);
-    while (!model_is_free(out))
+    while (!model_is_free(out) || is_reserved(reserved, n))
         name_suffixed(out, wanted, ++n);
 }
 
-static void take(struct names *names, const char *wanted)
+/* Mostly nothing is reserved; sometimes some forms are, sometimes nearly all. */
+static names_mask random_mask(void)
+{
+    names_mask mask = random_next(UINT32_MAX) | (names_mask)random_next(UINT32_MAX) << 32;
+
+    switch (random_next(6)) {
+    case 0:
+        return mask;
+    case 1:
+        return mask & (names_mask)(random_next(256) << random_next(20));
+    case 2:
+        return mask | (((names_mask)1 << random_next(NAMES_MASK_BITS)) - 1);
+    }
+    return 0;
+}
+
+static void model_put(struct held *held, const char *name)
+{
+    strcpy(held->name, name);
+    name_fold(held->folded, name);
+}
+
+static void take(struct names *names, struct names *other, const char *wanted)
 {
     struct held *held = &model.held[model.count];
+    names_mask reserved = random_mask();
     char want[NAME_LEN_MAX + 1];
     char got[NAME_LEN_MAX + 1];
+    char too[NAME_LEN_MAX + 1];
 
-    model_choose(want, wanted);
-    ensure(names_take(names, wanted, held, is_reserved, &model, got), "no memory");
+    model_choose(want, wanted, reserved);
+    ensure(names_take(names, wanted, held, reserved, got), "no memory");
+    ensure(names_take(other, wanted, held, reserved, too), "no memory");
     ensure(strcmp(got, want) == 0, "%s became %s, not %s", wanted, got, want);
-    strcpy(held->name, got);
-    name_fold(held->folded, got);
+    ensure(strcmp(got, too) == 0, "%s became %s and %s", wanted, got, too);
+    model_put(held, got);
     ensure(++model.count < HELD_MAX, "too many");
-    ensure(names_find(names, got) != NULL && names_find(names, held->folded) != NULL, "not there");
+    ensure(names_find(names, got) == held && names_find(names, held->folded) == held, "not there");
+}
+
+/* The old name does not count as taken. */
+static void change(struct names *names, struct names *other, const char *wanted)
+{
+    struct held *held = &model.held[random_next((uint32_t)model.count)];
+    void *holder = names_find(names, held->folded);
+    names_mask reserved = random_mask();
+    char want[NAME_LEN_MAX + 1];
+    char old[NAME_LEN_MAX + 1];
+    char got[NAME_LEN_MAX + 1];
+    char too[NAME_LEN_MAX + 1];
+
+    strcpy(old, held->name);
+    held->folded[0] = '\0';
+    model_choose(want, wanted, reserved);
+    names_change(names, old, wanted, reserved, got);
+    names_change(other, old, wanted, reserved, too);
+    ensure(strcmp(got, want) == 0, "%s became %s, not %s", old, got, want);
+    ensure(strcmp(got, too) == 0, "%s became %s and %s", old, got, too);
+    model_put(held, got);
+    ensure(names_find(names, got) == holder, "another one holds %s", got);
+    name_fold(too, old);
+    ensure(model_find(too) != NULL || names_find(names, old) == NULL, "%s is still there", old);
 }
 
 static void release(struct names *names, size_t which)
@@ -88,7 +134,26 @@ static void release(struct names *names, size_t which)
     ensure(names_find(names, model.held[which].folded) != NULL, "not there");
     names_release(names, which % 2 == 0 ? model.held[which].name : model.held[which].folded);
     ensure(names_find(names, model.held[which].name) == NULL, "still there");
+}
+
+static void release_both(struct names *names, struct names *other, size_t which)
+{
+    release(names, which);
+    release(other, which);
     model.held[which] = model.held[--model.count];
+}
+
+/* The same names in a table without hints. */
+static struct names *names_again(struct names *names, int which)
+{
+    struct names *again = names_new(&seeds[which]);
+
+    ensure(again != NULL, "no memory");
+    for (size_t i = 0; i < model.count; i++)
+        ensure(names_put(again, model.held[i].name, names_find(names, model.held[i].name)),
+            "no memory, or twice");
+    names_free(names);
+    return again;
 }
 
 /* ---- Names that get into each other's way ---- */
@@ -127,27 +192,35 @@ static const char *const wanteds[] = {
 
 START_TEST(first_free)
 {
-    struct names *names = names_new();
+    struct names *names = names_new(&seeds[0]);
+    struct names *other = names_new(&seeds[1]);
 
-    model = (struct model){.seed = (uint32_t)_i, .reserves = _i % 2 == 0 ? 0 : 7};
-    ensure(names != NULL, "no memory");
+    model = (struct model){.seed = (uint32_t)_i};
+    ensure(names != NULL && other != NULL, "no memory");
     for (int i = 0; i < 6000; i++) {
+        const char *wanted = wanteds[random_next(COUNT_OF(wanteds))];
+
         /* Crowds come and go. */
         if (model.count > 0 && random_next(100) < (i / 500 % 2 == 0 ? 30u : 70u))
-            release(names, random_next((uint32_t)model.count));
+            release_both(names, other, random_next((uint32_t)model.count));
+        else if (model.count > 0 && random_next(5) == 0)
+            change(names, other, wanted);
         else
-            take(names, wanteds[random_next(COUNT_OF(wanteds))]);
+            take(names, other, wanted);
+        if (random_next(50) == 0)
+            other = names_again(other, 1);
     }
     while (model.count > 0)
-        release(names, 0);
+        release_both(names, other, 0);
     names_free(names);
+    names_free(other);
 }
 END_TEST
 
 /* More bases than there are hints. */
 START_TEST(many_bases)
 {
-    struct names *names = names_new();
+    struct names *names = names_new(&seeds[0]);
     char wanted[NAME_LEN_MAX + 1];
 
     model = (struct model){.seed = 1};
@@ -160,13 +233,13 @@ START_TEST(many_bases)
             char want[NAME_LEN_MAX + 1];
 
             snprintf(want, sizeof want, k == 1 ? "base%d" : "base%d_%d", i, k);
-            ensure(names_take(names, wanted, &model, NULL, NULL, got), "no memory");
+            ensure(names_take(names, wanted, &model, 0, got), "no memory");
             ensure(strcmp(got, want) == 0, "%s instead of %s", got, want);
         }
         snprintf(wanted, sizeof wanted, "base%d_2", i / 2);
         names_release(names, wanted);
         snprintf(wanted, sizeof wanted, "base%d", i / 2);
-        ensure(names_take(names, wanted, &model, NULL, NULL, got), "no memory");
+        ensure(names_take(names, wanted, &model, 0, got), "no memory");
         ensure(strstr(got, "_2") != NULL, "%s", got);
     }
     names_free(names);
@@ -175,12 +248,12 @@ END_TEST
 
 START_TEST(holders)
 {
-    struct names *names = names_new();
+    struct names *names = names_new(&seeds[0]);
     char got[NAME_LEN_MAX + 1];
     int ann;
     int ben;
 
-    ensure(names_take(names, "Ann", &ann, NULL, NULL, got), "no memory");
+    ensure(names_take(names, "Ann", &ann, 0, got), "no memory");
     ensure(names_find(names, "aNN") == &ann && names_find(names, "ann_2") == NULL, "holder");
     names_give(names, "ANN", &ben);
     ensure(names_find(names, "ann") == &ben, "given away");
@@ -191,7 +264,7 @@ START_TEST(holders)
     ensure(names_find(names, "Ann") == NULL, "released");
     ensure(names_put(names, "eve", &ann) && names_find(names, "EVE") == &ann, "put");
     ensure(!names_put(names, "Eve", &ben) && names_find(names, "eve") == &ann, "put twice");
-    ensure(names_take(names, "eve", &ben, NULL, NULL, got) && strcmp(got, "eve_2") == 0, "taken");
+    ensure(names_take(names, "eve", &ben, 0, got) && strcmp(got, "eve_2") == 0, "taken");
     names_free(names);
     names_free(NULL);
 }

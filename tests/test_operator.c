@@ -669,6 +669,7 @@ START_TEST(two_users)
     if (open) {
         expect_name(&conn, "cia", "cia");
         conn_close(&conn);
+        server_says(&server, "cia left");
     }
     conn_open_to(&conn, path);
     expect_name(&conn, "dan", "dan"); /* cia may still be leaving */
@@ -777,7 +778,7 @@ START_TEST(a_report)
     server_says(&room.server, "status: chatd " CHAT_VERSION ", pid ");
     snprintf(want, sizeof want, ", on %s, for at most 10 clients\n", room.server.address);
     server_says(&room.server, want);
-    server_says(&room.server, "status: 2 members, 2 workers, 2 logins, 0 faults\n");
+    server_says(&room.server, "status: 2 members, 2 connections, 2 logins, 0 faults\n");
     server_says(&room.server, "status: lines: 4 received: 2 echoed, 1 answered, 1 refused, ");
     server_says(&room.server, "status: log: ");
     server_says(&room.server, "status: memory: ");

@@ -1,13 +1,15 @@
-/* The workers' cage, from inside: what it forbids ends the process alone, what it allows works. */
+/* test_sandbox.c: a worker's sandbox from inside: what it forbids ends that process alone, what it
+ * allows works. */
 #include "compat/os.h"
 
+#include "compat/compat.h"
 #include "server/worker/sandbox.h"
+#include "server/worker/seccomp_arch.h"
 #include "tests/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,43 +37,54 @@
             LEAVE(__LINE__ % 250 + 1);                                                             \
     } while (0)
 
-/* Runs what in a new process, whose descriptor 0 is the other end of *fd, and 1 that of /dev/null.
- */
-static pid_t child_start(void (*what)(void), int *fd)
-{
-    int sv[2];
+/* A child, and the other ends of the two sockets that are its 0 and its 1. */
+struct child {
+    pid_t pid;
+    int client;
+    int hub;
+};
 
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        int null = open("/dev/null", O_RDWR);
-        MUST(dup2(sv[1], 0) == 0 && dup2(null, 1) == 1 && dup2(null, 2) == 2);
-        for (int i = 3; i < 1024; i++)
-            close(i);
+static void child_start(struct child *child, void (*what)(void))
+{
+    int client[2];
+    int hub[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, hub), 0);
+    child->pid = fork();
+    ck_assert_int_ge(child->pid, 0);
+    if (child->pid == 0) {
+        signal(SIGTERM, SIG_DFL);
+        MUST(dup2(client[1], 200) == 200 && dup2(hub[1], 201) == 201);
+        MUST(dup2(200, 0) == 0 && dup2(201, 1) == 1);
+        MUST(close(2) == 0 && open("/dev/null", O_RDWR) == 2);
+        descriptors_close_from(3);
         what();
         LEAVE(0);
     }
-    close(sv[1]);
-    *fd = sv[0];
-    return pid;
+    close(client[1]);
+    close(hub[1]);
+    child->client = client[0];
+    child->hub = hub[0];
 }
 
-static int child_end(pid_t pid, int fd)
+/* Its wait status. */
+static int child_end(const struct child *child)
 {
     int status = -1;
 
-    close(fd);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    close(child->client);
+    close(child->hub);
+    ck_assert_int_eq(waitpid(child->pid, &status, 0), child->pid);
     return status;
 }
 
 static int child_run(void (*what)(void))
 {
-    int fd;
-    pid_t pid = child_start(what, &fd);
+    struct child child;
 
-    return child_end(pid, fd);
+    child_start(&child, what);
+    return child_end(&child);
 }
 
 /* ---- The limits ---- */
@@ -119,27 +132,55 @@ static void enter_as_probed(void)
     enum sandbox_tier tier = sandbox_probe();
 
     MUST(tier == sandbox_probe());
-    MUST(sandbox_enter() == tier);
+    MUST(tier == SANDBOX_LIMITS || tier == SANDBOX_FILTER);
+    MUST(sandbox_enter(tier));
 }
 
-START_TEST(the_probe_tells_what_will_be)
+static void enter_nothing(void)
+{
+    MUST(sandbox_enter(SANDBOX_NONE));
+    MUST(dup(0) == 3);
+}
+
+START_TEST(the_probe_tells_what_can_be)
 {
     ck_assert_int_eq(child_run(enter_as_probed), 0);
-    ck_assert_str_eq(sandbox_name(SANDBOX_NONE), "none");
-    ck_assert_str_eq(sandbox_name(SANDBOX_LIMITS), "limits");
-    ck_assert_str_eq(sandbox_name(SANDBOX_FILTER), "filter");
+    ck_assert_int_eq(child_run(enter_nothing), 0);
+}
+END_TEST
+
+START_TEST(tiers_have_letters)
+{
+    static const struct {
+        enum sandbox_tier tier;
+        char letter;
+        const char *name;
+    } tiers[] = {
+        {SANDBOX_NONE, 'o', "none"},
+        {SANDBOX_LIMITS, 'l', "limits"},
+        {SANDBOX_FILTER, 'f', "filter"},
+    };
+    enum sandbox_tier tier;
+
+    for (size_t i = 0; i < COUNT_OF(tiers); i++) {
+        ck_assert_int_eq(sandbox_letter(tiers[i].tier), tiers[i].letter);
+        ck_assert(sandbox_from_letter(tiers[i].letter, &tier) && tier == tiers[i].tier);
+        ck_assert_str_eq(sandbox_name(tiers[i].tier), tiers[i].name);
+    }
+    ck_assert(!sandbox_from_letter('\0', &tier));
+    ck_assert(!sandbox_from_letter('r', &tier));
 }
 END_TEST
 
 /* ---- The filter ---- */
 
-#ifdef SANDBOX_SECCOMP
+#ifdef SECCOMP_ARCH
 
 #include <sys/ptrace.h>
 
 static void enter(void)
 {
-    MUST(sandbox_enter() == SANDBOX_FILTER);
+    MUST(sandbox_enter(SANDBOX_FILTER));
 }
 
 static void try_open(void)
@@ -242,18 +283,60 @@ static void try_setsockopt(void)
     setsockopt(0, SOL_SOCKET, SO_RCVBUF, &(int){1}, sizeof(int));
 }
 
-static void try_other_level(void)
+static void try_getsockopt(void)
 {
     socklen_t len = sizeof(int);
 
     getsockopt(0, SOL_SOCKET, SO_ERROR, &(int){0}, &len);
 }
 
-static void try_other_option(void)
+static void try_send_to_client(void)
 {
-    socklen_t len = sizeof(int);
+    socket_send(0, "x", 1);
+}
 
-    getsockopt(0, IPPROTO_TCP, TCP_MAXSEG, &(int){0}, &len);
+static void try_send_elsewhere(void)
+{
+    socket_send(2, "x", 1);
+}
+
+static void try_recv_elsewhere(void)
+{
+    char byte;
+
+    socket_recv(2, &byte, 1);
+}
+
+#ifdef __LP64__
+
+/* The kernel takes the lower half of the argument, which is 0. */
+static void try_send_with_upper_half(void)
+{
+    syscall(SYS_sendto, 1L << 32, "x", 1L, 0L, NULL, 0L);
+}
+
+#endif
+
+static void try_recv_on_minus_one(void)
+{
+    char byte;
+
+    socket_recv(-1, &byte, 1);
+}
+
+static void try_shutdown_of_hub(void)
+{
+    socket_shutdown_write(1);
+}
+
+static void try_shutdown_elsewhere(void)
+{
+    socket_shutdown_write(2);
+}
+
+static void try_sigreturn(void)
+{
+    syscall(SYS_rt_sigreturn);
 }
 
 static void try_fcntl(void)
@@ -328,14 +411,23 @@ static void (*const forbidden[])(void) = {
     try_mmap,
     try_mprotect,
     try_setsockopt,
-    try_other_level,
-    try_other_option,
+    try_getsockopt,
+    try_send_to_client,
+    try_send_elsewhere,
+    try_recv_elsewhere,
+    try_recv_on_minus_one,
+    try_shutdown_of_hub,
+    try_shutdown_elsewhere,
+    try_sigreturn,
     try_fcntl,
     try_ioctl,
     try_setrlimit,
     try_another_filter,
     try_abort,
     try_unknown,
+#ifdef __LP64__
+    try_send_with_upper_half,
+#endif
 #ifdef __x86_64__
     try_x32,
     try_negative,
@@ -351,45 +443,45 @@ static void enter_and_try(void)
     forbidden[forbidden_one]();
 }
 
-/* Echoes what comes on 0 to its end, as a worker would. */
-static void echo(void)
+/* Passes what comes on 0 on to 1, to its end, as a worker would. */
+static void relay(void)
 {
     char buf[64];
     ssize_t n;
 
-    while ((n = recv(0, buf, sizeof buf, 0)) > 0)
-        MUST(send(0, buf, (size_t)n, MSG_NOSIGNAL) == n);
+    while ((n = socket_recv(0, buf, sizeof buf)) > 0)
+        MUST(socket_send(1, buf, (size_t)n) == n);
 }
 
-static void enter_and_echo(void)
+static void enter_and_relay(void)
 {
     enter();
-    echo();
+    relay();
 }
 
-static void echo_check(int fd)
+static void relay_check(const struct child *child)
 {
     char byte = 0;
-    struct pollfd pfd = {fd, POLLIN, 0};
+    struct pollfd pfd = {child->hub, POLLIN, 0};
 
-    ck_assert_int_eq(write(fd, "e", 1), 1);
+    ck_assert_int_eq(write(child->client, "e", 1), 1);
     ck_assert_int_eq(poll(&pfd, 1, 10000), 1);
-    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    ck_assert_int_eq(read(child->hub, &byte, 1), 1);
     ck_assert_int_eq(byte, 'e');
 }
 
 START_TEST(what_is_forbidden_ends_that_process_alone)
 {
-    int fd;
-    pid_t neighbour = child_start(enter_and_echo, &fd);
+    struct child neighbour;
 
-    echo_check(fd);
+    child_start(&neighbour, enter_and_relay);
+    relay_check(&neighbour);
     forbidden_one = (size_t)_i;
     int status = child_run(enter_and_try);
     ck_assert(WIFSIGNALED(status));
     ck_assert_int_eq(WTERMSIG(status), SIGSYS);
-    echo_check(fd);
-    ck_assert_int_eq(child_end(neighbour, fd), 0);
+    relay_check(&neighbour);
+    ck_assert_int_eq(child_end(&neighbour), 0);
 }
 END_TEST
 
@@ -400,76 +492,70 @@ static void use_all_that_is_allowed(void)
     struct pollfd pfd = {0, POLLIN | POLLOUT, 0};
     const struct timespec soon = {0, 1000};
     struct timespec now;
-    int fact;
-    socklen_t len = sizeof fact;
 
     enter();
     MUST(poll(&pfd, 1, -1) == 1);
     MUST(ppoll(&pfd, 1, &soon, NULL) == 1);
     MUST(ppoll(NULL, 0, &soon, NULL) == 0);
-    MUST(recv(0, &byte, 1, 0) == 1 && byte == 'a');
-    MUST(recv(0, &byte, 1, MSG_DONTWAIT) == 1 && byte == 'b');
-    MUST(recv(0, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
-    MUST(send(0, "a", 1, 0) == 1);
-    MUST(send(0, "b", 1, MSG_NOSIGNAL) == 1);
-    MUST(getsockopt(0, IPPROTO_TCP, TCP_INFO, &fact, &len) == -1);
+    MUST(socket_recv(0, &byte, 1) == 1 && byte == 'a');
+    MUST(socket_recv(1, &byte, 1) == 1 && byte == 'b');
+    MUST(socket_send(1, "c", 1) == 1);
+#ifdef SYS_clock_gettime
     MUST(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now) == 0);
-    MUST(shutdown(0, SHUT_WR) == 0);
-    MUST(recv(0, &byte, 1, 0) == 0);
+#endif
+    MUST(socket_shutdown_write(0) == 0);
 }
 
 START_TEST(what_is_allowed_works)
 {
     char got[4];
-    size_t have = 0;
-    int fd;
-    pid_t pid = child_start(use_all_that_is_allowed, &fd);
+    struct child child;
 
-    ck_assert_int_eq(write(fd, "ab", 2), 2);
-    for (ssize_t n = 1; n > 0; have += (size_t)n) {
-        n = read(fd, got + have, sizeof got - have);
-        ck_assert_int_ge(n, 0);
-    }
-    ck_assert_uint_eq(have, 2);
-    ck_assert_mem_eq(got, "ab", 2);
-    ck_assert_int_eq(child_end(pid, fd), 0);
+    child_start(&child, use_all_that_is_allowed);
+    ck_assert_int_eq(write(child.hub, "b", 1), 1);
+    ck_assert_int_eq(write(child.client, "a", 1), 1);
+    ck_assert_int_eq(read(child.client, got, sizeof got), 0);
+    ck_assert_int_eq(read(child.hub, got, sizeof got), 1);
+    ck_assert_int_eq(got[0], 'c');
+    ck_assert_int_eq(child_end(&child), 0);
 }
 END_TEST
 
 /* Until it sleeps, which after its last word it does where the test wants it only. */
-static void wait_asleep(pid_t pid, int fd)
+static void wait_asleep(const struct child *child)
 {
     char byte;
 
-    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    ck_assert_int_eq(read(child->hub, &byte, 1), 1);
     ck_assert_int_eq(byte, 'r');
-    for (int64_t deadline = deadline_in(10000); process_state(pid) != 'S';)
+    for (int64_t deadline = deadline_in(10000); process_state(child->pid) != 'S';)
         ck_assert(deadline_wait(deadline));
 }
 
-/* A handler that was set before interrupts the wait, and returns. */
-static void be_interrupted(void)
+/* Signals that are ignored or that end the process need nothing of the filter. */
+static void wait_for_signals(void)
 {
-    struct sigaction action = {.sa_handler = handle};
     struct pollfd pfd = {0, POLLIN, 0};
 
-    sigaction(SIGTERM, &action, NULL);
+    signal(SIGUSR1, SIG_IGN);
     enter();
-    MUST(send(0, "r", 1, 0) == 1);
-    MUST(poll(&pfd, 1, 60000) == -1 && errno == EINTR && caught == SIGTERM);
+    MUST(socket_send(1, "r", 1) == 1);
+    MUST(poll(&pfd, 1, 60000) == 1);
 }
 
-START_TEST(a_handler_returns)
+START_TEST(signals_have_their_actions)
 {
-    int fd;
-    pid_t pid = child_start(be_interrupted, &fd);
+    int status;
+    struct child child;
 
-    wait_asleep(pid, fd);
-    ck_assert_int_eq(kill(pid, SIGTERM), 0);
-    int status = -1;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
-    close(fd);
+    child_start(&child, wait_for_signals);
+    wait_asleep(&child);
+    ck_assert_int_eq(kill(child.pid, SIGUSR1), 0);
+    ck_assert_int_eq(kill(child.pid, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(child.pid, &status, 0), child.pid);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    close(child.client);
+    close(child.hub);
 }
 END_TEST
 
@@ -480,7 +566,7 @@ static void wait_by_poll(void)
     MUST(poll(&pfd, 1, 60000) == 1);
 }
 
-static void wait_by_poll_for_ever(void)
+static void wait_by_poll_without_end(void)
 {
     struct pollfd pfd = {0, POLLIN, 0};
 
@@ -501,7 +587,7 @@ static void wait_by_recv(void)
 
 static void (*const waits[])(void) = {
     wait_by_poll,
-    wait_by_poll_for_ever,
+    wait_by_poll_without_end,
     wait_by_ppoll,
     wait_by_recv,
 };
@@ -511,40 +597,42 @@ static size_t wait_one;
 static void enter_and_wait(void)
 {
     enter();
-    MUST(send(0, "r", 1, 0) == 1);
+    MUST(socket_send(1, "r", 1) == 1);
     waits[wait_one]();
-    echo();
+    relay();
 }
 
 /* A kernel continues some waits by restart_syscall(). */
 START_TEST(a_stop_is_no_end)
 {
-    int fd, status;
-    wait_one = (size_t)_i;
-    pid_t pid = child_start(enter_and_wait, &fd);
+    int status;
+    struct child child;
 
-    wait_asleep(pid, fd);
+    wait_one = (size_t)_i;
+    child_start(&child, enter_and_wait);
+    wait_asleep(&child);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(kill(pid, SIGSTOP), 0);
-        ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+        ck_assert_int_eq(kill(child.pid, SIGSTOP), 0);
+        ck_assert_int_eq(waitpid(child.pid, &status, WUNTRACED), child.pid);
         ck_assert(WIFSTOPPED(status));
-        ck_assert_int_eq(kill(pid, SIGCONT), 0);
-        ck_assert_int_eq(waitpid(pid, &status, WCONTINUED), pid);
+        ck_assert_int_eq(kill(child.pid, SIGCONT), 0);
+        ck_assert_int_eq(waitpid(child.pid, &status, WCONTINUED), child.pid);
         ck_assert(WIFCONTINUED(status));
     }
-    echo_check(fd);
-    ck_assert_int_eq(child_end(pid, fd), 0);
+    relay_check(&child);
+    ck_assert_int_eq(child_end(&child), 0);
 }
 END_TEST
 
 START_TEST(the_kernel_says_so)
 {
     char path[64], line[128];
-    int fd, seen = 0;
-    pid_t pid = child_start(enter_and_echo, &fd);
+    int seen = 0;
+    struct child child;
 
-    echo_check(fd);
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    child_start(&child, enter_and_relay);
+    relay_check(&child);
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)child.pid);
     FILE *file = fopen(path, "re");
     ck_assert_ptr_nonnull(file);
     while (fgets(line, sizeof line, file) != NULL)
@@ -552,7 +640,7 @@ START_TEST(the_kernel_says_so)
             seen++;
     fclose(file);
     ck_assert_int_eq(seen, 2);
-    ck_assert_int_eq(child_end(pid, fd), 0);
+    ck_assert_int_eq(child_end(&child), 0);
 }
 END_TEST
 
@@ -562,11 +650,12 @@ int main(void)
 {
     const struct test tests[] = {
         {limits_leave_nothing_to_open, 1, 10},
-        {the_probe_tells_what_will_be, 1, 10},
-#ifdef SANDBOX_SECCOMP
+        {the_probe_tells_what_can_be, 1, 10},
+        {tiers_have_letters, 1, 10},
+#ifdef SECCOMP_ARCH
         {what_is_forbidden_ends_that_process_alone, COUNT_OF(forbidden), 20},
         {what_is_allowed_works, 1, 10},
-        {a_handler_returns, 1, 20},
+        {signals_have_their_actions, 1, 20},
         {a_stop_is_no_end, COUNT_OF(waits), 20},
         {the_kernel_says_so, 1, 20},
 #endif

@@ -119,7 +119,7 @@ static const struct {
     {"as much of the past as the server gives", {"-H", "1"},
         ANN "a> one\na> two\na< msg ann one\na< msg ann two\n"
             "b> ben\nb< msg ann two\nb< here *\nb< users 2\n"
-            "c> /history 2\nc> cia\nc< msg ann two\nc< join ben\nc< here *\n"},
+            "c> /history 2\nc> cia\nc< msg ann one\nc< msg ann two\nc< join ben\nc< here *\n"},
     {"private messages have no past", {"-H", "20"},
         ANN "a> /msg ann x\na< priv ann ann x\nb> ben\nb< join ann\nb< here *\n"},
     {"no web page may talk", {NO_PAST},

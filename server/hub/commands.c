@@ -1,185 +1,258 @@
-/*
- * commands.c: the lines after the name. Each is answered by exactly one line, in order: an event
- * goes to the log for all, everything else to the one who asked.
- */
+/* commands.c: messages and commands. */
+#include "commands.h"
+
 #include <string.h>
 #include <syslog.h>
 
-#include "hub_private.h"
+#include "ending.h"
+#include "log.h"
+#include "login.h"
+#include "room.h"
+#include "server/journal/journal.h"
 
 #define HELP                                                                                       \
     "note commands: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT]; "           \
     "//TEXT says /TEXT"
+#define NOT_RECORDED "error not-recorded the disk does not take it; nobody has got it"
 
-static enum taken refuse(struct hub *hub, struct member *m, const char *error)
+static enum taken refuse(struct connections *cs, struct connection *c, const char *error)
 {
-    if (!outbox_say(hub, m, "error %s", error))
+    if (!connection_say(cs, c, "error %s", error))
         return LINE_LATER;
-    hub->counters.received++;
-    hub->counters.refused++;
-    m->received++;
-    member_answered(m);
+    connection_count_answer(cs, c, &cs->counters.refused);
     return LINE_TAKEN;
 }
 
-static void echoed(struct hub *hub, struct member *m)
+enum taken command_too_long(struct connections *cs, struct connection *c)
 {
-    hub->counters.received++;
-    hub->counters.echoed++;
-    m->received++;
-    member_answered(m);
-}
-
-/* A message to all. One who only posts does not read the log: his echo is his own copy. */
-static enum taken say(struct hub *hub, struct member *m, const char *verb, struct span text)
-{
-    struct item *copy = NULL;
-    uint64_t start;
-
-    if (recorder_refuses(hub))
-        return refuse(hub, m, "not-recorded the disk does not take it; nobody has got it");
-    if (m->state == MEMBER_POSTING) {
-        copy = item_new(STAMP_LEN + 8 + NAME_LEN_MAX + text.len);
-        if (copy == NULL)
-            return LINE_LATER;
-    }
-    start = log_head(hub->log);
-    hub_event(hub, verb, m->name, NULL, text, m->id);
-    echoed(hub, m);
-    if (copy != NULL) {
-        struct iovec piece[2];
-        int n = log_bytes(hub->log, start, log_head(hub->log), piece);
-
-        copy->len = 0;
-        for (int i = 0; i < n; i++) {
-            memcpy(copy->bytes + copy->len, piece[i].iov_base, piece[i].iov_len);
-            copy->len += piece[i].iov_len;
-        }
-        copy->due = copy->after = outbox_end(hub, &m->out);
-        copy->shown = log_head(hub->log);
-        outbox_put_at(hub, m, copy);
-    }
+    if (!connection_say(cs, c, "error too-long a line holds at most %d bytes", LINE_IN_MAX))
+        return LINE_LATER;
+    if (c->session != SESSION_PREPARING)
+        connection_count_answer(cs, c, &cs->counters.refused);
     return LINE_TAKEN;
 }
 
-/* A private message goes to its two ends, or, where it is one end, there once. */
-static enum taken whisper(struct hub *hub, struct member *m, struct request request)
+static enum taken echoed(struct connections *cs, struct connection *c)
 {
-    char name[NAME_LEN_MAX + 1];
-    struct member *to = NULL;
+    connection_count_answer(cs, c, &cs->counters.echoed);
+    return LINE_TAKEN;
+}
+
+/* ---- Messages -------------------------------------------------------------------------------- */
+
+/* A poster does not read the log: its echo is an item of its own, which may become an error. */
+static struct item *poster_echo_new(const struct connection *c, struct span text)
+{
+    size_t len = STAMP_LEN + strlen(" post  ") + strlen(c->person->name) + text.len + 1;
+    size_t error = STAMP_LEN + 1 + strlen(NOT_RECORDED) + 1;
+
+    return item_new(len > error ? len : error);
+}
+
+static void poster_echo_put(struct connections *cs, struct connection *c, struct item *echo,
+    const struct room_outcome *outcome)
+{
+    echo->len = (size_t)(outcome->end - outcome->start);
+    log_copy(room_lines(cs->room), outcome->start, outcome->end, echo->bytes);
+    if (cs->room->hold.lines == NULL)
+        echo->visible = outcome->end;
+    connection_put(cs, c, echo);
+}
+
+static enum taken say(
+    struct connections *cs, struct connection *c, enum room_request_kind kind, struct span text)
+{
+    struct room_request request = {.kind = kind,
+        .time = cs->turn.wall,
+        .author = c->out.link.author,
+        .person = c->person,
+        .text = text};
+    struct room_outcome outcome;
+    struct item *echo = NULL;
+
+    if (journal_refuses(cs->journal))
+        return refuse(cs, c, NOT_RECORDED + strlen("error "));
+    if (kind == ROOM_POST && (echo = poster_echo_new(c, text)) == NULL)
+        return LINE_LATER;
+    (void)room_apply(cs->room, &request, &outcome);
+    if (echo != NULL)
+        poster_echo_put(cs, c, echo, &outcome);
+    return echoed(cs, c);
+}
+
+/* A poster's echo waits among the others for the line that is now refused. */
+static void poster_echo_refuse(struct connections *cs, struct connection *c, uint64_t end)
+{
+    struct item *echo = c->out.link.waiting;
+    size_t len;
+
+    while (echo != NULL && echo->waiter.ticket != end)
+        echo = echo->next;
+    if (echo == NULL)
+        return;
+    len = strlen(NOT_RECORDED);
+    link_resize(echo, STAMP_LEN + 1 + len + 1);
+    stamp_format(echo->bytes, connections_time(cs));
+    echo->bytes[STAMP_LEN] = ' ';
+    memcpy(echo->bytes + STAMP_LEN + 1, NOT_RECORDED, len);
+    echo->bytes[echo->len - 1] = '\n';
+}
+
+bool command_not_recorded(struct connections *cs, struct connection *c, uint64_t end)
+{
+    struct item *error;
+
+    if (c->session != SESSION_POSTER) {
+        error = item_text(connections_time(cs), NOT_RECORDED);
+        if (error == NULL)
+            return false;
+        error->due = error->after = link_end(&c->out.link, log_head(cs->room->log));
+        link_put(&c->out.link, error);
+        connection_mark(cs, c);
+    } else {
+        poster_echo_refuse(cs, c, end);
+    }
+    cs->counters.echoed--;
+    cs->counters.refused++;
+    return true;
+}
+
+/* ---- Private messages ------------------------------------------------------------------------ */
+
+static struct person *find_person(const struct connections *cs, struct span name)
+{
+    char text[NAME_LEN_MAX + 1];
+    struct person *person;
+
+    if (name.len > NAME_LEN_MAX)
+        return NULL;
+    memcpy(text, name.at, name.len);
+    text[name.len] = '\0';
+    person = room_find(cs->room, text);
+    return person != NULL && person->kind == PERSON_MEMBER ? person : NULL;
+}
+
+static struct item *private_new(const struct connections *cs, const struct connection *c,
+    const struct person *to, struct span text)
+{
+    return item_text(
+        connections_time(cs), "priv %s %s %.*s", c->person->name, to->name, (int)text.len, text.at);
+}
+
+/* To both ends, or once where it is sent to oneself. */
+static enum taken send_private(struct connections *cs, struct connection *c, struct request request)
+{
+    struct connection *other;
+    struct person *to;
     struct item *mine;
-    struct item *his;
+    struct item *theirs = NULL;
 
     if (request.name.len == 0 || request.text.len == 0)
-        return refuse(hub, m, "usage /msg NAME TEXT");
-    if (request.name.len <= NAME_LEN_MAX) {
-        memcpy(name, request.name.at, request.name.len);
-        name[request.name.len] = '\0';
-        to = names_find(hub->names, name);
-    }
-    if (to == NULL || !to->seated)
-        return refuse(hub, m, "no-such-user nobody here has that name");
-    if (to->state != MEMBER_JOINED || (to != m && to->out.bytes > OUTBOX_MAX))
-        return refuse(hub, m, "busy cannot take a private message now");
-    mine =
-        item_say(hub, "priv %s %s %.*s", m->name, to->name, (int)request.text.len, request.text.at);
-    his = to == m ? NULL
-                  : item_say(hub, "priv %s %s %.*s", m->name, to->name, (int)request.text.len,
-                        request.text.at);
-    if (mine == NULL || (his == NULL && to != m)) {
-        if (mine != NULL)
-            item_free(mine);
-        if (his != NULL)
-            item_free(his);
+        return refuse(cs, c, "usage /msg NAME TEXT");
+    to = find_person(cs, request.name);
+    if (to == NULL)
+        return refuse(cs, c, "no-such-user nobody here has that name");
+    if (to->link == NULL || (to != c->person && to->link->bytes > QUEUE_MAX))
+        return refuse(cs, c, "busy cannot take a private message now");
+    mine = private_new(cs, c, to, request.text);
+    other = to == c->person ? NULL : connection_by_author(cs, to->link->author);
+    if (other != NULL)
+        theirs = private_new(cs, c, to, request.text);
+    if (mine == NULL || (other != NULL && theirs == NULL)) {
+        item_free(mine);
+        item_free(theirs);
         return LINE_LATER;
     }
-    outbox_put(hub, m, mine);
-    if (his != NULL)
-        outbox_put(hub, to, his);
-    echoed(hub, m);
-    return LINE_TAKEN;
+    connection_put(cs, c, mine);
+    if (theirs != NULL)
+        connection_put(cs, other, theirs);
+    return echoed(cs, c);
 }
 
-static enum taken rename_to(struct hub *hub, struct member *m, struct span text)
+/* ---- Other commands -------------------------------------------------------------------------- */
+
+static enum taken rename_person(struct connections *cs, struct connection *c, struct span text)
 {
     char wanted[NAME_LEN_MAX + 1];
     char old[NAME_LEN_MAX + 1];
-    char folded[2][NAME_LEN_MAX + 1];
-    struct item *title;
+    struct room_request request = {.kind = ROOM_RENAME,
+        .time = cs->turn.wall,
+        .author = c->out.link.author,
+        .person = c->person,
+        .name = wanted};
+    struct room_outcome outcome;
 
-    if (m->login[0] != '\0')
-        return refuse(hub, m, "not-allowed names are login names here");
-    if (name_clean(wanted, text.at, text.len) == 0 || strcmp(wanted, m->name) == 0)
-        return refuse(hub, m, "usage /nick NAME, another one than yours");
-    memcpy(old, m->name, sizeof(old));
-    name_fold(folded[0], wanted);
-    name_fold(folded[1], old);
-    if (strcmp(folded[0], folded[1]) == 0)
-        memcpy(m->name, wanted, sizeof(wanted)); /* the same name in another case */
-    else if (hub_take_name(hub, m, wanted))
-        names_release(hub->names, old);
-    else
+    if (c->login_name[0] != '\0')
+        return refuse(cs, c, "not-allowed names are login names here");
+    if (name_clean(wanted, text.at, text.len) == 0 || strcmp(wanted, c->person->name) == 0)
+        return refuse(cs, c, "usage /nick NAME, another one than yours");
+    memcpy(old, c->person->name, sizeof(old));
+    request.reserved = login_reserved(cs, c, wanted);
+    if (room_apply(cs->room, &request, &outcome) == ROOM_TAKEN) {
+        char error[NAME_LEN_MAX + 32];
+
+        stpcpy(stpcpy(stpcpy(error, "usage "), wanted), " is taken");
+        return refuse(cs, c, error);
+    }
+    report_limited(cs->config->report, &cs->limits.renames, cs->turn.now, LOG_INFO,
+        "%s: %s is now %s (pid %ld)", c->peer, old, c->person->name, (long)c->worker.pid);
+    worker_set_title(c);
+    return echoed(cs, c);
+}
+
+static enum taken answered(struct connections *cs, struct connection *c, bool done)
+{
+    if (!done)
         return LINE_LATER;
-    users_changed(hub);
-    hub_event(hub, "nick", old, m->name, (struct span){NULL, 0}, m->id);
-    report_limited(hub->config.report, &hub->renames, hub->now, LOG_INFO,
-        "%s: %s is now %s (pid %ld)", m->peer, old, m->name, (long)m->pid);
-    title = item_title(m);
-    if (title != NULL)
-        outbox_put(hub, m, title);
-    echoed(hub, m);
+    connection_count_answer(cs, c, &cs->counters.answered);
     return LINE_TAKEN;
 }
 
-static enum taken answered(struct hub *hub, struct member *m)
+static enum taken quit(struct connections *cs, struct connection *c, struct span text)
 {
-    hub->counters.received++;
-    hub->counters.answered++;
-    m->received++;
-    member_answered(m);
+    cs->counters.received++;
+    cs->counters.ended++;
+    c->in.lines++; /* the close is the answer: a session that resumes may send it again */
+    session_end(cs, c, ENDING_SERVER, "left", text);
     return LINE_TAKEN;
 }
 
-static enum taken quit(struct hub *hub, struct member *m, struct span text)
+/* A poster may say something, and ask. */
+static bool is_allowed(const struct connection *c, enum command command)
 {
-    hub->counters.received++;
-    hub->counters.ended++;
-    m->received++;
-    member_leave(hub, m, "left", text);
-    return LINE_TAKEN;
+    return c->session != SESSION_POSTER ||
+           (command != CMD_MSG && command != CMD_ME && command != CMD_NICK);
 }
 
-enum taken command_line(struct hub *hub, struct member *m, const char *line, size_t len)
+enum taken command_line(struct connections *cs, struct connection *c, const char *line, size_t len)
 {
     struct request request = request_parse(line, len, true);
-    bool posting = m->state == MEMBER_POSTING;
 
-    if (posting &&
-        (request.command == CMD_MSG || request.command == CMD_ME || request.command == CMD_NICK))
-        return refuse(hub, m, "not-allowed a session that only posts cannot do that");
+    if (!is_allowed(c, request.command))
+        return refuse(cs, c, "not-allowed a session that only posts cannot do that");
     switch (request.command) {
     case CMD_EMPTY:
         return LINE_TAKEN;
     case CMD_TEXT:
-        return say(hub, m, posting ? "post" : "msg", request.text);
+        return say(cs, c, c->session == SESSION_POSTER ? ROOM_POST : ROOM_SAY, request.text);
     case CMD_ME:
         if (request.text.len == 0)
-            return refuse(hub, m, "usage /me TEXT");
-        return say(hub, m, "me", request.text);
+            return refuse(cs, c, "usage /me TEXT");
+        return say(cs, c, ROOM_ACT, request.text);
     case CMD_MSG:
-        return whisper(hub, m, request);
+        return send_private(cs, c, request);
     case CMD_NICK:
-        return rename_to(hub, m, request.text);
+        return rename_person(cs, c, request.text);
     case CMD_USERS:
-        return users_say(hub, m) ? answered(hub, m) : LINE_LATER;
+        return answered(cs, c, connection_say_users(cs, c));
     case CMD_HELP:
-        return outbox_say(hub, m, HELP) ? answered(hub, m) : LINE_LATER;
+        return answered(cs, c, connection_say(cs, c, HELP));
     case CMD_QUIT:
-        return quit(hub, m, request.text);
+        return quit(cs, c, request.text);
     case CMD_KICK:
     case CMD_BAN:
     case CMD_UNBAN:
-        return refuse(hub, m, "not-allowed only an operator can do that");
+        return refuse(cs, c, "not-allowed only an operator can do that");
     case CMD_UNKNOWN:
     case CMD_HISTORY:
     case CMD_SINCE:
@@ -189,5 +262,5 @@ enum taken command_line(struct hub *hub, struct member *m, const char *line, siz
     case CMD_RESUME:
         break;
     }
-    return refuse(hub, m, "unknown-command try /help");
+    return refuse(cs, c, "unknown-command try /help");
 }

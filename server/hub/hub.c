@@ -1,27 +1,86 @@
 /*
- * hub.c: the members' records and the turn. A turn reads everything that is readable, a bounded
- * piece from each worker, round robin, and then lets every cursor run: reading all before writing
- * any is what makes batches, and batches are the speed.
+ * hub.c: the turn. It reads everything that is readable, a bounded piece from each worker, round
+ * robin, applies it, hands the log to the transcript's writer, and then lets every link send:
+ * reading all before writing any is what makes batches, and batches are the speed.
  */
 #include "hub.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "compat/poller.h"
-#include "hub_private.h"
+#include "backpressure.h"
+#include "codec.h"
+#include "commands.h"
+#include "compat/compat.h"
+#include "connection.h"
+#include "ending.h"
+#include "input.h"
+#include "log.h"
+#include "login.h"
+#include "output.h"
+#include "resume.h"
+#include "room.h"
+#include "server/journal/journal.h"
+#include "snapshot.h"
+#include "status.h"
+#include "users.h"
+#include "welcome.h"
 
-/* What a leaving member's worker may do without taking a byte: the worker's own clock is 60 s. */
-#define LEAVING_US (120u * 1000000u)
+/* Starting a worker suspends the hub until the new image runs: so many in one turn, at most. */
+#define STARTS_MAX 16
+/* What found no space in the log is tried again after this time. */
+#define SPACE_RETRY_US 10000u
+/*
+ * Joins and quits are told to all, but not one by one: to wake ten thousand clients for each of ten
+ * thousand that come would be most of the work. For this long for each member after everybody has
+ * been woken, mere joins and quits wait for company; in a room of a hundred that is two
+ * milliseconds. What somebody says never waits.
+ */
+#define QUIET_US 20u
+
+struct hub {
+    struct hub_config config;
+    struct table_seed seed;
+    struct room room;
+    struct journal journal;
+    struct tokens tokens;
+    struct connections connections;
+    struct backpressure backpressure;
+    struct input_buffer buffer;
+    uint64_t sent_to;   /* all followers were given what was visible, up to here */
+    uint64_t flush_at;  /* when they are woken for mere joins and quits, at the earliest */
+    uint64_t logins_at; /* when logins are tried again; TIME_NEVER: none is waiting */
+    bool stopping;
+    bool start_failing; /* the last worker could not be started, and that was logged */
+};
+
+static const struct span no_text = {NULL, 0};
+
+/* ---- Making and freeing ---------------------------------------------------------------------- */
+
+static bool hub_init(struct hub *hub)
+{
+    const struct hub_config *config = &hub->config;
+    struct connections *cs = &hub->connections;
+    struct log *log = log_new(config->log_bytes);
+    struct log *held = config->sync ? log_new(config->log_bytes) : NULL;
+    bool done = room_init(&hub->room, log, held, &hub->seed);
+
+    journal_init(&hub->journal, config->sync);
+    backpressure_init(&hub->backpressure, config->wait_us);
+    done = tokens_init(&hub->tokens, &hub->seed) && done;
+    done = connections_init(cs, config, &hub->seed) && done;
+    done = input_init(&hub->buffer) && done;
+    cs->room = &hub->room;
+    cs->journal = &hub->journal;
+    cs->tokens = &hub->tokens;
+    hub->logins_at = TIME_NEVER;
+    return done && log != NULL && (held != NULL || !config->sync);
+}
 
 struct hub *hub_new(const struct hub_config *config)
 {
@@ -30,608 +89,517 @@ struct hub *hub_new(const struct hub_config *config)
     if (hub == NULL)
         return NULL;
     hub->config = *config;
-    hub->log = log_new(config->log_bytes);
-    hub->names = names_new();
-    /* Behind what is held from before there is room for one full read. */
-    hub->scratch = malloc(2 * READ_MAX);
-    if (hub->log == NULL || hub->names == NULL || hub->scratch == NULL) {
+    if (!table_seed_read(&hub->seed)) {
+        free(hub);
+        errno = EIO;
+        return NULL;
+    }
+    if (!hub_init(hub)) {
         hub_free(hub);
         errno = ENOMEM;
         return NULL;
     }
-    pacing_init(&hub->pacing, config->wait_us);
-    hub->next_id = 1;
-    hub->next_ring = UINT64_MAX;
     return hub;
+}
+
+/* Frees the welcomes that wait for held lines. */
+static void welcomes_free(struct list *all)
+{
+    for (struct list *at = all->next; at != NULL && at != all; at = at->next)
+        welcome_cancel(LIST_ENTRY(struct connection, all, at));
 }
 
 void hub_free(struct hub *hub)
 {
     if (hub == NULL)
         return;
-    recorder_free(hub); /* looks at the members */
-    for (struct member *m = hub->first, *next; m != NULL; m = next) {
-        next = m->next;
-        outbox_clear(&m->out);
-        if (m->fd != -1) {
-            poller_remove(hub->config.poller, m->fd);
-            close(m->fd);
-        }
-        free(m->held);
-        free(m);
-    }
-    users_changed(hub);
-    seats_free(hub);
-    names_free(hub->names);
-    log_free(hub->log);
-    free(hub->scratch);
+    welcomes_free(&hub->connections.all);
+    connections_free(&hub->connections);
+    journal_close(&hub->journal, hub->config.poller);
+    tokens_free(&hub->tokens);
+    room_free(&hub->room);
+    input_free(&hub->buffer);
     free(hub);
 }
 
-/* ---- Lists ----------------------------------------------------------------------------------- */
+/* ---- What the poller and the parent say ------------------------------------------------------ */
 
-static struct member **pid_slot(struct hub *hub, pid_t pid)
+bool hub_admit(struct hub *hub, const struct client *client, uint64_t now)
 {
-    struct member **slot = &hub->pids[(size_t)pid % (sizeof(hub->pids) / sizeof(hub->pids[0]))];
-
-    while (*slot != NULL && (*slot)->pid != pid)
-        slot = &(*slot)->next_pid;
-    return slot;
+    hub->connections.turn.now = now;
+    return connection_new(&hub->connections, client) != NULL;
 }
 
-void member_queue_input(struct hub *hub, struct member *m)
+/* A client that has sent nothing yet is ready: with its first byte, or gone without one. */
+static void silent_ready(struct connections *cs, struct connection *c)
 {
-    if (m->queued)
-        return;
-    m->queued = true;
-    m->next_queued = NULL;
-    if (hub->input_first == NULL)
-        hub->input_first = m;
-    else
-        hub->input_last->next_queued = m;
-    hub->input_last = m;
+    char byte;
+    ssize_t n = recv(c->out.link.fd, &byte, 1, MSG_PEEK);
+
+    if (n > 0 && list_is_empty(&c->waiting))
+        list_append(&cs->starts, &c->waiting);
+    else if (n == 0 || (n == -1 && !error_passes(errno)))
+        session_end(cs, c, ENDING_LOST, n == 0 ? "left" : "lost", no_text);
 }
 
-void member_remember(struct hub *hub, struct member *m)
+void hub_ready(struct hub *hub, void *tag, short revents)
 {
-    struct member **slot = pid_slot(hub, m->pid);
+    struct connections *cs = &hub->connections;
+    struct watch *watch = tag;
+    struct connection *c;
 
-    m->next_pid = *slot;
-    *slot = m->reaped ? m->next_pid : m;
-    m->prev = hub->last;
-    if (hub->last == NULL)
-        hub->first = m;
-    else
-        hub->last->next = m;
-    hub->last = m;
-    hub->workers++;
-    hub->leaving += m->state == MEMBER_LEAVING;
-}
-
-static void member_forget(struct hub *hub, struct member *m)
-{
-    if (m->prev == NULL)
-        hub->first = m->next;
-    else
-        m->prev->next = m->next;
-    if (m->next == NULL)
-        hub->last = m->prev;
-    else
-        m->next->prev = m->prev;
-    hub->workers--;
-    hub->leaving--; /* nobody goes otherwise */
-}
-
-/* Makes sure that ring_clocks() is run then. */
-static void ring_at(struct hub *hub, uint64_t when)
-{
-    if (when < hub->next_ring)
-        hub->next_ring = when;
-}
-
-/* ---- Records --------------------------------------------------------------------------------- */
-
-/* What the poller shall wait for, told to it when it changes. */
-void member_listen(struct hub *hub, struct member *m)
-{
-    short want = 0;
-
-    if (!m->eof && m->pause == PAUSE_NONE && !(m->queued && hub->paced_since != 0))
-        want |= POLLIN;
-    if (m->blocked)
-        want |= POLLOUT;
-    if (m->fd == -1 || want == m->interest)
-        return;
-    if (poller_set(hub->config.poller, m->fd, want, m) == 0)
-        m->interest = want;
-    else
-        ring_at(hub, hub->now + MEMORY_RETRY_US);
-}
-
-bool hub_add(struct hub *hub, int fd, pid_t pid, const char *peer, const char *login, uint64_t now)
-{
-    struct member *m = calloc(1, sizeof(*m));
-
-    if (m == NULL)
-        return false;
-    m->fd = fd;
-    m->pid = pid;
-    m->id = hub->next_id++;
-    m->arrived = m->progress = now;
-    snprintf(m->peer, sizeof(m->peer), "%s", peer);
-    if (login != NULL)
-        name_clean(m->login, login, strlen(login));
-    if (poller_set(hub->config.poller, fd, POLLIN, m) == -1) {
-        free(m);
-        return false;
-    }
-    m->interest = POLLIN;
-    member_remember(hub, m);
-    ring_at(hub, now + hub->config.login_us);
-    return true;
-}
-
-/*
- * The one way in which a record goes: its pair has given EOF and its process is reaped. Whoever
- * sees the second of the two comes here; only now can all of its lines be in, and the reason of
- * its end be known.
- */
-void member_end(struct hub *hub, struct member *m)
-{
-    struct span none = {NULL, 0};
-
-    if (!m->eof)
-        return;
-    if (m->state != MEMBER_LEAVING && m->reaped)
-        member_leave(hub, m,
-            WIFSIGNALED(m->status) && WTERMSIG(m->status) == SIGTERM ? "kicked" : "crashed", none);
-    if (m->state != MEMBER_LEAVING || !m->reaped)
-        return;
-    m->deaf = true;
-    outbox_clear(&m->out);
-    if (m->fd != -1) {
-        poller_remove(hub->config.poller, m->fd);
-        close(m->fd);
-        m->fd = -1;
-    }
-    m->over = true;
-    m->next_over = hub->over_first;
-    hub->over_first = m;
-}
-
-/* Frees the records that are over: at the end of a turn, when nobody else holds them. */
-static void free_over(struct hub *hub)
-{
-    struct member *m = hub->over_first;
-
-    hub->over_first = NULL;
-    while (m != NULL) {
-        struct member *next = m->next_over;
-
-        if (m->queued) {
-            m->next_over = hub->over_first;
-            hub->over_first = m;
-        } else {
-            member_forget(hub, m);
-            free(m->held);
-            free(m);
-        }
-        m = next;
+    switch (watch->kind) {
+    case WATCH_CLIENT:
+        c = LIST_ENTRY(struct connection, out.watch, watch);
+        if (c->in.state == INPUT_SILENT && c->out.state == OUTPUT_OPEN)
+            silent_ready(cs, c);
+        else if (c->out.state != OUTPUT_CLOSED)
+            output_ready(cs, c, revents);
+        break;
+    case WATCH_PAIR:
+        input_ready(cs, LIST_ENTRY(struct connection, worker.watch, watch), revents);
+        break;
+    case WATCH_WRITER:
+        journal_ready(&hub->journal, revents);
+        break;
     }
 }
 
 bool hub_reaped(struct hub *hub, pid_t pid, int status)
 {
-    struct member **slot = pid_slot(hub, pid);
-    struct member *m = *slot;
+    struct connections *cs = &hub->connections;
+    struct connection *c = connection_by_pid(cs, pid);
 
-    if (m == NULL)
+    if (c == NULL)
         return false;
-    *slot = m->next_pid;
-    m->reaped = true;
-    m->status = status;
-    report(hub->config.report, LOG_DEBUG, "%s: worker %ld ended, status %d", m->peer, (long)pid,
+    table_remove(&cs->by_pid, &c->worker.by_pid);
+    c->worker.state = WORKER_REAPED;
+    c->worker.status = status;
+    report(hub->config.report, LOG_DEBUG, "%s: worker %ld ended, status %d", c->peer, (long)pid,
         status);
-    /* The quit of one who did not say goodbye waits its turn: the log must have room for it. */
-    if (m->state == MEMBER_LEAVING)
-        member_end(hub, m);
-    else if (m->eof)
-        member_queue_input(hub, m);
+    /* The quit of a member waits its turn: the log must have space for it. */
+    connection_queue_input(cs, c);
+    connection_finish(cs, c);
     return true;
 }
 
-void hub_ready(struct hub *hub, void *tag, short revents)
-{
-    struct member *m = tag;
+/* ---- Workers --------------------------------------------------------------------------------- */
 
-    if (m == hub->recorder.writer) {
-        m->blocked = m->blocked && (revents & (POLLOUT | POLLHUP | POLLERR)) == 0;
-        hub->recorder.readable = (revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+static void worker_start(struct hub *hub, struct connection *c)
+{
+    struct connections *cs = &hub->connections;
+    int pair;
+    pid_t pid = hub->config.start_worker(hub->config.context, c->out.link.fd, &pair);
+
+    if (pid != -1) {
+        hub->start_failing = false;
+        connection_set_worker(cs, c, pid, pair);
         return;
     }
-    if ((revents & POLLOUT) != 0 || ((revents & (POLLHUP | POLLERR)) != 0 && m->eof)) {
-        m->blocked = false;
-        outbox_mark(hub, m);
-    }
-    if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !m->eof && m->pause == PAUSE_NONE)
-        member_queue_input(hub, m);
+    if (!hub->start_failing)
+        report(hub->config.report, LOG_WARNING, "cannot start a worker: %s", strerror(errno));
+    hub->start_failing = true;
+    (void)connection_say(cs, c, "error full no worker can be started, try later");
+    session_end(cs, c, ENDING_SERVER, "lost", no_text);
 }
 
-void member_pause(struct hub *hub, struct member *m, enum pause pause, uint64_t wake)
+static void workers_start(struct hub *hub)
 {
-    m->pause = pause;
-    m->wake = wake;
-    if (pause == PAUSE_UNTIL_WAKE || pause == PAUSE_TAKEOVER)
-        ring_at(hub, wake);
+    struct list *starts = &hub->connections.starts;
+
+    for (int i = 0; i < STARTS_MAX && !list_is_empty(starts); i++)
+        worker_start(hub, LIST_ENTRY(struct connection, waiting, list_take(starts)));
 }
 
-/* ---- Events ---------------------------------------------------------------------------------- */
+/* ---- Deadlines ------------------------------------------------------------------------------- */
 
-/* The time of day, read once a turn; events of one turn are a microsecond apart. */
-void hub_clock(struct hub *hub)
+/* The connection is gone: no goodbye will come. */
+static void connection_lost(struct connections *cs, struct connection *c)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    hub->wall = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-}
-
-void hub_stamp_text(struct hub *hub, char out[STAMP_LEN])
-{
-    stamp_format(out, hub->wall > hub->stamp ? hub->wall : hub->stamp);
-}
-
-uint64_t hub_event(struct hub *hub, const char *verb, const char *a, const char *b,
-    struct span text, uint32_t author)
-{
-    char head[STAMP_LEN + 16 + 2 * (NAME_LEN_MAX + 1)];
-    struct iovec parts[3];
-    char *at = head + STAMP_LEN;
-    size_t len;
-    char lf = '\n';
-
-    hub->stamp = hub->wall > hub->stamp ? hub->wall : hub->stamp + 1;
-    stamp_format(head, hub->stamp);
-    *at++ = ' ';
-    at = stpcpy(at, verb);
-    *at++ = ' ';
-    at = stpcpy(at, a);
-    if (b != NULL) {
-        *at++ = ' ';
-        at = stpcpy(at, b);
-    }
-    if (text.len > 0)
-        *at++ = ' ';
-    parts[0] = (struct iovec){head, (size_t)(at - head)};
-    parts[1] = (struct iovec){(char *)text.at, text.len};
-    parts[2] = (struct iovec){&lf, 1};
-    log_append(hub->log, parts, 3, hub->stamp, author);
-    hub->urgent |= author != 0;
-    len = parts[0].iov_len + text.len + 1;
-    hub->budget -= len < hub->budget ? len : hub->budget;
-    return hub->stamp;
-}
-
-/* ---- Names ----------------------------------------------------------------------------------- */
-
-struct asker {
-    const struct hub *hub;
-    char login[NAME_LEN_MAX + 1]; /* folded; empty: nothing is proved */
-};
-
-/* His own login is for him; "ann_2" is not for ann's second session where it is another's. */
-static bool name_is_reserved(void *context, const char *folded)
-{
-    const struct asker *asker = context;
-    const struct hub_config *config = &asker->hub->config;
-
-    return strcmp(folded, asker->login) != 0 && config->name_reserved(config->context, folded);
-}
-
-bool hub_take_name(struct hub *hub, struct member *m, const char *wanted)
-{
-    bool check = hub->config.name_reserved != NULL;
-    struct asker asker = {.hub = hub};
-    char name[NAME_LEN_MAX + 1];
-
-    name_fold(asker.login, m->login);
-    if (!names_take(hub->names, wanted, m, check ? name_is_reserved : NULL, &asker, name))
-        return false;
-    memcpy(m->name, name, sizeof(name));
-    m->named = true;
-    return true;
-}
-
-/* ---- Goodbyes -------------------------------------------------------------------------------- */
-
-/* Takes a name out of the room. */
-static void member_unseat(struct hub *hub, struct member *m)
-{
-    if (m->seated) {
-        m->seated = false;
-        hub->members--;
-        users_changed(hub);
-    }
-    if (m->named) {
-        m->named = false;
-        names_release(hub->names, m->name);
+    if (c->session == SESSION_LEFT) {
+        connection_close_output(cs, c);
+        connection_finish(cs, c);
+    } else {
+        session_end(cs, c, ENDING_LOST, "lost", no_text);
     }
 }
 
-static const char *name_of(const struct member *m)
+static void deadline_due(struct connections *cs, struct connection *c, enum deadline deadline)
 {
-    return m->name[0] != '\0' ? m->name : "nobody";
+    switch (deadline) {
+    case DEADLINE_NAME:
+        login_late(cs, c);
+        break;
+    case DEADLINE_WAKE:
+        connection_unpause(cs, c);
+        break;
+    case DEADLINE_RESUME:
+        resume_late(cs, c);
+        break;
+    case DEADLINE_BROKEN:
+        connection_lost(cs, c);
+        break;
+    case DEADLINE_WATCH:
+        if (output_is_dead(cs, c))
+            connection_lost(cs, c);
+        break;
+    case DEADLINE_DRAIN:
+        output_drain_due(cs, c);
+        break;
+    case DEADLINE_DISCARD:
+        output_discard_due(cs, c);
+        break;
+    case DEADLINE_LISTEN:
+        connection_listen(cs, c);
+        break;
+    case DEADLINES:
+        break;
+    }
 }
 
-/* Who never had a name may be one of a million. */
-static void report_leave(struct hub *hub, const struct member *m, const char *reason)
+static void connection_due(struct connections *cs, struct connection *c)
 {
-    if (m->named)
-        report(hub->config.report, LOG_INFO, "%s: %s %s (pid %ld)", m->peer, m->name, reason,
-            (long)m->pid);
-    else
-        report_limited(hub->config.report, &hub->strangers, hub->now, LOG_INFO,
-            "%s: %s %s (pid %ld)", m->peer, name_of(m), reason, (long)m->pid);
+    for (enum deadline d = 0; d < DEADLINES; d++) {
+        uint64_t at = c->deadlines[d];
+
+        if (at > cs->turn.now)
+            continue;
+        deadline_set(cs, c, d, TIME_NEVER);
+        /* Each of them may end a session, for which the log must have space. */
+        if (connections_have_room(cs))
+            deadline_due(cs, c, d);
+        else
+            deadline_set(cs, c, d, cs->turn.now + SPACE_RETRY_US);
+    }
 }
 
-void member_leave(struct hub *hub, struct member *m, const char *reason, struct span text)
+static void run_timers(struct connections *cs)
 {
-    report_leave(hub, m, reason);
-    outbox_close(hub, &m->out);
-    m->progress = hub->now;
-    if (m->seat != NULL && m->seat->member == m) {
-        struct member *taker = m->seat->taker;
+    struct timer *timer;
 
-        if (taker != NULL) {
-            login_take_over(hub, taker, m);
-        } else {
-            seat_over(hub, m->seat);
-            m->seat = NULL;
+    while ((timer = timers_take_due(&cs->timers, cs->turn.now)) != NULL)
+        connection_due(cs, LIST_ENTRY(struct connection, timer, timer));
+}
+
+/* ---- Held lines ------------------------------------------------------------------------------ */
+
+/* What waited for a held line has its place now: behind everything that is settled. */
+static void waiter_place(struct connections *cs, struct waiter *waiter)
+{
+    uint64_t head = log_head(cs->room->log);
+    struct item *item;
+
+    switch (waiter->kind) {
+    case WAITER_ITEM:
+        item = LIST_ENTRY(struct item, waiter, waiter);
+        connection_mark(cs, LIST_ENTRY(struct connection, out.link, item->link));
+        link_settle(item, head);
+        break;
+    case WAITER_STOP:
+        link_stop(LIST_ENTRY(struct link, stop, waiter), head);
+        connection_mark(
+            cs, LIST_ENTRY(struct connection, out.link, LIST_ENTRY(struct link, stop, waiter)));
+        break;
+    case WAITER_WELCOME:
+        welcome_settle(cs, LIST_ENTRY(struct welcome, waiter, waiter));
+        break;
+    }
+}
+
+static void settle_lines(struct hub *hub)
+{
+    struct connections *cs = &hub->connections;
+    struct settled line;
+    struct waiter *waiter;
+
+    while (journal_next(&hub->journal, &hub->room, &line)) {
+        if (line.refused) {
+            struct connection *c = connection_by_author(cs, line.author);
+
+            if (c != NULL && !command_not_recorded(cs, c, line.end))
+                return; /* no memory: in the next turn */
         }
+        journal_settle(&hub->journal, &hub->room, &line);
+        while ((waiter = hold_take(&hub->room.hold)) != NULL)
+            waiter_place(cs, waiter);
     }
-    if (m->seated)
-        hub_event(hub, "quit", m->name, reason, text, 0);
-    member_unseat(hub, m);
-    member_send_away(hub, m);
-}
-
-void member_send_away(struct hub *hub, struct member *m)
-{
-    login_forget(hub, m);
-    if (m->state != MEMBER_LEAVING)
-        hub->leaving++;
-    m->state = MEMBER_LEAVING;
-    m->pause = PAUSE_NONE;
-    outbox_mark(hub, m);
-}
-
-void member_kill(struct hub *hub, struct member *m)
-{
-    if (m->reaped || m->killed)
-        return;
-    m->killed = true;
-    hub->config.signal_worker(hub->config.context, m->pid, SIGKILL);
-}
-
-void member_fault(struct hub *hub, struct member *m, const char *why)
-{
-    struct span none = {NULL, 0};
-
-    hub->counters.faults++;
-    report_limited(hub->config.report, &hub->faults, hub->now, LOG_WARNING,
-        "%s: %s: worker broke the rules (%s); ended (pid %ld)", m->peer, name_of(m), why,
-        (long)m->pid);
-    member_kill(hub, m);
-    if (m->state != MEMBER_LEAVING)
-        member_leave(hub, m, "crashed", none);
-    m->deaf = true;
-    outbox_clear(&m->out);
-    m->faulty = true;
-    m->eof = true;
-    member_end(hub, m);
-}
-
-void member_answered(struct member *m)
-{
-    if (m->seat != NULL)
-        m->seat->answered++;
 }
 
 /* ---- The turn -------------------------------------------------------------------------------- */
 
-static void member_wake(struct hub *hub, struct member *m)
-{
-    if (m->pause == PAUSE_TAKEOVER) {
-        login_takeover_late(hub, m);
-        return;
-    }
-    m->pause = PAUSE_NONE;
-    member_queue_input(hub, m);
-}
-
-/* When this member's time is up, in the state that it is in. */
-static uint64_t member_deadline(const struct hub *hub, const struct member *m)
-{
-    if (m->over || m->killed)
-        return UINT64_MAX;
-    if (m->state == MEMBER_PREPARING)
-        return m->arrived + hub->config.login_us;
-    if (m->state == MEMBER_LEAVING && m->blocked)
-        return m->progress + LEAVING_US;
-    return UINT64_MAX;
-}
-
-static uint64_t member_wake_time(const struct member *m)
-{
-    if (m->over || (m->pause != PAUSE_UNTIL_WAKE && m->pause != PAUSE_TAKEOVER))
-        return UINT64_MAX;
-    return m->wake;
-}
-
-static void member_is_late(struct hub *hub, struct member *m)
-{
-    if (m->state == MEMBER_PREPARING)
-        login_late(hub, m);
-    else
-        member_kill(hub, m);
-}
-
-/* The clocks of single members. All are looked at when the first of them is due. */
-static void ring_clocks(struct hub *hub)
-{
-    if (hub->now < hub->next_ring)
-        return;
-    hub->next_ring = UINT64_MAX;
-    for (struct member *m = hub->first; m != NULL; m = m->next) {
-        if (member_wake_time(m) <= hub->now)
-            member_wake(hub, m);
-        if (member_deadline(hub, m) <= hub->now)
-            member_is_late(hub, m);
-        ring_at(hub, member_wake_time(m));
-        ring_at(hub, member_deadline(hub, m));
-        member_listen(hub, m); /* the poller may have had no memory for it */
-    }
-}
-
-/* Lets one member have what he is owed, and closes after the last of it. */
-static void member_flush(struct hub *hub, struct member *m)
-{
-    outbox_flush(hub, m);
-    if (m->pause == PAUSE_OUTBOX && m->out.bytes < OUTBOX_MAX / 2) {
-        m->pause = PAUSE_NONE;
-        member_queue_input(hub, m);
-    }
-    if (m->state == MEMBER_LEAVING && !m->shut && m->fd != -1 &&
-        (m->deaf || outbox_is_done(&m->out))) {
-        m->shut = true;
-        m->blocked = false;
-        shutdown(m->fd, SHUT_WR);
-    }
-    if (m->state == MEMBER_LEAVING && m->blocked)
-        ring_at(hub, m->progress + LEAVING_US);
-    member_listen(hub, m);
-}
-
-static uint64_t monotonic_us(void)
+static void turn_begin(struct hub *hub, uint64_t now)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    hub->connections.turn.now = now;
+    hub->connections.turn.wall = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
-/* Everybody where the log has grown, else those who were marked. */
-static void flush_all(struct hub *hub)
+static void journal_turn(struct hub *hub)
 {
-    struct member *m = hub->dirty_first;
+    struct connections *cs = &hub->connections;
+    const struct hub_config *config = &hub->config;
+    uint64_t visible;
 
-    hub->dirty_first = NULL;
-    while (m != NULL) {
-        struct member *next = m->next_dirty;
+    journal_read(&hub->journal, &hub->room, config->poller, config->report);
+    settle_lines(hub);
+    visible =
+        journal_write(&hub->journal, &hub->room, config->poller, config->report, cs->turn.now);
+    if (visible > cs->turn.visible)
+        cs->turn.visible = visible;
+}
 
-        m->dirty = false;
-        member_flush(hub, m);
-        m = next;
+/* Those who were marked, and everybody who follows the log where it has grown. */
+static void send_all(struct hub *hub)
+{
+    struct connections *cs = &hub->connections;
+    uint64_t head = log_head(hub->room.log);
+    uint64_t floor = head;
+    struct list *next;
+
+    while (!list_is_empty(&cs->marked)) {
+        struct list *first = list_take(&cs->marked);
+
+        output_send(cs, LIST_ENTRY(struct connection, out.marked, first));
     }
-    if (hub->shown == hub->sent_to || (!hub->urgent && hub->now < hub->flush_at))
+    if (cs->turn.visible == hub->sent_to || (!hub->room.urgent && cs->turn.now < hub->flush_at))
         return;
-    hub->sent_to = hub->shown;
-    hub->urgent = hub->urgent && hub->shown < log_head(hub->log); /* the writer has it first */
-    for (m = hub->first; m != NULL; m = m->next)
-        if ((m->out.reads_log || m->out.first != NULL) && !m->blocked)
-            member_flush(hub, m);
-    hub->flush_at = monotonic_us() + hub->members * QUIET_US;
+    hub->sent_to = cs->turn.visible;
+    hub->room.urgent = hub->room.urgent && cs->turn.visible < log_head(room_lines(&hub->room));
+    for (struct list *at = cs->followers.next; at != &cs->followers; at = next) {
+        struct connection *c = LIST_ENTRY(struct connection, out.follower, at);
+
+        next = at->next;
+        if (c->out.link.state == LINK_READY)
+            output_send(cs, c);
+        if (link_needs(&c->out.link) < floor)
+            floor = link_needs(&c->out.link);
+    }
+    cs->floor = floor;
+    hub->flush_at = clock_us() + hub->room.member_count * QUIET_US;
 }
 
-/* When the room that waits looks again whether it still must. Where it has no patience left and is
- * short all the same, only the disk, or memory, can end that. */
-static uint64_t pace_due(const struct hub *hub)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-    return hub->now + (hub->pace_left > 0 ? hub->pace_left + 1 : MEMORY_RETRY_US);
+    return a < b ? a : b;
 }
 
-static int timeout_of(struct hub *hub)
+/* When the next turn is due at the latest. */
+static uint64_t next_turn(struct hub *hub)
 {
-    uint64_t next = recorder_due(hub) < hub->next_ring ? recorder_due(hub) : hub->next_ring;
-    uint64_t wait;
+    struct connections *cs = &hub->connections;
+    uint64_t now = cs->turn.now;
+    uint64_t next = earlier(timers_next(&cs->timers), journal_due(&hub->journal, &hub->room));
+    uint64_t pressure = backpressure_due(&hub->backpressure, cs);
+    struct settled line;
 
-    if (hub->stuck != NULL)
-        next = hub->now + MEMORY_RETRY_US < next ? hub->now + MEMORY_RETRY_US : next;
-    else if (hub->paced_since != 0 && pace_is_short(hub))
-        next = pace_due(hub) < next ? pace_due(hub) : next;
-    else if (hub->input_first != NULL || hub->named_count > 0 || hub->dirty_first != NULL)
-        return 0;
-    if (hub->shown != hub->sent_to && hub->flush_at < next)
-        next = hub->flush_at;
-    if (next == UINT64_MAX)
+    next = earlier(next, pressure);
+    if (journal_next(&hub->journal, &hub->room, &line)) /* there was no memory */
+        next = earlier(next, now + MEMORY_RETRY_US);
+    if (hub->buffer.stuck != NULL)
+        next = earlier(next, now + MEMORY_RETRY_US);
+    else if (pressure == TIME_NEVER && !list_is_empty(&cs->inputs))
+        return now;
+    if (pressure == TIME_NEVER)
+        next = earlier(next, hub->logins_at);
+    if (!list_is_empty(&cs->starts) || !list_is_empty(&cs->marked))
+        return now;
+    if (cs->turn.visible != hub->sent_to)
+        next = earlier(next, hub->flush_at);
+    return next;
+}
+
+/* The quits of a server that stops are for the file only: what clients get has ended before. */
+static void stop_sessions(struct hub *hub)
+{
+    struct connections *cs = &hub->connections;
+    struct list *next;
+
+    for (struct list *at = cs->all.next; at != &cs->all; at = next) {
+        struct connection *c = LIST_ENTRY(struct connection, all, at);
+
+        next = at->next;
+        if (c->session == SESSION_LEFT)
+            continue;
+        if (!connections_have_room(cs))
+            return;
+        session_end(cs, c, ENDING_WORKER, "lost", no_text);
+    }
+}
+
+static int milliseconds_until(uint64_t when, uint64_t now)
+{
+    if (when == TIME_NEVER)
         return -1;
-    wait = next > hub->now ? (next - hub->now + 999) / 1000 : 0;
-    return wait > 3600000 ? 3600000 : (int)wait;
+    if (when <= now)
+        return 0;
+    return when - now > 3600000000u ? 3600000 : (int)((when - now + 999) / 1000);
 }
 
 int hub_turn(struct hub *hub, uint64_t now)
 {
-    hub->now = now;
-    hub_clock(hub);
-    ring_clocks(hub);
-    pace_begin(hub);
-    input_read_all(hub);
-    login_all(hub);
-    pace_end(hub);
-    recorder_turn(hub);
-    flush_all(hub);
-    users_changed(hub); /* written anew when it is wanted again: it carries the time */
-    free_over(hub);
-    return timeout_of(hub);
+    struct connections *cs = &hub->connections;
+
+    turn_begin(hub, now);
+    backpressure_begin(&hub->backpressure, cs);
+    run_timers(cs);
+    if (hub->stopping)
+        stop_sessions(hub);
+    else
+        workers_start(hub);
+    input_read_all(cs, &hub->buffer);
+    hub->logins_at = logins_make(cs);
+    backpressure_end(&hub->backpressure, cs);
+    journal_turn(hub);
+    send_all(hub);
+    users_forget(&hub->room); /* written anew when it is wanted again: it carries the time */
+    input_forget_closed(&hub->buffer);
+    connections_free_finished(cs);
+    return milliseconds_until(next_turn(hub), now);
 }
 
 /* ---- The whole room -------------------------------------------------------------------------- */
 
-void hub_stop(struct hub *hub)
+void hub_stop(struct hub *hub, uint64_t now)
 {
+    struct connections *cs = &hub->connections;
+
     if (hub->stopping)
         return;
     hub->stopping = true;
-    hub_clock(hub);
-    for (struct member *m = hub->first; m != NULL; m = m->next) {
-        if (m->state == MEMBER_LEAVING || m->over)
+    turn_begin(hub, now);
+    for (struct list *at = cs->all.next; at != &cs->all; at = at->next) {
+        struct connection *c = LIST_ENTRY(struct connection, all, at);
+
+        if (c->session == SESSION_LEFT)
             continue;
-        (void)outbox_say(hub, m, "note the room is closing");
-        outbox_close(hub, &m->out);
-        member_send_away(hub, m);
+        (void)connection_say(cs, c, "note the room is closing");
+        session_stop_output(cs, c);
+        connection_kill(cs, c);
+        connection_close_input(cs, c);
     }
-    recorder_say_quits(hub);
 }
 
-size_t hub_workers(const struct hub *hub)
+bool hub_is_done(const struct hub *hub)
 {
-    return hub->workers;
+    return hub->connections.count == 0 && journal_is_done(&hub->journal, &hub->room);
+}
+
+size_t hub_connections(const struct hub *hub)
+{
+    return hub->connections.count;
 }
 
 size_t hub_sessions(const struct hub *hub)
 {
-    return hub->workers - hub->leaving;
+    return hub->connections.count - hub->connections.left;
 }
 
 size_t hub_sessions_from(const struct hub *hub, const char *peer)
 {
+    const struct list *all = &hub->connections.all;
     const char *colon = strrchr(peer, ':');
     size_t len = colon == NULL ? strlen(peer) : (size_t)(colon - peer) + 1;
     size_t count = 0;
 
-    for (const struct member *m = hub->first; m != NULL; m = m->next)
-        count += m->state != MEMBER_LEAVING && strncmp(m->peer, peer, len) == 0;
+    for (const struct list *at = all->next; at != all; at = at->next) {
+        const struct connection *c = LIST_ENTRY(const struct connection, all, at);
+
+        count += c->session != SESSION_LEFT && strncmp(c->peer, peer, len) == 0;
+    }
     return count;
 }
 
 size_t hub_members(const struct hub *hub)
 {
-    return hub->members;
+    return hub->room.member_count;
 }
 
-void hub_signal_all(struct hub *hub, int signal)
+void hub_signal_workers(struct hub *hub, int signal)
 {
-    for (struct member *m = hub->first; m != NULL; m = m->next)
-        if (!m->reaped)
-            hub->config.signal_worker(hub->config.context, m->pid, signal);
+    struct list *all = &hub->connections.all;
+
+    for (struct list *at = all->next; at != all; at = at->next) {
+        struct connection *c = LIST_ENTRY(struct connection, all, at);
+
+        if (c->worker.state == WORKER_RUNNING || c->worker.state == WORKER_KILLED)
+            hub->config.signal_worker(hub->config.context, c->worker.pid, signal);
+    }
+}
+
+void hub_report(struct hub *hub, uint64_t now)
+{
+    hub->connections.turn.now = now;
+    status_report(&hub->connections);
+}
+
+/* ---- The transcript -------------------------------------------------------------------------- */
+
+size_t hub_log_size(const struct hub *hub)
+{
+    return log_size(hub->room.log);
+}
+
+void hub_remember(struct hub *hub, struct span line, const struct event *event, bool keep)
+{
+    room_remember(&hub->room, line,
+        (struct log_line){.stamp = event->stamp, .message = verb_is_message(event->verb)}, keep);
+}
+
+void hub_remember_gap(struct hub *hub, uint64_t stamp)
+{
+    room_remember_gap(&hub->room, stamp);
+}
+
+void hub_remember_end(struct hub *hub)
+{
+    hub->connections.turn.visible = hub->sent_to = log_head(hub->room.log);
+    journal_begin(&hub->journal, &hub->room);
+}
+
+void hub_remember_absent(struct hub *hub, const char *name)
+{
+    turn_begin(hub, hub->connections.turn.now);
+    room_remember_absent(&hub->room, name, hub->connections.turn.wall);
+}
+
+bool hub_set_writer(struct hub *hub, int fd, uint64_t now)
+{
+    return journal_set_writer(&hub->journal, fd, hub->config.poller, hub->config.report, now);
+}
+
+void hub_miss_writer(struct hub *hub)
+{
+    journal_miss_writer(&hub->journal);
+}
+
+void hub_reopen(struct hub *hub)
+{
+    (void)journal_reopen(&hub->journal, &hub->room);
+}
+
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+bool hub_state(struct hub *hub, struct codec *c)
+{
+    struct connections *cs = &hub->connections;
+
+    if (hub->buffer.stuck != NULL || hub->stopping)
+        return false;
+    codec_u64(c, &hub->sent_to);
+    codec_u64(c, &cs->turn.visible);
+    snapshot(cs, c);
+    if (c->loading)
+        hub->logins_at = cs->turn.now;
+    return !c->bad;
+}
+
+bool hub_listen(struct hub *hub)
+{
+    struct list *all = &hub->connections.all;
+
+    for (struct list *at = all->next; at != all; at = at->next)
+        connection_listen(&hub->connections, LIST_ENTRY(struct connection, all, at));
+    return journal_restored(&hub->journal, hub->config.poller);
 }

@@ -1,247 +1,333 @@
-/*
- * input.c: what workers say: from the bytes in their pairs to whole lines, one at a time, each
- * checked again. A line that cannot be taken now is kept and comes again; none is lost.
- */
+/* input.c: reading from pairs, splitting, checking. */
+#include "input.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
-#include "hub_private.h"
+#include "commands.h"
+#include "connection.h"
+#include "ending.h"
+#include "login.h"
+#include "wire/telnet.h"
 #include "wire/text.h"
 
-/* What a worker says about itself, in its place between the lines. */
-static enum taken control_line(struct hub *hub, struct member *m, const char *line, size_t len)
-{
-    static const struct {
-        const char *line;
-        const char *reason;
-    } goodbyes[] = {
-        {CONTROL_LEFT, "left"},
-        {CONTROL_LOST, "lost"},
-        {CONTROL_KICKED, "kicked"},
-    };
-    struct span none = {NULL, 0};
+/* One read from a worker; large reads make the batches that are the hub's speed. */
+#define READ_MAX 65536u
+/* -r: a client may be that much ahead of its rate. */
+#define BURST_US 10000000u
 
-    for (size_t i = 0; i < sizeof(goodbyes) / sizeof(goodbyes[0]); i++)
-        if (len + 1 == strlen(goodbyes[i].line) && memcmp(line, goodbyes[i].line, len) == 0) {
-            if (m->goodbye)
-                member_fault(hub, m, "a second goodbye");
-            else if (m->state != MEMBER_LEAVING)
-                member_leave(hub, m, goodbyes[i].reason, none);
-            m->goodbye = true;
-            return LINE_TAKEN;
-        }
-    if (len + 1 == strlen(CONTROL_TOO_LONG) && memcmp(line, CONTROL_TOO_LONG, len) == 0) {
-        if (m->state == MEMBER_LEAVING)
-            return LINE_TAKEN;
-        if (!outbox_say(hub, m, "error too-long a line holds at most %d bytes", LINE_IN_MAX))
-            return LINE_LATER;
-        hub->counters.received += m->state != MEMBER_PREPARING;
-        hub->counters.refused += m->state != MEMBER_PREPARING;
-        if (m->state != MEMBER_PREPARING)
-            member_answered(m);
-        return LINE_TAKEN;
-    }
-    member_fault(hub, m, "an unknown control line");
-    return LINE_TAKEN;
+static const struct span no_text = {NULL, 0};
+
+bool input_init(struct input_buffer *buffer)
+{
+    /* Behind what is held from before there is space for one full read. */
+    *buffer = (struct input_buffer){.bytes = malloc(2 * READ_MAX)};
+    return buffer->bytes != NULL;
 }
 
-/* -r: lines have a clock of their own that may be ten of its seconds ahead. */
-static bool member_is_too_fast(struct hub *hub, struct member *m)
+void input_free(struct input_buffer *buffer)
 {
+    free(buffer->bytes);
+}
+
+void input_ready(struct connections *cs, struct connection *c, short revents)
+{
+    if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 && c->in.pause == PAUSE_NONE)
+        connection_queue_input(cs, c);
+}
+
+/* ---- Lines ----------------------------------------------------------------------------------- */
+
+/* -r: a clock of the lines, which may be BURST_US ahead of the real one. */
+static bool is_too_fast(struct connections *cs, struct connection *c)
+{
+    uint64_t now = cs->turn.now;
     uint64_t step;
 
-    if (hub->config.rate == 0)
+    if (cs->config->rate == 0)
         return false;
-    step = 1000000u / hub->config.rate;
-    if (m->rate_at < hub->now)
-        m->rate_at = hub->now;
-    if (m->rate_at + step > hub->now + 10u * 1000000u) {
-        member_pause(hub, m, PAUSE_UNTIL_WAKE, m->rate_at + step - 10u * 1000000u);
+    step = 1000000u / cs->config->rate;
+    if (c->in.rate_at < now)
+        c->in.rate_at = now;
+    if (c->in.rate_at + step > now + BURST_US) {
+        connection_pause(cs, c, PAUSE_UNTIL, c->in.rate_at + step - BURST_US);
         return true;
     }
-    m->rate_at += step;
+    c->in.rate_at += step;
     return false;
 }
 
-static enum taken member_line(struct hub *hub, struct member *m, const char *line, size_t len)
+static enum taken text_line(
+    struct connections *cs, struct connection *c, const char *line, size_t len)
 {
-    if (len > 0 && line[0] == CONTROL_BYTE)
-        return control_line(hub, m, line, len);
-    if (m->goodbye || len > LINE_CLEAN_MAX || !text_is_clean(line, len)) {
-        member_fault(hub, m,
-            m->goodbye             ? "a line after the goodbye"
-            : len > LINE_CLEAN_MAX ? "a line too long"
-                                   : "a line not clean");
-        return LINE_TAKEN;
-    }
-    switch (m->state) {
-    case MEMBER_PREPARING:
-        return login_line(hub, m, line, len);
-    case MEMBER_JOINED:
-    case MEMBER_POSTING:
-        if (member_is_too_fast(hub, m))
-            return LINE_LATER;
-        return command_line(hub, m, line, len);
-    case MEMBER_NAMED:
+    switch (c->session) {
+    case SESSION_PREPARING:
+        return login_line(cs, c, line, len);
+    case SESSION_MEMBER:
+    case SESSION_POSTER:
+        return is_too_fast(cs, c) ? LINE_LATER : command_line(cs, c, line, len);
+    case SESSION_NAMED:
+    case SESSION_WELCOME:
         return LINE_LATER;
-    case MEMBER_LEAVING:
-        return LINE_TAKEN;
+    case SESSION_LEFT:
+        break;
     }
     return LINE_TAKEN;
 }
 
-/* May this member's next line be taken now? */
-static bool member_may_speak(const struct hub *hub, const struct member *m)
+/* The answer to a telnet client's question stands between the lines that it is sent. */
+static enum taken timing_mark(struct connections *cs, struct connection *c)
 {
-    return m->pause == PAUSE_NONE && m->state != MEMBER_NAMED && !m->faulty &&
-           hub->budget >= LINE_OUT_MAX;
+    size_t len = strlen(TELNET_WONT_TIMING_MARK);
+    struct item *item = item_new(len);
+
+    if (item == NULL)
+        return LINE_LATER;
+    memcpy(item->bytes, TELNET_WONT_TIMING_MARK, len);
+    connection_put(cs, c, item);
+    return LINE_TAKEN;
+}
+
+/* The client closed its side, or its connection broke; where a write has met the break first, the
+ * worker sees only the end. */
+static void goodbye(struct connections *cs, struct connection *c, bool left)
+{
+    c->in.state = INPUT_BYE;
+    if (left && c->out.link.state != LINK_RESET)
+        session_end(cs, c, ENDING_GOODBYE, "left", no_text);
+    else if (c->token != NULL && c->token->claimant != NULL)
+        session_end(cs, c, ENDING_MOVED, "lost", no_text);
+    else
+        session_end(cs, c, ENDING_LOST, "lost", no_text);
+}
+
+/* An unterminated last line counts, unless the connection broke. */
+static enum taken last_line(
+    struct connections *cs, struct connection *c, const char *line, size_t len)
+{
+    enum taken taken = LINE_TAKEN;
+
+    if (!text_is_clean(line, len)) {
+        session_fault(cs, c, "a line that is not clean");
+        return LINE_TAKEN;
+    }
+    if (c->out.link.state != LINK_RESET)
+        taken = text_line(cs, c, line, len);
+    if (taken == LINE_TAKEN && c->in.state == INPUT_OPEN)
+        c->in.state = INPUT_LAST;
+    return taken;
+}
+
+static bool is_word(struct span line, const char *word)
+{
+    return line.len + 1 == strlen(word) && memcmp(line.at, word, line.len) == 0;
+}
+
+/* What a worker says about its client, in its place between the lines. */
+static enum taken control_line(struct connections *cs, struct connection *c, struct span line)
+{
+    size_t last = strlen(CONTROL_LAST);
+
+    if (is_word(line, CONTROL_LEFT) || is_word(line, CONTROL_LOST)) {
+        goodbye(cs, c, is_word(line, CONTROL_LEFT));
+        return LINE_TAKEN;
+    }
+    if (c->in.state == INPUT_OPEN && is_word(line, CONTROL_TOO_LONG))
+        return c->session == SESSION_LEFT ? LINE_TAKEN : command_too_long(cs, c);
+    if (c->in.state == INPUT_OPEN && is_word(line, CONTROL_TIMING_MARK))
+        return timing_mark(cs, c);
+    if (c->in.state == INPUT_OPEN && line.len >= last && memcmp(line.at, CONTROL_LAST, last) == 0)
+        return last_line(cs, c, line.at + last, line.len - last);
+    session_fault(cs, c, "an unknown control word");
+    return LINE_TAKEN;
+}
+
+/* A worker is trusted with nothing: it may have been taken over by its client. */
+static enum taken take_line(struct connections *cs, struct connection *c, struct span line)
+{
+    if (c->in.state == INPUT_BYE) {
+        session_fault(cs, c, "a line after the goodbye");
+        return LINE_TAKEN;
+    }
+    if (line.len > 0 && line.at[0] == CONTROL_BYTE && line.len <= LINE_CLEAN_MAX)
+        return control_line(cs, c, line);
+    if (c->in.state == INPUT_LAST || line.len > LINE_CLEAN_MAX ||
+        !text_is_clean(line.at, line.len)) {
+        session_fault(cs, c,
+            c->in.state == INPUT_LAST   ? "a line after the last"
+            : line.len > LINE_CLEAN_MAX ? "a line that is too long"
+                                        : "a line that is not clean");
+        return LINE_TAKEN;
+    }
+    return text_line(cs, c, line.at, line.len);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/* May this client's next line be taken now? */
+static bool may_take_line(const struct connections *cs, const struct connection *c)
+{
+    return c->in.pause == PAUSE_NONE && c->in.state != INPUT_CLOSED && !connection_is_entering(c) &&
+           connections_have_room(cs);
 }
 
 /* Takes the whole lines of len bytes as far as it may; returns how many bytes those were. */
-static size_t take_lines(struct hub *hub, struct member *m, const char *bytes, size_t len)
+static size_t take_lines(
+    struct connections *cs, struct connection *c, const char *bytes, size_t len)
 {
     const char *at = bytes;
     const char *end = bytes + len;
 
-    while (at < end && member_may_speak(hub, m)) {
+    while (at < end && may_take_line(cs, c)) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
 
         if (lf == NULL)
             break;
-        if (member_line(hub, m, at, (size_t)(lf - at)) == LINE_LATER) {
-            if (m->pause == PAUSE_NONE && m->state != MEMBER_NAMED)
-                member_pause(hub, m, PAUSE_UNTIL_WAKE, hub->now + MEMORY_RETRY_US);
+        if (take_line(cs, c, (struct span){at, (size_t)(lf - at)}) == LINE_LATER) {
+            if (c->in.pause == PAUSE_NONE)
+                connection_pause(cs, c, PAUSE_UNTIL, cs->turn.now + MEMORY_RETRY_US);
             break;
         }
         at = lf + 1;
-        if (m->out.bytes > OUTBOX_MAX && m->pause == PAUSE_NONE)
-            member_pause(hub, m, PAUSE_OUTBOX, 0);
+        if (c->out.link.bytes > QUEUE_MAX && c->in.pause == PAUSE_NONE)
+            connection_pause(cs, c, PAUSE_QUEUE, TIME_NEVER);
     }
-    return m->faulty ? len : (size_t)(at - bytes);
+    return c->in.state == INPUT_CLOSED ? len : (size_t)(at - bytes);
 }
 
-/*
- * Keeps the input that could not be taken yet. Without memory for it, it stays in the scratch
- * buffer, and nobody is read until there is: a line that was read is never lost.
- */
-static void member_keep(struct hub *hub, struct member *m, size_t used, size_t len)
+/* Keeps the input that could not be taken yet. */
+static void keep_rest(struct input_buffer *buffer, struct connection *c, size_t used, size_t len)
 {
     size_t rest = len - used;
 
-    if (rest > 0 && rest != m->held_len) {
-        char *held = realloc(m->held, rest);
+    if (rest > 0 && rest != c->in.held_len) {
+        char *held = realloc(c->in.held, rest);
 
         if (held == NULL) {
-            memmove(hub->scratch, hub->scratch + used, rest);
-            hub->stuck = m;
-            hub->stuck_len = rest;
+            memmove(buffer->bytes, buffer->bytes + used, rest);
+            buffer->stuck = c;
+            buffer->stuck_len = rest;
             return;
         }
-        m->held = held;
+        c->in.held = held;
     }
     if (rest > 0)
-        memcpy(m->held, hub->scratch + used, rest);
+        memcpy(c->in.held, buffer->bytes + used, rest);
     if (rest == 0) {
-        free(m->held);
-        m->held = NULL;
+        free(c->in.held);
+        c->in.held = NULL;
     }
-    m->held_len = rest;
+    c->in.held_len = rest;
 }
 
 /* Input waits that needs no reading: a whole line that could not be taken earlier. */
-static bool member_has_line(const struct member *m)
+static bool has_line(const struct connection *c)
 {
-    return m->held_len > 0 && memchr(m->held, '\n', m->held_len) != NULL;
+    return c->in.held_len > 0 && memchr(c->in.held, '\n', c->in.held_len) != NULL;
 }
 
-static void member_read(struct hub *hub, struct member *m)
+enum read_result { READ_SOME, READ_NOTHING, READ_EOF };
+
+/* A worker that died reads as its last bytes, then perhaps ECONNRESET, then end of file. */
+static enum read_result pair_read(struct connection *c, char *to, size_t *len)
 {
-    size_t len = m->held_len;
-    bool more = true;
-    size_t used;
+    ssize_t n = recv(c->worker.pair, to, READ_MAX, 0);
 
-    if (m->held_len > 0)
-        memcpy(hub->scratch, m->held, len);
-    if (!member_has_line(m) && !m->eof) {
-        ssize_t n = recv(m->fd, hub->scratch + len, READ_MAX, 0);
-
-        /* A dead worker reads as its last bytes, then perhaps ECONNRESET, then end of file. */
-        if (n == -1 && errno == ECONNRESET)
-            n = recv(m->fd, hub->scratch + len, READ_MAX, 0);
-        if (n == -1) {
-            more = false;
-        } else if (n == 0) {
-            m->eof = true;
-        } else {
-            len += (size_t)n;
-        }
-    }
-    used = more ? take_lines(hub, m, hub->scratch, len) : 0;
-    if (!m->eof && len - used > LINE_CLEAN_MAX &&
-        memchr(hub->scratch + used, '\n', len - used) == NULL) {
-        member_fault(hub, m, "a line without end");
-        used = len;
-    }
-    member_keep(hub, m, used, len);
+    if (n == -1 && errno == ECONNRESET)
+        n = recv(c->worker.pair, to, READ_MAX, 0);
+    if (n == -1)
+        return READ_NOTHING;
+    *len += (size_t)n;
+    return n == 0 ? READ_EOF : READ_SOME;
 }
 
-/* The pair has given all and all of it is taken: what is left is a line that was cut off. */
-static void member_check_eof(struct hub *hub, struct member *m)
+static void connection_read(
+    struct connections *cs, struct input_buffer *buffer, struct connection *c)
 {
-    if (!m->eof || m->over || member_has_line(m) || hub->stuck == m)
+    enum read_result result = READ_SOME;
+    size_t len = c->in.held_len;
+    size_t used = 0;
+
+    if (len > 0)
+        memcpy(buffer->bytes, c->in.held, len);
+    if (!has_line(c))
+        result = pair_read(c, buffer->bytes + len, &len);
+    if (result != READ_NOTHING)
+        used = take_lines(cs, c, buffer->bytes, len);
+    if (c->in.state != INPUT_CLOSED && len - used > LINE_CLEAN_MAX + 64 &&
+        memchr(buffer->bytes + used, '\n', len - used) == NULL)
+        session_fault(cs, c, "a line without end");
+    if (c->in.state == INPUT_CLOSED)
         return;
-    /* Who hangs up without a goodbye has died; its body tells how. It may also just pretend. */
-    if (!m->goodbye && m->state != MEMBER_LEAVING)
-        member_kill(hub, m);
-    member_end(hub, m);
+    /* What is left at the end of file is a line that was cut off, unless it waits for its time. */
+    if (result == READ_EOF && memchr(buffer->bytes + used, '\n', len - used) == NULL)
+        session_input_over(cs, c);
+    else
+        keep_rest(buffer, c, used, len);
 }
 
-static bool unstick(struct hub *hub)
+/* The process has ended, and not after a goodbye: what it has relayed before is discarded. */
+static bool has_crashed(const struct connection *c)
 {
-    struct member *m = hub->stuck;
+    return c->worker.state == WORKER_REAPED && c->session != SESSION_LEFT &&
+           (c->in.state == INPUT_CLOSED || !WIFEXITED(c->worker.status) ||
+               WEXITSTATUS(c->worker.status) != 0);
+}
 
-    if (m == NULL)
+void input_forget_closed(struct input_buffer *buffer)
+{
+    if (buffer->stuck != NULL && buffer->stuck->in.state == INPUT_CLOSED)
+        buffer->stuck = NULL;
+}
+
+static bool buffer_is_free(struct connections *cs, struct input_buffer *buffer)
+{
+    struct connection *c = buffer->stuck;
+
+    if (c == NULL)
         return true;
-    hub->stuck = NULL;
-    member_keep(hub, m, 0, hub->stuck_len);
-    if (hub->stuck != NULL)
+    buffer->stuck = NULL;
+    if (c->in.state == INPUT_CLOSED)
+        return true;
+    keep_rest(buffer, c, 0, buffer->stuck_len);
+    if (buffer->stuck != NULL)
         return false;
-    member_queue_input(hub, m);
+    connection_queue_input(cs, c);
     return true;
 }
 
-static struct member *next_input(struct hub *hub)
+static void connection_serve(
+    struct connections *cs, struct input_buffer *buffer, struct connection *c)
 {
-    struct member *m = hub->input_first;
-
-    hub->input_first = m->next_queued;
-    m->queued = false;
-    return m;
+    if (has_crashed(c)) {
+        session_worker_died(cs, c);
+        return;
+    }
+    if (c->in.state == INPUT_CLOSED || c->in.state == INPUT_SILENT || c->in.pause != PAUSE_NONE)
+        return;
+    connection_read(cs, buffer, c);
+    if (has_line(c) && c->in.pause == PAUSE_NONE && !connection_is_entering(c))
+        connection_queue_input(cs, c);
+    connection_listen(cs, c);
 }
 
-/* Reads from everybody in the queue once, as long as the log has room for what they say. */
-void input_read_all(struct hub *hub)
+void input_read_all(struct connections *cs, struct input_buffer *buffer)
 {
-    struct member *last;
-    struct member *m;
-    bool end = false;
+    struct list *last;
+    bool done = false;
 
-    if (!unstick(hub))
+    if (!buffer_is_free(cs, buffer) || list_is_empty(&cs->inputs))
         return;
-    last = hub->input_last;
-    while (!end && hub->input_first != NULL && hub->budget >= LINE_OUT_MAX) {
-        m = next_input(hub);
-        end = m == last;
-        if (m->over || m->pause != PAUSE_NONE)
-            continue;
-        member_read(hub, m);
-        if (member_has_line(m) && m->pause == PAUSE_NONE && !m->over)
-            member_queue_input(hub, m);
-        member_check_eof(hub, m);
-        member_listen(hub, m);
-        if (hub->stuck != NULL)
-            return;
+    last = cs->inputs.prev;
+    while (!done && buffer->stuck == NULL && !list_is_empty(&cs->inputs) &&
+           connections_have_room(cs)) {
+        struct list *first = list_take(&cs->inputs);
+
+        done = first == last;
+        connection_serve(cs, buffer, LIST_ENTRY(struct connection, in.queued, first));
     }
 }

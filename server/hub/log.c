@@ -1,14 +1,23 @@
-/* log.c: see log.h. */
+/* log.c: a ring of bytes, and a ring of entries that say where its lines begin. */
 #include "log.h"
 
-#include "codec.h"
-
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "codec.h"
+#include "compat/compat.h"
 
 /* No line of the room is shorter ("STAMP join a\n" has 35 bytes), so the index never fills first.
  */
 #define LINE_BYTES_MIN 32
+/* /history N gives at most so many events for each message. */
+#define EVENTS_PER_MESSAGE 5
+/* In an entry's author: the line is a message. */
+#define MESSAGE_BIT 0x80000000u
 
 /* start is the low half of the position: no two lines in the ring are 4 GiB apart. */
 struct entry {
@@ -17,13 +26,16 @@ struct entry {
     uint32_t author;
 };
 
-/* Lives as long as the hub. first and next count lines; entries are at their number modulo slots.
+/*
+ * first and next count lines; an entry is at its number modulo slots.
+ *   first <= next, tail = start of first <= head, head - tail <= size
  */
 struct log {
+    int fd;                /* of the memory */
+    struct entry *entries; /* the mapping begins here; the bytes are behind the entries */
+    size_t slots;
     char *bytes;
     size_t size;
-    struct entry *entries;
-    size_t slots;
     uint64_t head;
     uint64_t first;
     uint64_t next;
@@ -43,6 +55,34 @@ static uint64_t start_of(const struct log *log, uint64_t number)
     return log->head - ((uint32_t)log->head - entry_at(log, number)->start);
 }
 
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static size_t mapping_size(const struct log *log)
+{
+    return log->slots * sizeof(struct entry) + log->size;
+}
+
+static bool log_map(struct log *log)
+{
+    void *at = mmap(NULL, mapping_size(log), PROT_READ | PROT_WRITE, MAP_SHARED, log->fd, 0);
+
+    if (at == MAP_FAILED)
+        return false;
+    log->entries = at;
+    log->bytes = (char *)at + log->slots * sizeof(struct entry);
+    return true;
+}
+
+static void log_unmap(struct log *log)
+{
+    if (log->entries != NULL)
+        munmap(log->entries, mapping_size(log));
+    log->entries = NULL;
+    if (log->fd != -1)
+        close(log->fd);
+    log->fd = -1;
+}
+
 struct log *log_new(size_t bytes)
 {
     struct log *log = calloc(1, sizeof(*log));
@@ -52,10 +92,12 @@ struct log *log_new(size_t bytes)
     log->size = bytes < LOG_BYTES_MIN ? LOG_BYTES_MIN : bytes;
     log->size = bytes > LOG_BYTES_MAX ? LOG_BYTES_MAX : log->size;
     log->slots = log->size / LINE_BYTES_MIN + 1;
-    log->bytes = malloc(log->size);
-    log->entries = malloc(log->slots * sizeof(*log->entries));
-    if (log->bytes == NULL || log->entries == NULL) {
+    log->fd = memory_file_blank(mapping_size(log));
+    if (log->fd == -1 || !log_map(log)) {
+        int error = errno;
+
         log_free(log);
+        errno = error;
         return NULL;
     }
     return log;
@@ -65,10 +107,11 @@ void log_free(struct log *log)
 {
     if (log == NULL)
         return;
-    free(log->bytes);
-    free(log->entries);
+    log_unmap(log);
     free(log);
 }
+
+/* ---- Sizes and places ------------------------------------------------------------------------ */
 
 size_t log_size(const struct log *log)
 {
@@ -89,6 +132,8 @@ size_t log_room(const struct log *log, uint64_t keep)
 {
     return log->size - (size_t)(log->head - keep);
 }
+
+/* ---- Appending ------------------------------------------------------------------------------- */
 
 /* Copies into the ring, around its end where needed. */
 static void ring_put(struct log *log, uint64_t to, const char *from, size_t len)
@@ -113,8 +158,7 @@ static void make_room(struct log *log, size_t len)
     log->first = first;
 }
 
-uint64_t log_append(
-    struct log *log, const struct iovec *parts, int n, uint64_t stamp, uint32_t author)
+uint64_t log_append(struct log *log, const struct iovec *parts, int n, struct log_line line)
 {
     uint64_t start = log->head;
     size_t len = 0;
@@ -122,11 +166,12 @@ uint64_t log_append(
     for (int i = 0; i < n; i++)
         len += parts[i].iov_len;
     make_room(log, len);
-    *entry_at(log, log->next) = (struct entry){stamp, (uint32_t)start, author};
+    *entry_at(log, log->next) =
+        (struct entry){line.stamp, (uint32_t)start, line.author | (line.message ? MESSAGE_BIT : 0)};
     log->next++;
     for (int i = 0; i < n; i++) {
         if (parts[i].iov_len == 0)
-            continue; /* of no text there is not even an address */
+            continue; /* an empty text may have no address */
         ring_put(log, log->head, parts[i].iov_base, parts[i].iov_len);
         log->head += parts[i].iov_len;
     }
@@ -150,6 +195,19 @@ int log_bytes(const struct log *log, uint64_t from, uint64_t to, struct iovec ou
     return 2;
 }
 
+void log_copy(const struct log *log, uint64_t from, uint64_t to, char *out)
+{
+    struct iovec piece[2];
+    int n = log_bytes(log, from, to, piece);
+
+    for (int i = 0; i < n; i++) {
+        memcpy(out, piece[i].iov_base, piece[i].iov_len);
+        out += piece[i].iov_len;
+    }
+}
+
+/* ---- Finding --------------------------------------------------------------------------------- */
+
 /* The number of the first line that begins at or behind pos. */
 static uint64_t number_from(const struct log *log, uint64_t pos)
 {
@@ -165,6 +223,17 @@ static uint64_t number_from(const struct log *log, uint64_t pos)
             high = mid;
     }
     return low;
+}
+
+uint64_t log_line(const struct log *log, uint64_t pos, struct log_line *line)
+{
+    uint64_t number = number_from(log, pos);
+    const struct entry *entry = entry_at(log, number);
+
+    *line = (struct log_line){.stamp = entry->stamp,
+        .author = entry->author & ~MESSAGE_BIT,
+        .message = (entry->author & MESSAGE_BIT) != 0};
+    return start_of(log, number + 1);
 }
 
 uint64_t log_count(const struct log *log, uint64_t pos)
@@ -191,22 +260,37 @@ uint64_t log_stamp_from(const struct log *log, uint64_t pos)
     return number < log->next ? entry_at(log, number)->stamp : 0;
 }
 
+uint64_t log_last_stamp(const struct log *log)
+{
+    uint64_t last = log->next > log->first ? entry_at(log, log->next - 1)->stamp : 0;
+
+    return last > log->dropped_stamp ? last : log->dropped_stamp;
+}
+
 uint64_t log_count_by(const struct log *log, uint64_t from, uint64_t to, uint32_t author)
 {
     uint64_t end = number_from(log, to);
     uint64_t count = 0;
 
     for (uint64_t i = number_from(log, from); i < end; i++)
-        count += entry_at(log, i)->author == author;
+        count += (entry_at(log, i)->author & ~MESSAGE_BIT) == author;
     return count;
 }
 
 uint64_t log_back(const struct log *log, uint64_t pos, uint64_t n)
 {
     uint64_t number = number_from(log, pos);
-    uint64_t have = number - log->first;
+    uint64_t lines = number - log->first;
+    uint64_t first = number;
 
-    return start_of(log, number - (n < have ? n : have));
+    if (n <= lines / EVENTS_PER_MESSAGE)
+        lines = n * EVENTS_PER_MESSAGE;
+    for (; n > 0 && lines > 0; lines--) {
+        first--;
+        if ((entry_at(log, first)->author & MESSAGE_BIT) != 0)
+            n--;
+    }
+    return start_of(log, first);
 }
 
 uint64_t log_after(const struct log *log, uint64_t stamp)
@@ -236,109 +320,36 @@ void log_note_dropped(struct log *log, uint64_t stamp)
         log->dropped_stamp = stamp;
 }
 
-size_t log_remove(struct log *log, uint64_t from, uint64_t to,
-    bool (*unwanted)(const char *line, size_t len), struct log_removed **removed)
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+/* The file has the size that these numbers need: mapped memory beyond its end cannot be touched. */
+static bool file_fits(const struct log *log)
 {
-    uint64_t first = number_from(log, from);
-    size_t lines = (size_t)(log->next - first);
-    uint64_t start = start_of(log, first);
-    size_t bytes = (size_t)(log->head - start);
-    char *copy = malloc(bytes + 1);
-    struct entry *entries = malloc((lines + 1) * sizeof(*entries));
-    struct log_removed *out = malloc((lines + 1) * sizeof(*out));
-    size_t count = 0;
-    struct iovec piece[2];
-    char *at = copy;
-    int n = copy == NULL ? 0 : log_bytes(log, start, log->head, piece);
+    struct stat st;
 
-    if (copy == NULL || entries == NULL || out == NULL) {
-        free(copy);
-        free(entries);
-        free(out);
-        return SIZE_MAX;
-    }
-    for (int i = 0; i < n; i++)
-        at = (char *)memcpy(at, piece[i].iov_base, piece[i].iov_len) + piece[i].iov_len;
-    for (size_t i = 0; i < lines; i++)
-        entries[i] = *entry_at(log, first + i);
-    at = copy;
-    log->next = first;
-    log->head = start;
-    for (size_t i = 0; i < lines; i++) {
-        size_t len = i + 1 < lines ? (uint32_t)(entries[i + 1].start - entries[i].start)
-                                   : (size_t)(copy + bytes - at);
-        struct iovec line = {at, len};
-
-        if (start < to && unwanted(at, len - 1))
-            out[count++] = (struct log_removed){start, start + len, entries[i].author};
-        else
-            log_append(log, &line, 1, entries[i].stamp, entries[i].author);
-        start += len;
-        at += len;
-    }
-    free(copy);
-    free(entries);
-    *removed = out;
-    return count;
+    return log->size >= LOG_BYTES_MIN && log->size <= LOG_BYTES_MAX &&
+           log->slots == log->size / LINE_BYTES_MIN + 1 && log->next - log->first <= log->slots &&
+           fstat(log->fd, &st) == 0 && (uint64_t)st.st_size >= mapping_size(log);
 }
 
-/* The lines are appended as they once were: what comes out is a log like any other. */
-static void lines_load(struct log *log, struct codec *c, uint64_t count)
+static bool content_fits(const struct log *log)
 {
-    for (uint64_t i = 0; i < count && !c->bad; i++) {
-        struct iovec line;
-        size_t len = 0;
-        uint64_t stamp = 0;
-        uint32_t author = 0;
-
-        codec_u64(c, &stamp);
-        codec_u32(c, &author);
-        codec_size(c, &len);
-        if (len > c->len - c->at || len > log->size || len == 0) {
-            c->bad = true;
-            return;
-        }
-        line = (struct iovec){c->buf + c->at, len};
-        c->at += len;
-        log_append(log, &line, 1, stamp, author);
-    }
-}
-
-static void lines_save(const struct log *log, struct codec *c)
-{
-    for (uint64_t i = log->first; i < log->next; i++) {
-        struct entry entry = *entry_at(log, i);
-        size_t len = (size_t)(start_of(log, i + 1) - start_of(log, i));
-        struct iovec piece[2];
-        int n = log_bytes(log, start_of(log, i), start_of(log, i + 1), piece);
-
-        codec_u64(c, &entry.stamp);
-        codec_u32(c, &entry.author);
-        codec_size(c, &len);
-        for (int k = 0; k < n; k++)
-            codec_bytes(c, piece[k].iov_base, piece[k].iov_len);
-    }
+    return log->first == log->next || log->head - log_tail(log) <= log->size;
 }
 
 void log_state(struct log *log, struct codec *c)
 {
-    size_t size = log->size;
-    uint64_t tail = log_tail(log);
-    uint64_t dropped = log->dropped_stamp;
-    uint64_t count = log->next - log->first;
-
-    codec_size(c, &size);
-    codec_u64(c, &tail);
+    if (c->loading)
+        log_unmap(log);
+    codec_fd(c, &log->fd);
+    codec_size(c, &log->size);
+    codec_size(c, &log->slots);
+    codec_u64(c, &log->head);
     codec_u64(c, &log->first);
-    codec_u64(c, &dropped);
-    codec_u64(c, &count);
-    c->bad |= size > log->size;
-    if (!c->loading) {
-        lines_save(log, c);
+    codec_u64(c, &log->next);
+    codec_u64(c, &log->dropped_stamp);
+    if (!c->loading)
         return;
-    }
-    log->next = log->first;
-    log->head = tail;
-    lines_load(log, c, count);
-    log->dropped_stamp = dropped;
+    if (c->bad || !file_fits(log) || !log_map(log) || !content_fits(log))
+        c->bad = true;
 }

@@ -5,9 +5,12 @@
  * Readers keep a position each (a cursor) and take bytes from there; the log knows no reader. An
  * index of line starts and authors stands beside the bytes, so that history, /since and gaps cost
  * a look-up and no scan. When the ring is full, the oldest lines are dropped.
+ *
+ * Bytes and index are in a file without a name (memfd_create(2) where there is one) that is mapped:
+ * an upgrade hands over its descriptor, and copies nothing.
  */
-#ifndef SERVER_LOG_H
-#define SERVER_LOG_H
+#ifndef SERVER_HUB_LOG_H
+#define SERVER_HUB_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +23,15 @@ struct log;
 /* The smallest ring: a handful of the longest lines. */
 #define LOG_BYTES_MIN 65536u
 #define LOG_BYTES_MAX 0x40000000u
+/* Authors are numbers up to this one. */
+#define LOG_AUTHOR_MAX 0x7fffffffu
+
+/* What is put into the log: a line with its LF. stamp is the one that it begins with. */
+struct log_line {
+    uint64_t stamp;
+    uint32_t author; /* the connection that sent it; 0: none */
+    bool message;    /* msg, me, post: what /history counts */
+};
 
 /* A log of that many bytes; NULL with errno set where there is no memory. log_free() ends it. */
 struct log *log_new(size_t bytes);
@@ -33,19 +45,21 @@ uint64_t log_tail(const struct log *);
 size_t log_room(const struct log *, uint64_t keep);
 
 /*
- * Appends one line, LF included, made of n parts, and drops as many old lines as it takes. The
- * line is at most LINE_OUT_MAX bytes; stamp is the one that it begins with, greater than all before
- * it. author is whoever sent it (0: nobody). Returns the position at which the line begins.
+ * Appends one line, made of n parts, and drops as many old lines as it takes. It has at most
+ * LINE_OUT_MAX bytes, and a stamp greater than all before it. Returns where it begins.
  */
-uint64_t log_append(
-    struct log *, const struct iovec *parts, int n, uint64_t stamp, uint32_t author);
+uint64_t log_append(struct log *, const struct iovec *parts, int n, struct log_line);
 
 /*
  * The bytes [from, to) as at most two pieces; tail <= from <= to <= head. Returns the number of
  * pieces. They stay valid until the next log_append() that drops them.
  */
 int log_bytes(const struct log *, uint64_t from, uint64_t to, struct iovec out[2]);
+/* Copies these bytes. */
+void log_copy(const struct log *, uint64_t from, uint64_t to, char *out);
 
+/* The line that begins at pos (tail <= pos < head); returns where the next one begins. */
+uint64_t log_line(const struct log *, uint64_t pos, struct log_line *);
 /* Lines appended since the log began that begin before pos (tail <= pos <= head). */
 uint64_t log_count(const struct log *, uint64_t pos);
 /* The start of the first line at or behind pos; head if there is none. */
@@ -54,37 +68,27 @@ uint64_t log_line_from(const struct log *, uint64_t pos);
 uint64_t log_line_at(const struct log *, uint64_t pos);
 /* The stamp of the first line at or behind pos; 0 if there is none. */
 uint64_t log_stamp_from(const struct log *, uint64_t pos);
+/* The newest stamp that is known, of a dropped line where no other is left; 0: none. */
+uint64_t log_last_stamp(const struct log *);
 /* How many of the lines that begin in [from, to) are by author. */
 uint64_t log_count_by(const struct log *, uint64_t from, uint64_t to, uint32_t author);
 
-/* Where the last n lines before pos begin (or tail, where fewer are left). */
+/*
+ * Where the history of n messages before pos begins: at the nth last message, but at most 5 n lines
+ * back (or tail, where fewer are left).
+ */
 uint64_t log_back(const struct log *, uint64_t pos, uint64_t n);
 /* Where the first line with a stamp after this one begins; head if there is none. */
 uint64_t log_after(const struct log *, uint64_t stamp);
 /* True where lines with a stamp after this one have been dropped. */
 bool log_dropped_after(const struct log *, uint64_t stamp);
-/* A line that log_remove() took out. */
-struct log_removed {
-    uint64_t start;
-    uint64_t end;
-    uint32_t author;
-};
-
-/*
- * Takes the unwanted ones out of the lines that begin in [from, to); what is behind them moves up.
- * Nobody may have read from there on. *removed gets an array that the caller frees; returns its
- * length. SIZE_MAX without memory: then nothing has changed.
- */
-size_t log_remove(struct log *, uint64_t from, uint64_t to,
-    bool (*unwanted)(const char *line, size_t len), struct log_removed **removed);
-
-/*
- * Writes the log, or fills a new one; see codec.h. Positions and numbers stay what they were. A
- * smaller log than the one that was written is bad.
- */
-void log_state(struct log *, struct codec *);
-
 /* Tells the log that lines up to this stamp existed before its first one. */
 void log_note_dropped(struct log *, uint64_t stamp);
+
+/*
+ * Writes the log, or makes a log that was written this one's content; see codec.h. The memory
+ * itself is handed over. Positions and numbers stay what they were.
+ */
+void log_state(struct log *, struct codec *);
 
 #endif

@@ -1,9 +1,11 @@
-/* names.c: see names.h. Two chained hash tables: the names themselves, and hints where to look. */
+/* names.c: two hash tables: the names themselves, and hints where to look for a free suffix. */
 #include "names.h"
-#include "wire/number.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "table.h"
+#include "wire/number.h"
 
 /* Suffixes have up to this many digits; a room never holds ten million. */
 #define DIGITS_MAX 7
@@ -11,7 +13,7 @@
 #define HINTS_MAX 4096
 
 struct name {
-    struct name *next;
+    struct table_entry entry;
     void *holder;
     char folded[NAME_LEN_MAX + 1];
 };
@@ -21,39 +23,46 @@ struct name {
  * ten thousand people called bob would each try all the bobs before them.
  */
 struct hint {
-    struct hint *next;
+    struct table_entry entry;
+    struct hint *older;
     unsigned low[DIGITS_MAX];
     char base[NAME_LEN_MAX + 1];
 };
 
 struct names {
-    struct name **slots;
-    size_t slot_count; /* a power of two */
-    size_t count;
-    struct hint *hints[HINTS_MAX];
-    size_t hint_count;
+    struct table names;
+    struct table hints;
+    struct hint *newest_hint; /* the chain of all of them */
 };
 
-/* FNV-1a: names are short and an attacker gains a longer chain, not a crash. */
-static size_t hash(const char *s)
+static struct name *name_find(const struct names *names, const char *folded)
 {
-    uint32_t h = 2166136261u;
+    uint64_t hash = table_hash(&names->names, folded, strlen(folded));
+    struct table_entry *entry = table_first(&names->names, hash);
 
-    for (; *s != '\0'; s++)
-        h = (h ^ (unsigned char)*s) * 16777619u;
-    return h ^ (h >> 15);
+    while (entry != NULL && strcmp(TABLE_ENTRY(struct name, entry, entry)->folded, folded) != 0)
+        entry = table_next(entry);
+    return entry == NULL ? NULL : TABLE_ENTRY(struct name, entry, entry);
 }
 
-struct names *names_new(void)
+static struct hint *hint_find(const struct names *names, const char *base)
+{
+    uint64_t hash = table_hash(&names->hints, base, strlen(base));
+    struct table_entry *entry = table_first(&names->hints, hash);
+
+    while (entry != NULL && strcmp(TABLE_ENTRY(struct hint, entry, entry)->base, base) != 0)
+        entry = table_next(entry);
+    return entry == NULL ? NULL : TABLE_ENTRY(struct hint, entry, entry);
+}
+
+struct names *names_new(const struct table_seed *seed)
 {
     struct names *names = calloc(1, sizeof(*names));
 
     if (names == NULL)
         return NULL;
-    names->slot_count = 64;
-    names->slots = calloc(names->slot_count, sizeof(struct name *));
-    if (names->slots == NULL) {
-        free(names);
+    if (!table_init(&names->names, seed) || !table_init(&names->hints, seed)) {
+        names_free(names);
         return NULL;
     }
     return names;
@@ -61,101 +70,52 @@ struct names *names_new(void)
 
 static void hints_clear(struct names *names)
 {
-    for (size_t i = 0; i < HINTS_MAX; i++) {
-        struct hint *hint = names->hints[i];
+    struct hint *hint;
 
-        while (hint != NULL) {
-            struct hint *next = hint->next;
-
-            free(hint);
-            hint = next;
-        }
-        names->hints[i] = NULL;
+    while ((hint = names->newest_hint) != NULL) {
+        names->newest_hint = hint->older;
+        table_remove(&names->hints, &hint->entry);
+        free(hint);
     }
-    names->hint_count = 0;
 }
 
 void names_free(struct names *names)
 {
     if (names == NULL)
         return;
-    for (size_t i = 0; i < names->slot_count; i++) {
-        struct name *name = names->slots[i];
+    for (size_t i = 0; i < names->names.slot_count; i++) {
+        struct table_entry *entry;
 
-        while (name != NULL) {
-            struct name *next = name->next;
-
-            free(name);
-            name = next;
+        while ((entry = names->names.slots[i]) != NULL) {
+            names->names.slots[i] = entry->next;
+            free(TABLE_ENTRY(struct name, entry, entry));
         }
     }
     hints_clear(names);
-    free(names->slots);
+    table_free(&names->names);
+    table_free(&names->hints);
     free(names);
-}
-
-static struct name **name_slot(const struct names *names, const char *folded)
-{
-    struct name **slot = &names->slots[hash(folded) & (names->slot_count - 1)];
-
-    while (*slot != NULL && strcmp((*slot)->folded, folded) != 0)
-        slot = &(*slot)->next;
-    return slot;
-}
-
-/* Twice the slots. Where there is no memory the chains just grow longer. */
-static void grow(struct names *names)
-{
-    size_t old_count = names->slot_count;
-    struct name **old = names->slots;
-    struct name **bigger = calloc(old_count * 2, sizeof(struct name *));
-
-    if (bigger == NULL)
-        return;
-    names->slots = bigger;
-    names->slot_count = old_count * 2;
-    for (size_t i = 0; i < old_count; i++)
-        while (old[i] != NULL) {
-            struct name *name = old[i];
-            struct name **slot = &bigger[hash(name->folded) & (names->slot_count - 1)];
-
-            old[i] = name->next;
-            name->next = *slot;
-            *slot = name;
-        }
-    free(old);
-}
-
-static struct hint **hint_slot(struct names *names, const char *base)
-{
-    struct hint **slot = &names->hints[hash(base) % HINTS_MAX];
-
-    while (*slot != NULL && strcmp((*slot)->base, base) != 0)
-        slot = &(*slot)->next;
-    return slot;
 }
 
 /* The hint of a base, made where it is missing; NULL without memory, which costs time only. */
 static struct hint *hint_get(struct names *names, const char *base)
 {
-    struct hint **slot = hint_slot(names, base);
-    struct hint *hint = *slot;
+    struct hint *hint = hint_find(names, base);
     unsigned first = 1;
 
     if (hint != NULL)
         return hint;
-    if (names->hint_count >= HINTS_MAX) {
+    if (names->hints.count >= HINTS_MAX)
         hints_clear(names);
-        slot = hint_slot(names, base);
-    }
     hint = calloc(1, sizeof(*hint));
     if (hint == NULL)
         return NULL;
     strcpy(hint->base, base);
     for (int i = 0; i < DIGITS_MAX; i++, first *= 10)
         hint->low[i] = i == 0 ? 2 : first;
-    *slot = hint;
-    names->hint_count++;
+    hint->older = names->newest_hint;
+    names->newest_hint = hint;
+    table_add(&names->hints, &hint->entry, table_hash(&names->hints, base, strlen(base)));
     return hint;
 }
 
@@ -174,9 +134,14 @@ static unsigned suffix_of(const char *folded, char base[NAME_LEN_MAX + 1], int *
     return (unsigned)number;
 }
 
+static bool is_reserved(names_mask reserved, unsigned n)
+{
+    return n <= NAMES_MASK_BITS && (reserved >> (n - 1) & 1) != 0;
+}
+
 /* Looks for a free suffix among the numbers of so many digits, from first to 10 * first - 1. */
 static bool find_suffix(struct names *names, const char *wanted, int digits, unsigned first,
-    names_reserved *reserved, void *context, char out[NAME_LEN_MAX + 1])
+    names_mask reserved, char out[NAME_LEN_MAX + 1])
 {
     char folded[NAME_LEN_MAX + 1];
     char base[NAME_LEN_MAX + 1];
@@ -184,6 +149,7 @@ static bool find_suffix(struct names *names, const char *wanted, int digits, uns
     int unused;
     struct hint *hint;
     unsigned n = digits == 1 ? 2 : first;
+    unsigned low = 0; /* the first that nobody has; this client may not get it */
 
     name_suffixed(out, wanted, n);
     name_fold(folded, out);
@@ -193,50 +159,66 @@ static bool find_suffix(struct names *names, const char *wanted, int digits, uns
     for (; n < limit; n++) {
         name_suffixed(out, wanted, n);
         name_fold(folded, out);
-        if (*name_slot(names, folded) == NULL && (reserved == NULL || !reserved(context, folded)))
+        if (name_find(names, folded) != NULL)
+            continue;
+        low = low == 0 ? n : low;
+        if (!is_reserved(reserved, n))
             break;
     }
     if (hint != NULL)
-        hint->low[digits - 1] = n;
+        hint->low[digits - 1] = low == 0 ? n : low;
     return n < limit;
 }
 
-static bool find_free(struct names *names, const char *wanted, names_reserved *reserved,
-    void *context, char out[NAME_LEN_MAX + 1])
+static bool find_free(
+    struct names *names, const char *wanted, names_mask reserved, char out[NAME_LEN_MAX + 1])
 {
     char folded[NAME_LEN_MAX + 1];
     unsigned first = 1;
 
     name_fold(folded, wanted);
     strcpy(out, wanted);
-    if (*name_slot(names, folded) == NULL && (reserved == NULL || !reserved(context, folded)))
+    if (name_find(names, folded) == NULL && !is_reserved(reserved, 1))
         return true;
     for (int digits = 1; digits <= DIGITS_MAX; digits++, first *= 10)
-        if (find_suffix(names, wanted, digits, first, reserved, context, out))
+        if (find_suffix(names, wanted, digits, first, reserved, out))
             return true;
     return false;
 }
 
-bool names_take(struct names *names, const char *wanted, void *holder, names_reserved *reserved,
-    void *context, char out[NAME_LEN_MAX + 1])
+/* Takes a name out of the table; its suffix is the first to try again. */
+static void name_unlink(struct names *names, struct name *name)
 {
-    struct name *name = malloc(sizeof(*name));
-    struct name **slot;
+    char base[NAME_LEN_MAX + 1];
+    int digits = 0;
+    unsigned number = suffix_of(name->folded, base, &digits);
+    struct hint *hint = number >= 2 ? hint_find(names, base) : NULL;
+
+    table_remove(&names->names, &name->entry);
+    if (hint != NULL && hint->low[digits - 1] > number)
+        hint->low[digits - 1] = number;
+}
+
+static void name_link(struct names *names, struct name *name, const char *text)
+{
+    name_fold(name->folded, text);
+    table_add(
+        &names->names, &name->entry, table_hash(&names->names, name->folded, strlen(name->folded)));
+}
+
+bool names_take(struct names *names, const char *wanted, void *holder, names_mask reserved,
+    char out[NAME_LEN_MAX + 1])
+{
+    struct name *name = calloc(1, sizeof(*name));
 
     if (name == NULL)
         return false;
-    if (!find_free(names, wanted, reserved, context, out)) {
+    if (!find_free(names, wanted, reserved, out)) {
         free(name);
         return false;
     }
-    if (names->count >= names->slot_count)
-        grow(names);
-    name_fold(name->folded, out);
-    slot = name_slot(names, name->folded);
     name->holder = holder;
-    name->next = NULL;
-    *slot = name;
-    names->count++;
+    name_link(names, name, out);
     return true;
 }
 
@@ -244,8 +226,7 @@ bool names_put(struct names *names, const char *wanted, void *holder)
 {
     char taken[NAME_LEN_MAX + 1];
 
-    return names_find(names, wanted) == NULL &&
-           names_take(names, wanted, holder, NULL, NULL, taken);
+    return names_find(names, wanted) == NULL && names_take(names, wanted, holder, 0, taken);
 }
 
 void names_give(struct names *names, const char *text, void *holder)
@@ -254,7 +235,7 @@ void names_give(struct names *names, const char *text, void *holder)
     struct name *name;
 
     name_fold(folded, text);
-    name = *name_slot(names, folded);
+    name = name_find(names, folded);
     if (name != NULL)
         name->holder = holder;
 }
@@ -262,27 +243,28 @@ void names_give(struct names *names, const char *text, void *holder)
 void names_release(struct names *names, const char *text)
 {
     char folded[NAME_LEN_MAX + 1];
-    char base[NAME_LEN_MAX + 1];
-    struct name **slot;
     struct name *name;
-    unsigned number;
-    int digits = 0;
 
     name_fold(folded, text);
-    slot = name_slot(names, folded);
-    name = *slot;
+    name = name_find(names, folded);
     if (name == NULL)
         return;
-    *slot = name->next;
+    name_unlink(names, name);
     free(name);
-    names->count--;
-    number = suffix_of(folded, base, &digits);
-    if (number >= 2) {
-        struct hint *hint = *hint_slot(names, base);
+}
 
-        if (hint != NULL && hint->low[digits - 1] > number)
-            hint->low[digits - 1] = number;
-    }
+void names_change(struct names *names, const char *old, const char *wanted, names_mask reserved,
+    char out[NAME_LEN_MAX + 1])
+{
+    char folded[NAME_LEN_MAX + 1];
+    struct name *name;
+
+    name_fold(folded, old);
+    name = name_find(names, folded);
+    name_unlink(names, name);
+    if (!find_free(names, wanted, reserved, out))
+        strcpy(out, old);
+    name_link(names, name, out);
 }
 
 void *names_find(const struct names *names, const char *text)
@@ -291,6 +273,6 @@ void *names_find(const struct names *names, const char *text)
     struct name *name;
 
     name_fold(folded, text);
-    name = *name_slot(names, folded);
+    name = name_find(names, folded);
     return name == NULL ? NULL : name->holder;
 }

@@ -2,33 +2,42 @@
  * names.h: the names that are in use. Every name is there once, whatever its ASCII case, and
  * belongs to one holder; a name that is taken is suffixed _2, _3, ..., the first that is free.
  */
-#ifndef SERVER_NAMES_H
-#define SERVER_NAMES_H
+#ifndef SERVER_HUB_NAMES_H
+#define SERVER_HUB_NAMES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "protocol.h"
+#include "wire/name.h"
 
 struct names;
+struct table_seed;
 
-/* NULL where there is no memory. */
-struct names *names_new(void);
+/* NULL where there is no memory. The seed is the caller's, as long as the names live. */
+struct names *names_new(const struct table_seed *);
 void names_free(struct names *);
 
 /*
- * Says of a folded name whether it may not be given out as it is (a login name that its asker has
- * not proved). NULL: every free name may be given.
+ * Which forms of a name must not be given: bit 0 stands for the name itself, bit n - 1 for the name
+ * with the suffix _n. A login name of the machine that the client has not proved is such a form.
  */
-typedef bool names_reserved(void *context, const char *folded);
+typedef uint64_t names_mask;
+#define NAMES_MASK_BITS 64
 
 /*
  * Takes the first free one of wanted, wanted_2, wanted_3, ... for holder and writes it to out.
  * wanted is clean. False where there is no memory; then nothing was taken.
  */
-bool names_take(struct names *, const char *wanted, void *holder, names_reserved *reserved,
-    void *context, char out[NAME_LEN_MAX + 1]);
+bool names_take(struct names *, const char *wanted, void *holder, names_mask reserved,
+    char out[NAME_LEN_MAX + 1]);
 /* Takes exactly this name, which nobody has. False where somebody has it, or without memory. */
 bool names_put(struct names *, const char *name, void *holder);
+/*
+ * Gives the holder of old the first free one of wanted, wanted_2, ... instead, where old itself
+ * does not count as taken: out may be old again. old must be held. Cannot fail: it takes no memory.
+ */
+void names_change(struct names *, const char *old, const char *wanted, names_mask reserved,
+    char out[NAME_LEN_MAX + 1]);
 /* Gives a name that is held to another holder. */
 void names_give(struct names *, const char *name, void *holder);
 /* Gives the name back; it is free at once. */

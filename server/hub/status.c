@@ -1,90 +1,96 @@
-/*
- * status.c: the hub's report to the operator: lines that begin with "status:", one for each thing
- * and one for each client.
- */
+/* status.c: the lines of the report. */
+#include "status.h"
+
 #include <sys/resource.h>
 #include <syslog.h>
 
-#include "hub_private.h"
+#include "connection.h"
+#include "log.h"
+#include "room.h"
+#include "server/journal/journal.h"
 
 typedef unsigned long long ull;
 
-static void report_counters(const struct hub *hub)
+static const struct connection *connection_at(const struct list *at)
 {
-    const struct report *r = hub->config.report;
-    const struct counters *c = &hub->counters;
-
-    report(r, LOG_NOTICE, "status: %zu members, %zu workers, %llu logins, %llu faults",
-        hub->members, hub->workers, (ull)c->logins, (ull)c->faults);
-    report(r, LOG_NOTICE,
-        "status: lines: %llu received: %llu echoed, %llu answered, %llu refused, %llu goodbyes; "
-        "%llu gaps of %llu events",
-        (ull)c->received, (ull)c->echoed, (ull)c->answered, (ull)c->refused, (ull)c->ended,
-        (ull)c->gaps, (ull)c->skipped);
+    return LIST_ENTRY(const struct connection, all, at);
 }
 
-/* What is held for single members; the log is the rest of what grows. */
-static void report_memory(const struct hub *hub)
+static void report_counters(const struct connections *cs)
 {
-    const struct report *r = hub->config.report;
+    const struct report *r = cs->config->report;
+    const struct counters *n = &cs->counters;
+
+    report(r, LOG_NOTICE, "status: %zu members, %zu connections, %llu logins, %llu faults",
+        cs->room->member_count, cs->count, (ull)n->logins, (ull)n->faults);
+    report(r, LOG_NOTICE,
+        "status: lines: %llu received: %llu echoed, %llu answered, %llu refused, %llu goodbyes",
+        (ull)n->received, (ull)n->echoed, (ull)n->answered, (ull)n->refused, (ull)n->ended);
+}
+
+/* What is held for single connections; the log is the rest of what grows. */
+static void report_memory(const struct connections *cs)
+{
+    const struct report *r = cs->config->report;
+    const struct log *log = cs->room->log;
     struct rusage usage;
     size_t queued = 0;
     size_t held = 0;
 
-    for (const struct member *m = hub->first; m != NULL; m = m->next) {
-        queued += m->out.bytes;
-        held += m->held_len;
+    for (const struct list *at = cs->all.next; at != &cs->all; at = at->next) {
+        queued += connection_at(at)->out.link.bytes;
+        held += connection_at(at)->in.held_len;
     }
     report(r, LOG_NOTICE, "status: log: %llu of %zu bytes, %llu bytes so far",
-        (ull)(log_head(hub->log) - log_tail(hub->log)), log_size(hub->log),
-        (ull)log_head(hub->log));
+        (ull)(log_head(log) - log_tail(log)), log_size(log), (ull)log_head(log));
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         report(r, LOG_NOTICE,
             "status: memory: %zu bytes queued, %zu bytes held, at most %ld kB resident", queued,
             held, usage.ru_maxrss);
 }
 
-static void report_transcript(const struct hub *hub)
+static void report_transcript(const struct connections *cs)
 {
-    const struct recorder *recorder = &hub->recorder;
+    static const char *const health[] = {"well", "slow", "failing"};
+    const struct journal *j = cs->journal;
 
-    if (recorder->wanted)
-        report(hub->config.report, LOG_NOTICE, "status: transcript: %llu bytes behind, %s",
-            (ull)(log_head(hub->log) - recorder_needs(hub)),
-            recorder->writer == NULL ? "without a writer"
-            : recorder->failing      ? "failing"
-            : recorder->behind       ? "slow"
-                                     : "well");
+    if (j->state != JOURNAL_NONE)
+        report(cs->config->report, LOG_NOTICE, "status: transcript: %llu bytes behind, %s",
+            (ull)(log_head(room_lines(cs->room)) - j->kept),
+            j->state == JOURNAL_ABSENT ? "without a writer" : health[j->health]);
 }
 
-/* How far he is behind, and since when he has taken nothing. */
-static void report_member(const struct hub *hub, const struct member *m)
+/* How far the client is behind, and since when it has taken nothing. */
+static void report_connection(const struct connections *cs, const struct connection *c)
 {
-    static const char *const states[] = {"preparing", "named", "joined", "posting", "leaving"};
-    uint64_t head = log_head(hub->log);
-    uint64_t at = head;
+    static const char *const states[] = {
+        "preparing", "named", "named", "joined", "posting", "leaving"};
+    const struct log *log = cs->room->log;
+    const struct link *link = &c->out.link;
+    uint64_t head = log_head(log);
+    uint64_t at = link_needs(link);
     uint64_t idle = 0;
 
-    if (m->out.reads_log && !m->deaf)
-        at =
-            outbox_needs(&m->out) < log_tail(hub->log) ? log_tail(hub->log) : outbox_needs(&m->out);
-    if (at < head || m->out.bytes > 0)
-        idle = hub->now - m->progress;
-    report(hub->config.report, LOG_NOTICE,
+    if (at > head)
+        at = head;
+    if (at < log_tail(log))
+        at = log_tail(log);
+    if (at < head || link->bytes > 0)
+        idle = cs->turn.now - link->progress;
+    report(cs->config->report, LOG_NOTICE,
         "status: %s %s: %s, pid %ld, %llu s here, %llu events (%llu bytes) behind, "
         "%zu bytes queued, stuck for %llu s, %llu lines, %llu events skipped",
-        m->peer, m->name[0] != '\0' ? m->name : "-", states[m->state], (long)m->pid,
-        (ull)((hub->now - m->arrived) / 1000000u),
-        (ull)(log_count(hub->log, head) - log_count(hub->log, at)), (ull)(head - at), m->out.bytes,
-        (ull)(idle / 1000000u), (ull)m->received, (ull)m->skipped);
+        c->peer, c->person != NULL ? c->person->name : "-", states[c->session], (long)c->worker.pid,
+        (ull)((cs->turn.now - c->arrived) / 1000000u),
+        (ull)(log_count(log, head) - log_count(log, at)), (ull)(head - at), link->bytes,
+        (ull)(idle / 1000000u), (ull)c->in.lines, (ull)link->skipped);
 }
 
-void hub_report(struct hub *hub, uint64_t now)
+void status_report(const struct connections *cs)
 {
-    hub->now = now;
-    report_counters(hub);
-    report_memory(hub);
-    report_transcript(hub);
-    for (const struct member *m = hub->first; m != NULL; m = m->next)
-        report_member(hub, m);
+    report_counters(cs);
+    report_memory(cs);
+    report_transcript(cs);
+    for (const struct list *at = cs->all.next; at != &cs->all; at = at->next)
+        report_connection(cs, connection_at(at));
 }

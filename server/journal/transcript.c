@@ -13,6 +13,7 @@
 #include "protocol.h"
 #include "server/hub/hub.h"
 #include "server/hub/names.h"
+#include "server/hub/table.h"
 #include "wire/line.h"
 #include "wire/text.h"
 
@@ -117,6 +118,7 @@ struct reading {
     struct hub *hub;
     const struct report *report;
     const char *path;
+    struct table_seed seed;
     struct names *names;
     struct present *first;
     off_t keep_from; /* events before this place are too old for the log */
@@ -233,7 +235,7 @@ static void take_line(struct reading *rd, const char *line, size_t len)
     note_gap(rd, event.stamp);
     rd->last = event.stamp;
     note_presence(rd, &event);
-    hub_remember(rd->hub, line, len, event.stamp, rd->at >= rd->keep_from);
+    hub_remember(rd->hub, (struct span){line, len}, &event, rd->at >= rd->keep_from);
 }
 
 /* Where the last line end in this piece of the file is, if there is one. */
@@ -293,7 +295,7 @@ static void say_quits(struct reading *rd)
     while (rd->first != NULL) {
         struct present *p = rd->first;
 
-        hub_say_absent(rd->hub, p->name);
+        hub_remember_absent(rd->hub, p->name);
         rd->first = p->next;
         free(p);
     }
@@ -301,11 +303,13 @@ static void say_quits(struct reading *rd)
 
 bool transcript_read_back(int fd, const char *path, struct hub *hub, const struct report *r)
 {
-    struct reading rd = {.hub = hub, .report = r, .path = path, .names = names_new()};
+    struct reading rd = {.hub = hub, .report = r, .path = path};
     char *buf = malloc(BLOCK + LINE_OUT_MAX);
     off_t size = lseek(fd, 0, SEEK_END);
     bool done = false;
 
+    if (table_seed_read(&rd.seed))
+        rd.names = names_new(&rd.seed);
     if (rd.names == NULL || buf == NULL || size == -1) {
         report(r, LOG_ERR, "%s: %s", path, strerror(errno));
     } else {

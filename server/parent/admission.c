@@ -1,17 +1,14 @@
 /* admission.c: see admission.h. */
 #include "admission.h"
 
-#include <errno.h>
 #include <string.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "accounts.h"
-#include "children.h"
 #include "listener.h"
 #include "server/hub/hub.h"
 
-/* Workers of clients that have left, beside as many as there are places. */
+/* Connections whose clients have left, beside as many as there are places. */
 #define DRAINING_SPARE 16
 
 size_t admission_places(const struct admission *a)
@@ -20,17 +17,17 @@ size_t admission_places(const struct admission *a)
 }
 
 /*
- * A client that has left no longer counts against -m, although its worker may still be draining.
- * Such workers are bounded too: clients that connect, leave and take nothing would otherwise be
- * processes without end.
+ * A client that has left no longer counts against -m, although its connection may still be
+ * draining. Such connections are bounded too: clients that connect, leave and take nothing would
+ * otherwise be descriptors without end.
  */
 static bool is_full(const struct admission *a)
 {
     size_t places = admission_places(a);
-    size_t workers = hub_workers(a->hub);
+    size_t connections = hub_connections(a->hub);
 
-    return hub_sessions(a->hub) >= places || workers >= a->capacity ||
-           workers >= 2 * places + DRAINING_SPARE;
+    return hub_sessions(a->hub) >= places || connections >= a->capacity ||
+           connections >= 2 * places + DRAINING_SPARE;
 }
 
 /* Why the connection cannot be admitted now; NULL: it can. */
@@ -58,42 +55,23 @@ static void refuse(struct admission *a, const struct visitor *v, const char *ref
     refusals_add(&a->refused, v->fd, refusal, now);
 }
 
-/* The name that the kernel proves; NULL: there is none, or it is not asked for. */
-static const char *find_login(const struct admission *a, const struct visitor *v)
-{
-    return a->accounts != NULL && v->local ? accounts_name(a->accounts, v->uid) : NULL;
-}
-
-static void start_failed(struct admission *a, const struct visitor *v, uint64_t now)
-{
-    if (!a->failing)
-        report(a->report, LOG_WARNING, "cannot start a worker: %s", strerror(errno));
-    a->failing = true;
-    refusals_add(&a->refused, v->fd, "full no worker can be started, try later", now);
-}
-
 void admission_decide(struct admission *a, const struct visitor *v, uint64_t now)
 {
     const char *refusal = find_refusal(a, v);
-    pid_t pid;
-    int pair;
+    struct client client = {.fd = v->fd, .local = v->local, .uid = v->uid};
+    const char *login = a->accounts != NULL && v->local ? accounts_name(a->accounts, v->uid) : NULL;
 
     if (refusal != NULL) {
         refuse(a, v, refusal, now);
         return;
     }
-    pid = children_start_worker(a->children, v->fd, &pair);
-    if (pid == -1) {
-        start_failed(a, v, now);
-        return;
-    }
-    a->full = a->failing = false;
-    if (hub_add(a->hub, pair, pid, v->peer, find_login(a, v), now)) {
-        close(v->fd);
-        return;
-    }
-    close(pair);
-    refusals_add(&a->refused, v->fd, "full no memory, try later", now);
+    memcpy(client.peer, v->peer, sizeof(client.peer));
+    if (login != NULL)
+        (void)name_clean(client.login, login, strlen(login));
+    if (hub_admit(a->hub, &client, now))
+        a->full = false;
+    else
+        refusals_add(&a->refused, v->fd, "full no memory, try later", now);
 }
 
 bool admission_ready(struct admission *a, void *tag)

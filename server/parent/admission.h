@@ -1,6 +1,5 @@
 /*
- * admission.h: which connections are admitted. A connection beyond -m or -i, or one that no worker
- * can be started for, gets an error line and is closed; the log has one line for each time that
+ * admission.h: which connections are admitted. A connection beyond -m or -i, gets an error line and is closed; the log has one line for each time that
  * the room becomes full.
  */
 #ifndef SERVER_ADMISSION_H
@@ -14,21 +13,18 @@
 #include "server/report.h"
 
 struct accounts;
-struct children;
 struct hub;
 struct visitor;
 
 /* Zeroed but for the pointers and the limits, nothing has happened yet. */
 struct admission {
     struct hub *hub;
-    struct children *children;
     const struct accounts *accounts; /* NULL: names need no proof */
     const struct report *report;
     size_t capacity; /* clients that the system allows */
     size_t most;     /* -m; 0: as many */
     size_t each;     /* -i; 0: no limit */
     bool full;       /* that the room is full was reported, and no client was admitted since */
-    bool failing;    /* that no worker can be started was reported, and none was started since */
     struct refusals refused;
     struct report_limit refusals;
     struct report_limit episodes;

@@ -9,7 +9,9 @@
 /* Descriptors of no client: the standard three, the poller, files, a start under way. */
 #define SPARE 14
 #define RESERVED (SPARE + REFUSALS_MAX)
-#define FILES_MIN (RESERVED + 2)
+/* A client's socket, and the pair to its worker. */
+#define FILES_EACH 2
+#define FILES_MIN (RESERVED + 2 * FILES_EACH)
 #define CLIENTS_MAX 1000000
 
 static rlim_t limit_raise(int resource)
@@ -24,7 +26,7 @@ static rlim_t limit_raise(int resource)
     return limit.rlim_cur;
 }
 
-/* One descriptor and one process for each client. */
+/* Two descriptors and one process for each client. */
 bool capacity_find(size_t *clients, const struct report *r)
 {
     rlim_t files = limit_raise(RLIMIT_NOFILE);
@@ -37,6 +39,7 @@ bool capacity_find(size_t *clients, const struct report *r)
 #ifdef RLIMIT_NPROC
     (void)limit_raise(RLIMIT_NPROC);
 #endif
-    *clients = files - RESERVED < CLIENTS_MAX ? (size_t)files - RESERVED : CLIENTS_MAX;
+    files = (files - RESERVED) / FILES_EACH;
+    *clients = files < CLIENTS_MAX ? (size_t)files : CLIENTS_MAX;
     return true;
 }

@@ -13,7 +13,6 @@
 
 #include "compat/compat.h"
 #include "server/hub/codec.h"
-#include "server/worker/sandbox.h"
 
 #define WORKER_NAME "chatd: worker"
 #define WRITER_NAME "chatd: writer"
@@ -51,25 +50,18 @@ bool children_init(struct children *c, const char *argv0, const struct report *r
 
 int children_confine(struct children *c, enum sandbox_mode mode, const struct report *r)
 {
-    enum sandbox_tier tier = sandbox_probe();
-
-    switch (mode) {
-    case SANDBOX_OFF:
-        c->sandbox = 'o';
+    c->sandbox = SANDBOX_NONE;
+    if (mode == SANDBOX_OFF) {
         report(r, LOG_NOTICE, "sandbox: off");
         return 0;
-    case SANDBOX_REQUIRE:
-        c->sandbox = 'r';
-        if (tier == SANDBOX_FILTER)
-            break;
-        report(
-            r, LOG_ERR, "-S require: this system gives no filter (only: %s)", sandbox_name(tier));
-        return EX_NOPERM;
-    case SANDBOX_AUTO:
-        c->sandbox = 'a';
-        break;
     }
-    report(r, LOG_NOTICE, "sandbox: %s", sandbox_name(tier));
+    c->sandbox = sandbox_probe();
+    if (mode == SANDBOX_REQUIRE && c->sandbox != SANDBOX_FILTER) {
+        report(r, LOG_ERR, "-S require: this system gives no filter (only: %s)",
+            sandbox_name(c->sandbox));
+        return EX_NOPERM;
+    }
+    report(r, LOG_NOTICE, "sandbox: %s", sandbox_name(c->sandbox));
     return 0;
 }
 
@@ -100,20 +92,18 @@ static char *title_space(char space[TITLE_SPACE + 1])
     return space;
 }
 
-pid_t children_start_worker(void *context, int client, int *pair)
+pid_t children_start_worker(const struct children *c, int client, int *pair)
 {
-    const struct children *c = context;
     char name[] = WORKER_NAME;
-    char sandbox[] = {c->sandbox, '\0'};
+    char mode[] = {sandbox_letter(c->sandbox), '\0'};
     char space[TITLE_SPACE + 1];
-    char *argv[] = {name, sandbox, title_space(space), NULL};
+    char *argv[] = {name, mode, title_space(space), NULL};
 
     return start_image(c, argv, client, pair);
 }
 
-void children_signal_worker(void *context, pid_t pid, int sig)
+void children_signal_worker(pid_t pid, int sig)
 {
-    (void)context;
     kill(pid, sig);
 }
 

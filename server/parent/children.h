@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "options.h"
+#include "server/worker/sandbox.h"
 
 struct codec;
 
@@ -36,8 +37,8 @@ struct child {
  * a worker's. A pid stays here until it is reaped, so a signal never reaches another process.
  */
 struct children {
-    const char *program; /* executes this image again */
-    char sandbox;        /* tells workers what to enter */
+    const char *program;       /* executes this image again */
+    enum sandbox_tier sandbox; /* what workers enter */
     struct child others[CHILDREN_OTHERS_MAX];
     size_t count;
     char path[4096];
@@ -54,11 +55,10 @@ int children_confine(struct children *, enum sandbox_mode, const struct report *
 /*
  * Starts a worker with the client's socket as 0. Returns its pid and, in *pair, the hub's end of
  * its pair, non-blocking, which the caller closes; -1 with errno. client stays the caller's.
- * context is the struct children.
  */
-pid_t children_start_worker(void *context, int client, int *pair);
+pid_t children_start_worker(const struct children *, int client, int *pair);
 /* Sends a signal to a worker that is not reaped yet. */
-void children_signal_worker(void *context, pid_t, int signal);
+void children_signal_worker(pid_t, int signal);
 
 /* The same for the writer, with the locked file as 0. False with errno. */
 bool children_start_writer(struct children *, int file, const char *path, bool sync, int *pair);

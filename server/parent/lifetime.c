@@ -22,7 +22,7 @@ void lifetime_stop(struct lifetime *l, const char *why, uint64_t now)
     report(l->report, LOG_NOTICE, "%s", why);
     notify_say(l->notify, "STOPPING=1\nSTATUS=%s", why);
     listeners_close(l->listeners);
-    hub_stop(l->hub);
+    hub_stop(l->hub, now);
     l->kill_at = now + GRACE_US;
 }
 
@@ -34,13 +34,13 @@ bool lifetime_is_stopping(const struct lifetime *l)
 void lifetime_hurry(struct lifetime *l)
 {
     if (l->kill_at != 0)
-        hub_signal_all(l->hub, SIGKILL);
+        hub_signal_workers(l->hub, SIGKILL);
 }
 
 /* Notes whether there is a client; when the room ends if none comes. */
 static int timeout_of_emptiness(struct lifetime *l, uint64_t now)
 {
-    if (l->empty_us == 0 || l->kill_at != 0 || hub_workers(l->hub) > 0) {
+    if (l->empty_us == 0 || l->kill_at != 0 || hub_connections(l->hub) > 0) {
         l->empty_since = 0;
         return -1;
     }
@@ -68,7 +68,7 @@ void lifetime_idle(struct lifetime *l, uint64_t now)
 bool lifetime_is_over(const struct lifetime *l, uint64_t now)
 {
     return l->kill_at != 0 &&
-           (hub_is_done(l->hub) || (hub_workers(l->hub) == 0 && now >= l->kill_at));
+           (hub_is_done(l->hub) || (hub_connections(l->hub) == 0 && now >= l->kill_at));
 }
 
 void lifetime_state(struct lifetime *l, struct codec *c)

@@ -22,7 +22,7 @@ static bool writer_start(struct recording *r, int file, uint64_t now)
     r->begun = now;
     if (!children_start_writer(r->children, file, r->path, r->sync, &pair))
         return false;
-    if (hub_set_writer(r->hub, pair, r->sync, now))
+    if (hub_set_writer(r->hub, pair, now))
         return true;
     close(pair);
     return false;

@@ -1,14 +1,18 @@
-/* The order in which a worker locks itself in: see sandbox.h. */
+/* sandbox.c: see sandbox.h. */
 #include "sandbox.h"
 
-enum sandbox_tier sandbox_enter(void)
+/* The limits first: a filter allows no system call that sets one. */
+bool sandbox_enter(enum sandbox_tier tier)
 {
-    /* The limits first: a filter allows no system call that sets one. */
-    bool limited = sandbox_set_limits();
-
-    if (sandbox_set_filter())
-        return SANDBOX_FILTER;
-    return limited ? SANDBOX_LIMITS : SANDBOX_NONE;
+    switch (tier) {
+    case SANDBOX_NONE:
+        return true;
+    case SANDBOX_LIMITS:
+        return sandbox_set_limits();
+    case SANDBOX_FILTER:
+        return sandbox_set_limits() && sandbox_set_filter();
+    }
+    return false;
 }
 
 enum sandbox_tier sandbox_probe(void)
@@ -27,4 +31,25 @@ const char *sandbox_name(enum sandbox_tier tier)
         return "filter";
     }
     return "?";
+}
+
+char sandbox_letter(enum sandbox_tier tier)
+{
+    switch (tier) {
+    case SANDBOX_NONE:
+        return 'o'; /* as in -S off */
+    case SANDBOX_LIMITS:
+        return 'l';
+    case SANDBOX_FILTER:
+        return 'f';
+    }
+    return '?';
+}
+
+bool sandbox_from_letter(char letter, enum sandbox_tier *tier)
+{
+    for (*tier = SANDBOX_NONE; *tier <= SANDBOX_FILTER; (*tier)++)
+        if (sandbox_letter(*tier) == letter)
+            return true;
+    return false;
 }

@@ -1,13 +1,13 @@
 /*
- * sandbox.h: the cage a worker puts itself in before it reads the first byte of its client.
+ * sandbox.h: what a worker gives up before it reads the first byte of its client.
  *
  * sandbox.c is the order of things; sandbox_limits.c is for every system; one of sandbox_seccomp.c
  * (Linux), sandbox_pledge.c (OpenBSD) and sandbox_none.c provides the filter.
  *
- * What works inside, on the descriptors 0 and 1: recv, send, poll, ppoll, shutdown, getsockopt of
- * TCP_INFO, clock_gettime, returning from a signal's handler, _exit. Not sendmsg and recvmsg, so
- * that no descriptor can be passed. Any other system call ends the process with SIGSYS (SIGABRT on
- * OpenBSD, where more is allowed), abort() and malloc() included.
+ * Inside the filter a process can receive from 0 and from 1, send to 1, shut 0 down, poll, look at
+ * the clock and exit; never send to its client, and never pass a descriptor or get one. Any other
+ * system call ends the process with SIGSYS (SIGABRT on OpenBSD, where more is allowed), abort() and
+ * malloc() included. Call socket_recv() and the others of compat.h, not recv(): see there.
  */
 #ifndef SERVER_SANDBOX_H
 #define SERVER_SANDBOX_H
@@ -15,29 +15,25 @@
 #include <stdbool.h>
 
 enum sandbox_tier {
-    SANDBOX_NONE,   /* not even the limits could be set */
+    SANDBOX_NONE,   /* no restriction: for sanitizers and valgrind, which need more system calls */
     SANDBOX_LIMITS, /* no core, no files, no further descriptors or processes (root may) */
-    SANDBOX_FILTER  /* and only the system calls above */
+    SANDBOX_FILTER  /* the limits, and only the system calls above */
 };
 
-/*
- * Puts this process into the best cage that the system has, for good, and says which. Not for
- * sanitizers or valgrind, which need more system calls.
- */
-enum sandbox_tier sandbox_enter(void);
+/* Restricts this process, for good. False where not all of that could be done. */
+bool sandbox_enter(enum sandbox_tier);
 
-/* What sandbox_enter() would return in a worker, found out without entering. */
+/* The most that sandbox_enter() can do on this system, found out without entering. */
 enum sandbox_tier sandbox_probe(void);
 
 /* "none", "limits" or "filter", for the log. */
 const char *sandbox_name(enum sandbox_tier);
 
-/* ---- Between the sandbox's own files --------------------------------------------------------- */
+/* How the parent tells a worker what to enter. From a letter that is none: false. */
+char sandbox_letter(enum sandbox_tier);
+bool sandbox_from_letter(char letter, enum sandbox_tier *);
 
-/* Where sandbox_seccomp.c is the filter: the processors whose system calls it knows. */
-#if defined(__linux__) && defined(__LP64__) && (defined(__x86_64__) || defined(__AARCH64EL__))
-#define SANDBOX_SECCOMP 1
-#endif
+/* ---- Between the sandbox's own files --------------------------------------------------------- */
 
 /* Lowers the resource limits, soft and hard. False where one of them could not be. */
 bool sandbox_set_limits(void);

@@ -1,7 +1,8 @@
 /* No filter: for systems of which neither sandbox_seccomp.c nor sandbox_pledge.c knows one. */
 #include "sandbox.h"
+#include "seccomp_arch.h"
 
-#if !defined(SANDBOX_SECCOMP) && !defined(__OpenBSD__)
+#if !defined(SECCOMP_ARCH) && !defined(__OpenBSD__)
 
 bool sandbox_filter_exists(void)
 {

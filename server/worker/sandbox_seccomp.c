@@ -2,25 +2,23 @@
 #include "compat/os.h"
 
 #include "sandbox.h"
+#include "seccomp_arch.h"
 
-#ifdef SANDBOX_SECCOMP
+#ifdef SECCOMP_ARCH
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 
 /*
- * The kernel's side of it, <linux/seccomp.h>, <linux/filter.h> and <linux/audit.h>, as far as it is
- * used: a musl compiler need not have the kernel's headers, and none of this can ever change.
+ * The kernel's side of it, <linux/seccomp.h> and <linux/filter.h>, as far as it is used: a musl
+ * compiler need not have the kernel's headers, and none of this can ever change.
  */
 struct call {
     uint32_t number;
-    uint32_t machine;
+    uint32_t arch;
     uint64_t at;
     uint64_t args[6];
 };
@@ -44,64 +42,88 @@ struct program {
 #define KILL_PROCESS 0x80000000U
 #define MODE_FILTER 2
 
-#if defined(__x86_64__)
-#define MACHINE 0xC000003EU
+/*
+ * The kernel takes a descriptor as an int, and looks at no more of its argument than the lower 32
+ * bits. A filter sees 64, two words in the machine's order.
+ */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define DESCRIPTOR_WORD (offsetof(struct call, args[0]) + sizeof(uint32_t))
 #else
-#define MACHINE 0xC00000B7U
+#define DESCRIPTOR_WORD offsetof(struct call, args[0])
 #endif
+
+/* The descriptors that a call may be made for. */
+enum { ON_CLIENT = 1 << 0, ON_HUB = 1 << 1, ON_ANY = 0 /* no descriptor is an argument */ };
 
 /*
- * What relaying a connection takes, the frequent ones first, as tests/calls.sh finds it. Only these
- * very numbers: x86-64's second set of them, with bit 30, matches nothing.
+ * What relaying a client's input takes, the frequent ones first, as tests/calls.sh finds it. Only
+ * these very numbers: x86-64's second set of them, with bit 30, matches nothing.
  */
-static const uint16_t allowed[] = {
-    SYS_ppoll,
-    SYS_recvfrom,
-    SYS_sendto,
+static const struct rule {
+    uint32_t number;
+    unsigned on;
+} rules[] = {
 #ifdef SYS_poll
-    SYS_poll,
+    {SYS_poll, ON_ANY},
 #endif
-    SYS_clock_gettime, /* where the kernel's page does not do it */
-    SYS_shutdown,
-    SYS_rt_sigreturn,    /* the end of a handler */
-    SYS_restart_syscall, /* poll() after a stop and a continue */
-    SYS_exit_group,
+    {SYS_recvfrom, ON_CLIENT | ON_HUB},
+    {SYS_sendto, ON_HUB},
+#ifdef SYS_ppoll
+    {SYS_ppoll, ON_ANY},
+#endif
+#ifdef SYS_ppoll_time64
+    {SYS_ppoll_time64, ON_ANY},
+#endif
+    {SYS_shutdown, ON_CLIENT},
+#ifdef SYS_clock_gettime
+    {SYS_clock_gettime, ON_ANY}, /* where the kernel's page does not do it */
+#endif
+#ifdef SYS_clock_gettime64
+    {SYS_clock_gettime64, ON_ANY},
+#endif
+    {SYS_restart_syscall, ON_ANY}, /* poll() after a stop and a continue */
+    {SYS_exit_group, ON_ANY},
 };
 
-enum { ALLOWED = sizeof allowed / sizeof *allowed, INSTRUCTIONS_MAX = 2 * ALLOWED + 20 };
+enum { RULES = sizeof rules / sizeof *rules, INSTRUCTIONS_MAX = 7 * RULES + 5 };
 
 static void add(struct program *program, uint16_t code, uint32_t value, uint8_t yes, uint8_t no)
 {
     program->at[program->len++] = (struct instruction){code, yes, no, value};
 }
 
-static void allow_call(struct program *program, uint32_t number)
+static void allow_if_equal(struct program *program, uint32_t value)
 {
-    add(program, JUMP_IF_EQUAL, number, 0, 1);
+    add(program, JUMP_IF_EQUAL, value, 0, 1);
     add(program, RETURN, ALLOW, 0, 0);
 }
 
-/* Of getsockopt()'s arguments; the kernel too looks at their lower halves only. */
-static void allow_option(struct program *program, int level, int name)
+/* The loaded word is the call's number before, and after where the rule is for another call. */
+static void add_rule(struct program *program, const struct rule *rule)
 {
-    add(program, LOAD_WORD, offsetof(struct call, args[1]), 0, 0);
-    add(program, JUMP_IF_EQUAL, (uint32_t)level, 0, 3);
-    add(program, LOAD_WORD, offsetof(struct call, args[2]), 0, 0);
-    add(program, JUMP_IF_EQUAL, (uint32_t)name, 0, 1);
-    add(program, RETURN, ALLOW, 0, 0);
+    uint16_t jump = program->len;
+
+    if (rule->on == ON_ANY) {
+        allow_if_equal(program, rule->number);
+        return;
+    }
+    add(program, JUMP_IF_EQUAL, rule->number, 0, 0);
+    add(program, LOAD_WORD, DESCRIPTOR_WORD, 0, 0);
+    for (uint32_t fd = 0; fd < 2; fd++)
+        if ((rule->on & (1U << fd)) != 0)
+            allow_if_equal(program, fd);
+    add(program, RETURN, KILL_PROCESS, 0, 0);
+    program->at[jump].if_false = (uint8_t)(program->len - jump - 1);
 }
 
 static void program_fill(struct program *program)
 {
-    add(program, LOAD_WORD, offsetof(struct call, machine), 0, 0);
-    add(program, JUMP_IF_EQUAL, MACHINE, 1, 0);
+    add(program, LOAD_WORD, offsetof(struct call, arch), 0, 0);
+    add(program, JUMP_IF_EQUAL, SECCOMP_ARCH, 1, 0);
     add(program, RETURN, KILL_PROCESS, 0, 0);
     add(program, LOAD_WORD, offsetof(struct call, number), 0, 0);
-    for (size_t i = 0; i < ALLOWED; i++)
-        allow_call(program, allowed[i]);
-    add(program, JUMP_IF_EQUAL, SYS_getsockopt, 1, 0);
-    add(program, RETURN, KILL_PROCESS, 0, 0);
-    allow_option(program, IPPROTO_TCP, TCP_INFO);
+    for (size_t i = 0; i < RULES; i++)
+        add_rule(program, &rules[i]);
     add(program, RETURN, KILL_PROCESS, 0, 0);
 }
 

@@ -1,25 +1,27 @@
 /*
- * worker.h: one client's process. It holds two descriptors, the client's socket as 0 and its end
- * of the pair to the hub as 1 (and /dev/null as 2), both non-blocking, and pumps in both
- * directions: what the client sends is cut into lines, cleaned and passed up; what the hub sends
- * goes down as it is. It allocates nothing and uses no stdio.
+ * worker.h: one client's process. It holds the client's socket as 0, its end of the pair to the hub
+ * as 1, both non-blocking, and /dev/null as 2. It reads what the client sends, takes telnet's
+ * commands out, finds the lines, cleans them and relays them to the hub, with the words of
+ * protocol.h between them. It never writes to the client: the hub does that itself. It allocates
+ * nothing and uses no stdio.
  *
- * It ends when both sides have said goodbye, when the client is gone, on SIGTERM (a kick: the
- * client is told), on SIGUSR1 (another connection takes the seat: what the client's socket holds
- * is still passed up), and two seconds after the hub is gone.
+ * It exits with status 0 when
+ * - the client has ended its side, or the connection broke, and the hub has been told;
+ * - the hub has said CONTROL_END, and has got what the client's socket held;
+ * - the hub is gone, and the client has closed or LINGER_MS are over.
+ * SIGTERM ends it as it ends any process, which the hub sees; signals that an operator or a
+ * terminal sends to all processes of chatd are ignored.
  */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
 #include "compat/compat.h"
 
-/* How a worker cages itself before it reads the first byte; chatd's -S. */
-enum worker_cage {
-    WORKER_LOOSE, /* not at all */
-    WORKER_CAGED, /* as well as the system lets it */
-    WORKER_LOCKED /* with a filter, or it ends at once */
-};
-
-_Noreturn void worker_main(const struct proctitle *, enum worker_cage);
+/*
+ * mode is the argument after the program's name. Its first letter says how the worker confines
+ * itself before it reads the first byte, as sandbox_letter() writes it; a worker that cannot do
+ * that exits with status 1. Further letters are reserved.
+ */
+_Noreturn void worker_main(const struct proctitle *, const char *mode);
 
 #endif

@@ -1,39 +1,47 @@
 /*
  * fuzz_hub.c: workers that have been taken over, in a room with one honest witness. Whatever they
- * say, every line that anybody gets is a clean one of a server, and room events come in the order
+ * say, every line that a client gets is a clean one of a server, and room events come in the order
  * of their stamps; the users list that the witness can follow is the room's, and no name is there
- * twice; his own lines are answered once each, in order; the hub comes to rest after every step;
- * and when the bad ones are dead nothing is left of them.
+ * twice; the witness's lines are answered once each, in order; the hub comes to rest after every
+ * step, and hands over to another one at any time; when the bad ones are dead nothing is left of
+ * them.
  *
  * The input: a byte for the room's options, then what the first worker says. 0xFF and a letter:
- *   a .. f   who speaks from here on, a new worker where that one is dead
+ *   a .. f   this one speaks from here on; a new one where its worker is dead
  *   .        the room settles                 +   a second passes
- *   |        the speaker hangs up             *   the speaker dies
- *   -        he reads no more, or again       x   what he has to say is said a hundred times
+ *   |        the worker closes its pair       *   the worker dies
+ *   -        the client reads no more, or does again
+ *   o        the client closes its socket     n   no worker can be started, or can be again
+ *   ^        another hub takes the room over
+ *   x        what the speaker has to say is said a hundred times
  *   t        the token that was given last    s   the stamp of the last event
- *   w        the witness says his next line   \   only this byte
+ *   w        the witness says its next line   \   only this byte
  */
 #include "compat/compat.h"
 #include "compat/poller.h"
 #include "fuzz.h"
 #include "protocol.h"
+#include "server/hub/codec.h"
 #include "server/hub/hub.h"
+#include "server/report.h"
 #include "wire/address.h"
 #include "wire/number.h"
+#include "wire/telnet.h"
 #include "wire/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SECOND 1000000u
 #define BAD_MAX 6
 #define PEOPLE_MAX (BAD_MAX + 1)
-/* In a script; who is dead stays in the room until all that he said has been taken. */
+/* In a script; one that is dead stays in the room until all that it said has been taken. */
 #define COMERS_MAX 60
 /* Lines of the witness; no rate limit stops so few. */
 #define ASKED_MAX 40
@@ -42,17 +50,27 @@
 #define EVENTS_MAX 64
 /* What the hub puts off so shortly belongs to what goes on now. */
 #define SOON_US 50000u
+/* More than are ever open here; copies of them are above. */
+#define DESCRIPTORS_MAX 256
 /* Of a server's line, without what somebody said. */
 #define FRAME_MAX 256
 
-/* A worker's end of its pair, and what has come through it. */
+enum worker_state {
+    WORKER_RUNS,
+    WORKER_KILLED, /* by the hub: it dies before the next turn */
+    WORKER_GONE    /* reaped, or not started */
+};
+
+/* A worker and its client, and what the client has been sent. */
 struct worker {
-    int fd; /* -1: closed */
+    int fd;       /* the worker's end of its pair; -1: closed */
+    int client;   /* the client's end of its socket; -1: closed */
+    int copy;     /* the worker's copy of the hub's end of it */
+    int hub_pair; /* the hub's end of the pair, until the worker is started */
     pid_t pid;
+    enum worker_state state;
     bool reads;
-    bool killed; /* the hub has sent SIGKILL: it dies before the next turn */
-    bool reaped;
-    bool ended;    /* the hub has ended its side */
+    bool ended; /* the client's stream */
     uint64_t last; /* the stamp of the last room event */
     size_t len;    /* of half a line */
     char line[LINE_OUT_MAX];
@@ -87,6 +105,9 @@ struct room {
     struct worker workers[PEOPLE_MAX]; /* the last is the witness's */
     struct witness witness;
     struct worker *speaker;
+    struct worker *comer; /* whose worker is to be started; NULL: nobody's */
+    bool start_fails;
+    bool stopping;
     int pair_bytes;
     unsigned count; /* workers that there were */
     size_t bytes;   /* that bad ones have said */
@@ -98,6 +119,8 @@ struct room {
 };
 
 static const char witness_name[] = "Witness";
+
+static bool room_turn(struct room *);
 
 /* ---- What the witness knows ---- */
 
@@ -243,24 +266,18 @@ static void witness_hears(struct witness *witness, const struct event *event)
         break;
     case VERB_TOKEN:
     case VERB_RESUMED:
-    case VERB_GAP: /* he always reads */
+    case VERB_GAP: /* it always reads */
     case VERB_ERROR:
-        must(false); /* he has not asked for that */
+        must(false); /* it has not asked for that */
     }
 }
 
-/* ---- Workers ---- */
+/* ---- Workers and their clients ---- */
 
 static void line_check(struct room *room, struct worker *worker, const char *line, size_t len)
 {
-    size_t title = strlen(CONTROL_TITLE);
     struct event event;
 
-    if (len > 0 && line[0] == CONTROL_BYTE) {
-        must(len > title && memcmp(line, CONTROL_TITLE, title) == 0);
-        must(text_is_clean(line + title, len - title));
-        return;
-    }
     must(len < LINE_OUT_MAX && text_is_clean(line, len) && event_parse(&event, line, len));
     must(event.verb != VERB_HERE || len < LINE_HERE_MAX);
     if (verb_is_room(event.verb)) {
@@ -276,6 +293,21 @@ static void line_check(struct room *room, struct worker *worker, const char *lin
         witness_hears(&room->witness, &event);
 }
 
+/* Answers to telnet's question stand before a line. */
+static void line_hear(struct room *room, struct worker *worker)
+{
+    size_t mark = strlen(TELNET_WONT_TIMING_MARK);
+    const char *line = worker->line;
+    size_t len = worker->len;
+
+    while (len >= mark && memcmp(line, TELNET_WONT_TIMING_MARK, mark) == 0) {
+        line += mark;
+        len -= mark;
+    }
+    line_check(room, worker, line, len);
+    worker->len = 0;
+}
+
 static void bytes_hear(struct room *room, struct worker *worker, const char *at, size_t len)
 {
     const char *end = at + len;
@@ -289,45 +321,68 @@ static void bytes_hear(struct room *room, struct worker *worker, const char *at,
         at += n;
         if (lf == NULL)
             break;
-        line_check(room, worker, worker->line, worker->len);
-        worker->len = 0;
+        line_hear(room, worker);
         at++;
     }
 }
 
-/* Takes what is there. True where there was something, or the end. */
+/* What the hub says to the worker. */
+static void words_hear(struct worker *worker)
+{
+    char words[4096];
+    size_t title = strlen(CONTROL_TITLE);
+    ssize_t n = worker->fd == -1 ? 0 : recv(worker->fd, words, sizeof words, 0);
+    const char *lf;
+
+    for (const char *at = words; n > 0; n -= lf + 1 - at, at = lf + 1) {
+        lf = memchr(at, '\n', (size_t)n);
+        must(lf != NULL); /* they are short: none is cut here */
+        if ((size_t)(lf + 1 - at) == strlen(CONTROL_END) &&
+            memcmp(at, CONTROL_END, strlen(CONTROL_END)) == 0)
+            continue;
+        must((size_t)(lf - at) > title && memcmp(at, CONTROL_TITLE, title) == 0);
+        must(text_is_clean(at + title, (size_t)(lf - at) - title));
+    }
+}
+
+static void close_once(int *fd)
+{
+    if (*fd != -1)
+        close(*fd);
+    *fd = -1;
+}
+
+/* The client takes what is there, and closes at the end. True where there was something. */
 static bool worker_take(struct room *room, struct worker *worker)
 {
     char bytes[16384];
     bool moved = false;
     ssize_t n = 1;
 
-    while (worker->fd != -1 && worker->reads && !worker->ended &&
-           ((n = recv(worker->fd, bytes, sizeof bytes, 0)) >= 0 ||
+    words_hear(worker);
+    while (worker->client != -1 && worker->reads &&
+           ((n = recv(worker->client, bytes, sizeof bytes, 0)) >= 0 ||
                (errno != EAGAIN && errno != EWOULDBLOCK))) {
         moved = true;
-        worker->ended = n <= 0;
-        if (n > 0)
-            bytes_hear(room, worker, bytes, (size_t)n);
-        if (n > 0 && worker == &room->workers[BAD_MAX])
+        if (n <= 0) {
+            close_once(&worker->client);
+            worker->ended = true;
+            break;
+        }
+        bytes_hear(room, worker, bytes, (size_t)n);
+        if (worker == &room->workers[BAD_MAX])
             room->witness.heard += (size_t)n;
     }
     return moved;
 }
 
-static void worker_close(struct worker *worker)
-{
-    if (worker->fd != -1)
-        close(worker->fd);
-    worker->fd = -1;
-}
-
 static void worker_die(struct room *room, struct worker *worker, int status)
 {
-    worker_close(worker);
-    if (worker->reaped)
+    close_once(&worker->fd);
+    close_once(&worker->copy);
+    if (worker->state == WORKER_GONE)
         return;
-    worker->reaped = true;
+    worker->state = WORKER_GONE;
     must(hub_reaped(room->hub, worker->pid, status));
     room->poked = true;
 }
@@ -337,38 +392,71 @@ static void worker_signal(void *context, pid_t pid, int number)
     struct room *room = context;
     size_t i = 0;
 
-    while (i < BAD_MAX && (room->workers[i].pid != pid || room->workers[i].reaped))
+    while (i < PEOPLE_MAX &&
+           (room->workers[i].pid != pid || room->workers[i].state == WORKER_GONE))
         i++;
-    must(room->workers[i].pid == pid && !room->workers[i].reaped && i < BAD_MAX);
-    must(number == SIGKILL || number == SIGUSR1);
-    if (number == SIGKILL)
-        room->workers[i].killed = true;
+    must(i < PEOPLE_MAX && (i < BAD_MAX || room->stopping) && number == SIGKILL);
+    room->workers[i].state = WORKER_KILLED;
+}
+
+static pid_t worker_start(void *context, int client, int *pair)
+{
+    struct room *room = context;
+    struct worker *worker = room->comer;
+    char byte;
+
+    must(worker != NULL && recv(client, &byte, 1, 0) == 1);
+    if (room->start_fails) {
+        errno = EAGAIN;
+        return -1;
+    }
+    *pair = worker->hub_pair;
+    worker->hub_pair = -1;
+    worker->copy = dup(client);
+    worker->state = WORKER_RUNS;
+    must(worker->copy != -1);
+    return worker->pid;
 }
 
 static void worker_add(struct room *room, struct worker *worker, const char *login)
 {
     int bytes = worker == &room->workers[BAD_MAX] ? 0 : room->pair_bytes;
-    char peer[PEER_TEXT_MAX];
+    struct client client = {.local = login != NULL};
+    int sockets[2];
     int pair[2];
 
-    must(socketpair_cloexec_nonblock(pair) == 0);
+    close_once(&worker->client);
+    must(socketpair_cloexec_nonblock(sockets) == 0 && socketpair_cloexec_nonblock(pair) == 0);
     for (int end = 0; end < 2 && bytes != 0; end++)
-        must(setsockopt(pair[end], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0);
-    *worker = (struct worker){.fd = pair[1], .pid = (pid_t)(1000 + room->count++), .reads = true};
-    snprintf(peer, sizeof peer, "192.0.2.%u:1000", room->count % 200 + 1);
-    must(hub_add(room->hub, pair[0], worker->pid, peer, login, room->now));
-    room->poked = true;
+        must(setsockopt(pair[end], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0 &&
+             setsockopt(sockets[end], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0);
+    *worker = (struct worker){.fd = pair[1],
+        .client = sockets[1],
+        .copy = -1,
+        .hub_pair = pair[0],
+        .pid = (pid_t)(1000 + room->count++),
+        .state = WORKER_GONE,
+        .reads = true};
+    client.fd = sockets[0];
+    snprintf(client.peer, sizeof client.peer, "192.0.2.%u:1000", room->count % 200 + 1);
+    snprintf(client.login, sizeof client.login, "%s", login == NULL ? "" : login);
+    must(hub_admit(room->hub, &client, room->now));
+    must(send(worker->client, "x", 1, MSG_NOSIGNAL) == 1);
+    room->comer = worker;
+    (void)room_turn(room);
+    room->comer = NULL;
+    close_once(&worker->hub_pair);
+    if (worker->state == WORKER_GONE)
+        close_once(&worker->fd);
+    must(room->start_fails || worker->state == WORKER_RUNS);
 }
 
 /* ---- The room ---- */
 
 static void time_move(struct room *room, uint64_t us)
 {
-    struct timespec ts;
-
     room->ahead += us;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    room->now = (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec / 1000u + room->ahead;
+    room->now = clock_us() + room->ahead;
 }
 
 /* As chatd does it: a turn only where something is ready, or when the hub has asked for one. */
@@ -378,8 +466,8 @@ static bool room_turn(struct room *room)
     bool moved = false;
     int timeout;
 
-    for (size_t i = 0; i < BAD_MAX; i++)
-        if (room->workers[i].killed)
+    for (size_t i = 0; i < PEOPLE_MAX; i++)
+        if (room->workers[i].state == WORKER_KILLED)
             worker_die(room, &room->workers[i], SIGKILL);
     time_move(room, 0);
     int n = poller_wait(room->poller, 0, NULL, events, EVENTS_MAX);
@@ -392,7 +480,7 @@ static bool room_turn(struct room *room)
         moved = true;
     }
     for (size_t i = 0; i < PEOPLE_MAX; i++)
-        moved |= worker_take(room, &room->workers[i]);
+        moved |= worker_take(room, &room->workers[i]) || room->workers[i].state == WORKER_KILLED;
     return moved;
 }
 
@@ -413,6 +501,31 @@ static void room_wait(struct room *room, uint64_t us)
     room_settle(room);
     time_move(room, us);
     room_settle(room);
+}
+
+/* Another hub takes the room over, as an upgrade does it: the old one's descriptors stay. */
+static void room_hand_over(struct room *room)
+{
+    struct codec c = {0};
+    int copies[DESCRIPTORS_MAX];
+
+    if (!hub_state(room->hub, &c)) {
+        free(c.buf);
+        return;
+    }
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+        copies[fd] = fcntl(fd, F_GETFD) == -1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTORS_MAX);
+    hub_free(room->hub);
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        if (copies[fd] != -1 && fcntl(fd, F_GETFD) == -1)
+            must(dup2(copies[fd], fd) != -1);
+        close_once(&copies[fd]);
+    }
+    room->hub = hub_new(&room->config);
+    c.loading = true;
+    must(room->hub != NULL && hub_state(room->hub, &c) && c.at == c.len && hub_listen(room->hub));
+    free(c.buf);
+    room->poked = true;
 }
 
 /* Gives bytes to the hub, as many as the pair takes. */
@@ -471,6 +584,7 @@ static void room_open(struct room *room, uint8_t options)
         .secret = (options & 16) != 0 ? "sesame" : NULL,
         .name_reserved = (options & 32) != 0 ? name_reserved : NULL,
         .report = &room->report,
+        .start_worker = worker_start,
         .signal_worker = worker_signal,
         .context = room};
     room->pair_bytes = (options & 64) != 0 ? 4096 : 0;
@@ -478,8 +592,9 @@ static void room_open(struct room *room, uint8_t options)
     room->hub = hub_new(&room->config);
     must(room->poller != NULL && room->hub != NULL);
     time_move(room, 0);
-    for (size_t i = 0; i < BAD_MAX; i++)
-        room->workers[i] = (struct worker){.fd = -1, .reaped = true};
+    for (size_t i = 0; i < PEOPLE_MAX; i++)
+        room->workers[i] = (struct worker){
+            .fd = -1, .client = -1, .copy = -1, .hub_pair = -1, .state = WORKER_GONE};
     worker_add(room, witness, NULL);
     int len = snprintf(line, sizeof line, "/pass sesame\n%s\n", witness_name);
     worker_give(room, witness, line, (size_t)len);
@@ -489,14 +604,19 @@ static void room_open(struct room *room, uint8_t options)
     worker_add(room, room->speaker, (options & 128) != 0 ? "ann" : NULL);
 }
 
-/* Everybody bad dies; what they have said before still counts, as fast as it may. */
+/*
+ * All the bad ones die; what they have said before still counts, as fast as it may, and as their
+ * clients take the answers.
+ */
 static void room_clear(struct room *room)
 {
-    for (size_t i = 0; i < BAD_MAX; i++)
+    for (size_t i = 0; i < BAD_MAX; i++) {
         worker_die(room, &room->workers[i], 0);
-    for (int i = 0; i < 1000 && hub_workers(room->hub) > 1; i++)
+        room->workers[i].reads = true;
+    }
+    for (int i = 0; i < 1000 && hub_connections(room->hub) > 1; i++)
         room_wait(room, 10 * SECOND);
-    must(hub_workers(room->hub) == 1 && hub_members(room->hub) == 1);
+    must(hub_connections(room->hub) == 1 && hub_members(room->hub) == 1);
     must(room->witness.here.count == 1);
 }
 
@@ -504,13 +624,14 @@ static void room_close(struct room *room)
 {
     struct worker *witness = &room->workers[BAD_MAX];
 
-    hub_stop(room->hub);
+    room->stopping = true;
+    hub_stop(room->hub, room->now);
     room->poked = true;
     room_settle(room);
     must(room->witness.goodbye && witness->ended && witness->len == 0);
-    worker_die(room, witness, 0);
-    room_settle(room);
-    must(hub_workers(room->hub) == 0 && hub_is_done(room->hub));
+    must(hub_connections(room->hub) == 0 && hub_is_done(room->hub));
+    for (size_t i = 0; i < BAD_MAX; i++)
+        close_once(&room->workers[i].client);
     hub_free(room->hub);
     poller_free(room->poller);
 }
@@ -555,7 +676,16 @@ static void script_do(struct room *room, char what)
         room_wait(room, SECOND);
         break;
     case '|':
-        worker_close(room->speaker);
+        close_once(&room->speaker->fd);
+        break;
+    case 'o':
+        close_once(&room->speaker->client);
+        break;
+    case 'n':
+        room->start_fails = !room->start_fails;
+        break;
+    case '^':
+        room_hand_over(room);
         break;
     case '*':
         worker_die(room, room->speaker, statuses[room->count % 4]);
@@ -569,7 +699,7 @@ static void script_do(struct room *room, char what)
     }
     if (what >= 'a' && what < 'a' + BAD_MAX) {
         room->speaker = &room->workers[what - 'a'];
-        if (room->speaker->reaped && room->count < COMERS_MAX)
+        if (room->speaker->state == WORKER_GONE && room->count < COMERS_MAX)
             worker_add(room, room->speaker, NULL);
     }
 }

@@ -2,8 +2,8 @@
  * fuzz_transcript.c: any bytes as a transcript. What is no room's file is left alone; else what
  * stands behind the last line end is cut off, and not a byte before it is changed. The room knows
  * the events, each line of the file that is one and is later than those before, and says a quit
- * for whoever is in the room by their word. Then the writer goes on: the file grows by the new
- * events, and a second start finds the same, nobody in the room, and nothing to repair.
+ * for everybody who is in the room by their word. Then the writer goes on: the file grows by the
+ * new events, and a second start finds the same, nobody in the room, and nothing to repair.
  *
  * The input: a byte of options, then the file. 0xFF there stands for 20000 times the byte before.
  */
@@ -13,14 +13,15 @@
 #include "protocol.h"
 #include "server/hub/hub.h"
 #include "server/journal/transcript.h"
+#include "server/report.h"
 #include "wire/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PATH_SIZE 512
@@ -48,14 +49,16 @@ struct account {
     char (*here)[NAME_LEN_MAX + 1];
 };
 
-/* A room with that file, and one who looks at what it remembers. */
+/* A room with that file, and a client that looks at what it remembers. */
 struct room {
     struct report report;
     struct hub_config config;
     struct poller *poller;
     struct hub *hub;
     uint64_t now;
-    int fd; /* the looker's end */
+    int fd;   /* the client's end of its socket */
+    int pair; /* its worker's end of the pair, and the hub's */
+    int hub_pair;
     struct text heard;
 };
 
@@ -243,17 +246,29 @@ static void signal_nobody(void *context, pid_t pid, int number)
     (void)number;
 }
 
-static void room_open(struct room *room, size_t log_bytes)
+static pid_t worker_start(void *context, int client, int *pair)
 {
-    *room = (struct room){.fd = -1, .now = SECOND};
+    struct room *room = context;
+
+    (void)client;
+    *pair = room->hub_pair;
+    return 1000;
+}
+
+static void room_open(struct room *room, size_t log_bytes, bool sync)
+{
+    *room = (struct room){.fd = -1, .pair = -1, .now = SECOND};
     room->report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
     room->poller = poller_new();
     room->config = (struct hub_config){.log_bytes = log_bytes,
+        .sync = sync,
         .login_us = 60 * SECOND,
         .wait_us = SECOND,
         .poller = room->poller,
         .report = &room->report,
-        .signal_worker = signal_nobody};
+        .start_worker = worker_start,
+        .signal_worker = signal_nobody,
+        .context = room};
     room->hub = hub_new(&room->config);
     must(room->poller != NULL && room->hub != NULL);
 }
@@ -273,16 +288,23 @@ static void room_turn(struct room *room, int timeout)
         text_add(&room->heard, bytes, (size_t)got);
 }
 
-/* Somebody posts nothing, but asks for all that there was: he is no event himself. */
+/* A poster that posts nothing, but asks for all that there was, is no event itself. */
 static void room_look(struct room *room)
 {
     static const char asks[] = "/resume x\n/since 1970-01-01T00:00:00.000000Z\n/post\nlooker\n";
+    struct client client = {.peer = "192.0.2.1:1"};
+    int sockets[2];
     int pair[2];
 
-    must(socketpair_cloexec_nonblock(pair) == 0);
-    must(hub_add(room->hub, pair[0], 1000, "192.0.2.1:1", NULL, room->now));
-    room->fd = pair[1];
-    must(send(pair[1], asks, sizeof asks - 1, 0) == (ssize_t)sizeof asks - 1);
+    must(socketpair_cloexec_nonblock(sockets) == 0 && socketpair_cloexec_nonblock(pair) == 0);
+    client.fd = sockets[0];
+    room->fd = sockets[1];
+    room->pair = pair[1];
+    room->hub_pair = pair[0];
+    must(hub_admit(room->hub, &client, room->now));
+    must(send(room->fd, "x", 1, 0) == 1);
+    must(send(room->pair, asks, sizeof asks - 1, 0) == (ssize_t)sizeof asks - 1);
+    room_turn(room, 0);
     for (size_t before = 1; before != room->heard.len || before == 0;) {
         before = room->heard.len;
         room_turn(room, 0);
@@ -294,8 +316,10 @@ static void room_close(struct room *room)
 {
     hub_free(room->hub);
     poller_free(room->poller);
-    if (room->fd != -1)
+    if (room->fd != -1) {
         close(room->fd);
+        close(room->pair);
+    }
     free(room->heard.at);
 }
 
@@ -314,8 +338,6 @@ static struct text heard_events(const struct text *heard, bool *gap)
     for (const char *lf; at < end; at = lf + 1) {
         lf = memchr(at, '\n', (size_t)(end - at));
         must(lf != NULL);
-        if (*at == CONTROL_BYTE)
-            continue;
         must(text_is_clean(at, (size_t)(lf - at)));
         must(event_parse(&event, at, (size_t)(lf - at)));
         if (event.verb == VERB_GAP) {
@@ -385,7 +407,7 @@ static pid_t writer_start(struct room *room, int file, const char *path, bool sy
         transcript_writer_main(&title, path, sync);
     }
     close(pair[1]);
-    must(hub_set_writer(room->hub, pair[0], sync, room->now));
+    must(hub_set_writer(room->hub, pair[0], room->now));
     return pid;
 }
 
@@ -397,7 +419,7 @@ static size_t room_live(const char *path, size_t log_bytes, bool sync)
     struct room room;
     int status;
 
-    room_open(&room, log_bytes);
+    room_open(&room, log_bytes, sync);
     int fd = transcript_open(path, false, &room.report);
     must(fd != -1);
     must(transcript_read_back(fd, path, room.hub, &room.report));
@@ -423,7 +445,7 @@ static size_t room_live(const char *path, size_t log_bytes, bool sync)
     return added;
 }
 
-/* Two lives: whoever the first has found in the room is not there any more in the second. */
+/* Two lives: those whom the first has found in the room are not there any more in the second. */
 static void lives_check(const struct text *file, const char *path, size_t log_bytes, bool sync)
 {
     struct account account = account_of(file, log_bytes);
@@ -442,7 +464,7 @@ static void account_check(const struct text *file, const char *path, size_t log_
     struct account account = account_of(file, log_bytes);
     struct room room;
 
-    room_open(&room, log_bytes);
+    room_open(&room, log_bytes, false);
     int fd = transcript_open(path, false, &room.report);
     must((fd != -1) == account.accepted);
     if (fd != -1) {

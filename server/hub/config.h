@@ -1,0 +1,52 @@
+/*
+ * config.h: what the hub is told once, by the program that runs it. All times are microseconds;
+ * those that are points in time are of CLOCK_MONOTONIC.
+ */
+#ifndef SERVER_HUB_CONFIG_H
+#define SERVER_HUB_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "protocol.h"
+#include "wire/address.h"
+
+struct poller;
+struct report;
+
+/* What is pointed to must outlive the hub. */
+struct hub_config {
+    size_t log_bytes;
+    bool sync;          /* -s: events are held until the transcript's writer has confirmed them */
+    unsigned history;   /* messages for a joiner who asks for no number */
+    uint64_t login_us;  /* a session must have given its name by then */
+    uint64_t wait_us;   /* how long the room waits for slow readers, chatd(8), -w */
+    unsigned rate;      /* lines a second from one client; 0: no limit */
+    const char *secret; /* what /pass must give; NULL: no secret, empty: all are refused */
+    struct poller *poller;
+    const struct report *report;
+    /*
+     * Starts a worker for a client's socket, which stays the caller's: a process of its own, and
+     * the hub's end of its pair in *pair (non-blocking, close-on-exec; the hub closes it). Returns
+     * its pid, or -1 with errno.
+     */
+    pid_t (*start_worker)(void *context, int client, int *pair);
+    /* Sends a signal to a worker that was started and is not reaped yet. */
+    void (*signal_worker)(void *context, pid_t pid, int signal);
+    /* Says that a folded name belongs to a login of this machine; NULL: no name does. */
+    bool (*name_reserved)(void *context, const char *folded);
+    void *context;
+};
+
+/* A connection that was accepted. */
+struct client {
+    int fd;
+    bool local;                   /* over a Unix-domain socket */
+    uid_t uid;                    /* of a local one: the peer's, by the kernel's word */
+    char peer[PEER_TEXT_MAX];     /* ip:port or local:PID; a clean name but for its colons */
+    char login[NAME_LEN_MAX + 1]; /* the name that the kernel has proved; empty: none */
+};
+
+#endif

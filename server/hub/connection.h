@@ -1,0 +1,297 @@
+/*
+ * connection.h: the record of one client's connection: its socket and the way out, its worker and
+ * the way in, its timers; a person, once it has one. It knows no other connection.
+ *
+ * What the client says comes from its worker, through a pair. What it is told, the hub writes to
+ * the client's socket itself. So the two directions end separately; the states below say how far
+ * each one is, and connection_finish() is the one place where a record ends.
+ */
+#ifndef SERVER_HUB_CONNECTION_H
+#define SERVER_HUB_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "link.h"
+#include "list.h"
+#include "protocol.h"
+#include "server/report.h"
+#include "table.h"
+#include "timers.h"
+#include "token.h"
+#include "watch.h"
+
+struct journal;
+struct person;
+struct room;
+struct welcome;
+
+/* Bytes of answers that may wait for one client; then no more is read from it. */
+#define QUEUE_MAX 65536u
+/* What found no memory is tried again after this time. */
+#define MEMORY_RETRY_US 100000u
+
+/* ---- One connection -------------------------------------------------------------------------- */
+
+/* Who the client is for the room. Only forward; NAMED may end in LEFT, too. */
+enum session_state {
+    SESSION_PREPARING, /* before the name */
+    SESSION_NAMED,     /* the name was read; the login is made at the end of a turn */
+    SESSION_WELCOME,   /* the login is made; the welcome waits for held lines */
+    SESSION_MEMBER,
+    SESSION_POSTER,
+    SESSION_LEFT
+};
+
+/*
+ * The way in. SILENT -> OPEN -> LAST -> BYE, each of them -> CLOSED; OPEN -> BYE.
+ */
+enum input_state {
+    INPUT_SILENT, /* the client has sent nothing: there is no worker */
+    INPUT_OPEN,   /* the worker relays lines */
+    INPUT_LAST,   /* the worker has relayed an unterminated last line */
+    INPUT_BYE,    /* the worker has said that nothing follows */
+    INPUT_CLOSED  /* nothing more is read: the pair is closed, or was never there */
+};
+
+/*
+ * The way out. Only forward. DISCARDING: everything is sent and the writing side is shut down; what
+ * the client still sends is read and thrown away, for closing a socket with unread input would
+ * reset the connection, and the last lines would be lost.
+ */
+enum output_state { OUTPUT_OPEN, OUTPUT_DRAINING, OUTPUT_DISCARDING, OUTPUT_CLOSED };
+
+/* The worker's process. NONE -> RUNNING -> KILLED -> REAPED, RUNNING -> REAPED. */
+enum worker_state { WORKER_NONE, WORKER_RUNNING, WORKER_KILLED, WORKER_REAPED };
+
+/* Why no more lines are taken from this client for now. */
+enum pause {
+    PAUSE_NONE,
+    PAUSE_UNTIL,  /* until DEADLINE_WAKE: the rate, a wrong secret, no memory */
+    PAUSE_RESUME, /* until the old connection of its session has ended */
+    PAUSE_QUEUE   /* until its queue of answers has become short */
+};
+
+/* What became of a client's line: taken, or not now (no memory): then it comes again. */
+enum taken { LINE_TAKEN, LINE_LATER };
+
+/* What can become due for one connection. */
+enum deadline {
+    DEADLINE_NAME,    /* the time for giving a name is over */
+    DEADLINE_WAKE,    /* the end of PAUSE_UNTIL */
+    DEADLINE_RESUME,  /* the old connection has not ended in time */
+    DEADLINE_BROKEN,  /* after a failed write: the time for complete lines is over */
+    DEADLINE_WATCH,   /* look whether the peer still acknowledges what it is sent */
+    DEADLINE_DRAIN,   /* look whether what is pending can still be delivered */
+    DEADLINE_DISCARD, /* look whether the client has seen the end */
+    DEADLINE_LISTEN,  /* the poller had no memory: try again */
+    DEADLINES
+};
+
+/* What was asked for before the name, as a set. */
+enum wish {
+    WISH_HISTORY = 1,
+    WISH_SINCE = 2,
+    WISH_POST = 4,
+    WISH_TOKEN = 8,
+    WISH_RESUME = 16,       /* /resume was given */
+    WISH_RIGHT_SECRET = 32, /* so was the right secret */
+    WISH_WRONG_SECRET = 64
+};
+
+struct worker {
+    struct watch watch;
+    enum worker_state state;
+    int pair;  /* -1: closed */
+    bool torn; /* the last word that it was sent was cut off */
+    pid_t pid;
+    int status; /* of waitpid(2), when it is reaped */
+    struct table_entry by_pid;
+};
+
+struct input {
+    enum input_state state;
+    enum pause pause;
+    struct list queued; /* in the queue of connections with input */
+    char *held;         /* what was read and is not processed yet */
+    size_t held_len;
+    uint64_t rate_at; /* -r: the time up to which lines are accounted for */
+    uint64_t lines;   /* after the name, the empty ones not counted */
+};
+
+struct output {
+    struct watch watch;
+    enum output_state state;
+    struct link link;
+    struct list follower; /* in the list of those who read the log */
+    struct list marked;   /* in the list of those who may have something to send */
+    bool client_closed;   /* the client has closed its side, and all its input was read */
+    uint64_t drain_until; /* DRAINING, DISCARDING: the latest end */
+    uint64_t quiet_since; /* DISCARDING: no input has come since then */
+    uint64_t acked;       /* DRAINING: what the peer's kernel had acknowledged */
+};
+
+/* What the client has said before its name. */
+struct preparation {
+    unsigned wishes; /* of enum wish */
+    unsigned long history;
+    uint64_t since;
+    char name[NAME_LEN_MAX + 1]; /* wanted; clean */
+};
+
+/*
+ * From hub_admit() until its pair is closed, its process is reaped and its output is over, in any
+ * order. It owns its client's socket, its end of the pair, its held input and its queue.
+ */
+struct connection {
+    struct list all;
+    struct output out;
+    enum session_state session;
+    struct input in;
+    struct worker worker;
+    struct preparation prepared;
+    struct list waiting;     /* in the queue of starts or of logins */
+    struct welcome *welcome; /* in SESSION_WELCOME */
+    struct person *person;
+    struct token *token; /* it holds, or claims */
+    struct timer timer;  /* for the earliest of: */
+    uint64_t deadlines[DEADLINES];
+    uint64_t arrived;
+    struct table_entry by_author;
+    size_t place; /* its number in a snapshot */
+    bool local;
+    bool finished; /* in the list of those that are freed at the turn's end */
+    char peer[PEER_TEXT_MAX];
+    char login_name[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: none is */
+};
+
+/* ---- All connections ------------------------------------------------------------------------- */
+
+/* Every line after a name is counted once, where it is dealt with:
+ * received = echoed + answered + refused + ended. */
+struct counters {
+    uint64_t received;
+    uint64_t echoed;
+    uint64_t answered; /* users and help */
+    uint64_t refused;
+    uint64_t ended; /* /quit */
+    uint64_t logins;
+    uint64_t faults;
+};
+
+/* What holds in the present turn. */
+struct turn {
+    uint64_t now;      /* microseconds of CLOCK_MONOTONIC */
+    uint64_t wall;     /* microseconds since 1970 */
+    uint64_t head_max; /* room_lines() may be appended to up to here */
+    uint64_t visible;  /* members may see the log up to here */
+    bool waits;        /* slow readers are waited for: nothing is read */
+};
+
+/* How often strangers' doings were logged. */
+struct report_limits {
+    struct report_limit faults;
+    struct report_limit strangers;
+    struct report_limit renames;
+};
+
+/* All connections, and what they share. */
+struct connections {
+    const struct hub_config *config;
+    struct room *room;
+    struct journal *journal;
+    struct tokens *tokens;
+    struct turn turn;
+    struct timers timers;
+    struct table by_pid;
+    struct table by_author;
+    struct list all;
+    struct list followers; /* struct output */
+    struct list marked;    /* struct output */
+    struct list inputs;    /* struct input, in the order in which they are served */
+    struct list starts;    /* struct connection, whose worker is to be started */
+    struct list logins;    /* struct connection, with a name and no person yet */
+    struct list finished;  /* struct connection, to be freed at the turn's end */
+    size_t count;          /* of all */
+    size_t left;           /* of these, in SESSION_LEFT */
+    uint64_t floor;        /* no follower needs anything of the log before it: a lower bound */
+    uint32_t next_author;
+    struct counters counters;
+    struct report_limits limits;
+};
+
+/* False without memory; connections_free() then too. */
+bool connections_init(struct connections *, const struct hub_config *, const struct table_seed *);
+/* Closes and frees all of them, without a word. */
+void connections_free(struct connections *);
+
+/* ---- Functions for one ----------------------------------------------------------------------- */
+
+/*
+ * A record for an accepted client, whose descriptor it owns then. NULL without memory: then the
+ * descriptor is still the caller's.
+ */
+struct connection *connection_new(struct connections *, const struct client *);
+/* The worker was started. */
+void connection_set_worker(struct connections *, struct connection *, pid_t pid, int pair);
+/* NULL: no worker that was not reaped yet has that pid. */
+struct connection *connection_by_pid(const struct connections *, pid_t pid);
+/* NULL: the connection that sent it is gone. */
+struct connection *connection_by_author(const struct connections *, uint32_t author);
+/* Frees the records that are finished: at a turn's end, when nothing points to them any more. */
+void connections_free_finished(struct connections *);
+/* An empty record for one that was handed over, and when it is filled, its place in all tables and
+ * lists. NULL, or false, without memory. */
+struct connection *connection_blank(void);
+bool connection_restore(struct connections *, struct connection *);
+
+/*
+ * Queues an item behind all that the room has said so far. It is freed where nothing can be sent.
+ */
+void connection_put(struct connections *, struct connection *, struct item *);
+/* Queues "STAMP text". False without memory; then nothing happened. */
+bool connection_say(struct connections *, struct connection *, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Queues the users list. False without memory; then nothing happened. */
+bool connection_say_users(struct connections *, struct connection *);
+/* The room's stamp for a line that is no event, now. */
+uint64_t connections_time(const struct connections *);
+/* The room has space for another line in this turn. */
+bool connections_have_room(const struct connections *);
+
+/* Puts the connection into the list of those who may have something to send. */
+void connection_mark(struct connections *, struct connection *);
+/* Puts it into the queue of those with input. */
+void connection_queue_input(struct connections *, struct connection *);
+/* No lines are taken until that time, or until something else ends this pause (TIME_NEVER). */
+void connection_pause(struct connections *, struct connection *, enum pause, uint64_t until);
+void connection_unpause(struct connections *, struct connection *);
+/* Sets one deadline; TIME_NEVER clears it. */
+void deadline_set(struct connections *, struct connection *, enum deadline, uint64_t at);
+/* Tells the poller what is waited for, where that has changed. */
+void connection_listen(struct connections *, struct connection *);
+/* The name was read, and the welcome is not placed yet: no line can be taken. */
+bool connection_is_entering(const struct connection *);
+/* One more line after the name has its answer. */
+void connection_count_answer(struct connections *, struct connection *, uint64_t *counter);
+
+/* Sends the worker a control word, with its LF. It is lost where the pair takes nothing. */
+void worker_say(struct connection *, const char *word, size_t len);
+/* Tells the worker what ps(1) is to show: name and address. */
+void worker_set_title(struct connection *);
+/* SIGKILL, unless it has ended. */
+void connection_kill(struct connections *, struct connection *);
+/* Nothing more is read from the worker: closes the pair. */
+void connection_close_input(struct connections *, struct connection *);
+/* Closes the client's socket; what is pending is dropped. */
+void connection_close_output(struct connections *, struct connection *);
+/* The one way in which a record ends: where pair, process and output are over. */
+void connection_finish(struct connections *, struct connection *);
+
+/* A person's name, the wanted one before the login, or "nobody". */
+const char *connection_name(const struct connection *);
+
+#endif

@@ -1,0 +1,150 @@
+/* ending.c: a table of endings in the form of functions; see chat-protocol(7), ENDING. */
+#include "ending.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <syslog.h>
+
+#include "connection.h"
+#include "link.h"
+#include "log.h"
+#include "output.h"
+#include "resume.h"
+#include "room.h"
+#include "welcome.h"
+
+static const struct span no_text = {NULL, 0};
+
+/* A client that never had a name may be one of a million. */
+static void report_end(struct connections *cs, const struct connection *c, const char *reason)
+{
+    const struct report *r = cs->config->report;
+
+    if (c->person != NULL)
+        report(r, LOG_INFO, "%s: %s %s (pid %ld)", c->peer, connection_name(c), reason,
+            (long)c->worker.pid);
+    else
+        report_limited(r, &cs->limits.strangers, cs->turn.now, LOG_INFO, "%s: %s %s (pid %ld)",
+            c->peer, connection_name(c), reason, (long)c->worker.pid);
+}
+
+void session_stop_output(struct connections *cs, struct connection *c)
+{
+    struct link *link = &c->out.link;
+
+    if (!link_is_open(link) || !link->follows || !list_is_empty(&link->stop.entry))
+        return;
+    if (hold_is_empty(&cs->room->hold))
+        link_stop(link, log_head(cs->room->log));
+    else
+        hold_wait(&cs->room->hold, &link->stop, WAITER_STOP);
+}
+
+static void person_leave(
+    struct connections *cs, struct connection *c, const char *reason, struct span text)
+{
+    struct room_request request = {.kind = ROOM_LEAVE,
+        .time = cs->turn.wall,
+        .person = c->person,
+        .reason = reason,
+        .text = text};
+    struct room_outcome outcome;
+
+    if (c->person != NULL)
+        (void)room_apply(cs->room, &request, &outcome);
+    c->person = NULL;
+}
+
+/* What becomes of the two directions and of the worker. */
+static void connection_part(struct connections *cs, struct connection *c, enum ending how)
+{
+    switch (how) {
+    case ENDING_GOODBYE:
+        c->out.client_closed = true;
+        output_drain(cs, c, DRAIN_US);
+        return; /* the worker ends by itself */
+    case ENDING_LOST:
+        connection_close_output(cs, c);
+        if (c->in.state == INPUT_BYE)
+            return; /* so does it here */
+        break;
+    case ENDING_SERVER:
+        output_drain(cs, c, DRAIN_US);
+        break;
+    case ENDING_WORKER:
+        output_drain(cs, c, DRAIN_SHORT_US);
+        break;
+    case ENDING_MOVED:
+        output_end(cs, c);
+        break;
+    }
+    connection_kill(cs, c);
+    connection_close_input(cs, c);
+}
+
+void session_end(struct connections *cs, struct connection *c, enum ending how, const char *reason,
+    struct span text)
+{
+    if (c->session == SESSION_LEFT)
+        return;
+    report_end(cs, c, reason);
+    list_remove(&c->waiting);
+    welcome_cancel(c);
+    resume_forget(c);
+    session_stop_output(cs, c); /* before its own quit */
+    if (c->token != NULL && c->token->claimant != NULL) {
+        resume_pass(cs, c);
+    } else if (c->token != NULL) {
+        token_end(cs->tokens, c->token, cs->turn.now);
+        c->token = NULL;
+    }
+    person_leave(cs, c, reason, text);
+    c->session = SESSION_LEFT;
+    cs->left++;
+    c->in.pause = PAUSE_NONE;
+    deadline_set(cs, c, DEADLINE_NAME, TIME_NEVER);
+    deadline_set(cs, c, DEADLINE_WAKE, TIME_NEVER);
+    deadline_set(cs, c, DEADLINE_RESUME, TIME_NEVER);
+    deadline_set(cs, c, DEADLINE_BROKEN, TIME_NEVER);
+    connection_part(cs, c, how);
+    connection_finish(cs, c);
+}
+
+void session_fault(struct connections *cs, struct connection *c, const char *why)
+{
+    cs->counters.faults++;
+    report_limited(cs->config->report, &cs->limits.faults, cs->turn.now, LOG_WARNING,
+        "%s: %s: the worker broke the rules (%s); it is ended (pid %ld)", c->peer,
+        connection_name(c), why, (long)c->worker.pid);
+    connection_kill(cs, c);
+    connection_close_input(cs, c);
+    session_end(cs, c, ENDING_WORKER, "crashed", no_text);
+    connection_finish(cs, c);
+}
+
+void session_worker_died(struct connections *cs, struct connection *c)
+{
+    bool kicked = WIFSIGNALED(c->worker.status) && WTERMSIG(c->worker.status) == SIGTERM;
+
+    connection_close_input(cs, c);
+    if (kicked && c->session != SESSION_LEFT)
+        (void)connection_say(cs, c, "note you have been removed from the room");
+    session_end(cs, c, ENDING_WORKER, kicked ? "kicked" : "crashed", no_text);
+    connection_finish(cs, c);
+}
+
+void session_input_over(struct connections *cs, struct connection *c)
+{
+    bool bye = c->in.state == INPUT_BYE;
+
+    connection_close_input(cs, c);
+    /* EOF without a goodbye: the worker crashed, and its wait status will say how; or a compromised
+     * worker closed the pair. It is killed in either case. */
+    if (!bye && c->session != SESSION_LEFT) {
+        connection_kill(cs, c);
+        if (c->worker.state == WORKER_REAPED)
+            session_worker_died(cs, c);
+    }
+    connection_finish(cs, c);
+}

@@ -1,0 +1,41 @@
+/*
+ * ending.h: the ways in which a session ends, and what each of them means for the room, for what is
+ * pending, and for the worker.
+ */
+#ifndef SERVER_HUB_ENDING_H
+#define SERVER_HUB_ENDING_H
+
+#include "wire/span.h"
+
+struct connection;
+struct connections;
+
+/* Who or what ended it. */
+enum ending {
+    ENDING_GOODBYE, /* the client closed its side: all its lines are in; pending output is delivered
+                     */
+    ENDING_LOST,    /* the connection broke: pending output is dropped */
+    ENDING_SERVER,  /* /quit, a refusal, a timeout: what is pending is delivered, input is discarded
+                     */
+    ENDING_WORKER,  /* the worker crashed, was killed or broke the rules; the same, for a short time
+                     */
+    ENDING_MOVED    /* another connection has its session: output is dropped, input discarded */
+};
+
+/*
+ * Ends a session: its person leaves the room with this reason (left, lost, kicked, crashed) and
+ * text, or passes to the connection that claims it. Nothing happens where it has ended already.
+ * Where the person is a member the room must have space for the event: connections_have_room().
+ */
+void session_end(
+    struct connections *, struct connection *, enum ending, const char *reason, struct span text);
+/* The client gets what was said until now, and nothing after it. */
+void session_stop_output(struct connections *, struct connection *);
+/* The worker broke the rules: it is killed and the session ends. */
+void session_fault(struct connections *, struct connection *, const char *why);
+/* The worker's process has ended in another way than after its goodbye: kicked or crashed. */
+void session_worker_died(struct connections *, struct connection *);
+/* The worker has closed the pair: no more lines follow. */
+void session_input_over(struct connections *, struct connection *);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * login.h: from the first line to the login. All who give their name in one turn are logged in
+ * together at its end: their joins stand in the log side by side, and one users list, written once,
+ * is true for all of them.
+ */
+#ifndef SERVER_HUB_LOGIN_H
+#define SERVER_HUB_LOGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connection.h"
+#include "names.h"
+
+/* A line of a session without a name. */
+enum taken login_line(struct connections *, struct connection *, const char *line, size_t len);
+/* Makes the logins whose names were read, as many as one turn takes. Returns when it must be called
+ * again at the latest; TIME_NEVER: no need. */
+uint64_t logins_make(struct connections *);
+/* Which forms of a name are logins of this machine that this client has not proved. */
+names_mask login_reserved(
+    const struct connections *, const struct connection *, const char *wanted);
+/* DEADLINE_NAME: the time for giving a name is over. */
+void login_late(struct connections *, struct connection *);
+
+#endif

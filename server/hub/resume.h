@@ -1,0 +1,21 @@
+/*
+ * resume.h: a session changes its connection: when the old one has ended, its person and its token
+ * are the new one's (chat-protocol(7), RESUMING).
+ */
+#ifndef SERVER_HUB_RESUME_H
+#define SERVER_HUB_RESUME_H
+
+struct connection;
+struct connections;
+
+/* How long an old connection may take to relay what it has, before its worker is killed. */
+#define RESUME_US 5000000u
+
+/* The holder of a claimed token has ended: its person and token pass to the claimant. */
+void resume_pass(struct connections *, struct connection *old);
+/* A connection that ends claims nothing any more. */
+void resume_forget(struct connection *);
+/* The old connection has not ended in time: its worker is killed. */
+void resume_late(struct connections *, struct connection *claimant);
+
+#endif

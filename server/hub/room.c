@@ -1,0 +1,246 @@
+/* room.c: room_apply() and the events that it makes. */
+#include "room.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "link.h"
+
+bool room_init(struct room *room, struct log *log, struct log *held, const struct table_seed *seed)
+{
+    *room = (struct room){.log = log};
+    hold_init(&room->hold, held);
+    list_init(&room->members);
+    list_init(&room->posters);
+    room->names = names_new(seed);
+    return room->names != NULL;
+}
+
+static void persons_free(struct list *persons)
+{
+    while (!list_is_empty(persons))
+        free(LIST_ENTRY(struct person, entry, list_take(persons)));
+}
+
+void room_free(struct room *room)
+{
+    persons_free(&room->members);
+    persons_free(&room->posters);
+    names_free(room->names);
+    shared_release(room->users);
+    hold_free(&room->hold);
+    log_free(room->log);
+}
+
+struct log *room_lines(const struct room *room)
+{
+    return room->hold.lines != NULL ? room->hold.lines : room->log;
+}
+
+uint64_t room_time(const struct room *room, uint64_t wall)
+{
+    return wall > room->stamp ? wall : room->stamp;
+}
+
+struct person *room_find(const struct room *room, const char *name)
+{
+    return names_find(room->names, name);
+}
+
+/* The users list is out of date. */
+static void members_changed(struct room *room)
+{
+    shared_release(room->users);
+    room->users = NULL;
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+/* "STAMP verb a[ b][ text]" */
+struct event_text {
+    const char *verb;
+    const char *a;
+    const char *b; /* NULL: none */
+    struct span text;
+};
+
+static void event_append(struct room *room, const struct room_request *request,
+    const struct event_text *event, struct room_outcome *outcome)
+{
+    char head[STAMP_LEN + 16 + 2 * (NAME_LEN_MAX + 1)];
+    bool message =
+        request->kind == ROOM_SAY || request->kind == ROOM_ACT || request->kind == ROOM_POST;
+    char *at = head + STAMP_LEN;
+    struct iovec parts[3];
+    char lf = '\n';
+
+    room->stamp = request->time > room->stamp ? request->time : room->stamp + 1;
+    stamp_format(head, room->stamp);
+    *at++ = ' ';
+    at = stpcpy(at, event->verb);
+    *at++ = ' ';
+    at = stpcpy(at, event->a);
+    if (event->b != NULL) {
+        *at++ = ' ';
+        at = stpcpy(at, event->b);
+    }
+    if (event->text.len > 0)
+        *at++ = ' ';
+    parts[0] = (struct iovec){head, (size_t)(at - head)};
+    parts[1] = (struct iovec){(char *)event->text.at, event->text.len};
+    parts[2] = (struct iovec){&lf, 1};
+    outcome->stamp = room->stamp;
+    outcome->start = log_append(room_lines(room), parts, 3,
+        (struct log_line){.stamp = room->stamp, .author = request->author, .message = message});
+    outcome->end = log_head(room_lines(room));
+    room->urgent |= request->author != 0;
+}
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+static void person_list(struct room *room, struct person *person)
+{
+    bool member = person->kind == PERSON_MEMBER;
+
+    list_append(member ? &room->members : &room->posters, &person->entry);
+    room->member_count += member;
+}
+
+static enum room_result apply_login(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    struct person *person = calloc(1, sizeof(*person));
+
+    if (person == NULL)
+        return ROOM_LATER;
+    if (!names_take(room->names, request->name, person, request->reserved, person->name)) {
+        free(person);
+        return ROOM_LATER;
+    }
+    person->kind = request->posting;
+    strcpy(person->login, request->login);
+    outcome->person = person;
+    person_list(room, person);
+    if (person->kind == PERSON_MEMBER) {
+        members_changed(room);
+        event_append(
+            room, request, &(struct event_text){"join", person->name, NULL, {NULL, 0}}, outcome);
+    }
+    person->joined = room->stamp != 0 ? room->stamp : request->time;
+    return ROOM_DONE;
+}
+
+/* The same name, whatever its ASCII case. */
+static bool name_equal(const char *a, const char *b)
+{
+    char folded_a[NAME_LEN_MAX + 1];
+    char folded_b[NAME_LEN_MAX + 1];
+
+    name_fold(folded_a, a);
+    name_fold(folded_b, b);
+    return strcmp(folded_a, folded_b) == 0;
+}
+
+static enum room_result apply_rename(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    struct person *person = request->person;
+    char old[NAME_LEN_MAX + 1];
+
+    memcpy(old, person->name, sizeof(old));
+    names_change(room->names, old, request->name, request->reserved, person->name);
+    if (name_equal(old, person->name) && !name_equal(old, request->name)) {
+        memcpy(person->name, old, sizeof(old));
+        return ROOM_TAKEN;
+    }
+    members_changed(room);
+    event_append(
+        room, request, &(struct event_text){"nick", old, person->name, {NULL, 0}}, outcome);
+    return ROOM_DONE;
+}
+
+static enum room_result apply_leave(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    struct person *person = request->person;
+
+    if (person->kind == PERSON_MEMBER) {
+        room->member_count--;
+        members_changed(room);
+        event_append(room, request,
+            &(struct event_text){"quit", person->name, request->reason, request->text}, outcome);
+    }
+    names_release(room->names, person->name);
+    list_remove(&person->entry);
+    free(person);
+    return ROOM_DONE;
+}
+
+static enum room_result apply_message(struct room *room, const struct room_request *request,
+    const char *verb, struct room_outcome *outcome)
+{
+    event_append(room, request,
+        &(struct event_text){verb, request->person->name, NULL, request->text}, outcome);
+    return ROOM_DONE;
+}
+
+enum room_result room_apply(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    uint64_t head = log_head(room_lines(room));
+
+    *outcome = (struct room_outcome){.start = head, .end = head, .stamp = room->stamp};
+    switch (request->kind) {
+    case ROOM_LOGIN:
+        return apply_login(room, request, outcome);
+    case ROOM_SAY:
+        return apply_message(room, request, "msg", outcome);
+    case ROOM_ACT:
+        return apply_message(room, request, "me", outcome);
+    case ROOM_POST:
+        return apply_message(room, request, "post", outcome);
+    case ROOM_RENAME:
+        return apply_rename(room, request, outcome);
+    case ROOM_LEAVE:
+        return apply_leave(room, request, outcome);
+    }
+    return ROOM_DONE;
+}
+
+/* ---- What was before ------------------------------------------------------------------------- */
+
+void room_remember(struct room *room, struct span line, struct log_line facts, bool keep)
+{
+    char lf = '\n';
+    struct iovec parts[2] = {{(char *)line.at, line.len}, {&lf, 1}};
+
+    if (facts.stamp > room->stamp)
+        room->stamp = facts.stamp;
+    if (keep)
+        log_append(room->log, parts, 2, facts);
+    else
+        log_note_dropped(room->log, facts.stamp);
+}
+
+void room_remember_gap(struct room *room, uint64_t stamp)
+{
+    if (stamp > room->stamp)
+        room->stamp = stamp;
+    log_note_dropped(room->log, stamp);
+}
+
+void room_remember_absent(struct room *room, const char *name, uint64_t time)
+{
+    struct room_request request = {.kind = ROOM_LEAVE, .time = time};
+    struct room_outcome outcome;
+
+    event_append(room, &request, &(struct event_text){"quit", name, "lost", {NULL, 0}}, &outcome);
+}
+
+bool room_restore(struct room *room, struct person *person)
+{
+    if (!names_put(room->names, person->name, person))
+        return false;
+    person_list(room, person);
+    return true;
+}

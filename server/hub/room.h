@@ -1,0 +1,104 @@
+/*
+ * room.h: the persons, their names and the order of what is said. The room knows no descriptor, no
+ * process and no time of day.
+ *
+ * room_apply() is the one function that changes it. It is deterministic: it reads the room and the
+ * request and nothing else, so two rooms that are given the same requests have the same bytes in
+ * their logs.
+ */
+#ifndef SERVER_HUB_ROOM_H
+#define SERVER_HUB_ROOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hold.h"
+#include "list.h"
+#include "log.h"
+#include "names.h"
+#include "person.h"
+#include "protocol.h"
+
+struct shared;
+struct table_seed;
+
+/* The state that room_apply() changes. Others read it. */
+struct room {
+    struct log *log;     /* what is settled */
+    struct hold hold;    /* what is not, with -s */
+    struct names *names; /* holder: struct person */
+    struct list members; /* struct person, in the order of their joins */
+    struct list posters; /* struct person, with a name but not in the room */
+    size_t member_count;
+    uint64_t stamp;       /* of the last event */
+    struct shared *users; /* the users list as it is now; NULL: not written yet, see users.h */
+    bool urgent;          /* since it was last reset: somebody has said something */
+};
+
+enum room_request_kind {
+    ROOM_LOGIN, /* somebody joins, or begins to post */
+    ROOM_SAY,
+    ROOM_ACT,
+    ROOM_POST,
+    ROOM_RENAME,
+    ROOM_LEAVE
+};
+
+/* Who, what, when. All that a pointer leads to is the caller's. */
+struct room_request {
+    enum room_request_kind kind;
+    uint64_t time;         /* microseconds since 1970 */
+    uint32_t author;       /* the connection that gets the event as its answer; 0: none */
+    struct person *person; /* who; not in a login */
+    struct span text;      /* say, act, post, leave */
+    const char *reason;    /* leave */
+    /* login and rename */
+    const char *name;         /* wanted; clean */
+    names_mask reserved;      /* forms of it that must not be given */
+    enum person_kind posting; /* login */
+    const char *login;        /* login: the proved one; empty: none */
+};
+
+enum room_result {
+    ROOM_DONE,
+    ROOM_TAKEN, /* a rename: the wanted name is taken, and what is left is the present one */
+    ROOM_LATER  /* no memory: nothing has changed, and the request is to be made again */
+};
+
+struct room_outcome {
+    struct person *person; /* of a login */
+    uint64_t start;        /* the event in room_lines(): from here */
+    uint64_t end;          /* to here; equal where there was none */
+    uint64_t stamp;        /* of it */
+};
+
+/*
+ * log: what readers follow. held: an empty log for lines that wait for the disk, or NULL. Both are
+ * the room's from now on, also where it returns false, for want of memory; room_free() then too.
+ */
+bool room_init(struct room *, struct log *log, struct log *held, const struct table_seed *);
+void room_free(struct room *);
+
+/* Applies a request. A person that leaves is freed; a login makes one. */
+enum room_result room_apply(struct room *, const struct room_request *, struct room_outcome *);
+
+/* The log that events are appended to: the held lines, where lines are held, else the log. */
+struct log *room_lines(const struct room *);
+/* A stamp for a line that is no event, at this time of day: not before the last event's. */
+uint64_t room_time(const struct room *, uint64_t wall);
+/* The member or poster of that name, in any case; NULL: there is none. */
+struct person *room_find(const struct room *, const char *name);
+
+/* ---- What was before: a transcript that is read back, a room that is handed over ------------- */
+
+/* An event of an earlier run. keep: it fits into the log. */
+void room_remember(struct room *, struct span line, struct log_line, bool keep);
+/* Events up to this stamp are missing. */
+void room_remember_gap(struct room *, uint64_t stamp);
+/* The quit of a member of an earlier run, at this time. */
+void room_remember_absent(struct room *, const char *name, uint64_t time);
+/* Puts back a person that was handed over. False where the name is held, or without memory. */
+bool room_restore(struct room *, struct person *);
+
+#endif

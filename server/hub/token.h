@@ -1,0 +1,56 @@
+/*
+ * token.h: what /token gives: a session that outlives its connection. A token is valid as long as
+ * its session has a connection, and for ten minutes after that. Who takes over a session, and when,
+ * is in resume.h.
+ */
+#ifndef SERVER_HUB_TOKEN_H
+#define SERVER_HUB_TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "list.h"
+#include "table.h"
+#include "wire/span.h"
+
+struct connection;
+
+/* Hexadecimal digits of 16 random bytes. */
+#define TOKEN_LEN 32
+
+/*
+ * The session is open while it has a holder; then it is over, since over_at, and in the list of
+ * those that expire. claimant: a newer connection that waits for the holder's end.
+ */
+struct token {
+    struct table_entry entry;
+    struct list over; /* among those whose session is over, in the order of their ends */
+    struct connection *holder;
+    struct connection *claimant;
+    uint64_t answered; /* lines after the name that have been answered in all */
+    uint64_t over_at;  /* microseconds of CLOCK_MONOTONIC */
+    char text[TOKEN_LEN + 1];
+};
+
+struct tokens {
+    struct table table;
+    struct list over;
+};
+
+/* False without memory. */
+bool tokens_init(struct tokens *, const struct table_seed *);
+void tokens_free(struct tokens *);
+
+/* A new token, held by that connection; NULL without memory or randomness. */
+struct token *token_new(struct tokens *, struct connection *holder);
+/* Puts a token that was handed over where it is found. */
+void token_add(struct tokens *, struct token *);
+/* Forgets the tokens that are no longer valid, then finds one; NULL: it is not valid. */
+struct token *token_find(struct tokens *, struct span text, uint64_t now);
+/* The session has no connection any more. */
+void token_end(struct tokens *, struct token *, uint64_t now);
+/* The session that was over has a connection again. */
+void token_hold(struct token *, struct connection *holder);
+
+#endif

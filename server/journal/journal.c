@@ -1,0 +1,443 @@
+/* journal.c: hands the room's lines to the writer and keeps account of what the file has. */
+#include "journal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "compat/poller.h"
+#include "server/hub/codec.h"
+#include "server/hub/log.h"
+#include "server/hub/room.h"
+#include "server/hub/timers.h"
+#include "server/report.h"
+#include "transcript.h"
+
+/* Without -s: how long members wait for a writer that takes nothing. */
+#define SLOW_US 200000u
+/* No connection has it: gaps in the file count nobody's lines. */
+#define WRITER_AUTHOR LOG_AUTHOR_MAX
+
+void journal_init(struct journal *j, bool sync)
+{
+    memset(j, 0, sizeof(*j));
+    j->watch.kind = WATCH_WRITER;
+    j->sync = sync;
+    link_init(&j->link, -1, WRITER_AUTHOR, 0);
+}
+
+static bool has_writer(const struct journal *j)
+{
+    return j->state == JOURNAL_STARTING || j->state == JOURNAL_WRITING;
+}
+
+void journal_close(struct journal *j, struct poller *poller)
+{
+    if (!has_writer(j))
+        return;
+    poller_remove(poller, j->link.fd);
+    close(j->link.fd);
+    link_clear(&j->link);
+    j->link.fd = -1;
+    j->watch.events = 0;
+    while (j->words_len > 0 && j->words[j->words_len - 1] != '\n')
+        j->words_len--; /* a word that was cut off */
+    j->words_old = j->words_len;
+    j->state = JOURNAL_ABSENT;
+}
+
+static void writer_lose(struct journal *j, struct poller *poller, const struct report *r)
+{
+    if (!has_writer(j))
+        return;
+    report(r, LOG_WARNING, "the transcript's writer has ended");
+    journal_close(j, poller);
+}
+
+bool journal_set_writer(
+    struct journal *j, int fd, struct poller *poller, const struct report *r, uint64_t now)
+{
+    writer_lose(j, poller, r); /* one whose end was not noticed yet */
+    if (poller_set(poller, fd, POLLIN, &j->watch) == -1)
+        return false;
+    link_init(&j->link, fd, WRITER_AUTHOR, now);
+    j->watch.events = POLLIN;
+    j->state = JOURNAL_STARTING;
+    j->readable = false;
+    return true;
+}
+
+void journal_miss_writer(struct journal *j)
+{
+    j->health = JOURNAL_FAILING;
+}
+
+/* The file has every line before pos, or a gap line that says how many it lacks. */
+static void file_to(struct journal *j, const struct log *lines, uint64_t pos)
+{
+    j->filed = pos;
+    j->filed_count = log_count(lines, pos);
+    if (pos > j->kept)
+        j->kept = pos;
+}
+
+void journal_begin(struct journal *j, const struct room *room)
+{
+    file_to(j, room_lines(room), log_head(room_lines(room)));
+}
+
+bool journal_reopen(struct journal *j, const struct room *room)
+{
+    struct item *item = has_writer(j) ? item_new(strlen(WRITER_REOPEN)) : NULL;
+
+    if (item == NULL)
+        return false;
+    memcpy(item->bytes, WRITER_REOPEN, item->len);
+    item->due = item->after = link_end(&j->link, log_head(room_lines(room)));
+    link_put(&j->link, item);
+    return true;
+}
+
+/* ---- What the writer says -------------------------------------------------------------------- */
+
+/* Events in [from, to) that the file should have; with -s refused messages are no events. */
+static uint64_t count_missing(
+    const struct journal *j, const struct log *lines, uint64_t from, uint64_t to)
+{
+    struct log_line line;
+    uint64_t count = 0;
+
+    if (!j->sync)
+        return log_count(lines, to) - log_count(lines, from);
+    while (from < to) {
+        from = log_line(lines, from, &line);
+        count += !line.message;
+    }
+    return count;
+}
+
+/* Puts a line before from that says how many events the file lacks. False without memory. */
+static bool put_gap(struct journal *j, uint64_t from, uint64_t count)
+{
+    struct item *gap = item_gap_unknown();
+
+    if (gap == NULL)
+        return false;
+    gap->count = count;
+    gap->due = gap->after = from;
+    link_put(&j->link, gap);
+    return true;
+}
+
+/*
+ * The first word of a writer: its file ends with this stamp, so it goes on behind it; but nothing
+ * that is in the file's predecessor, which was moved away, comes again, and nothing that was
+ * refused. What is missing between is a gap.
+ */
+static void writer_begins(struct journal *j, const struct log *lines, uint64_t stamp)
+{
+    uint64_t begin = log_after(lines, stamp);
+    uint64_t count = 0;
+    uint64_t from;
+
+    if (begin < j->filed)
+        begin = j->filed;
+    from = j->sync && begin < j->kept ? j->kept : begin;
+    if (from > begin)
+        count = count_missing(j, lines, begin, from);
+    else if (j->filed != 0 && log_dropped_after(lines, stamp))
+        count = log_count(lines, from) - j->filed_count;
+    j->state = JOURNAL_WRITING;
+    j->kept = j->settle_to = from;
+    j->refusing = false;
+    link_follow(&j->link, from, LINK_NO_LIMIT);
+    if (count == 0 || !put_gap(j, from, count))
+        file_to(j, lines, from);
+}
+
+/* The lines before pos are in the file, or, lost, never will be. */
+static void account_to(struct journal *j, uint64_t pos, bool lost)
+{
+    j->refusing = lost;
+    if (pos > j->settle_to)
+        j->settle_to = pos;
+    if (pos > j->kept)
+        j->kept = pos;
+}
+
+/* The part of a word behind its name, which is to be a stamp. */
+static bool word_stamp(struct span word, const char *name, uint64_t *stamp)
+{
+    size_t len = strlen(name);
+
+    return word.len > len && memcmp(word.at, name, len) == 0 &&
+           stamp_parse(word.at + len, word.len - len, stamp);
+}
+
+/* old: a writer that has died has said it. */
+static void hear_word(struct journal *j, const struct log *lines, const struct report *r,
+    struct span word, bool old)
+{
+    size_t warn = strlen(WRITER_WARN);
+    uint64_t stamp;
+
+    if (word_stamp(word, WRITER_KEPT, &stamp)) {
+        if (j->health == JOURNAL_FAILING)
+            j->health = JOURNAL_WELL;
+        if (j->state == JOURNAL_STARTING && !old) {
+            writer_begins(j, lines, stamp);
+        } else if (log_after(lines, stamp) > j->filed) {
+            file_to(j, lines, log_after(lines, stamp));
+            account_to(j, j->filed, false);
+        }
+    } else if (word_stamp(word, WRITER_LOST, &stamp)) {
+        j->health = JOURNAL_FAILING;
+        account_to(j, log_after(lines, stamp), true);
+    } else if (word.len > warn && memcmp(word.at, WRITER_WARN, warn) == 0) {
+        report(r, LOG_WARNING, "%.*s", (int)(word.len - warn), word.at + warn);
+    }
+}
+
+/* Every held line that can be settled is: the next word may be heard. */
+static bool is_settled(const struct journal *j, const struct room *room)
+{
+    return !j->sync || room->hold.settled >= j->settle_to;
+}
+
+static void hear_words(struct journal *j, struct room *room, const struct report *r)
+{
+    size_t at = 0;
+    const char *lf;
+
+    while (is_settled(j, room) && (lf = memchr(j->words + at, '\n', j->words_len - at)) != NULL) {
+        size_t len = (size_t)(lf - (j->words + at));
+
+        hear_word(
+            j, room_lines(room), r, (struct span){j->words + at, len}, at < j->words_old);
+        at += len + 1;
+    }
+    if (at == 0 && j->words_len == sizeof(j->words))
+        at = is_settled(j, room) ? j->words_len : 0; /* a word that long is none */
+    j->words_len -= at;
+    j->words_old -= at < j->words_old ? at : j->words_old;
+    memmove(j->words, j->words + at, j->words_len);
+}
+
+void journal_ready(struct journal *j, short revents)
+{
+    if ((revents & (POLLOUT | POLLHUP | POLLERR)) != 0 && j->link.state == LINK_BLOCKED)
+        j->link.state = LINK_READY;
+    j->readable = (revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+}
+
+void journal_read(
+    struct journal *j, struct room *room, struct poller *poller, const struct report *r)
+{
+    size_t room_left = sizeof(j->words) - j->words_len;
+    ssize_t n;
+
+    if (has_writer(j) && j->readable && room_left > 0) {
+        j->readable = false;
+        n = recv(j->link.fd, j->words + j->words_len, room_left, 0);
+        if (n > 0)
+            j->words_len += (size_t)n;
+        else if (n == 0 || errno == ECONNRESET)
+            writer_lose(j, poller, r);
+    }
+    hear_words(j, room, r);
+    /* Nobody writes, and the file could not be opened: what is said is refused. */
+    if (j->state == JOURNAL_ABSENT && j->health == JOURNAL_FAILING && j->words_len == 0)
+        account_to(j, log_head(room_lines(room)), true);
+}
+
+/* ---- Settling -------------------------------------------------------------------------------- */
+
+bool journal_next(const struct journal *j, const struct room *room, struct settled *out)
+{
+    const struct hold *hold = &room->hold;
+    struct log_line line;
+
+    if (!j->sync || hold->lines == NULL || hold->settled >= j->settle_to || hold_is_empty(hold))
+        return false;
+    out->start = hold->settled;
+    out->end = log_line(hold->lines, hold->settled, &line);
+    out->author = line.author;
+    out->refused = j->refusing && line.message;
+    return true;
+}
+
+void journal_settle(struct journal *j, struct room *room, const struct settled *settled)
+{
+    struct hold *hold = &room->hold;
+    struct iovec pieces[2];
+    struct log_line line;
+    int n;
+
+    (void)j;
+    if (!settled->refused) {
+        (void)log_line(hold->lines, settled->start, &line);
+        n = log_bytes(hold->lines, settled->start, settled->end, pieces);
+        log_append(room->log, pieces, n, line);
+    }
+    hold->settled = settled->end;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+static void journal_listen(struct journal *j, struct poller *poller)
+{
+    short events = (short)(POLLIN | (j->link.state == LINK_BLOCKED ? POLLOUT : 0));
+
+    if (events != j->watch.events && poller_set(poller, j->link.fd, events, &j->watch) == 0)
+        j->watch.events = events;
+}
+
+/* Up to where members may see the log, and whether the writer was waited for long enough. */
+static uint64_t find_visible(
+    struct journal *j, const struct room *room, const struct report *r, uint64_t now)
+{
+    uint64_t head = log_head(room->log);
+    uint64_t handed;
+
+    if (j->state == JOURNAL_NONE || j->sync)
+        return head;
+    handed = j->state == JOURNAL_WRITING ? log_line_at(room->log, j->link.cursor) : j->kept;
+    if (handed >= head) {
+        if (j->health == JOURNAL_SLOW) {
+            report(r, LOG_NOTICE, "the transcript has caught up");
+            j->health = JOURNAL_WELL;
+        }
+        j->waiting_since = 0;
+        return head;
+    }
+    if (j->waiting_since == 0 || handed > j->visible)
+        j->waiting_since = now;
+    j->visible = handed;
+    if (j->health == JOURNAL_WELL && now - j->waiting_since >= SLOW_US) {
+        j->health = JOURNAL_SLOW;
+        report(r, LOG_WARNING,
+            "the disk is slow: the room goes on before the transcript has its lines");
+    }
+    return j->health == JOURNAL_WELL ? handed : head;
+}
+
+uint64_t journal_write(struct journal *j, struct room *room, struct poller *poller,
+    const struct report *r, uint64_t now)
+{
+    if (j->state == JOURNAL_WRITING) {
+        link_send(&j->link, room_lines(room), log_head(room_lines(room)), now);
+        if (link_is_open(&j->link))
+            journal_listen(j, poller);
+        else
+            writer_lose(j, poller, r);
+    }
+    return find_visible(j, room, r, now);
+}
+
+bool journal_refuses(const struct journal *j)
+{
+    return j->sync && j->health == JOURNAL_FAILING;
+}
+
+uint64_t journal_needs(const struct journal *j)
+{
+    return j->state == JOURNAL_NONE ? LINK_NO_LIMIT : j->kept;
+}
+
+void journal_skip(struct journal *j, const struct room *room, uint64_t target)
+{
+    if (j->state == JOURNAL_NONE || j->sync || j->kept >= target)
+        return;
+    if (j->state == JOURNAL_WRITING && link_needs(&j->link) < target &&
+        !link_skip(&j->link, room->log, target))
+        return;
+    j->kept = target;
+}
+
+uint64_t journal_due(const struct journal *j, const struct room *room)
+{
+    if (is_settled(j, room) && memchr(j->words, '\n', j->words_len) != NULL)
+        return 0; /* words that waited until the lines before them were settled */
+    if (j->waiting_since == 0 || j->health != JOURNAL_WELL || j->sync)
+        return TIME_NEVER;
+    return j->waiting_since + SLOW_US;
+}
+
+bool journal_is_done(const struct journal *j, const struct room *room)
+{
+    if (j->state != JOURNAL_WRITING)
+        return j->state != JOURNAL_STARTING || !has_writer(j);
+    return j->link.first == NULL && j->link.cursor >= log_head(room_lines(room));
+}
+
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+/* What is queued for the writer beside the lines: requests to open its file anew, and gaps, which
+ * are written as they are now. */
+static void queue_state(struct journal *j, struct codec *c)
+{
+    size_t count = 0;
+
+    for (struct item *item = j->link.first; item != NULL; item = item->next)
+        count++;
+    codec_size(c, &count);
+    for (struct item *item = j->link.first; count > 0 && !c->bad; count--) {
+        size_t room = c->loading ? 0 : item->room;
+
+        codec_size(c, &room);
+        if (c->loading && (room > LINE_OUT_MAX || (item = item_new(room)) == NULL)) {
+            c->bad = true;
+            return;
+        }
+        item->kind = codec_choice(c, item->kind, ITEM_GAP + 1);
+        codec_u64(c, &item->due);
+        codec_u64(c, &item->after);
+        codec_u64(c, &item->count);
+        codec_size(c, &item->len);
+        codec_size(c, &item->sent);
+        c->bad |= item->len > room || item->sent > item->len;
+        if (!c->bad)
+            codec_bytes(c, item->bytes, item->len);
+        if (c->loading)
+            link_restore(&j->link, item, false);
+        item = c->loading ? NULL : item->next;
+    }
+}
+
+void journal_state(struct journal *j, struct codec *c)
+{
+    j->state = codec_choice(c, j->state, JOURNAL_ABSENT + 1);
+    j->health = codec_choice(c, j->health, JOURNAL_FAILING + 1);
+    codec_bool(c, &j->sync);
+    codec_bool(c, &j->refusing);
+    codec_u64(c, &j->settle_to);
+    codec_u64(c, &j->kept);
+    codec_u64(c, &j->filed);
+    codec_u64(c, &j->filed_count);
+    codec_u64(c, &j->visible);
+    codec_u64(c, &j->waiting_since);
+    codec_size(c, &j->words_len);
+    codec_size(c, &j->words_old);
+    codec_bytes(c, j->words, sizeof(j->words));
+    c->bad |= j->words_len > sizeof(j->words) || j->words_old > j->words_len;
+    codec_fd(c, &j->link.fd);
+    j->link.state = codec_choice(c, j->link.state, LINK_RESET + 1);
+    codec_bool(c, &j->link.follows);
+    codec_u64(c, &j->link.cursor);
+    codec_u64(c, &j->link.moved_to);
+    codec_u64(c, &j->link.limit);
+    queue_state(j, c);
+    j->readable |= c->loading;
+}
+
+bool journal_restored(struct journal *j, struct poller *poller)
+{
+    if (!has_writer(j))
+        return true;
+    j->watch.events = 0;
+    journal_listen(j, poller);
+    return j->watch.events != 0;
+}
