@@ -71,8 +71,8 @@ struct person {
     bool left; /* nothing more is said on this connection */
     bool gone; /* this connection is over */
     bool posts;
-    bool resumes;   /* this connection resumes a session */
-    bool resumable; /* it has asked for a token */
+    bool resumes;        /* this connection resumes a session */
+    bool resumable;      /* it has asked for a token */
     const char *goodbye; /* what the worker says last; NULL: nothing */
     char me[NAME_LEN_MAX + 1];
     char token[33];
@@ -325,8 +325,8 @@ static void told_event(struct person *who)
         who->at == NOWHERE || (who->posts && who->in) ? book_find(who->p->event.stamp) : who->at;
     const struct happening *h = &book.events[place];
 
-    ensure(place < book.count && strcmp(h->line, who->p->text) == 0, "%s is told %.80s instead of %.80s",
-        who->me, who->p->text, h->line);
+    ensure(place < book.count && strcmp(h->line, who->p->text) == 0,
+        "%s is told %.80s instead of %.80s", who->me, who->p->text, h->line);
     ensure(!who->posts || !who->in || is_own(who, h), "a poster is told %.80s", h->line);
     who->at = place + 1;
     if (who->in && is_own(who, h))

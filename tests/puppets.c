@@ -224,8 +224,8 @@ static void puppet_hear(struct puppet *p)
     const char *lf;
     ssize_t n;
 
-    while (p->worker != -1 && (n = recv(p->worker, p->words + p->word_len,
-                                   sizeof(p->words) - p->word_len, 0)) > 0) {
+    while (p->worker != -1 &&
+           (n = recv(p->worker, p->words + p->word_len, sizeof(p->words) - p->word_len, 0)) > 0) {
         p->word_len += (size_t)n;
         while ((lf = memchr(p->words, '\n', p->word_len)) != NULL) {
             size_t len = (size_t)(lf - p->words) + 1;

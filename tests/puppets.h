@@ -41,13 +41,13 @@ struct puppet {
     int hub_pair; /* the hub's end of the pair; -1: the hub has it */
     enum puppet_process process;
     pid_t pid;
-    bool reads;    /* the client takes what is there, whenever the stage turns */
-    bool stays;    /* it does not close its side when the stream has ended */
-    bool ended;    /* the stream has ended */
-    int kills;     /* how often the hub has sent SIGKILL */
-    int ends;      /* how often it has said CONTROL_END */
-    int broken;    /* the errno with which the stream ended; 0: an orderly end */
-    char *bytes;   /* what came and was not taken, [start, end) of size */
+    bool reads;  /* the client takes what is there, whenever the stage turns */
+    bool stays;  /* it does not close its side when the stream has ended */
+    bool ended;  /* the stream has ended */
+    int kills;   /* how often the hub has sent SIGKILL */
+    int ends;    /* how often it has said CONTROL_END */
+    int broken;  /* the errno with which the stream ended; 0: an orderly end */
+    char *bytes; /* what came and was not taken, [start, end) of size */
     size_t start;
     size_t end;
     size_t size;

@@ -71,8 +71,7 @@ static void append(size_t len)
 
     ensure(model.next < LINES_MAX, "too many lines");
     model.stamp += 1 + random_next(3);
-    *line = (struct line){
-        model.head, model.stamp, random_next(AUTHORS), random_next(3) == 0, len,
+    *line = (struct line){model.head, model.stamp, random_next(AUTHORS), random_next(3) == 0, len,
         (char)('a' + random_next(26))};
     if (line->author == AUTHORS - 1)
         line->author = LOG_AUTHOR_MAX;
@@ -197,8 +196,8 @@ static void check_authors(uint64_t from, uint64_t to)
         if (model.lines[i].start >= from && model.lines[i].start < to)
             counts[model.lines[i].author % AUTHORS]++;
     for (uint32_t a = 0; a < AUTHORS; a++)
-        ensure(log_count_by(model.log, from, to, a == AUTHORS - 1 ? LOG_AUTHOR_MAX : a) ==
-                   counts[a],
+        ensure(
+            log_count_by(model.log, from, to, a == AUTHORS - 1 ? LOG_AUTHOR_MAX : a) == counts[a],
             "count_by");
 }
 

@@ -534,7 +534,7 @@ START_TEST(no_writer_can_be_started)
     conn_expect(&room.ann, "msg ann at last");
     record_await(&file, path, 1, "msg ann at last");
     ck_assert_uint_eq(record_missing(&file), _i == 0 ? 0 : 2); /* cia, who came and went */
-    ck_assert_uint_eq(file.count == 3, _i == 1); /* with the gap */
+    ck_assert_uint_eq(file.count == 3, _i == 1);               /* with the gap */
     hear_until(&room.ben, &heard, "msg ann at last");
     if (_i == 1) {
         record_keep_messages(&file);

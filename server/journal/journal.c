@@ -178,8 +178,8 @@ static bool word_stamp(struct span word, const char *name, uint64_t *stamp)
 }
 
 /* old: a writer that has died has said it. */
-static void hear_word(struct journal *j, const struct log *lines, const struct report *r,
-    struct span word, bool old)
+static void hear_word(
+    struct journal *j, const struct log *lines, const struct report *r, struct span word, bool old)
 {
     size_t warn = strlen(WRITER_WARN);
     uint64_t stamp;
@@ -215,8 +215,7 @@ static void hear_words(struct journal *j, struct room *room, const struct report
     while (is_settled(j, room) && (lf = memchr(j->words + at, '\n', j->words_len - at)) != NULL) {
         size_t len = (size_t)(lf - (j->words + at));
 
-        hear_word(
-            j, room_lines(room), r, (struct span){j->words + at, len}, at < j->words_old);
+        hear_word(j, room_lines(room), r, (struct span){j->words + at, len}, at < j->words_old);
         at += len + 1;
     }
     if (at == 0 && j->words_len == sizeof(j->words))

@@ -1,6 +1,6 @@
 /*
- * admission.h: which connections are admitted. A connection beyond -m or -i, gets an error line and is closed; the log has one line for each time that
- * the room becomes full.
+ * admission.h: which connections are admitted. A connection beyond -m or -i, gets an error line and
+ * is closed; the log has one line for each time that the room becomes full.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H

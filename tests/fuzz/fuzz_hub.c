@@ -70,7 +70,7 @@ struct worker {
     pid_t pid;
     enum worker_state state;
     bool reads;
-    bool ended; /* the client's stream */
+    bool ended;    /* the client's stream */
     uint64_t last; /* the stamp of the last room event */
     size_t len;    /* of half a line */
     char line[LINE_OUT_MAX];
@@ -392,8 +392,7 @@ static void worker_signal(void *context, pid_t pid, int number)
     struct room *room = context;
     size_t i = 0;
 
-    while (i < PEOPLE_MAX &&
-           (room->workers[i].pid != pid || room->workers[i].state == WORKER_GONE))
+    while (i < PEOPLE_MAX && (room->workers[i].pid != pid || room->workers[i].state == WORKER_GONE))
         i++;
     must(i < PEOPLE_MAX && (i < BAD_MAX || room->stopping) && number == SIGKILL);
     room->workers[i].state = WORKER_KILLED;
