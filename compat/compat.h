@@ -71,6 +71,9 @@ const char *self_exe(char *buf, size_t len, const char *argv0);
  */
 bool program_path(char *buf, size_t len, const char *argv0);
 
+/* Writes the C library's name and, where it has one, version: what this program runs with. */
+void libc_name(char *out, size_t size);
+
 /* ---- Secrets -------------------------------------------------------------------------- */
 
 /* Fills buf (at most 256 bytes) from the system's own generator. False where there is none. */

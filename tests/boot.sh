@@ -90,7 +90,7 @@ inside() {
     expect 'and active' until_true is $main ActiveState active
 
     # Another version is installed over it, and nobody notices.
-    version=$(/usr/local/sbin/chatd -V | sed 's/chatd //')
+    version=$(/usr/local/sbin/chatd -V | sed -n 's/^chatd //p')
     next=${version%?}x
     sed "s/$(echo "$version" | sed 's/\./\\./g')/$next/g" /usr/local/sbin/chatd >/usr/local/sbin/new
     chmod 755 /usr/local/sbin/new

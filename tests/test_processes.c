@@ -618,7 +618,8 @@ START_TEST(help_and_version)
     static const struct {
         const char *option;
         const char *words;
-    } table[] = {{"-h", "usage: chatd "}, {"-V", CHAT_VERSION}};
+    } table[] = {{"-h", "usage: chatd "}, {"-V", "chatd " CHAT_VERSION "\nlibc: "},
+        {"--version", "\nsandbox: "}};
     struct server server;
     char log[8192];
     server_spawn(&server, hide_stderr, (const char *const[]){table[_i].option, NULL});
@@ -655,7 +656,7 @@ int main(void)
         {too_few_descriptors, 1, 20},
         {more_people_than_descriptors, 1, 30},
         {bad_command_lines, COUNT_OF(command_lines), 20},
-        {help_and_version, 2, 20},
+        {help_and_version, 3, 20},
     };
     return tests_run("processes", tests, COUNT_OF(tests));
 }

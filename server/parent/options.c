@@ -8,9 +8,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "compat/compat.h"
 #include "path.h"
 #include "protocol.h"
 #include "server/hub/log.h"
+#include "server/worker/sandbox.h"
 #include "wire/number.h"
 
 static const char synopsis[] =
@@ -38,7 +40,7 @@ static const char usage_text[] =
     "  -d          detach: return when the room is ready, and log to syslog\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          log more: the ends of workers, and, on a terminal, joins and leaves\n"
-    "  -h, -V      this help; the version\n";
+    "  -h, -V      this help; the version, the C library and the sandbox\n";
 
 static _Noreturn void usage_error(const char *what, const char *why)
 {
@@ -136,6 +138,17 @@ static _Noreturn void print_and_exit(const char *text, const char *more)
     exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
 }
 
+/* One line that names the program, then what it runs with. */
+static _Noreturn void version_and_exit(void)
+{
+    char libc[64];
+    char more[128];
+
+    libc_name(libc, sizeof(libc));
+    snprintf(more, sizeof(more), "libc: %s\nsandbox: %s\n", libc, sandbox_name(sandbox_probe()));
+    print_and_exit("chatd " CHAT_VERSION "\n", more);
+}
+
 /* The options that are numbers. */
 static void option_number(struct options *o, int c, const char *text)
 {
@@ -178,7 +191,7 @@ static void option_take(struct options *o, int c, const char *text)
     case 'h':
         print_and_exit(synopsis, usage_text);
     case 'V':
-        print_and_exit("chatd " CHAT_VERSION "\n", "");
+        version_and_exit();
     case 'v':
         o->verbose = true;
         break;
