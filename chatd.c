@@ -19,7 +19,6 @@
 #include "server/parent/accounts.h"
 #include "server/parent/addresses.h"
 #include "server/parent/admission.h"
-#include "server/parent/capacity.h"
 #include "server/parent/children.h"
 #include "server/parent/detach.h"
 #include "server/parent/display.h"
@@ -186,9 +185,9 @@ static void parts_connect(struct parent *p)
 static void status_report(struct parent *p, uint64_t now)
 {
     report(&p->report, LOG_NOTICE,
-        "status: chatd " CHAT_VERSION ", pid %ld, up %llu s, on %s, for at most %zu clients",
+        "status: chatd " CHAT_VERSION ", pid %ld, up %llu s, on %s, for at most %zu clients (%s)",
         (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->display.where,
-        admission_places(&p->admission));
+        admission_places(&p->admission), admission_bound(&p->admission));
     hub_report(p->hub, now);
 }
 
@@ -262,7 +261,7 @@ static void hand_over(struct parent *p)
 /* In the new program: the room goes on where the old one left it. */
 static int take_over(struct parent *p, struct codec *c)
 {
-    int status = capacity_find(&p->admission.capacity, &p->report) ? 0 : EX_OSERR;
+    int status = admission_measure(&p->admission, geteuid() == 0) ? 0 : EX_OSERR;
 
     if (status == 0 && p->options.authenticated)
         status = accounts_load(&p->accounts, &p->report);
@@ -388,7 +387,8 @@ static void standard_descriptors(void)
 static int start(struct parent *p)
 {
     struct options *o = &p->options;
-    int status = capacity_find(&p->admission.capacity, &p->report) ? 0 : EX_OSERR;
+    bool stays_root = geteuid() == 0 && o->user == NULL;
+    int status = admission_measure(&p->admission, stays_root) ? 0 : EX_OSERR;
 
     if (status == 0)
         status = pidfile_take(&p->pidfile, &p->report);

@@ -213,6 +213,18 @@ bool passwd_each(bool (*take)(void *context, uid_t uid, const char *name), void 
  */
 pid_t spawn_worker(const char *path, char *const argv[], int fd0, int fd1);
 
+/* So many processes there can be at most, and what allows no more, as it is called. */
+struct process_limit {
+    unsigned long count; /* ULONG_MAX: no limit is known */
+    const char *name;
+};
+
+/*
+ * The limit on what this process and its children can start: of its user, unless it is privileged,
+ * of its group of processes (cgroup), and of the system. Others may use up the same limit.
+ */
+struct process_limit process_limit(bool privileged);
+
 /*
  * Makes this process one that the kernel kills before others when memory runs out; what it starts
  * is so too. Does nothing where the system has no such preference or refuses it.

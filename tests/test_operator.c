@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -438,6 +439,45 @@ START_TEST(only_root_can_become_another)
 }
 END_TEST
 
+/* ---- What the system allows ---- */
+
+static void hundred_descriptors(void)
+{
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){100, 100}) == -1)
+        _exit(126);
+}
+
+/* Its user may have so many processes, which binds everybody but root. */
+static void some_processes(void)
+{
+    struct rlimit limit = {3000, 3000};
+    if (setrlimit(RLIMIT_NPROC, &limit) == -1)
+        _exit(126);
+    become_nobody();
+}
+
+/* A client costs two descriptors and a process: told what bounds them, and how far. */
+START_TEST(what_bounds_the_clients)
+{
+    static const struct {
+        void (*limit)(void);
+        const char *words;
+    } table[] = {{hundred_descriptors, "-m 1000000: RLIMIT_NOFILE allows no more than 39 clients"},
+        {some_processes, "-m 1000000: RLIMIT_NPROC allows no more than 2992 clients"}};
+    struct server server;
+    if (_i == 1 && is_for_root())
+        return;
+    program_for_all();
+    server_start_as(
+        &server, table[_i].limit, (const char *const[]){ANY_PORT, "-m", "1000000", NULL});
+    server_says(&server, table[_i].words);
+    kill(server.pid, SIGUSR1);
+    server_says(&server, _i == 0 ? "for at most 39 clients (RLIMIT_NOFILE)"
+                                 : "for at most 2992 clients (RLIMIT_NPROC)");
+    server_stop(&server);
+}
+END_TEST
+
 /* ---- -k ---- */
 
 static void enter_with(struct conn *conn, const struct server *server, const char *secret)
@@ -776,7 +816,7 @@ START_TEST(a_report)
     pid_t worker = family_find(room.server.pid, "chatd: ann ");
     kill(room.server.pid, SIGUSR1);
     server_says(&room.server, "status: chatd " CHAT_VERSION ", pid ");
-    snprintf(want, sizeof want, ", on %s, for at most 10 clients\n", room.server.address);
+    snprintf(want, sizeof want, ", on %s, for at most 10 clients (-m)\n", room.server.address);
     server_says(&room.server, want);
     server_says(&room.server, "status: 2 members, 2 connections, 2 logins, 0 faults\n");
     server_says(&room.server, "status: lines: 4 received: 2 echoed, 1 answered, 1 refused, ");
@@ -838,6 +878,7 @@ int main(void)
         {the_memory_is_its_own, 3, 30},
         {an_unknown_user, 1, 20},
         {only_root_can_become_another, 1, 20},
+        {what_bounds_the_clients, 2, 20},
         {the_secret, 1, 20},
         {the_secret_changes, 1, 40},
         {no_secret_lets_nobody_in, COUNT_OF(no_secrets), 20},

@@ -11,9 +11,29 @@
 /* Connections whose clients have left, beside as many as there are places. */
 #define DRAINING_SPARE 16
 
+bool admission_measure(struct admission *a, bool privileged)
+{
+    if (!capacity_find(&a->capacity, privileged, a->report))
+        return false;
+    if (a->most > a->capacity.clients)
+        report(a->report, LOG_WARNING, "-m %zu: %s allows no more than %zu clients", a->most,
+            a->capacity.bound, a->capacity.clients);
+    return true;
+}
+
+static bool is_bound_by_option(const struct admission *a)
+{
+    return a->most != 0 && a->most <= a->capacity.clients;
+}
+
 size_t admission_places(const struct admission *a)
 {
-    return a->most != 0 && a->most < a->capacity ? a->most : a->capacity;
+    return is_bound_by_option(a) ? a->most : a->capacity.clients;
+}
+
+const char *admission_bound(const struct admission *a)
+{
+    return is_bound_by_option(a) ? "-m" : a->capacity.bound;
 }
 
 /*
@@ -26,7 +46,7 @@ static bool is_full(const struct admission *a)
     size_t places = admission_places(a);
     size_t connections = hub_connections(a->hub);
 
-    return hub_sessions(a->hub) >= places || connections >= a->capacity ||
+    return hub_sessions(a->hub) >= places || connections >= a->capacity.clients ||
            connections >= 2 * places + DRAINING_SPARE;
 }
 
@@ -47,8 +67,8 @@ static void refuse(struct admission *a, const struct visitor *v, const char *ref
 
     if (full && !a->full)
         report_limited(a->report, &a->episodes, now, LOG_NOTICE,
-            "full: %zu clients are here, as many as %s", hub_sessions(a->hub),
-            admission_places(a) < a->capacity ? "-m allows" : "RLIMIT_NOFILE allows");
+            "full: %zu clients are here, as many as %s allows", hub_sessions(a->hub),
+            admission_bound(a));
     a->full = full;
     report_limited(a->report, &a->refusals, now, full ? LOG_DEBUG : LOG_INFO, "%s: refused: %s",
         v->peer, refusal);

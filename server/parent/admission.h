@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capacity.h"
 #include "refusal.h"
 #include "server/report.h"
 
@@ -21,17 +22,21 @@ struct admission {
     struct hub *hub;
     const struct accounts *accounts; /* NULL: names need no proof */
     const struct report *report;
-    size_t capacity; /* clients that the system allows */
-    size_t most;     /* -m; 0: as many */
-    size_t each;     /* -i; 0: no limit */
-    bool full;       /* that the room is full was reported, and no client was admitted since */
+    struct capacity capacity;
+    size_t most; /* -m; 0: as many */
+    size_t each; /* -i; 0: no limit */
+    bool full;   /* that the room is full was reported, and no client was admitted since */
     struct refusals refused;
     struct report_limit refusals;
     struct report_limit episodes;
 };
 
+/* Finds what the system allows, and reports it where -m wants more. False after a report. */
+bool admission_measure(struct admission *, bool privileged);
 /* Clients at once: -m, or what the system allows. */
 size_t admission_places(const struct admission *);
+/* What allows no more, as it is called. */
+const char *admission_bound(const struct admission *);
 /* Admits a connection or refuses it. Its descriptor is taken in either case. */
 void admission_decide(struct admission *, const struct visitor *, uint64_t now);
 /* The poller said that this tag is ready. False where it is no connection that was refused. */

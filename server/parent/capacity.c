@@ -4,42 +4,71 @@
 #include <sys/resource.h>
 #include <syslog.h>
 
+#include "compat/compat.h"
 #include "refusal.h"
 
 /* Descriptors of no client: the standard three, the poller, files, a start under way. */
-#define SPARE 14
-#define RESERVED (SPARE + REFUSALS_MAX)
-/* A client's socket, and the pair to its worker. */
-#define FILES_EACH 2
-#define FILES_MIN (RESERVED + 2 * FILES_EACH)
+#define DESCRIPTORS_SPARE 14
+#define DESCRIPTORS_RESERVED (DESCRIPTORS_SPARE + REFUSALS_MAX)
+#define DESCRIPTORS_MIN (DESCRIPTORS_RESERVED + 2 * CAPACITY_DESCRIPTORS_EACH)
+/* Processes of no client: the hub, the writer, short-lived ones. */
+#define PROCESSES_RESERVED 8
 #define CLIENTS_MAX 1000000
 
-static rlim_t limit_raise(int resource)
+static void limit_raise(int resource)
 {
     struct rlimit limit;
 
     if (getrlimit(resource, &limit) == -1)
-        return 1024;
+        return;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(resource, &limit);
-    (void)getrlimit(resource, &limit);
-    return limit.rlim_cur;
 }
 
-/* Two descriptors and one process for each client. */
-bool capacity_find(size_t *clients, const struct report *r)
+static bool report_too_few(
+    const struct report *r, const char *name, unsigned long have, const char *what, int need)
 {
-    rlim_t files = limit_raise(RLIMIT_NOFILE);
+    report(r, LOG_ERR, "%s: %lu %s are too few, %d are needed", name, have, what, need);
+    return false;
+}
 
-    if (files < FILES_MIN) {
-        report(r, LOG_ERR, "RLIMIT_NOFILE: %lu descriptors are too few, %d are needed",
-            (unsigned long)files, FILES_MIN);
-        return false;
-    }
-#ifdef RLIMIT_NPROC
-    (void)limit_raise(RLIMIT_NPROC);
-#endif
-    files = (files - RESERVED) / FILES_EACH;
-    *clients = files < CLIENTS_MAX ? (size_t)files : CLIENTS_MAX;
+static void capacity_lower(struct capacity *c, unsigned long clients, const char *bound)
+{
+    if (clients < c->clients)
+        *c = (struct capacity){.clients = (size_t)clients, .bound = bound};
+}
+
+static bool count_descriptors(struct capacity *c, const struct report *r)
+{
+    static const char name[] = "RLIMIT_NOFILE";
+    struct rlimit files = {.rlim_cur = DESCRIPTORS_MIN};
+
+    limit_raise(RLIMIT_NOFILE);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < DESCRIPTORS_MIN)
+        return report_too_few(
+            r, name, (unsigned long)files.rlim_cur, "descriptors", DESCRIPTORS_MIN);
+    capacity_lower(c,
+        (unsigned long)((files.rlim_cur - DESCRIPTORS_RESERVED) / CAPACITY_DESCRIPTORS_EACH), name);
     return true;
+}
+
+static bool count_processes(struct capacity *c, bool privileged, const struct report *r)
+{
+    struct process_limit limit;
+
+#ifdef RLIMIT_NPROC
+    limit_raise(RLIMIT_NPROC);
+#endif
+    limit = process_limit(privileged);
+    if (limit.count <= PROCESSES_RESERVED)
+        return report_too_few(r, limit.name, limit.count, "processes", PROCESSES_RESERVED + 1);
+    capacity_lower(c, limit.count - PROCESSES_RESERVED, limit.name);
+    return true;
+}
+
+bool capacity_find(struct capacity *c, bool privileged, const struct report *r)
+{
+    *c = (struct capacity){.clients = CLIENTS_MAX, .bound = "chatd"};
+    return count_descriptors(c, r) && count_processes(c, privileged, r);
 }

@@ -1,5 +1,5 @@
 /*
- * capacity.h: how many clients the system lets the server have.
+ * capacity.h: how many clients the system allows the server to have.
  */
 #ifndef SERVER_CAPACITY_H
 #define SERVER_CAPACITY_H
@@ -9,10 +9,19 @@
 
 #include "server/report.h"
 
+/* What the hub holds for a client: its socket, and its end of the pair with the worker. */
+#define CAPACITY_DESCRIPTORS_EACH 2
+
+struct capacity {
+    size_t clients;
+    const char *bound; /* what allows no more, as it is called */
+};
+
 /*
  * Raises the soft limits on descriptors and processes to the hard ones, and finds how many clients
- * they allow. False after a report, where they are too few for any.
+ * they allow. privileged: the server stays root, whom the limit on a user's processes does not
+ * bind. False after a report, where they are too few for any.
  */
-bool capacity_find(size_t *clients, const struct report *);
+bool capacity_find(struct capacity *, bool privileged, const struct report *);
 
 #endif
