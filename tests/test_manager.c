@@ -153,7 +153,7 @@ START_TEST(no_sockets_for_us)
     }
     server_listens(&server, 0, server.address);
     ck_assert_uint_eq(server_times_said(&server, "listening on "), 1);
-    process_settles(server.pid, 5); /* 0, 1, 2, the poller, the listener */
+    process_settles(server.pid, 6); /* 0, 1, 2, the poller, the listener, the log of the room */
     server_stop(&server);
 }
 END_TEST

@@ -1,5 +1,5 @@
 /*
- * admission.h: which connections are admitted. A connection beyond -m or -i, gets an error line and
+ * admission.h: which connections are admitted. A connection beyond -m or -i gets an error line and
  * is closed; the log has one line for each time that the room becomes full.
  */
 #ifndef SERVER_ADMISSION_H
