@@ -32,7 +32,8 @@ void connection_adopt(struct connection *connection, int fd, pid_t command)
     }
     connection->command = command;
     connection->state = CONNECTION_MADE;
-    connection->heard = clock_now();
+    connection->heard = connection->looked = clock_now();
+    path_begin(&connection->path, connection->fd);
 }
 
 bool connection_is_open(const struct connection *connection)
@@ -57,23 +58,56 @@ void connection_hear(struct connection *connection)
     connection->heard = clock_now();
 }
 
-bool connection_write(struct connection *connection, struct session *session)
+/* One write(2) of what there is room for; false where no more can be done now. */
+static bool connection_write_some(struct connection *connection, struct session *session,
+    struct span bytes, enum connection_more *more)
 {
-    for (;;) {
-        struct span bytes = session_pending(session);
-        ssize_t n;
-        if (bytes.len == 0)
-            return false;
-        n = write(connection->fd, bytes.at, bytes.len);
-        if (n < 0 && errno != EINTR && error_passes(errno))
-            return true;
-        if (n < 0 && errno != EINTR) { /* the receiver sees the end after all that has come */
-            connection_drop(connection, CONNECTION_DOWN);
-            return false;
-        }
-        if (n > 0)
-            session_sent(session, (size_t)n);
+    size_t room = path_room(&connection->path, connection->fd);
+    ssize_t n;
+
+    *more = CONNECTION_LATER;
+    if (room == 0)
+        return false;
+    n = write(connection->fd, bytes.at, bytes.len < room ? bytes.len : room);
+    if (n > 0) {
+        session_sent(session, (size_t)n);
+        path_written(&connection->path, (size_t)n);
     }
+    if (n >= 0 || errno == EINTR)
+        return true;
+    *more = CONNECTION_FULL;
+    if (!error_passes(errno)) { /* the receiver sees the end after all that has come */
+        connection_drop(connection, CONNECTION_DOWN);
+        *more = CONNECTION_DONE;
+    }
+    return false;
+}
+
+enum connection_more connection_write(struct connection *connection, struct session *session)
+{
+    enum connection_more more;
+    struct span bytes;
+
+    do {
+        bytes = session_pending(session);
+        if (bytes.len == 0)
+            return CONNECTION_DONE;
+    } while (connection_write_some(connection, session, bytes, &more));
+    return more;
+}
+
+int64_t connection_looks_at(const struct connection *connection)
+{
+    if (!connection_is_alive(connection) || !path_is_watched(&connection->path))
+        return -1;
+    return connection->looked + PATH_LOOK;
+}
+
+void connection_look(struct connection *connection)
+{
+    connection->looked = clock_now();
+    if (path_is_dead(&connection->path, connection->fd))
+        connection_drop(connection, CONNECTION_DOWN);
 }
 
 /*

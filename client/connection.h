@@ -8,6 +8,7 @@
 #define CLIENT_CONNECTION_H
 
 #include "options.h"
+#include "path.h"
 #include "session.h"
 
 #include <sys/types.h>
@@ -30,7 +31,9 @@ struct connection {
     enum connection_state state;
     int fd;        /* -1 before the first */
     pid_t command; /* of -c, behind it; -1 */
-    int64_t heard; /* when the last line came, or the connection; clock.h */
+    struct path path;
+    int64_t heard;  /* when the last line came, or the connection; clock.h */
+    int64_t looked; /* when the path was looked at, or the connection came */
 };
 
 void connection_init(struct connection *, const struct options *);
@@ -44,8 +47,19 @@ bool connection_is_alive(const struct connection *);
 /* A line has come; the second counts against the silence of connection_silence_ends(). */
 void connection_answered(struct connection *);
 void connection_hear(struct connection *);
-/* Writes what the session has pending, as much as the kernel takes. True where there is more. */
-bool connection_write(struct connection *, struct session *);
+/* What there is to write more, and when. */
+enum connection_more {
+    CONNECTION_DONE, /* nothing */
+    CONNECTION_FULL, /* when the descriptor takes more */
+    CONNECTION_LATER /* when the server takes more, which wakes nobody: after a moment */
+};
+
+/* Writes what the session has pending, as much as kernel and server take. */
+enum connection_more connection_write(struct connection *, struct session *);
+/* When the path is to be looked at; -1: not now. */
+int64_t connection_looks_at(const struct connection *);
+/* Looks at the path, and drops the connection if it is dead. */
+void connection_look(struct connection *);
 /* All is said: tells the server so. */
 void connection_finish(struct connection *, struct session *);
 /* It has ended or broken, or is given up: nothing more is read from it, or written. */

@@ -31,6 +31,9 @@ enum leaving {
     LEAVING    /* with a goodbye, and without waiting for answers: until give_up_at */
 };
 
+/* Between two looks at whether the server takes more, in ms; doubled each time. */
+#define WRITE_PAUSE_FIRST 2
+#define WRITE_PAUSE_MOST 100
 /* How long a line may take to be echoed before the prompt counts it, in ms. */
 #define ECHO_PATIENCE 1000
 
@@ -47,7 +50,8 @@ struct loop {
     struct input *input;
     struct bot *bot; /* NULL: none */
     enum leaving leaving;
-    bool wants_write; /* the server's socket is full */
+    enum connection_more more; /* to write, and when */
+    int pause;                 /* before that, for a server that takes no more, in ms */
     struct waiting waiting;
     int out;            /* standard output, watched for the end of its reader; -1: no more */
     int64_t leave_at;   /* -W; -1: never, or it is past */
@@ -152,10 +156,10 @@ static void loop_write(struct loop *loop)
     struct client *client = loop->client;
     struct connection *connection = &client->connection;
 
-    loop->wants_write = false;
+    loop->more = CONNECTION_DONE;
     pthread_mutex_lock(&client->lock);
     if (connection_is_open(connection)) {
-        loop->wants_write = connection_write(connection, &client->session);
+        loop->more = connection_write(connection, &client->session);
         if (connection_is_open(connection) && session_is_done(&client->session))
             connection_finish(connection, &client->session);
     }
@@ -163,6 +167,10 @@ static void loop_write(struct loop *loop)
     if (connection->state == CONNECTION_SHUT && client->enough && loop->give_up_at < 0)
         loop->give_up_at = clock_now() + LEAVE_GRACE;
     pthread_mutex_unlock(&client->lock);
+    if (loop->more != CONNECTION_LATER)
+        loop->pause = WRITE_PAUSE_FIRST;
+    else if (loop->pause < WRITE_PAUSE_MOST)
+        loop->pause *= 2;
 }
 
 /* ---- The input ----------------------------------------------------------------------- */
@@ -305,15 +313,29 @@ static void loop_take_signals(struct loop *loop)
         loop_reap(loop);
 }
 
-static int64_t loop_silence_ends(struct loop *loop)
+/* When the server must have said something, and when the path is looked at. */
+struct connection_clocks {
+    int64_t silence_ends;
+    int64_t looks_at;
+};
+
+static struct connection_clocks loop_connection_clocks(struct loop *loop)
 {
     struct client *client = loop->client;
-    int64_t end;
+    struct connection_clocks clocks;
 
     pthread_mutex_lock(&client->lock);
-    end = connection_silence_ends(&client->connection, &client->session);
+    clocks.silence_ends = connection_silence_ends(&client->connection, &client->session);
+    clocks.looks_at = connection_looks_at(&client->connection);
     pthread_mutex_unlock(&client->lock);
-    return end;
+    return clocks;
+}
+
+static void loop_look_at_path(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->client->lock);
+    connection_look(&loop->client->connection);
+    pthread_mutex_unlock(&loop->client->lock);
 }
 
 /* The server was silent for too long. */
@@ -331,10 +353,12 @@ static void loop_end_silence(struct loop *loop)
 
 static void loop_look_at_clocks(struct loop *loop)
 {
-    int64_t silence = loop_silence_ends(loop);
+    struct connection_clocks clocks = loop_connection_clocks(loop);
 
-    if (silence >= 0 && clock_left(silence) == 0)
+    if (clock_left(clocks.silence_ends) == 0)
         loop_end_silence(loop);
+    if (clock_left(clocks.looks_at) == 0)
+        loop_look_at_path(loop);
     if (loop->leave_at >= 0 && clock_left(loop->leave_at) == 0) {
         loop->leave_at = -1;
         loop_leave(loop, EXIT_NO);
@@ -429,10 +453,20 @@ static void loop_wake_up(struct loop *loop)
 
 static int64_t loop_wakes_at(struct loop *loop)
 {
-    int64_t leaving = clock_earlier(loop->leave_at, loop->give_up_at);
-    int64_t waiting = waiting_ends(&loop->waiting);
+    struct connection_clocks clocks = loop_connection_clocks(loop);
+    const int64_t deadlines[] = {
+        clocks.silence_ends,
+        clocks.looks_at,
+        loop->leave_at,
+        loop->give_up_at,
+        waiting_ends(&loop->waiting),
+        loop->more == CONNECTION_LATER ? clock_now() + loop->pause : -1,
+    };
+    int64_t earliest = -1;
 
-    return clock_earlier(loop_silence_ends(loop), clock_earlier(leaving, waiting));
+    for (size_t i = 0; i < sizeof deadlines / sizeof deadlines[0]; i++)
+        earliest = clock_earlier(earliest, deadlines[i]);
+    return earliest;
 }
 
 static void loop_wait(struct loop *loop)
@@ -444,7 +478,7 @@ static void loop_wait(struct loop *loop)
     struct pollfd fds[] = {
         {.fd = client->wake[0], .events = POLLIN},
         {.fd = reads ? loop->input->fd : -1, .events = POLLIN},
-        {.fd = loop->wants_write ? client->connection.fd : -1, .events = POLLOUT},
+        {.fd = loop->more == CONNECTION_FULL ? client->connection.fd : -1, .events = POLLOUT},
         {.fd = loop->out},
         console_poll(&client->console, &console_due),
     };
@@ -482,6 +516,7 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
         .input = input,
         .bot = bot,
         .waiting.since = -1,
+        .pause = WRITE_PAUSE_FIRST,
         .out = loop_watched_out(client),
         .leave_at = client->leave_at,
         .give_up_at = -1,

@@ -128,6 +128,12 @@ int socket_peer_pid(int fd, pid_t *pid, uid_t *uid);
 void tcp_prepare(int fd);
 
 /*
+ * An idle peer that has vanished ends the connection (ETIMEDOUT) after idle seconds and count
+ * questions, one each interval seconds. While data is pending the kernel does not ask.
+ */
+void tcp_keepalive(int fd, int idle, int interval, int count);
+
+/*
  * The peer is gone: the kernel is waiting for an answer (to data, or to probes of a closed window
  * or of an idle connection), has asked more than once, and has heard nothing at all for that many
  * seconds. A peer that does not read but whose kernel answers is not dead, however long.
@@ -152,6 +158,18 @@ bool tcp_all_acked(int fd);
  * it is sent. 0 where the system cannot tell. One getsockopt(TCP_INFO).
  */
 uint64_t tcp_bytes_acked(int fd);
+
+/* What the kernel tells of the data on its way. */
+struct tcp_progress {
+    uint64_t acked;  /* bytes that the peer's kernel has acknowledged so far */
+    uint64_t window; /* how many more than these it has room for; or TCP_WINDOW_UNKNOWN */
+    bool repeats;    /* unacknowledged bytes have been sent again more than once, in vain */
+};
+
+#define TCP_WINDOW_UNKNOWN UINT64_MAX
+
+/* False where this is no TCP socket, or the system cannot tell. One getsockopt(TCP_INFO). */
+bool tcp_progress(int fd, struct tcp_progress *);
 
 /* ---- Sockets in a sandbox -------------------------------------------------------------- */
 

@@ -33,25 +33,28 @@ struct tcp_facts {
     uint32_t segments_out;
     uint32_t segments_in;
     uint32_t notsent_bytes;
+    uint32_t others[20];
+    uint32_t send_window; /* since Linux 5.4 */
 };
 
 _Static_assert(offsetof(struct tcp_facts, unacked) == offsetof(struct tcp_info, tcpi_unacked) &&
                    offsetof(struct tcp_facts, last_ack_recv) ==
                        offsetof(struct tcp_info, tcpi_last_ack_recv) &&
                    offsetof(struct tcp_facts, pacing) ==
-                       offsetof(struct tcp_info, tcpi_total_retrans) + sizeof(uint32_t),
+                       offsetof(struct tcp_info, tcpi_total_retrans) + sizeof(uint32_t) &&
+                   offsetof(struct tcp_facts, send_window) == 228,
     "the kernel's layout");
 
 /* How often the kernel must have asked in vain: one question may just be under way, or be lost. */
 enum { PROBES_MIN = 2, BACKOFF_MIN = 3 };
 
-/* False where this is no TCP socket. What an older kernel does not tell stays 0. */
-static bool facts_get(int fd, struct tcp_facts *facts)
+/* The bytes that the kernel told; 0 where this is no TCP socket. What it does not tell stays 0. */
+static socklen_t facts_get(int fd, struct tcp_facts *facts)
 {
     socklen_t len = sizeof *facts;
 
     *facts = (struct tcp_facts){0};
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, facts, &len) == 0;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, facts, &len) == 0 ? len : 0;
 }
 
 /*
@@ -63,7 +66,7 @@ bool tcp_is_dead(int fd, unsigned seconds)
 {
     struct tcp_facts facts;
 
-    if (!facts_get(fd, &facts))
+    if (facts_get(fd, &facts) == 0)
         return false;
     bool asked = facts.probes >= PROBES_MIN || (facts.unacked > 0 && facts.backoff >= BACKOFF_MIN);
     uint32_t silence =
@@ -75,7 +78,7 @@ bool tcp_all_acked(int fd)
 {
     struct tcp_facts facts;
 
-    if (!facts_get(fd, &facts) || facts.state == TCP_CLOSE)
+    if (facts_get(fd, &facts) == 0 || facts.state == TCP_CLOSE)
         return true;
     return facts.unacked == 0 && facts.notsent_bytes == 0;
 }
@@ -84,7 +87,22 @@ uint64_t tcp_bytes_acked(int fd)
 {
     struct tcp_facts facts;
 
-    return facts_get(fd, &facts) ? facts.bytes_acked : 0;
+    return facts_get(fd, &facts) > 0 ? facts.bytes_acked : 0;
+}
+
+bool tcp_progress(int fd, struct tcp_progress *progress)
+{
+    struct tcp_facts facts;
+    socklen_t len = facts_get(fd, &facts);
+
+    if (len == 0)
+        return false;
+    *progress = (struct tcp_progress){
+        .acked = facts.bytes_acked,
+        .window = len >= sizeof facts ? facts.send_window : TCP_WINDOW_UNKNOWN,
+        .repeats = facts.unacked > 0 && facts.backoff >= BACKOFF_MIN,
+    };
+    return true;
 }
 
 #else
@@ -106,6 +124,13 @@ uint64_t tcp_bytes_acked(int fd)
 {
     (void)fd;
     return 0;
+}
+
+bool tcp_progress(int fd, struct tcp_progress *progress)
+{
+    (void)fd;
+    (void)progress;
+    return false;
 }
 
 #endif

@@ -350,6 +350,7 @@ START_TEST(other_sockets_are_left_in_peace)
     ck_assert(!tcp_is_dead(sv[0], 0));
     ck_assert(tcp_all_acked(sv[0]));
     ck_assert_uint_eq(tcp_bytes_acked(sv[0]), 0);
+    ck_assert(!tcp_progress(sv[0], &(struct tcp_progress){0}));
     ck_assert(!tcp_is_dead(-1, 0));
     ck_assert(tcp_all_acked(-1));
 }
@@ -404,6 +405,32 @@ START_TEST(what_is_acknowledged_is_seen)
     wait_readable(sv[0]);
     ck_assert_int_eq(read(sv[0], bytes, 1), 0);
     ck_assert(tcp_all_acked(sv[0]));
+}
+END_TEST
+
+/* A peer that does not read closes its window, and is not taken for one that is gone. */
+START_TEST(the_window_of_the_peer_is_seen)
+{
+    struct tcp_progress progress;
+    int64_t deadline = deadline_in(10000);
+    int sv[2];
+
+    tcp_pair(sv);
+    ck_assert(tcp_progress(sv[0], &progress));
+    ck_assert_uint_eq(progress.acked, 0);
+    ck_assert_uint_gt(progress.window, 1000);
+    ck_assert_int_eq(write(sv[0], "x", 1), 1);
+    wait_all_acked(sv[0]);
+    ck_assert(tcp_progress(sv[0], &progress));
+    ck_assert_uint_eq(progress.acked, 1);
+    fill(sv[0]);
+    do
+        ck_assert(tcp_progress(sv[0], &progress));
+    while (progress.window > 0 && deadline_wait(deadline));
+    ck_assert_uint_eq(progress.window, 0);
+    ck_assert(!progress.repeats);
+    close(sv[0]);
+    close(sv[1]);
 }
 END_TEST
 
@@ -689,6 +716,7 @@ int main(int argc, char **argv)
         {a_title_is_all_that_ps_shows, 2, 10},
         {the_kernel_prefers_to_kill_this, 1, 10},
         {the_image_outlives_its_file, 1, 10},
+        {the_window_of_the_peer_is_seen, 1, 20},
         {what_is_acknowledged_is_seen, 1, 30},
         {nothing_is_owed_to_a_peer_that_reset, 1, 30},
         {a_peer_that_does_not_read_is_alive_until_it_is_gone, 1, 100},

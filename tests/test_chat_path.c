@@ -1,0 +1,108 @@
+/*
+ * A network that goes dead without a word: chat -k notices within 60 s, whether or not its lines
+ * were acknowledged, and a server that does not read is not dead. The cable is cut at a socket that
+ * asks for a time to live which the packets of loopback do not have: its kernel drops them in
+ * silence.
+ */
+#include "chatter.h"
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+
+#ifdef __linux__
+
+/* By kernel timers, however busy the machine is. */
+#define NOTICED_MS 60000
+
+static void cut(const struct fake *fake)
+{
+    const int ttl = 255;
+
+    ck_assert_int_eq(setsockopt(fake->fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof ttl), 0);
+}
+
+/* Chat with -k, in the room of this server. */
+static void begin(struct chatter *chat, struct fake *fake)
+{
+    fake_open(fake);
+    chatter_start(chat, "-k", "-n", "ann", fake->address);
+    fake_accept(fake);
+    fake_welcome(fake, "ann");
+    chatter_type(chat, "hello\n");
+    ck_assert_str_eq(fake_read(fake), "hello");
+    fake_say(fake, "msg ann hello");
+    chatter_seek(chat, "*ann: hello");
+}
+
+static void end(struct chatter *chat, struct fake *fake)
+{
+    kill(chat->pid, SIGTERM);
+    ck_assert_int_eq(chatter_exit(chat, 10000), 128 + SIGTERM);
+    fake_close(fake);
+    chatter_end(chat);
+}
+
+static void expect_return(struct chatter *chat, struct fake *fake, int64_t deadline)
+{
+    while (!fake_try_accept(fake))
+        ensure(deadline_wait(deadline), "the dead path was not noticed");
+    chatter_seek_error(chat, "chat: the server went away; trying to come back");
+}
+
+/* More than the server's kernel has room for. */
+static void type_much(struct chatter *chat)
+{
+    static char lines[1 << 19];
+
+    for (size_t i = 0; i < sizeof lines; i++)
+        lines[i] = (char)(i % 1000 == 999 ? '\n' : 'x');
+    chatter_write(chat, lines, sizeof lines);
+}
+
+/*
+ * Three at once, for it takes its time. The first has a line under way that nothing acknowledges;
+ * of the second one was acknowledged and waits for its echo. The third has a server that does not
+ * read, and is left alone until its path is cut, too.
+ */
+START_TEST(dead_paths)
+{
+    int64_t noticed = clock_ms() + NOTICED_MS;
+    struct chatter chats[3];
+    struct fake fakes[3];
+
+    for (int i = 0; i < 3; i++)
+        begin(&chats[i], &fakes[i]);
+    cut(&fakes[0]);
+    chatter_type(&chats[0], "lost\n");
+    chatter_type(&chats[1], "waits\n");
+    ck_assert_str_eq(fake_read(&fakes[1]), "waits");
+    cut(&fakes[1]);
+    type_much(&chats[2]);
+    expect_return(&chats[0], &fakes[0], noticed);
+    expect_return(&chats[1], &fakes[1], noticed);
+    while (deadline_wait(noticed))
+        ensure(!fake_try_accept(&fakes[2]), "a server that does not read was left");
+    cut(&fakes[2]);
+    expect_return(&chats[2], &fakes[2], clock_ms() + NOTICED_MS);
+    for (int i = 0; i < 3; i++)
+        end(&chats[i], &fakes[i]);
+}
+END_TEST
+
+#endif
+
+int main(void)
+{
+    const struct test tests[] = {
+#ifdef __linux__
+        {dead_paths, 1, 200},
+#endif
+        {NULL, 0, 0},
+    };
+
+    return tests_run("chat_path", tests, COUNT_OF(tests) - 1);
+}
