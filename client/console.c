@@ -21,6 +21,7 @@
 /* What is put between events and the screen is written when it is this long. */
 #define TEXT_ENOUGH 65536
 #define MESSAGE_MAX 1024
+#define MESSAGE_LINE_MAX (3 * MESSAGE_MAX + 8)
 /* How long a terminal that is held may keep the program from leaving, in ms. */
 #define HELD_PATIENCE 200
 /* Until a terminal is tried again that was said to be ready and took nothing, in ms. */
@@ -30,6 +31,7 @@
 #define PASTE_PATIENCE 10000
 
 static const char prompt[] = "> ";
+static const char message_begin[] = "chat: ";
 
 static bool variable_is_set(const char *name)
 {
@@ -414,6 +416,20 @@ void console_event(struct console *console, const struct event *event, struct sp
     line_hide(console);
 }
 
+/* Writes what console_note() has kept, without the lock. */
+static void notes_write(struct console *console)
+{
+    struct outbuf notes = console->notes;
+
+    if (notes.len == 0)
+        return;
+    console->notes = (struct outbuf){0};
+    pthread_mutex_unlock(&console->lock);
+    message_write(STDERR_FILENO, notes.at, notes.len, HELD_PATIENCE);
+    outbuf_free(&notes);
+    pthread_mutex_lock(&console->lock);
+}
+
 bool console_end(struct console *console)
 {
     bool written;
@@ -422,6 +438,7 @@ bool console_end(struct console *console)
     if (console_text(console)->lost && console->output.error == 0)
         console->output.error = ENOMEM;
     text_write(console);
+    notes_write(console);
     written = console->output.error == 0 || console->setup.is_bot;
     pthread_mutex_unlock(&console->lock);
     return written;
@@ -465,20 +482,42 @@ static void message_show(struct console *console, const char *line, size_t len)
         return; /* a full pipe wakes as well */
 }
 
-void console_say(struct console *console, const char *format, ...)
+/* A message as it is shown, cleaned; its length. */
+static size_t message_format(char line[MESSAGE_LINE_MAX], const char *format, va_list arguments)
 {
     char text[MESSAGE_MAX];
-    char line[3 * MESSAGE_MAX + 8] = "chat: ";
-    size_t len = strlen(line);
+    size_t len = sizeof message_begin - 1;
+
+    memcpy(line, message_begin, len);
+    vsnprintf(text, sizeof text, format, arguments);
+    len += text_clean(line + len, text, strlen(text));
+    line[len++] = '\n';
+    return len;
+}
+
+void console_say(struct console *console, const char *format, ...)
+{
+    char line[MESSAGE_LINE_MAX];
+    size_t len;
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    len = message_format(line, format, arguments);
     va_end(arguments);
-    len += text_clean(line + len, text, strlen(text));
-    line[len++] = '\n';
     if (console->shared)
         message_show(console, line, len);
     else
         message_write(STDERR_FILENO, line, len, HELD_PATIENCE);
+}
+
+void console_note(struct console *console, const char *format, ...)
+{
+    char line[MESSAGE_LINE_MAX];
+    va_list arguments;
+    size_t len;
+
+    va_start(arguments, format);
+    len = message_format(line, format, arguments);
+    va_end(arguments);
+    outbuf_add(console->shared ? console_text(console) : &console->notes, line, len);
 }

@@ -50,6 +50,7 @@ struct console {
     enum console_owner owner; /* of the keyboard */
     struct view view;
     struct output output;
+    struct outbuf notes;   /* for standard error, where that is not the same terminal */
     struct editor *editor; /* NULL: the kernel edits, or nobody */
     bool editing;          /* its line is on the screen, the terminal's modes are its own */
     unsigned long waiting; /* of console_waiting() */
@@ -108,6 +109,8 @@ void console_begin(struct console *);
 void console_event(struct console *, const struct event *, struct span line);
 /* A line whose verb is unknown: for CONSOLE_WIRE. */
 void console_line(struct console *, struct span line);
+/* A message like that of console_say(). */
+void console_note(struct console *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Waits until it is written. False when it could not be: console->output.error says why. */
 bool console_end(struct console *);
 
@@ -120,7 +123,7 @@ void console_waiting(struct console *, unsigned long lines);
 /* A new connection: see view_restart(). */
 void console_restart(struct console *);
 
-/* One message on standard error, behind "chat: ". */
+/* One message on standard error, behind "chat: "; not between console_begin() and console_end(). */
 void console_say(struct console *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -56,7 +56,7 @@ static void receiver_show(struct receiver *receiver, const struct event *event, 
     struct console *console = &receiver->client->console;
 
     if (event->verb == VERB_ERROR && !error_is_shown(console))
-        console_say(console, "not accepted: %.*s", (int)event->text.len, event->text.at);
+        console_note(console, "not accepted: %.*s", (int)event->text.len, event->text.at);
     else if (!verb_is_secret(event->verb))
         console_event(console, event, line);
 }

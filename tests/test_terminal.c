@@ -351,6 +351,23 @@ START_TEST(control_s_holds_nothing)
 }
 END_TEST
 
+/* What is not accepted is said, where all is one terminal, and the terminal goes on. */
+START_TEST(an_error_without_an_editor)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-s", "-n", "ann", server.address);
+    chatter_type(&chat, "/nonsense\r");
+    chatter_see(&chat, "chat: not accepted: ");
+    chatter_type(&chat, "\004");
+    chatter_exit(&chat, EXIT_MS);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
 /* Without an editor, the kernel holds it. */
 START_TEST(control_s_without_an_editor)
 {
@@ -680,6 +697,7 @@ int main(void)
         {a_terminal_that_is_read_late, 1, 40},
         {control_s_holds_nothing, 1, 20},
         {control_s_without_an_editor, 1, 20},
+        {an_error_without_an_editor, 1, 20},
         {keys_swallow_nothing_and_leak_nothing, 1, 30},
         {a_key_in_two_pieces, 4, 60},
         {control_c_in_the_middle, 1, 30},
