@@ -131,6 +131,20 @@ static bool mode_reads_input(enum options_mode mode)
     return mode == MODE_TALK || mode == MODE_SEND;
 }
 
+static enum view_notice bell_choose(enum options_bell bell)
+{
+    switch (bell) {
+    case BELL_OFF:
+        break;
+    case BELL_DEFAULT:
+    case BELL_MENTION:
+        return NOTICE_MENTION;
+    case BELL_ALL:
+        return NOTICE_MESSAGE;
+    }
+    return NOTICE_NONE;
+}
+
 static void setup_console(struct client *client, const struct bot *bot)
 {
     const struct options *options = client->options;
@@ -143,7 +157,7 @@ static void setup_console(struct client *client, const struct bot *bot)
                               .wants_keys = mode_reads_input(options->mode),
                               .plain = options->plain,
                               .quiet = options->quiet,
-                              .bell = options->bell != BELL_OFF,
+                              .bell = bell_choose(options->bell),
                               .format = format_choose(options),
                           });
 }
@@ -175,6 +189,7 @@ static bool setup_session(struct client *client, const char *answer)
         return false;
     if (!session_name(&client->session, name) && options->mode != MODE_LIST)
         console_say(&client->console, "no name was given: your address will be your name");
+    console_ask(&client->console, client->session.asked);
     return true;
 }
 

@@ -69,11 +69,12 @@ void console_init(struct console *console, const struct console_setup *setup)
     if (console->screen)
         terminal_size(setup->out, &rows, &columns);
     console->view.terminal = console->screen;
-    console->view.columns = columns;
+    console->view.columns = setup->plain ? 0 : columns;
     console->view.quiet = setup->quiet;
     if (console->screen && fancy && !variable_is_set("NO_COLOR"))
         console->view.colour = terminal_has_256() ? COLOUR_256 : COLOUR_BASIC;
-    console->setup.bell = setup->bell && console->screen;
+    if (!console->screen)
+        console->setup.bell = NOTICE_NONE;
     if (console->keyboard && console->screen && fancy && setup->format != CONSOLE_NOTHING) {
         console->editor = editor_new(prompt, rows, columns);
         if (console->editor != NULL)
@@ -142,6 +143,11 @@ static void console_give(struct console *console)
     modes_give(&console->modes, pasting);
     if (console->screen)
         output_wait(&console->output, &console->lock, HELD_PATIENCE);
+}
+
+void console_ask(struct console *console, const char *name)
+{
+    snprintf(console->view.asked, sizeof console->view.asked, "%s", name);
 }
 
 void console_start(struct console *console)
@@ -264,7 +270,7 @@ void console_resize(struct console *console)
         return;
     terminal_size(console->setup.out, &rows, &columns);
     pthread_mutex_lock(&console->lock);
-    console->view.columns = columns;
+    console->view.columns = console->setup.plain ? 0 : columns;
     if (console->editor != NULL)
         editor_resize(console->editor, rows, columns);
     line_refresh(console);
@@ -383,16 +389,33 @@ void console_line(struct console *console, struct span line)
     outbuf_puts(console_text(console), "\n");
 }
 
+/* For those who see no events: they may have another name than the one they asked for. */
+static void name_note(struct console *console, struct span given)
+{
+    char name[NAME_LEN_MAX + 1];
+    char why[NAME_LEN_MAX + 32];
+
+    name_take(name, given);
+    view_explain_name(why, console->view.asked, name);
+    if (*why != '\0')
+        console_note(console, "%syou are %s", why, name);
+}
+
 static void console_show(struct console *console, const struct event *event, struct span line)
 {
     struct outbuf *text = console_text(console);
 
+    enum view_notice notice;
+
     switch (console->setup.format) {
     case CONSOLE_NOTHING:
+        if (event->verb == VERB_YOU)
+            name_note(console, event->name);
         break;
     case CONSOLE_PRETTY:
-        if (view_event(&console->view, event, text) && console->setup.bell)
-            outbuf_puts(text, "\a");
+        notice = view_event(&console->view, event, text);
+        if (notice > console->notice)
+            console->notice = notice;
         break;
     case CONSOLE_WIRE:
         if (console->setup.quiet && verb_is_quiet(event->verb))
@@ -434,6 +457,9 @@ bool console_end(struct console *console)
 {
     bool written;
 
+    if (console->setup.bell != NOTICE_NONE && console->notice >= console->setup.bell)
+        outbuf_puts(console_text(console), "\a");
+    console->notice = NOTICE_NONE;
     line_show(console);
     if (console_text(console)->lost && console->output.error == 0)
         console->output.error = ENOMEM;

@@ -30,7 +30,7 @@ struct console_setup {
     bool wants_keys; /* standard input is read */
     bool plain;
     bool quiet;
-    bool bell;
+    enum view_notice bell; /* rings for that much and more; NOTICE_NONE: never */
     enum console_format format;
 };
 
@@ -50,17 +50,20 @@ struct console {
     enum console_owner owner; /* of the keyboard */
     struct view view;
     struct output output;
-    struct outbuf notes;   /* for standard error, where that is not the same terminal */
-    struct editor *editor; /* NULL: the kernel edits, or nobody */
-    bool editing;          /* its line is on the screen, the terminal's modes are its own */
-    unsigned long waiting; /* of console_waiting() */
-    int64_t keys_due;      /* when editor_expire() is; -1: never */
-    int64_t retry_at;      /* when the terminal is tried again; -1: when it is ready */
+    enum view_notice notice; /* what the events since console_begin() deserve */
+    struct outbuf notes;     /* for standard error, where that is not the same terminal */
+    struct editor *editor;   /* NULL: the kernel edits, or nobody */
+    bool editing;            /* its line is on the screen, the terminal's modes are its own */
+    unsigned long waiting;   /* of console_waiting() */
+    int64_t keys_due;        /* when editor_expire() is; -1: never */
+    int64_t retry_at;        /* when the terminal is tried again; -1: when it is ready */
     struct modes modes;
 };
 
 /* Looks at the descriptors and the environment; changes nothing yet. */
 void console_init(struct console *, const struct console_setup *);
+/* The name that is asked for, before there is a connection. */
+void console_ask(struct console *, const char *name);
 
 /*
  * Takes the keyboard: line editing begins, if there is any. What was typed while it was lent was

@@ -44,7 +44,7 @@ static const char options_help[] =
     "  -k          reconnect when the connection is lost, and resume\n"
     "  -q          quiet: no joins, quits and greeting\n"
     "  -p          plain: no colour, no line editing\n"
-    "  -b WHEN     ring the bell: off, or mention (when you are spoken to)\n"
+    "  -b WHEN     ring the bell: off, mention (when you are spoken to), or all\n"
     "  -e COMMAND  a bot: COMMAND reads the lines of the wire and writes yours\n"
     "  -c COMMAND  reach the server through COMMAND's standard input and output\n"
     "  -h, -V      this help; the version\n"
@@ -100,8 +100,10 @@ static int option_bell(struct options *options)
         options->bell = BELL_OFF;
     else if (strcmp(optarg, "mention") == 0)
         options->bell = BELL_MENTION;
+    else if (strcmp(optarg, "all") == 0)
+        options->bell = BELL_ALL;
     else
-        return usage_error("-b takes off or mention, not ", optarg);
+        return usage_error("-b takes off, mention or all, not ", optarg);
     return -1;
 }
 

@@ -19,7 +19,7 @@ enum options_mode {
     MODE_BOT      /* -e: input and output are a command's */
 };
 
-enum options_bell { BELL_DEFAULT, BELL_OFF, BELL_MENTION };
+enum options_bell { BELL_DEFAULT, BELL_OFF, BELL_MENTION, BELL_ALL };
 
 /* The largest number of seconds that fits into milliseconds of an int, with room to add. */
 #define OPTIONS_SECONDS_MAX 1000000ul

@@ -6,6 +6,7 @@
 #include "../wire/utf8.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #define SGR_NONE "\x1b[m"
 #define SGR_BOLD "\x1b[1m"
 #define SGR_DIM "\x1b[2m"
+#define SGR_REVERSE "\x1b[7m"
 #define SGR_RED "\x1b[31m"
 #define SGR_GREEN "\x1b[32m"
 
@@ -141,11 +143,12 @@ static void mark_end(struct view *view, struct outbuf *out)
     line_end(view, out);
 }
 
-/* Lines between events, on a terminal: where the past begins, and where another day does. */
-static void view_mark(struct view *view, bool past, const struct tm *time, struct outbuf *out)
+/* Lines between events, on a terminal: where the past is talked in, and where another day begins.
+ */
+static void view_mark(struct view *view, bool past_said, const struct tm *time, struct outbuf *out)
 {
     int day = time->tm_year * 366 + time->tm_yday;
-    bool past_begins = past && !view->marked;
+    bool past_begins = past_said && !view->marked;
 
     if (past_begins || (view->day != 0 && view->day != day)) {
         mark_begin(view);
@@ -153,7 +156,7 @@ static void view_mark(struct view *view, bool past, const struct tm *time, struc
         put_day(view, time);
         mark_end(view, out);
     }
-    view->marked = view->marked || past;
+    view->marked = view->marked || past_said;
     view->day = day;
 }
 
@@ -170,7 +173,7 @@ static void line_begin(struct view *view, const struct event *event, bool dim, s
     bool past = event_is_past(view, event);
 
     if (view->terminal)
-        view_mark(view, past, &time, out);
+        view_mark(view, past && verb_is_message(event->verb), &time, out);
     paint(view, SGR_DIM);
     put_time(view, &time);
     if (!dim && !past)
@@ -185,35 +188,6 @@ static bool name_is_own(const struct view *view, struct span name)
 
     name_take(clean, name);
     return *view->name != '\0' && strcasecmp(clean, view->name) == 0;
-}
-
-/* One's own lines are green, of others' the name has its colour; the past has none. */
-static void show_message(struct view *view, const struct event *event, struct outbuf *out)
-{
-    bool past = event_is_past(view, event);
-    bool own = !past && name_is_own(view, event->name);
-
-    line_begin(view, event, false, out);
-    if (own)
-        paint(view, SGR_GREEN);
-    if (event->verb == VERB_PRIV)
-        paint(view, SGR_BOLD);
-    if (event->verb == VERB_ME)
-        put(view, "* ");
-    if (!own && !past)
-        paint_name(view, event->name);
-    put_name(view, event->name);
-    if (event->verb == VERB_PRIV) {
-        put(view, " -> ");
-        put_name(view, event->word);
-    }
-    if (event->verb != VERB_ME)
-        put(view, ":");
-    if (!own && !past)
-        paint(view, SGR_NONE);
-    put(view, " ");
-    put_span(view, event->text);
-    line_end(view, out);
 }
 
 /*
@@ -264,11 +238,70 @@ static bool text_mentions(struct span text, const char *name)
     return false;
 }
 
-static bool event_wants_bell(const struct view *view, const struct event *event)
+/* Said by somebody else, with one's own name in it, or with the one that was asked for. */
+static bool event_mentions(const struct view *view, const struct event *event)
+{
+    const char *name = *view->name != '\0' ? view->name : view->asked;
+
+    return *name != '\0' && !name_is_own(view, event->name) && text_mentions(event->text, name);
+}
+
+/* One's own lines are green, of others' the name has its colour; the past has none. */
+static void paint_speaker(struct view *view, const struct event *event)
+{
+    if (event_is_past(view, event))
+        return;
+    if (event->verb == VERB_PRIV)
+        paint(view, SGR_BOLD);
+    if (event_mentions(view, event))
+        paint(view, SGR_REVERSE);
+    if (!name_is_own(view, event->name))
+        paint_name(view, event->name);
+}
+
+/* Who says it, to whom, and how. */
+static void put_speaker(struct view *view, const struct event *event)
+{
+    put_name(view, event->name);
+    if (event->verb == VERB_PRIV) {
+        put(view, " -> ");
+        put_name(view, event->word);
+    }
+    if (event->verb == VERB_POST)
+        put(view, "*");
+    if (event->verb != VERB_ME)
+        put(view, ":");
+}
+
+static void show_message(struct view *view, const struct event *event, struct outbuf *out)
+{
+    bool past = event_is_past(view, event);
+    bool own = !past && name_is_own(view, event->name);
+    bool mentions = event_mentions(view, event);
+
+    line_begin(view, event, false, out);
+    if (own)
+        paint(view, SGR_GREEN);
+    if (event->verb == VERB_ME)
+        put(view, "* ");
+    paint_speaker(view, event);
+    put_speaker(view, event);
+    if ((!own && !past) || mentions)
+        paint(view, SGR_NONE);
+    if (mentions)
+        paint(view, SGR_BOLD);
+    put(view, " ");
+    put_span(view, event->text);
+    line_end(view, out);
+}
+
+static enum view_notice message_notice(const struct view *view, const struct event *event)
 {
     if (!view->present || *view->name == '\0' || name_is_own(view, event->name))
-        return false;
-    return event->verb == VERB_PRIV || text_mentions(event->text, view->name);
+        return NOTICE_NONE;
+    if (event->verb == VERB_PRIV || event_mentions(view, event))
+        return NOTICE_MENTION;
+    return NOTICE_MESSAGE;
 }
 
 /* ---- Notices ------------------------------------------------------------------------------ */
@@ -330,26 +363,51 @@ static void show_users(struct view *view, const struct event *event, struct outb
     line_end(view, out);
 }
 
+void view_explain_name(char *out, const char *asked, const char *name)
+{
+    const char *suffix = strrchr(name, '_');
+    size_t base = suffix != NULL ? (size_t)(suffix - name) : 0;
+
+    *out = '\0';
+    if (*asked == '\0' || strcasecmp(asked, name) == 0)
+        return;
+    /* NAME_2, NAME_3, ...: the base may have been shortened. */
+    if (base > 0 && suffix[1] != '\0' && suffix[1 + strspn(suffix + 1, "0123456789")] == '\0' &&
+        strncasecmp(asked, name, base) == 0)
+        sprintf(out, "%s is taken; ", asked);
+    else
+        sprintf(out, "%s is not to be had; ", asked);
+}
+
 /* The users list of the welcome is one tidy row, or no more than a count. */
-static void show_welcome(struct view *view, const struct event *event, struct outbuf *out)
+static void put_welcome_list(struct view *view, size_t used)
 {
     size_t columns = view->columns != 0 ? view->columns : COLUMNS_USUAL;
-    size_t used = strlen("12:00 -- you are , 100000 here:") + strlen(view->name);
+
+    put(view, ", ");
+    put_count(view);
+    if (used + strlen(", 100000 here:") + list_len(&view->roster) <= columns)
+        put_list(view, columns);
+}
+
+/* before: the name that one had on the last connection, or had asked for. */
+static void show_welcome(
+    struct view *view, const struct event *event, const char *before, struct outbuf *out)
+{
+    char why[NAME_LEN_MAX + 32];
 
     if (view->marked) {
         mark_begin(view);
         put(view, "now");
         mark_end(view, out);
     }
-    if (view->quiet)
-        return;
-    notice_begin(view, event, true, out);
+    view_explain_name(why, before, view->name);
+    notice_begin(view, event, *why == '\0', out);
+    put(view, why);
     put(view, "you are ");
     put(view, view->name);
-    put(view, ", ");
-    put_count(view);
-    if (used + list_len(&view->roster) <= columns)
-        put_list(view, columns);
+    if (!view->quiet)
+        put_welcome_list(view, strlen("12:00 -- you are ") + strlen(why) + strlen(view->name));
     line_end(view, out);
 }
 
@@ -501,50 +559,53 @@ static void view_follow(struct view *view, const struct event *event)
         name_take(view->name, event->name);
 }
 
-bool view_event(struct view *view, const struct event *event, struct outbuf *out)
+enum view_notice view_event(struct view *view, const struct event *event, struct outbuf *out)
 {
+    char before[NAME_SIZE];
+
+    strcpy(before, *view->name != '\0' ? view->name : view->asked);
     view_follow(view, event);
     switch (event->verb) {
     case VERB_HERE:
     case VERB_TOKEN:
     case VERB_RESUMED:
-        return false;
+        return NOTICE_NONE;
     case VERB_USERS:
         if (view->present)
             show_users(view, event, out);
-        return false;
+        return NOTICE_NONE;
     case VERB_YOU:
-        show_welcome(view, event, out);
+        show_welcome(view, event, before, out);
         view->present = true;
-        return false;
+        return NOTICE_NONE;
     case VERB_JOIN:
         if (!view->quiet)
             show_join(view, event, out);
-        return false;
+        return NOTICE_NONE;
     case VERB_QUIT:
         if (!view->quiet)
             show_quit(view, event, out);
-        return false;
+        return NOTICE_NONE;
     case VERB_NICK:
         show_nick(view, event, out);
-        return false;
+        return NOTICE_NONE;
     case VERB_MSG:
     case VERB_ME:
     case VERB_POST:
     case VERB_PRIV:
         show_message(view, event, out);
-        return event_wants_bell(view, event);
+        return message_notice(view, event);
     case VERB_NOTE:
         show_note(view, event, out);
-        return false;
+        return NOTICE_NONE;
     case VERB_GAP:
         show_gap(view, event, out);
-        return false;
+        return NOTICE_NONE;
     case VERB_ERROR:
         show_error(view, event, out);
-        return false;
+        return NOTICE_NONE;
     }
-    return false;
+    return NOTICE_NONE;
 }
 
 void view_restart(struct view *view)

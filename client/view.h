@@ -37,28 +37,39 @@ struct view {
     enum view_colour colour;
     unsigned columns; /* wrap there; 0: do not wrap */
 
-    char name[NAME_LEN_MAX + 1]; /* one's own; empty until `you` */
-    bool present;                /* `you` has come: what comes now is no history */
-    bool marked;                 /* the past has its mark */
-    int day;                     /* the last event's, in local time; 0: none yet */
-    unsigned long count;         /* how many are here */
+    char asked[NAME_LEN_MAX + 1]; /* the name that one would like; empty: any */
+    char name[NAME_LEN_MAX + 1];  /* the one that one has; empty until `you` */
+    bool present;                 /* `you` has come: what comes now is no history */
+    bool marked;                  /* the past has its mark */
+    int day;                      /* the last event's, in local time; 0: none yet */
+    unsigned long count;          /* how many are here */
     struct roster roster;
     struct speakers speakers;
     struct view_latest latest;
     struct outbuf line; /* the line being made */
 };
 
-/*
- * Adds to out how the event looks (nothing, for some). True where it deserves a bell: somebody else
- * said one's name, or said something in private, now.
- */
-bool view_event(struct view *, const struct event *, struct outbuf *out);
+/* How much attention an event deserves. */
+enum view_notice {
+    NOTICE_NONE,
+    NOTICE_MESSAGE, /* somebody else has said something, now */
+    NOTICE_MENTION  /* and in private, or with one's own name in it */
+};
+
+/* Adds to out how the event looks (nothing, for some). */
+enum view_notice view_event(struct view *, const struct event *, struct outbuf *out);
 
 /* A new connection: what comes until the next `you` is past again. */
 void view_restart(struct view *);
 
 /* The others who are here, the last speaker first; a completion_names for a struct view. */
 const char *view_other(void *context, enum completion_kind kind, size_t i);
+
+/*
+ * What to say before "you are NAME" where another name was asked for: "ann is taken; ". Empty where
+ * it is that name, or where none was asked for. out holds NAME_LEN_MAX + 32 bytes.
+ */
+void view_explain_name(char *out, const char *asked, const char *name);
 
 /* For `chat -l`: the names of a `here` event, one a line. Touches no view. */
 void view_here(const struct event *here, struct outbuf *out);

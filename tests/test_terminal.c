@@ -684,6 +684,99 @@ START_TEST(where_there_is_colour)
 }
 END_TEST
 
+/* 256 colours where TERM or COLORTERM say so, basic ones elsewhere. */
+START_TEST(as_many_colours_as_there_are)
+{
+    static const struct {
+        const char *env;
+        bool many;
+    } cases[] = {{"TERM=xterm-256color", true}, {"TERM=xterm", false}, {"TERM=linux", false},
+        {"TERM=xterm\nCOLORTERM=truecolor", true}, {"TERM=xterm\nCOLORTERM=", false}};
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = cases[_i].env},
+        (const char *const[]){"-n", "ann", server.address, NULL});
+    chatter_see(&chat, "you are ann");
+    conn_say(&ben, "hello");
+    chatter_see(&chat, "hello");
+    ck_assert_int_eq(strstr(chat.out.at, "\033[38;5;") != NULL, cases[_i].many);
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
+/* A name that somebody else has is told, on the terminal and by -m. */
+START_TEST(the_name_is_taken)
+{
+    struct server server;
+    struct chatter chat;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    chatter_see(&chat, "ann is taken; you are ann_2");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    chatter_start(&chat, "-n", "ann", "-m", "hi", server.address);
+    chatter_seek_error(&chat, "chat: ann is taken; you are ann_2");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+static unsigned bells_in(const struct chatter *chat)
+{
+    unsigned bells = 0;
+
+    for (size_t i = 0; i < chat->out.len; i++)
+        bells += chat->out.at[i] == '\a';
+    return bells;
+}
+
+/* However much comes at once, there is one bell, where something deserves it. */
+START_TEST(one_bell_for_a_batch)
+{
+    static const struct {
+        const char *when, *text;
+        unsigned bells;
+    } cases[] = {{"mention", "hi ann", 1}, {"mention", "hi all", 0}, {"all", "hi all", 1},
+        {"off", "hi ann", 0}};
+    char lines[50 * 64];
+    struct chatter chat;
+    struct fake fake;
+    size_t len = 0;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-b", cases[_i].when, "-n", "ann", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, "you are ann");
+    for (int i = 0; i < 50; i++)
+        len += (size_t)snprintf(lines + len, sizeof lines - len,
+            "2026-11-22T20:42:07.0001%02dZ msg ben %d %s\n", i, i, cases[_i].text);
+    fake_send(&fake, lines, len);
+    chatter_see(&chat, "49 hi");
+    chatter_type(&chat, "\003");
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_uint_eq(bells_in(&chat), cases[_i].bells);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* ---- All of them --------------------------------------------------------------------- */
 
 int main(void)
@@ -708,6 +801,9 @@ int main(void)
         {much_is_pasted, 1, 60},
         {the_rest_of_a_paste_is_dropped, 2, 30},
         {where_there_is_colour, 4, 20},
+        {as_many_colours_as_there_are, 5, 20},
+        {the_name_is_taken, 1, 20},
+        {one_bell_for_a_batch, 4, 20},
     };
 
     return tests_run("terminal", tests, COUNT_OF(tests));

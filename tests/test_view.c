@@ -21,7 +21,8 @@
 /* What a server says at first to somebody who is called ann. */
 #define WELCOME T0 "here ann Bob carol\n" T0 "users 3\n" T0 "you ann\n"
 
-static bool show_line(struct view *view, const char *line, size_t len, struct outbuf *out)
+static enum view_notice show_line(
+    struct view *view, const char *line, size_t len, struct outbuf *out)
 {
     struct event event;
 
@@ -36,7 +37,7 @@ static unsigned show(struct view *view, const char *lines, struct outbuf *out)
     unsigned bells = 0;
 
     for (const char *end; (end = strchr(lines, '\n')) != NULL; lines = end + 1)
-        bells += show_line(view, lines, (size_t)(end - lines), out);
+        bells += show_line(view, lines, (size_t)(end - lines), out) == NOTICE_MENTION;
     return bells;
 }
 
@@ -68,7 +69,7 @@ static const struct sight {
     {T0 "msg bob  a  b\tc \n", P0 "bob:  a  b\tc \n"},
     {T0 "me bob waves\n", P0 "* bob waves\n"},
     {T0 "priv bob ann psst\n", P0 "bob -> ann: psst\n"},
-    {T0 "post ci deploy done\n", P0 "ci: deploy done\n"},
+    {T0 "post ci deploy done\n", P0 "ci*: deploy done\n"},
     {T0 "note the server stops\n", P0 "-- the server stops\n"},
     {T0 "error no-such-user nobody here has that name\n",
         P0 "-- no-such-user: nobody here has that name\n"},
@@ -129,12 +130,13 @@ START_TEST(pipe_line_by_line)
 END_TEST
 
 static const struct sight quiet_sights[] = {
-    {WELCOME, ""},
-    {WELCOME T0 "join x\n" T0 "quit x left\n", ""},
-    {WELCOME T0 "note hi\n", P0 "-- hi\n"},
+    {WELCOME, P0 "-- you are ann\n"},
+    {WELCOME T0 "join x\n" T0 "quit x left\n", P0 "-- you are ann\n"},
+    {WELCOME T0 "note hi\n", P0 "-- you are ann\n" P0 "-- hi\n"},
     {WELCOME T0 "msg x hi\n" T0 "nick x y\n" T0 "gap 1 0\n",
-        P0 "x: hi\n" P0 "-- x is now y\n" P0 "-- 1 line is missing here\n"},
-    {WELCOME T0 "join x\n" T0 "here ann x\n" T0 "users 2\n", P0 "-- 2 here: ann x\n"},
+        P0 "-- you are ann\n" P0 "x: hi\n" P0 "-- x is now y\n" P0 "-- 1 line is missing here\n"},
+    {WELCOME T0 "join x\n" T0 "here ann x\n" T0 "users 2\n",
+        P0 "-- you are ann\n" P0 "-- 2 here: ann x\n"},
 };
 
 START_TEST(quiet_pipe)
@@ -157,10 +159,10 @@ static const struct sight terminal_sights[] = {
                                                   "21:42 bob: hi\n21:42 -- carol joined\n"
                                                   "-- now --\n"
                                                   "21:42 -- you are ann, 3 here: ann Bob carol\n"},
-    {T0 "gap 5 0\n" WELCOME, "-- earlier, Sunday 2026-11-22 --\n"
-                             "21:42 -- 5 lines are missing here\n"
-                             "-- now --\n"
-                             "21:42 -- you are ann, 3 here: ann Bob carol\n"},
+    /* ... where something was said in it */
+    {T0 "gap 5 0\n" T0 "join bob\n" WELCOME,
+        "21:42 -- 5 lines are missing here\n21:42 -- bob joined\n"
+        "21:42 -- you are ann, 3 here: ann Bob carol\n"},
     {T0 "error password wrong secret\n", "21:42 -- password: wrong secret\n"},
     /* days */
     {DAY_BEFORE "msg bob a\n" T0 "msg bob b\n" WELCOME MIDNIGHT "msg bob c\n" MIDNIGHT
@@ -195,7 +197,8 @@ START_TEST(quiet_terminal_ends_the_past)
     struct view view = {.terminal = true, .quiet = true};
 
     check_shown(&view, T0 "msg bob a\n" WELCOME T0 "msg bob b\n",
-        "-- earlier, Sunday 2026-11-22 --\n21:42 bob: a\n-- now --\n21:42 bob: b\n");
+        "-- earlier, Sunday 2026-11-22 --\n21:42 bob: a\n-- now --\n21:42 -- you are ann\n"
+        "21:42 bob: b\n");
     view_free(&view);
 }
 END_TEST
@@ -218,7 +221,39 @@ START_TEST(another_connection)
 }
 END_TEST
 
+/* A name that was not to be had is told, at first and at a connection that comes back. */
+START_TEST(another_name)
+{
+    static const struct {
+        const char *asked, *you, *shown;
+    } rows[] = {
+        {"ann", "ann", "you are ann"},
+        {"ann", "Ann", "you are Ann"},
+        {"", "127.0.0.1:1234", "you are 127.0.0.1:1234"},
+        {"ann", "ann_2", "ann is taken; you are ann_2"},
+        {"Ann_b", "Ann_b_12", "Ann_b is taken; you are Ann_b_12"},
+        {"ann", "~ann", "ann is not to be had; you are ~ann"},
+        {"ann", "bob_2", "ann is not to be had; you are bob_2"},
+        {"ann", "ann_x", "ann is not to be had; you are ann_x"},
+    };
+    struct view view = {.quiet = true};
+    char lines[200], shown[200];
+
+    strcpy(view.asked, rows[_i].asked);
+    snprintf(lines, sizeof lines, T0 "you %s\n", rows[_i].you);
+    snprintf(shown, sizeof shown, P0 "-- %s\n", rows[_i].shown);
+    check_shown(&view, lines, shown);
+    view_restart(&view);
+    snprintf(lines, sizeof lines, T0 "you %s_2\n", rows[_i].you);
+    snprintf(shown, sizeof shown, P0 "-- %s is taken; you are %s_2\n", rows[_i].you, rows[_i].you);
+    check_shown(&view, lines, shown);
+    view_free(&view);
+}
+END_TEST
+
 #define DIM "\x1b[2m"
+#define BOLD "\x1b[1m"
+#define REVERSE "\x1b[7m"
 #define OFF "\x1b[m"
 #define DIM_TIME DIM "21:42 "
 
@@ -230,7 +265,11 @@ static const struct sight colour_sights[] = {
     {T0 "msg BOB hi\n", DIM_TIME OFF "\x1b[38;5;128mBOB:" OFF " hi" OFF "\n"},
     {T0 "me bob waves\n", DIM_TIME OFF "* \x1b[38;5;128mbob" OFF " waves" OFF "\n"},
     {T0 "priv bob ann hi\n", DIM_TIME OFF "\x1b[1m\x1b[38;5;128mbob -> ann:" OFF " hi" OFF "\n"},
-    {T0 "post carol hi\n", DIM_TIME OFF "\x1b[38;5;30mcarol:" OFF " hi" OFF "\n"},
+    {T0 "post carol hi\n", DIM_TIME OFF "\x1b[38;5;30mcarol*:" OFF " hi" OFF "\n"},
+    {T0 "msg bob hi ann\n", DIM_TIME OFF REVERSE "\x1b[38;5;128mbob:" OFF BOLD " hi ann" OFF "\n"},
+    {T0 "me bob pokes ANN\n",
+        DIM_TIME OFF "* " REVERSE "\x1b[38;5;128mbob" OFF BOLD " pokes ANN" OFF "\n"},
+    {T0 "msg ann I am ann\n", DIM_TIME OFF "\x1b[32mann: I am ann" OFF "\n"},
     {T0 "join bob\n", DIM_TIME "-- bob joined, 4 here" OFF "\n"},
     {T0 "quit Bob left\n", DIM_TIME "-- Bob left, 2 here" OFF "\n"},
     {T0 "nick Bob bert\n", DIM_TIME "-- Bob is now bert" OFF "\n"},
@@ -256,9 +295,10 @@ START_TEST(colour_of_the_past)
 {
     struct view view = {.terminal = true, .colour = COLOUR_256, .columns = 80};
 
-    check_shown(&view, T0 "msg bob hi\n" T0 "me ann ho\n",
+    strcpy(view.asked, "carol");
+    check_shown(&view, T0 "msg bob hi\n" T0 "me ann ho\n" T0 "msg ann hey carol\n",
         DIM "-- earlier, Sunday 2026-11-22 --" OFF "\n" DIM_TIME "bob: hi" OFF "\n" DIM_TIME
-            "* ann ho" OFF "\n");
+            "* ann ho" OFF "\n" DIM_TIME "ann:" OFF BOLD " hey carol" OFF "\n");
     view_free(&view);
 }
 END_TEST
@@ -682,6 +722,7 @@ int main(void)
     tcase_add_loop_test(tcase, terminal_with_marks, 0, COUNT_OF(terminal_sights));
     tcase_add_test(tcase, quiet_terminal_ends_the_past);
     tcase_add_test(tcase, another_connection);
+    tcase_add_loop_test(tcase, another_name, 0, 8);
     tcase_add_loop_test(tcase, colour_of_the_present, 0, COUNT_OF(colour_sights));
     tcase_add_test(tcase, colour_of_the_past);
     tcase_add_test(tcase, names_have_colours);

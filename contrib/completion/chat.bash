@@ -18,7 +18,7 @@ _chat()
     COMPREPLY=()
     case $prev in
     -b)
-        mapfile -t COMPREPLY < <(compgen -W 'mention off' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'mention all off' -- "$cur")
         return
         ;;
     -c | -e)

@@ -118,7 +118,7 @@ static size_t colour_len(const char *at, const char *end)
     return (size_t)(at + 1 - begin);
 }
 
-/* One row, without its LF, is clean but for colours and bells, where there are such. */
+/* One row, without its LF, is clean but for colours, where there are such. */
 static void row_check(const struct console *console, const char *at, size_t len)
 {
     char *text = must_allocate(len);
@@ -129,9 +129,6 @@ static void row_check(const struct console *console, const char *at, size_t len)
         if (*at == '\x1b') {
             must(console->view.colour != COLOUR_NONE && console->setup.format == CONSOLE_PRETTY);
             at += colour_len(at, end);
-        } else if (*at == '\a') {
-            must(console->setup.bell && n == 0); /* behind the last row's LF */
-            at++;
         } else {
             text[n++] = *at++;
         }
@@ -150,10 +147,9 @@ static void printed_check(const struct reading *reading, size_t lines, size_t si
     must(reading->printed_len <= (console->view.columns != 0 ? WRAPPED_MAX * most : most));
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
-        bool bells = lf == NULL && *at == '\a';
-        must(lf != NULL || bells);
-        row_check(console, at, lf != NULL ? (size_t)(lf - at) : (size_t)(end - at));
-        at = lf != NULL ? lf + 1 : end;
+        must(lf != NULL);
+        row_check(console, at, (size_t)(lf - at));
+        at = lf + 1;
     }
 }
 
@@ -207,6 +203,20 @@ static void connection_run(struct reading *reading, const char *bytes, size_t le
     close(pair[1]);
 }
 
+/* Takes the bells out: there is one for what is read in one go, so they differ with the cuts. */
+static size_t bells_remove(const struct console *console, char *text, size_t len)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        must(text[i] != '\a' ||
+             (console->setup.bell != NOTICE_NONE && i > 0 && text[i - 1] == '\n'));
+        if (text[i] != '\a')
+            text[kept++] = text[i];
+    }
+    return kept;
+}
+
 static void printed_collect(struct reading *reading, FILE *out)
 {
     off_t len = lseek(fileno(out), 0, SEEK_END);
@@ -215,6 +225,8 @@ static void printed_collect(struct reading *reading, FILE *out)
     reading->printed_len = (size_t)len;
     reading->printed = must_allocate((size_t)len);
     must(pread(fileno(out), reading->printed, (size_t)len, 0) == len);
+    reading->printed_len =
+        bells_remove(&reading->client.console, reading->printed, reading->printed_len);
 }
 
 static void reading_begin(struct reading *reading, const uint8_t *data, FILE *out)
@@ -222,7 +234,7 @@ static void reading_begin(struct reading *reading, const uint8_t *data, FILE *ou
     struct client *client = &reading->client;
     struct session_setup setup = setup_of(data);
     struct console_setup console = {.out = fileno(out),
-        .bell = (data[0] & 1) != 0,
+        .bell = (data[0] & 1) != 0 ? NOTICE_MENTION : NOTICE_NONE,
         .quiet = (data[0] & 2) != 0,
         .format = (data[0] & 4) != 0 ? CONSOLE_WIRE : CONSOLE_PRETTY};
 
