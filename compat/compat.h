@@ -220,7 +220,8 @@ bool passwd_each(bool (*take)(void *context, uid_t uid, const char *name), void 
 
 /*
  * Starts the program at path with fd0 as its 0, fd1 as its 1, /dev/null as its 2 and no other
- * descriptor, no environment, every signal's default action and none blocked. The caller keeps
+ * descriptor, no environment, and every signal's default action; SIGHUP, SIGINT, SIGQUIT, SIGUSR1
+ * and SIGUSR2, which mean the caller where all processes get them, are blocked. The caller keeps
  * (and closes) fd0 and fd1. They are above 2; the caller's 0, 1 and 2 are open, every other
  * descriptor is close-on-exec, there are no threads, and two more descriptors can be had for the
  * moment. Returns the new process, which the caller reaps; -1 with errno, and no process, where

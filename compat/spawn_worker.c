@@ -9,6 +9,19 @@
 #include <unistd.h>
 
 /*
+ * An operator who sends one of these to all processes of the service means the parent. From its
+ * first instant the child has them blocked.
+ */
+static void parents_signals(sigset_t *set)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
+
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaddset(set, signals[i]);
+}
+
+/*
  * The portable way. On Linux it copies no memory either, but the whole table of descriptors, only
  * to close them all again: with 10 000 of them that is as much work as starting the program.
  * -DUSE_POSIX_SPAWN takes it there too, for valgrind and the thread sanitizer, which do not
@@ -17,9 +30,9 @@
 static int actions_fill(
     posix_spawn_file_actions_t *actions, posix_spawnattr_t *attr, int fd0, int fd1)
 {
-    sigset_t all, none;
+    sigset_t all, blocked;
 
-    sigemptyset(&none);
+    parents_signals(&blocked);
     sigfillset(&all);
     sigdelset(&all, SIGKILL); /* some systems object to these two */
     sigdelset(&all, SIGSTOP);
@@ -33,7 +46,7 @@ static int actions_fill(
     if (error == 0)
         error = posix_spawnattr_setsigdefault(attr, &all);
     if (error == 0)
-        error = posix_spawnattr_setsigmask(attr, &none);
+        error = posix_spawnattr_setsigmask(attr, &blocked);
     return error;
 }
 
@@ -79,6 +92,7 @@ enum { CHILD_STACK = 32 * 1024 };
 struct spawn {
     const char *path;
     char *const *argv;
+    sigset_t blocked;
     int error;
     bool unable; /* the fast way is not to be had here; another one may be */
 };
@@ -103,8 +117,7 @@ static int spawn_child(void *arg)
     if (open("/dev/null", O_RDWR) == STDERR_FILENO) {
         for (int sig = 1; sig < NSIG; sig++)
             sigaction(sig, &action, NULL);
-        sigemptyset(&action.sa_mask);
-        sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
+        sigprocmask(SIG_SETMASK, &spawn->blocked, NULL);
         execve(spawn->path, spawn->argv, none);
     }
     spawn->error = errno;
@@ -151,6 +164,7 @@ pid_t spawn_worker(const char *path, char *const argv[], int fd0, int fd1)
     struct spawn spawn = {.path = path, .argv = argv};
     sigset_t all, old;
 
+    parents_signals(&spawn.blocked);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old);
     pid_t pid = child_start_with(&spawn, fd0, fd1);
