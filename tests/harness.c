@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -223,6 +224,7 @@ static _Noreturn void server_exec(int log, void (*in_child)(void), const char *c
     for (int fd = STDERR_FILENO + 1; fd < OWN_FDS_MAX; fd++) /* ours and libcheck's */
         close(fd);
     signal(SIGPIPE, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* where nobody is left to end it */
     if (in_child != NULL)
         in_child();
     execv(argv[0], (char *const *)argv);
