@@ -110,12 +110,14 @@ static int connect_and_ask(struct client *client, char *answer, size_t size)
 
 static enum console_format format_choose(const struct options *options)
 {
-    if (options->raw || options->mode == MODE_BOT)
+    if (options->mode == MODE_BOT)
+        return CONSOLE_BOT;
+    if (options->raw)
         return CONSOLE_WIRE;
     switch (options->mode) {
+    case MODE_BOT:
     case MODE_TALK:
     case MODE_RECEIVE:
-    case MODE_BOT:
         return CONSOLE_PRETTY;
     case MODE_SEND:
     case MODE_POST:
@@ -152,7 +154,6 @@ static void setup_console(struct client *client, const struct bot *bot)
     console_init(
         &client->console, &(struct console_setup){
                               .out = options->mode == MODE_BOT ? bot->hears : STDOUT_FILENO,
-                              .is_bot = options->mode == MODE_BOT,
                               .wake = client->wake[1],
                               .wants_keys = mode_reads_input(options->mode),
                               .plain = options->plain,

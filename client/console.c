@@ -6,6 +6,7 @@
 #include "../compat/compat.h"
 #include "../wire/text.h"
 #include "clock.h"
+#include "local.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@
 
 /* What is put between events and the screen is written when it is this long. */
 #define TEXT_ENOUGH 65536
+/* Of a terminal that does not say how many it has, without the one of the line. */
+#define ROWS_USUAL 23
 #define MESSAGE_MAX 1024
 #define MESSAGE_LINE_MAX (3 * MESSAGE_MAX + 8)
 /* How long a terminal that is held may keep the program from leaving, in ms. */
@@ -57,7 +60,7 @@ static bool terminal_has_256(void)
 
 void console_init(struct console *console, const struct console_setup *setup)
 {
-    unsigned rows, columns = 0;
+    unsigned rows = 0, columns = 0;
     bool fancy = !setup->plain && !terminal_is_dumb();
 
     *console = (struct console){.setup = *setup, .keys_due = -1, .retry_at = -1};
@@ -68,6 +71,7 @@ void console_init(struct console *console, const struct console_setup *setup)
     console->shared = terminal_is_same(setup->out, STDERR_FILENO);
     if (console->screen)
         terminal_size(setup->out, &rows, &columns);
+    console->rows = rows;
     console->view.terminal = console->screen;
     console->view.columns = setup->plain ? 0 : columns;
     console->view.quiet = setup->quiet;
@@ -91,21 +95,28 @@ static struct outbuf *console_text(struct console *console)
 
 static void line_hide(struct console *console)
 {
-    if (console->editing)
+    if (console->editing != EDITING_OFF)
         editor_hide(console->editor, console_text(console));
 }
 
 static void line_show(struct console *console)
 {
-    if (console->editing)
+    if (console->editing != EDITING_OFF)
         editor_show(console->editor, console_text(console));
 }
 
 /* Draws what keys have changed, unless the terminal is behind: then that waits for it. */
 static void line_refresh(struct console *console)
 {
-    if (!output_offer(&console->output) || !console->editing)
+    if (!output_offer(&console->output) || console->editing == EDITING_OFF)
         return;
+    if (console->editing == EDITING_REDRAW) {
+        editor_clear(console->editor, console_text(console));
+        view_redraw(&console->view, console->rows > 1 ? console->rows - 1 : ROWS_USUAL,
+            console_text(console));
+        line_show(console);
+    }
+    console->editing = EDITING_ON;
     editor_refresh(console->editor, console_text(console));
     output_offer(&console->output);
 }
@@ -128,7 +139,7 @@ static void console_take(struct console *console)
     modes_take(&console->modes, console->editor != NULL ? MODES_EDITOR : MODES_KERNEL);
     if (console->editor != NULL) {
         editor_start(console->editor, console_text(console));
-        console->editing = true;
+        console->editing = EDITING_ON;
     }
     output_offer(&console->output);
 }
@@ -137,9 +148,9 @@ static void console_give(struct console *console)
 {
     bool pasting = console->editor != NULL && editor_is_pasting(console->editor);
 
-    if (console->editing)
+    if (console->editing != EDITING_OFF)
         editor_stop(console->editor, console_text(console));
-    console->editing = false;
+    console->editing = EDITING_OFF;
     modes_give(&console->modes, pasting);
     if (console->screen)
         output_wait(&console->output, &console->lock, HELD_PATIENCE);
@@ -218,7 +229,7 @@ void console_stop(struct console *console, struct span keys)
     if (!console->keyboard)
         return;
     pthread_mutex_lock(&console->lock);
-    if (console->editing) {
+    if (console->editing != EDITING_OFF) {
         line_hide(console);
         lines = keys_drop(console, keys.at, keys.len);
         paste_skip(console);
@@ -252,7 +263,7 @@ void console_continue(struct console *console)
 {
     signals_take(SIGCONT);
     pthread_mutex_lock(&console->lock);
-    if (console->editing) {
+    if (console->editing != EDITING_OFF) {
         modes_take(&console->modes, MODES_EDITOR);
         editor_restart(console->editor, console_text(console));
     } else {
@@ -270,6 +281,7 @@ void console_resize(struct console *console)
         return;
     terminal_size(console->setup.out, &rows, &columns);
     pthread_mutex_lock(&console->lock);
+    console->rows = rows;
     console->view.columns = console->setup.plain ? 0 : columns;
     if (console->editor != NULL)
         editor_resize(console->editor, rows, columns);
@@ -302,6 +314,8 @@ static enum editor_event keys_feed(struct console *console, const char **at, con
 
     pthread_mutex_lock(&console->lock);
     event = editor_feed(console->editor, at, end);
+    if (event == EDITOR_REDRAW)
+        console->editing = EDITING_REDRAW;
     pause = editor_pause(console->editor);
     console->keys_due = pause >= 0 ? clock_now() + pause : -1;
     line_refresh(console);
@@ -314,13 +328,30 @@ static void say_too_long(struct console *console)
     console_say(console, "not pasted: more than %zu MB", EDIT_MAX >> 20);
 }
 
+/* False where the line is for the server. */
+static bool console_command(struct console *console, struct span line)
+{
+    bool done;
+
+    pthread_mutex_lock(&console->lock);
+    line_hide(console);
+    done = local_command(&console->view, line, console_text(console));
+    line_show(console);
+    output_offer(&console->output);
+    pthread_mutex_unlock(&console->lock);
+    return done;
+}
+
 enum editor_event console_feed(struct console *console, const char **at, const char *end)
 {
-    enum editor_event event;
-
-    while ((event = keys_feed(console, at, end)) == EDITOR_TOO_LONG)
-        say_too_long(console);
-    return event;
+    for (;;) {
+        enum editor_event event = keys_feed(console, at, end);
+        if (event == EDITOR_TOO_LONG)
+            say_too_long(console);
+        else if (event != EDITOR_REDRAW &&
+                 (event != EDITOR_LINE || !console_command(console, editor_line(console->editor))))
+            return event;
+    }
 }
 
 struct pollfd console_poll(struct console *console, int64_t *due)
@@ -383,8 +414,9 @@ void console_begin(struct console *console)
 
 void console_line(struct console *console, struct span line)
 {
-    if (console->setup.format != CONSOLE_WIRE)
+    if (console->setup.format != CONSOLE_WIRE && console->setup.format != CONSOLE_BOT)
         return;
+    view_keep(&console->view, line);
     outbuf_add(console_text(console), line.at, line.len);
     outbuf_puts(console_text(console), "\n");
 }
@@ -418,7 +450,9 @@ static void console_show(struct console *console, const struct event *event, str
             console->notice = notice;
         break;
     case CONSOLE_WIRE:
-        if (console->setup.quiet && verb_is_quiet(event->verb))
+    case CONSOLE_BOT:
+        if ((console->setup.quiet && verb_is_quiet(event->verb)) ||
+            view_ignores(&console->view, event))
             break;
         console_line(console, line);
         break;
@@ -465,7 +499,7 @@ bool console_end(struct console *console)
         console->output.error = ENOMEM;
     text_write(console);
     notes_write(console);
-    written = console->output.error == 0 || console->setup.is_bot;
+    written = console->output.error == 0 || console->setup.format == CONSOLE_BOT;
     pthread_mutex_unlock(&console->lock);
     return written;
 }
@@ -480,7 +514,9 @@ void console_close(struct console *console)
 void console_waiting(struct console *console, unsigned long lines)
 {
     pthread_mutex_lock(&console->lock);
-    console->waiting = lines;
+    if (console->editor != NULL)
+        editor_waiting(console->editor, lines);
+    line_refresh(console);
     pthread_mutex_unlock(&console->lock);
 }
 
@@ -501,6 +537,7 @@ static void message_show(struct console *console, const char *line, size_t len)
     pthread_mutex_lock(&console->lock);
     line_hide(console);
     outbuf_add(console_text(console), line, len);
+    view_keep(&console->view, (struct span){line, len - 1});
     line_show(console);
     taken = output_offer(&console->output);
     pthread_mutex_unlock(&console->lock);
@@ -546,4 +583,6 @@ void console_note(struct console *console, const char *format, ...)
     len = message_format(line, format, arguments);
     va_end(arguments);
     outbuf_add(console->shared ? console_text(console) : &console->notes, line, len);
+    if (console->shared)
+        view_keep(&console->view, (struct span){line, len - 1});
 }

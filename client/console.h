@@ -20,12 +20,12 @@ enum console_format {
     CONSOLE_NOTHING, /* refusals only */
     CONSOLE_PRETTY,
     CONSOLE_WIRE, /* the server's lines */
+    CONSOLE_BOT,  /* the same, for a bot, which may close its input: then it wants no more */
     CONSOLE_NAMES /* of a users list */
 };
 
 struct console_setup {
     int out;         /* where events go: standard output, or a bot's input */
-    bool is_bot;     /* out may be closed by its reader: then it wants no more */
     int wake;        /* a byte written there wakes the loop, to call console_poll() */
     bool wants_keys; /* standard input is read */
     bool plain;
@@ -38,6 +38,14 @@ enum console_owner {
     KEYBOARD_OURS,    /* from console_start() on */
     KEYBOARD_LENT,    /* the command of -c may ask its user something */
     KEYBOARD_RETURNED /* for good, by console_stop() */
+};
+
+/* The editor's line. Unless it is EDITING_OFF, the terminal's modes are the editor's. */
+enum console_editing {
+    EDITING_OFF,
+    EDITING_ON,    /* but between console_begin() and console_end() */
+    EDITING_REDRAW /* Ctrl-L: to be drawn again, with what is above it, when the terminal takes it
+                    */
 };
 
 struct console {
@@ -53,10 +61,10 @@ struct console {
     enum view_notice notice; /* what the events since console_begin() deserve */
     struct outbuf notes;     /* for standard error, where that is not the same terminal */
     struct editor *editor;   /* NULL: the kernel edits, or nobody */
-    bool editing;            /* its line is on the screen, the terminal's modes are its own */
-    unsigned long waiting;   /* of console_waiting() */
-    int64_t keys_due;        /* when editor_expire() is; -1: never */
-    int64_t retry_at;        /* when the terminal is tried again; -1: when it is ready */
+    enum console_editing editing;
+    unsigned rows;    /* of the terminal; 0: not known */
+    int64_t keys_due; /* when editor_expire() is; -1: never */
+    int64_t retry_at; /* when the terminal is tried again; -1: when it is ready */
     struct modes modes;
 };
 
@@ -97,7 +105,10 @@ void console_resize(struct console *);
  */
 bool console_clear_line(struct console *, char *whole, size_t size, size_t *len);
 
-/* Keys for the editor; see editor_feed(). */
+/*
+ * Keys for the editor; see editor_feed(). Events that only concern what is shown are dealt with
+ * here, and so are commands that the server does not get (/ignore).
+ */
 enum editor_event console_feed(struct console *, const char **at, const char *end);
 /*
  * What the loop has to wait for besides keys: a terminal that takes output again, fd -1 where that

@@ -219,7 +219,7 @@ static bool refresh_little(struct display *display, struct outbuf *out)
 {
     struct layout layout;
 
-    if (display->edit->changed || display->cleared)
+    if (display->edit->changed)
         return false;
     if (display->edit->appended != 0) {
         if (text_cursor(display) != text_end(display) ||
@@ -308,17 +308,8 @@ void display_refresh(struct display *display, struct outbuf *out)
 {
     if (!display->shown || refresh_little(display, out))
         return;
-    if (display->cleared)
-        outbuf_puts(out, "\x1b[H\x1b[2J");
-    else
-        erase_all(display, out);
-    display->cleared = false;
+    erase_all(display, out);
     draw_all(display, out);
-}
-
-void display_clear(struct display *display)
-{
-    display->cleared = true;
 }
 
 void display_resize(struct display *display, unsigned rows, unsigned columns)

@@ -22,8 +22,7 @@ struct display {
     unsigned rows;            /* of the terminal */
     unsigned columns;
     bool shown;
-    bool cleared; /* the whole screen is to be erased */
-    size_t top;   /* the first row of the text that is on the screen, where not all of them are */
+    size_t top; /* the first row of the text that is on the screen, where not all of them are */
     /* What the screen shows, where shown is set. Positions count the prompt's bytes, too. */
     size_t drawn_rows;
     size_t drawn_row; /* of the cursor, counted from top */
@@ -47,8 +46,6 @@ void display_prompt(struct display *, struct span prompt);
 void display_forget(struct display *);
 /* Brings the screen up to date, where the line is shown. */
 void display_refresh(struct display *, struct outbuf *out);
-/* Erases the whole screen at the next refresh. */
-void display_clear(struct display *);
 /* The terminal has this size now; drawn anew by the next refresh. */
 void display_resize(struct display *, unsigned rows, unsigned columns);
 

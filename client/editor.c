@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Before the prompt itself. */
-#define COUNTERS_MAX 64
+/* Bytes of a number in the prompt, with what it says. */
+#define COUNTER_MAX 40
 
 /* What a key has done, as far as the next one has to know. */
 enum deed {
@@ -26,14 +26,17 @@ enum deed {
     DEED_COMPLETED
 };
 
+/* What the prompt tells before the question. */
 struct prompt_counts {
-    size_t lines; /* of a paste, which Enter sends */
+    size_t held;           /* lines of a paste, which Enter sends */
+    unsigned long waiting; /* lines that the server has not confirmed */
 };
 
 struct editor {
-    char prompt[COUNTERS_MAX + NAME_LEN_MAX];
+    char prompt[2 * COUNTER_MAX + NAME_LEN_MAX];
     const char *question;        /* the end of the prompt, which does not change */
     struct prompt_counts counts; /* that the prompt shows */
+    unsigned long waiting;
     struct edit_buffer edit;
     struct edit_buffer finished; /* the line that was finished */
     struct span line;            /* it, or one that was held */
@@ -204,10 +207,10 @@ static enum editor_event key_undo(struct editor *ed)
     return EDITOR_NONE;
 }
 
-static enum editor_event key_clear_screen(struct editor *ed)
+static enum editor_event key_redraw(struct editor *ed)
 {
-    display_clear(&ed->display);
-    return EDITOR_NONE;
+    (void)ed;
+    return EDITOR_REDRAW;
 }
 
 static enum editor_event key_suspend(struct editor *ed)
@@ -317,7 +320,7 @@ static const struct binding {
     {KEY_CHARACTER, KEY_CTRL, 'e', key_end},
     {KEY_CHARACTER, KEY_CTRL, 'f', key_right},
     {KEY_CHARACTER, KEY_CTRL, 'k', key_kill_to_end},
-    {KEY_CHARACTER, KEY_CTRL, 'l', key_clear_screen},
+    {KEY_CHARACTER, KEY_CTRL, 'l', key_redraw},
     {KEY_CHARACTER, KEY_CTRL, 'n', key_down},
     {KEY_CHARACTER, KEY_CTRL, 'p', key_up},
     {KEY_CHARACTER, KEY_CTRL, 't', key_transpose},
@@ -408,26 +411,28 @@ static enum editor_event editor_key(struct editor *ed, struct key key)
 
 /* ---- The prompt ---- */
 
-/* What is counted before the question. */
 static struct prompt_counts prompt_counts(const struct editor *ed)
 {
     size_t held = ed->paste.lines;
 
-    return (struct prompt_counts){.lines = held > 0 ? held + (ed->edit.len > 0) : 0};
+    return (struct prompt_counts){held > 0 ? held + (ed->edit.len > 0) : 0, ed->waiting};
 }
 
 static void prompt_refresh(struct editor *ed)
 {
     struct prompt_counts counts = prompt_counts(ed);
-    int len = 0;
+    char waiting[COUNTER_MAX] = "";
+    char held[COUNTER_MAX] = "";
+    int len;
 
-    if (counts.lines == ed->counts.lines)
+    if (counts.held == ed->counts.held && counts.waiting == ed->counts.waiting)
         return;
     ed->counts = counts;
-    if (counts.lines > 0)
-        len = snprintf(ed->prompt, sizeof ed->prompt, "[%zu line%s] ", counts.lines,
-            counts.lines == 1 ? "" : "s");
-    len += snprintf(ed->prompt + len, sizeof ed->prompt - (size_t)len, "%s", ed->question);
+    if (counts.waiting > 0)
+        snprintf(waiting, sizeof waiting, "[%lu waiting] ", counts.waiting);
+    if (counts.held > 0)
+        snprintf(held, sizeof held, "[%zu lines] ", counts.held);
+    len = snprintf(ed->prompt, sizeof ed->prompt, "%s%s%s", waiting, held, ed->question);
     display_prompt(&ed->display, (struct span){ed->prompt, (size_t)len});
 }
 
@@ -535,6 +540,17 @@ void editor_refresh(struct editor *ed, struct outbuf *out)
     ed->bell = false;
     prompt_refresh(ed);
     display_refresh(&ed->display, out);
+}
+
+void editor_waiting(struct editor *ed, unsigned long lines)
+{
+    ed->waiting = lines;
+}
+
+void editor_clear(struct editor *ed, struct outbuf *out)
+{
+    display_forget(&ed->display);
+    outbuf_puts(out, "\x1b[H\x1b[2J");
 }
 
 void editor_resize(struct editor *ed, unsigned rows, unsigned columns)

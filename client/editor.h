@@ -28,6 +28,7 @@ enum editor_event {
     EDITOR_LINE,      /* a line is finished: editor_line() */
     EDITOR_INTERRUPT, /* Ctrl-C on an empty line: the user leaves */
     EDITOR_TOO_LONG,  /* a paste of more than EDIT_MAX bytes has been dropped */
+    EDITOR_REDRAW,    /* Ctrl-L: editor_clear(), draw what is above, editor_show() */
     EDITOR_SUSPEND,   /* Ctrl-Z: editor_stop(), stop yourself, editor_start() when continued */
     EDITOR_END        /* Ctrl-D on an empty line: end of input */
 };
@@ -86,6 +87,11 @@ void editor_restart(struct editor *, struct outbuf *out);
  */
 void editor_hide(struct editor *, struct outbuf *out);
 void editor_show(struct editor *, struct outbuf *out);
+
+/* So many lines wait for the server: the prompt counts them. */
+void editor_waiting(struct editor *, unsigned long lines);
+/* Erases the whole screen; the line is hidden then. */
+void editor_clear(struct editor *, struct outbuf *out);
 
 /* The window has this size now (0 means unknown: 24 or 80), for the next refresh. */
 void editor_resize(struct editor *, unsigned rows, unsigned columns);

@@ -47,7 +47,7 @@ static bool verb_is_secret(enum verb verb)
 /* Whether an error is shown like an event; else it is a message. */
 static bool error_is_shown(const struct console *console)
 {
-    return console->setup.format == CONSOLE_WIRE ||
+    return console->setup.format == CONSOLE_WIRE || console->setup.format == CONSOLE_BOT ||
            (console->setup.format == CONSOLE_PRETTY && console->screen);
 }
 

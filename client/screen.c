@@ -248,3 +248,29 @@ void outbuf_wrap(struct outbuf *out, const char *text, size_t len, size_t column
             column %= columns;
     }
 }
+
+size_t text_rows(const char *text, size_t len, size_t columns)
+{
+    const char *end = text + len;
+    size_t rows = len > 0 ? 1 : 0;
+    size_t used = 0;
+
+    while (text < end) {
+        struct cluster cluster = {.len = sgr_len(text, end)};
+
+        if (*text == '\n') {
+            cluster.len = 1;
+            used = 0;
+            rows += text + 1 < end;
+        } else if (cluster.len == 0) {
+            cluster = cluster_first(text, (size_t)(end - text));
+        }
+        if (used + cluster.columns > columns) {
+            used = 0;
+            rows++;
+        }
+        used += cluster.columns;
+        text += cluster.len;
+    }
+    return rows;
+}

@@ -55,4 +55,7 @@ struct cluster cluster_first(const char *text, size_t len);
  */
 void outbuf_wrap(struct outbuf *, const char *text, size_t len, size_t columns, size_t indent);
 
+/* How many rows of a terminal that many columns wide such text takes, LFs ending rows. */
+size_t text_rows(const char *text, size_t len, size_t columns);
+
 #endif

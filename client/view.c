@@ -23,6 +23,8 @@
 
 /* A users list that was asked for names that many bytes of names, and says how many are left. */
 #define LIST_MAX 4096
+/* Bytes of the latest lines: more than a large screen shows. */
+#define RECENT_MAX ((size_t)256 << 10)
 /* Where the width is not known, a line should not be longer than that without need. */
 #define COLUMNS_USUAL 80
 
@@ -88,17 +90,85 @@ static size_t line_indent(const struct view *view)
     return view->columns < COLUMNS_USUAL / 2 ? 2 : strlen("12:00 ");
 }
 
+static void line_wrap(const struct view *view, struct span line, struct outbuf *out)
+{
+    if (view->columns != 0)
+        outbuf_wrap(out, line.at, line.len, view->columns, line_indent(view));
+    else
+        outbuf_add(out, line.at, line.len);
+    outbuf_puts(out, "\n");
+}
+
+/* The oldest lines go, many at a time. */
+static void recent_trim(struct outbuf *recent)
+{
+    const char *lf = memchr(recent->at + RECENT_MAX / 2, '\n', recent->len - RECENT_MAX / 2);
+
+    outbuf_take(recent, lf != NULL ? (size_t)(lf + 1 - recent->at) : recent->len);
+}
+
+void view_keep(struct view *view, struct span line)
+{
+    struct outbuf *recent = &view->recent;
+
+    if (!view->terminal)
+        return;
+    outbuf_add(recent, line.at, line.len);
+    outbuf_puts(recent, "\n");
+    if (recent->len > RECENT_MAX)
+        recent_trim(recent);
+}
+
 static void line_end(struct view *view, struct outbuf *out)
 {
+    struct span line;
+
     paint(view, SGR_NONE);
-    if (view->columns != 0)
-        outbuf_wrap(out, view->line.at, view->line.len, view->columns, line_indent(view));
-    else
-        outbuf_add(out, view->line.at, view->line.len);
-    outbuf_puts(out, "\n");
+    line = (struct span){view->line.at, view->line.len};
+    line_wrap(view, line, out);
+    view_keep(view, line);
     out->lost = out->lost || view->line.lost;
     view->line.len = 0;
     view->line.lost = false;
+}
+
+/* The last line before that place, and how many rows it takes. */
+static struct span recent_line(const struct view *view, size_t before, size_t *rows)
+{
+    const char *at = view->recent.at;
+    size_t begin = before - 1;
+    struct outbuf wrapped = {0};
+    struct span line;
+
+    while (begin > 0 && at[begin - 1] != '\n')
+        begin--;
+    line = (struct span){at + begin, before - 1 - begin};
+    line_wrap(view, line, &wrapped);
+    *rows = text_rows(wrapped.at, wrapped.len, view->columns != 0 ? view->columns : COLUMNS_USUAL);
+    outbuf_free(&wrapped);
+    return line;
+}
+
+void view_redraw(const struct view *view, size_t rows, struct outbuf *out)
+{
+    size_t begin = view->recent.len;
+    size_t needed;
+
+    while (begin > 0) {
+        struct span line = recent_line(view, begin, &needed);
+
+        if (needed > rows)
+            break;
+        rows -= needed;
+        begin = (size_t)(line.at - view->recent.at);
+    }
+    while (begin < view->recent.len) {
+        const char *at = view->recent.at + begin;
+        size_t len = (size_t)((const char *)memchr(at, '\n', view->recent.len - begin) - at);
+
+        line_wrap(view, (struct span){at, len}, out);
+        begin += len + 1;
+    }
 }
 
 /* ---- Time --------------------------------------------------------------------------------- */
@@ -538,6 +608,7 @@ static void view_follow_nick(struct view *view, const struct event *event)
     name_take(name, event->name);
     name_take(to, event->word);
     speakers_rename(&view->speakers, name, to);
+    ignored_rename(&view->ignored, name, to);
 }
 
 /* Who is here, and who one is, as far as this event says it. */
@@ -593,6 +664,8 @@ enum view_notice view_event(struct view *view, const struct event *event, struct
     case VERB_ME:
     case VERB_POST:
     case VERB_PRIV:
+        if (view_ignores(view, event))
+            return NOTICE_NONE;
         show_message(view, event, out);
         return message_notice(view, event);
     case VERB_NOTE:
@@ -606,6 +679,15 @@ enum view_notice view_event(struct view *view, const struct event *event, struct
         return NOTICE_NONE;
     }
     return NOTICE_NONE;
+}
+
+bool view_ignores(const struct view *view, const struct event *event)
+{
+    char name[NAME_SIZE];
+
+    name_take(name, event->name);
+    return verb_is_message(event->verb) && ignored_has(&view->ignored, name) &&
+           !name_is_own(view, event->name);
 }
 
 void view_restart(struct view *view)
@@ -663,4 +745,5 @@ void view_free(struct view *view)
 {
     roster_free(&view->roster);
     outbuf_free(&view->line);
+    outbuf_free(&view->recent);
 }

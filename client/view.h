@@ -9,6 +9,7 @@
 
 #include "../protocol.h"
 #include "completion.h"
+#include "ignored.h"
 #include "roster.h"
 #include "screen.h"
 #include "speakers.h"
@@ -46,7 +47,9 @@ struct view {
     struct roster roster;
     struct speakers speakers;
     struct view_latest latest;
-    struct outbuf line; /* the line being made */
+    struct ignored ignored;
+    struct outbuf line;   /* the line being made */
+    struct outbuf recent; /* the latest lines, not wrapped, each with LF */
 };
 
 /* How much attention an event deserves. */
@@ -58,6 +61,14 @@ enum view_notice {
 
 /* Adds to out how the event looks (nothing, for some). */
 enum view_notice view_event(struct view *, const struct event *, struct outbuf *out);
+
+/* The event is a message of somebody who is ignored; view_event() adds nothing for it. */
+bool view_ignores(const struct view *, const struct event *);
+
+/* Keeps a line that was shown beside the view's, to be drawn by view_redraw(). */
+void view_keep(struct view *, struct span line);
+/* Adds the latest lines once more, as many as have room in that many rows. */
+void view_redraw(const struct view *, size_t rows, struct outbuf *out);
 
 /* A new connection: what comes until the next `you` is past again. */
 void view_restart(struct view *);

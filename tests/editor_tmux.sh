@@ -185,7 +185,8 @@ every_key() {
     expect 'its second line' until_true file_has "$dir/seen" 'msg ann pasted 2$'
     expect 'its last line' until_true file_has "$dir/seen" 'msg ann pasted 3$'
     screen send-keys x C-l
-    expect 'a cleared screen' until_true [ "$(screen capture-pane -p | head -n 1)" = '> x' ]
+    expect 'the screen drawn again' shows '> x'
+    expect 'with what was said' until_true has_line '..:.. ann: pasted 3'
 }
 
 # The shell gets its terminal back, and chat its line.

@@ -87,6 +87,10 @@ static void desk_event(struct desk *desk, enum editor_event event)
         ck_assert(text_is_clean(line.at, line.len));
         desk_note(desk, line.at, line.len);
         break;
+    case EDITOR_REDRAW:
+        editor_clear(desk->editor, &desk->out);
+        editor_show(desk->editor, &desk->out);
+        break;
     case EDITOR_TOO_LONG:
         desk_note(desk, BYTES("<too long>"));
         break;
@@ -466,6 +470,30 @@ START_TEST(half_a_paste_ends)
     desk_type(&desk, LEFT "x" PASTE "lost\n\x03y");
     ck_assert(!editor_is_pasting(desk.editor));
     ck_assert_str_eq(terminal_row(desk.terminal, 0), "> axyb");
+    desk_close(&desk);
+}
+END_TEST
+
+/* What waits for the server, and what waits for the user. */
+START_TEST(the_prompt_counts)
+{
+    struct desk desk;
+
+    desk_open(&desk, "> ", 24, 80);
+    desk_show(&desk);
+    desk_type(&desk, "typed" LEFT);
+    editor_waiting(desk.editor, 12);
+    desk_type(&desk, "");
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "[12 waiting] > typed");
+    ck_assert_uint_eq(desk.terminal->column, 19);
+    desk_type(&desk, PASTE "a\nb" PASTED);
+    ck_assert_str_eq(terminal_row(desk.terminal, 0), "[12 waiting] [2 lines] > ");
+    editor_waiting(desk.editor, 0);
+    desk_print(&desk, "message");
+    ck_assert_str_eq(terminal_row(desk.terminal, 1), "[2 lines] > ");
+    desk_type(&desk, "\003");
+    ck_assert_str_eq(terminal_row(desk.terminal, 1), "> ");
+    ck_assert_uint_eq(desk.terminal->column, 2);
     desk_close(&desk);
 }
 END_TEST
@@ -1177,6 +1205,7 @@ int main(void)
     tcase_add_loop_test(tcase, every_key_in_every_cut, 0, COUNT_OF(keys));
     tcase_add_test(tcase, half_a_key_ends);
     tcase_add_test(tcase, half_a_paste_ends);
+    tcase_add_test(tcase, the_prompt_counts);
     tcase_add_loop_test(tcase, bells, 0, 5);
     tcase_add_test(tcase, completion_while_names_change);
     tcase_add_loop_test(tcase, completion_knows_the_place, 0, 6);

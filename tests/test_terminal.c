@@ -777,6 +777,86 @@ START_TEST(one_bell_for_a_batch)
 }
 END_TEST
 
+/* What somebody else has written to the terminal goes, the conversation stays. */
+START_TEST(control_l_keeps_the_conversation)
+{
+    struct terminal *screen = terminal_new(24, 80);
+    struct pair pair;
+
+    server_start(&pair.server, ANY_PORT);
+    conn_join(&pair.ben, &pair.server, "ben");
+    chatter_start_as(&pair.ann, &(struct chatter_setup){.terminal = true, .env = "NO_COLOR=1"},
+        (const char *const[]){"-n", "ann", pair.server.address, NULL});
+    chatter_see(&pair.ann, "you are ann");
+    for (int i = 0; i < 30; i++) {
+        conn_say(&pair.ben, "message %d", i);
+        conn_seek(&pair.ben, "msg ben *");
+    }
+    chatter_see(&pair.ann, "message 29");
+    ck_assert_int_eq(write(pair.ann.slave, "garbage", 7), 7);
+    chatter_type(&pair.ann, "typed\014");
+    chatter_see(&pair.ann, "\033[2J");
+    chatter_see(&pair.ann, "> typed");
+    terminal_write(screen, pair.ann.out.at, pair.ann.out.len, false);
+    for (unsigned row = 0; row < 23; row++)
+        ck_assert_ptr_null(strstr(terminal_row(screen, row), "garbage"));
+    ck_assert_ptr_nonnull(strstr(terminal_row(screen, 0), "ben: message 7"));
+    ck_assert_ptr_nonnull(strstr(terminal_row(screen, 22), "ben: message 29"));
+    ck_assert_str_eq(terminal_row(screen, 23), "> typed");
+    terminal_free(screen);
+    pair_close(&pair);
+}
+END_TEST
+
+START_TEST(some_are_ignored)
+{
+    struct pair pair;
+
+    pair_open(&pair);
+    chatter_type(&pair.ann, "/ignore BEN\r");
+    chatter_see(&pair.ann, "-- BEN is ignored");
+    conn_say(&pair.ben, "hidden");
+    conn_seek(&pair.ben, "msg ben hidden");
+    chatter_type(&pair.ann, "mark\r");
+    chatter_see(&pair.ann, "ann: mark");
+    chatter_type(&pair.ann, "/unignore ben\r");
+    chatter_see(&pair.ann, "ben is not ignored any more");
+    conn_say(&pair.ben, "shown");
+    chatter_see(&pair.ann, "shown");
+    ck_assert_ptr_null(strstr(pair.ann.out.at, "hidden"));
+    conn_seek(&pair.ben, "msg ben shown");
+    pair_close(&pair);
+}
+END_TEST
+
+/* Lines that the server does not answer are counted after a while. */
+START_TEST(the_prompt_counts_what_waits)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-n", "ann", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, "one\rtwo\rhalf");
+    chatter_see(&chat, "[2 waiting] > half");
+    ck_assert_str_eq(fake_read(&fake), "one");
+    ck_assert_str_eq(fake_read(&fake), "two");
+    fake_say(&fake, "msg ann one");
+    chatter_see(&chat, "[1 waiting] > half");
+    fake_say(&fake, "msg ann two");
+    chatter_see(&chat, "\033[K> half");
+    chatter_type(&chat, "\003\003");
+    ck_assert_ptr_null(fake_read(&fake));
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* ---- All of them --------------------------------------------------------------------- */
 
 int main(void)
@@ -804,6 +884,9 @@ int main(void)
         {as_many_colours_as_there_are, 5, 20},
         {the_name_is_taken, 1, 20},
         {one_bell_for_a_batch, 4, 20},
+        {control_l_keeps_the_conversation, 1, 20},
+        {some_are_ignored, 1, 20},
+        {the_prompt_counts_what_waits, 1, 20},
     };
 
     return tests_run("terminal", tests, COUNT_OF(tests));

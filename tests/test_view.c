@@ -1,4 +1,5 @@
 /* test_view.c: lines of the wire go in, and what people and scripts see comes out. */
+#include "../client/local.h"
 #include "../client/view.h"
 #include "wire/unicode.h"
 #include "wire/utf8.h"
@@ -438,6 +439,130 @@ START_TEST(rows_in_colour)
 }
 END_TEST
 
+/* ---- Ctrl-L ---- */
+
+/* The latest lines are drawn again, as many as have room, for the width that there is now. */
+START_TEST(the_latest_is_drawn_again)
+{
+    static const struct {
+        unsigned columns;
+        size_t rows;
+        const char *shown;
+    } table[] = {
+        {80, 10, "21:42 b: one\n21:42 b: two two two\n21:42 b: three\nchat: hello\n"},
+        {80, 2, "21:42 b: three\nchat: hello\n"},
+        {80, 0, ""},
+        {20, 10, "21:42 b: one\n21:42 b: two two two\n21:42 b: three\nchat: hello\n"},
+        {16, 10, "21:42 b: one\n21:42 b: two two\n  two\n21:42 b: three\nchat: hello\n"},
+        {16, 3, "21:42 b: three\nchat: hello\n"},
+        {8, 5, "21:42 b:\n  three\nchat:\n  hello\n"},
+    };
+    struct view view = {.terminal = true, .columns = 80, .present = true};
+    struct outbuf out = {0};
+
+    show(&view, T0 "msg b one\n" T0 "msg b two two two\n" T0 "msg b three\n", &out);
+    view_keep(&view, (struct span){"chat: hello", 11});
+    out.len = 0;
+    view.columns = table[_i].columns;
+    view_redraw(&view, table[_i].rows, &out);
+    outbuf_add(&out, "", 1);
+    ck_assert_str_eq(out.at, table[_i].shown);
+    outbuf_free(&out);
+    view_free(&view);
+}
+END_TEST
+
+/* What a terminal folds takes as many rows as it has there. */
+START_TEST(rows_of_text)
+{
+    static const struct {
+        const char *text;
+        size_t columns;
+        size_t rows;
+    } table[] = {{"", 10, 0}, {"a", 10, 1}, {"a\n", 10, 1}, {"a\nb", 10, 2}, {TEN, 10, 1},
+        {TEN "a", 10, 2}, {TEN TEN, 10, 2}, {"a" WIDE WIDE, 4, 2}, {DIM "abcd" OFF "\n", 4, 1},
+        {"\n\n", 4, 2}};
+
+    ck_assert_uint_eq(
+        text_rows(table[_i].text, strlen(table[_i].text), table[_i].columns), table[_i].rows);
+}
+END_TEST
+
+/* However much comes, the memory for it has an end, and whole lines are kept. */
+START_TEST(the_latest_has_a_limit)
+{
+    struct view view = {.terminal = true, .columns = 80, .present = true};
+    struct outbuf out = {0};
+
+    for (int i = 0; i < 20000; i++) {
+        char line[100];
+
+        snprintf(line, sizeof line, T0 "msg b message number %d\n", i);
+        show(&view, line, &out);
+        out.len = 0;
+    }
+    ck_assert_uint_lt(view.recent.size, 1 << 20);
+    view_redraw(&view, 2, &out);
+    outbuf_add(&out, "", 1);
+    ck_assert_str_eq(out.at, "21:42 b: message number 19998\n21:42 b: message number 19999\n");
+    out.len = 0;
+    view_redraw(&view, 1000000, &out);
+    ck_assert_int_eq(strncmp(out.at, "21:42 b: message number ", 24), 0);
+    outbuf_free(&out);
+    view_free(&view);
+}
+END_TEST
+
+/* ---- Commands of the client ---- */
+
+/* A step: a line that begins with `/` is typed, others come. */
+static const struct sight local_sights[] = {
+    {"/ignore bob\n" T0 "msg bob a\n" T0 "msg carol b\n", "-- bob is ignored\n" P0 "carol: b\n"},
+    {"/IGNORE Bob\n" T0 "msg BOB a\n" T0 "me bob a\n" T0 "post bob a\n" T0 "priv bob ann a\n",
+        "-- Bob is ignored\n"},
+    {"/ignore bob\n" T0 "join bob\n" T0 "quit bob left\n",
+        "-- bob is ignored\n" P0 "-- bob joined\n" P0 "-- bob left\n"},
+    {"/ignore bob\n" T0 "nick bob rob\n" T0 "msg rob a\n" T0 "msg bob b\n",
+        "-- bob is ignored\n" P0 "-- bob is now rob\n" P0 "bob: b\n"},
+    {"/ignore bob\n/unignore BOB\n" T0 "msg bob a\n",
+        "-- bob is ignored\n-- BOB is not ignored any more\n" P0 "bob: a\n"},
+    {"/unignore bob\n", "-- bob was not ignored\n"},
+    {"/ignore\n/ignore a\n/ignore b\n/ignore \n",
+        "-- nobody is ignored\n-- a is ignored\n-- b is ignored\n-- ignored: a b\n"},
+    {"/unignore\n", "-- use: /unignore NAME\n"},
+    {"//ignore bob\n/ignored bob\n/msg bob a\n" T0 "msg bob a\n", P0 "bob: a\n"},
+};
+
+/* The time before an answer is that of now. */
+static void add_without_time(struct outbuf *all, const struct outbuf *answer)
+{
+    ck_assert_uint_gt(answer->len, strlen(P0));
+    outbuf_add(all, answer->at + strlen(P0), answer->len - strlen(P0));
+}
+
+START_TEST(commands_of_the_client)
+{
+    const char *at = local_sights[_i].lines;
+    struct view view = {0};
+    struct outbuf all = {0};
+
+    for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        struct outbuf out = {0};
+        struct span line = {at, (size_t)(end - at)};
+
+        if (*at != '/')
+            show_line(&view, line.at, line.len, &all);
+        else if (local_command(&view, line, &out))
+            add_without_time(&all, &out);
+        outbuf_free(&out);
+    }
+    outbuf_add(&all, "", 1);
+    ck_assert_str_eq(all.at, local_sights[_i].shown);
+    outbuf_free(&all);
+    view_free(&view);
+}
+END_TEST
+
 /* ---- Who is here ---- */
 
 START_TEST(long_list_is_a_count)
@@ -729,6 +854,10 @@ int main(void)
     tcase_add_test(tcase, names_have_basic_colours);
     tcase_add_loop_test(tcase, rows_of_a_long_message, 0, COUNT_OF(rows));
     tcase_add_test(tcase, rows_in_colour);
+    tcase_add_loop_test(tcase, the_latest_is_drawn_again, 0, 7);
+    tcase_add_loop_test(tcase, rows_of_text, 0, 10);
+    tcase_add_test(tcase, the_latest_has_a_limit);
+    tcase_add_loop_test(tcase, commands_of_the_client, 0, COUNT_OF(local_sights));
     tcase_add_test(tcase, long_list_is_a_count);
     tcase_add_test(tcase, list_fits_the_row);
     tcase_add_loop_test(tcase, others_for_completion, 0, 11);

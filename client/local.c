@@ -1,0 +1,87 @@
+/* local.c: see local.h. */
+#include "local.h"
+
+#include "../compat/compat.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define ANSWER_MAX 1024
+
+struct local {
+    struct view *view;
+    struct outbuf *out;
+};
+
+/* Answers as the server would. */
+static void answer(const struct local *local, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void answer(const struct local *local, const char *format, ...)
+{
+    char text[ANSWER_MAX];
+    struct event event = {.verb = VERB_NOTE, .stamp = (uint64_t)time(NULL) * 1000000};
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    event.text = (struct span){text, strlen(text)};
+    view_event(local->view, &event, local->out);
+}
+
+static void list_ignored(const struct local *local)
+{
+    const struct ignored *ignored = &local->view->ignored;
+    char names[ANSWER_MAX] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < ignored->len && len < sizeof names; i++)
+        len += (size_t)snprintf(names + len, sizeof names - len, " %s", ignored->names[i]);
+    if (len > 0)
+        answer(local, "ignored:%s", names);
+    else
+        answer(local, "nobody is ignored");
+}
+
+static void ignore(const struct local *local, const char *name)
+{
+    if (*name == '\0')
+        list_ignored(local);
+    else if (ignored_add(&local->view->ignored, name))
+        answer(local, "%s is ignored", name);
+    else
+        answer(local, "%d names are ignored already", IGNORED_MAX);
+}
+
+static void unignore(const struct local *local, const char *name)
+{
+    if (*name == '\0')
+        answer(local, "use: /unignore NAME");
+    else if (ignored_remove(&local->view->ignored, name))
+        answer(local, "%s is not ignored any more", name);
+    else
+        answer(local, "%s was not ignored", name);
+}
+
+static const struct {
+    const char *word;
+    void (*command)(const struct local *, const char *name);
+} commands[] = {{"/ignore", ignore}, {"/unignore", unignore}};
+
+bool local_command(struct view *view, struct span line, struct outbuf *out)
+{
+    const struct local local = {view, out};
+    struct span word = span_take_word(&line);
+    char name[NAME_LEN_MAX + 1];
+
+    name_clean(name, line.at, line.len);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (span_equal_caseless(word, commands[i].word)) {
+            commands[i].command(&local, name);
+            return true;
+        }
+    }
+    return false;
+}
