@@ -26,6 +26,7 @@ SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 # Put before the names of both programs and of their pages.
 PROGPREFIX ?=
 INSTALL ?= install
@@ -194,10 +195,12 @@ man-check:
 # The names of both programs are words of their own in the pages, so a prefix is put before each.
 RENAME_PAGE = sed -E -e 's,^(\.Dt )(CHAT),\1$(shell echo '$(PROGPREFIX)' | tr a-z A-Z)\2,' \
 	$(foreach twice,1 2,-e 's,(^|[^[:alnum:]_./-])(chatd?|chat-protocol)($$|[^[:alnum:]_./@:-]),\1$(PROGPREFIX)\2\3,g')
-RENAME_COMPLETION = sed -E -e 's,^(\#compdef|complete .*) (chatd?)$$,\1 $(PROGPREFIX)\2,'
+RENAME_COMPLETION = sed -E -e 's,^(\#compdef|complete .*) (chatd?)$$,\1 $(PROGPREFIX)\2,' \
+	-e 's,^(complete -c) (chatd?) ,\1 $(PROGPREFIX)\2 ,'
 PAGES = man1/$(PROGPREFIX)chat.1 man7/$(PROGPREFIX)chat-protocol.7 man8/$(PROGPREFIX)chatd.8
 INSTALLED = $(BINDIR)/$(PROGPREFIX)chat $(SBINDIR)/$(PROGPREFIX)chatd $(PAGES:%=$(MANDIR)/%) \
-	$(foreach name,chat chatd,$(BASHCOMPDIR)/$(PROGPREFIX)$(name) $(ZSHCOMPDIR)/_$(PROGPREFIX)$(name))
+	$(foreach name,chat chatd,$(BASHCOMPDIR)/$(PROGPREFIX)$(name) \
+	    $(ZSHCOMPDIR)/_$(PROGPREFIX)$(name) $(FISHCOMPDIR)/$(PROGPREFIX)$(name).fish)
 
 # The systemd units are installed, and removed, where UNITDIR says so.
 UNITDIR ?=
@@ -214,7 +217,9 @@ install: all
 	    $(RENAME_COMPLETION) contrib/completion/$$name.bash \
 	        >"$(DESTDIR)$(BASHCOMPDIR)/$(PROGPREFIX)$$name" && \
 	    $(RENAME_COMPLETION) contrib/completion/_$$name \
-	        >"$(DESTDIR)$(ZSHCOMPDIR)/_$(PROGPREFIX)$$name" || exit 1; done
+	        >"$(DESTDIR)$(ZSHCOMPDIR)/_$(PROGPREFIX)$$name" && \
+	    $(RENAME_COMPLETION) contrib/completion/$$name.fish \
+	        >"$(DESTDIR)$(FISHCOMPDIR)/$(PROGPREFIX)$$name.fish" || exit 1; done
 ifneq ($(UNITDIR),)
 	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
 	umask 022; for unit in $(UNITS); do \

@@ -65,16 +65,30 @@ wait "$watch"
 
 # ---- ask ----
 
+if ! command -v python3 >/dev/null; then
+    echo 'skipped: ask: no python3'
+    finish
+fi
+
 "$bots/chat-ask" nobody 'there?' >"$dir/answer" 2>"$dir/errors"
 expect 'who is not there is not asked' is 1 $?
 # shellcheck disable=SC2016
 "$CHAT" -n bob -e 'echo not yet; while read -r stamp verb from text; do
-    [ "$text" != "bob: deploy now?" ] || echo "yes, please"; done' >"$dir/person" 2>&1 &
+    [ "$text" != "BOB: deploy now?" ] || echo "yes, please"; done' >"$dir/person" 2>&1 &
 pids="$pids $!"
 heard ' msg bob not yet$'
-"$bots/chat-ask" -t 60 bob 'deploy now?' >"$dir/answer"
+# A name in another case is the same name.
+"$bots/chat-ask" -t 60 BOB 'deploy now?' >"$dir/answer"
 expect 'ask has an answer' is 0 $?
 expect 'ask prints it' is 'yes, please' "$(cat "$dir/answer")"
+# Nor does the answer get lost where they change their name meanwhile.
+# shellcheck disable=SC2016
+"$CHAT" -n carl -e 'while read -r stamp verb from text; do
+    [ "$text" != "carl: there?" ] || { echo "/nick karl"; echo yes; }; done' >/dev/null 2>&1 &
+pids="$pids $!"
+heard ' join carl$' || exit 1
+"$bots/chat-ask" -t 60 carl 'there?' >"$dir/answer"
+expect 'an answer under another name' is yes "$(cat "$dir/answer")"
 "$bots/chat-ask" -t 1 witness 'deploy now?' >"$dir/answer"
 expect 'no answer in time' is 1 $?
 expect 'nothing is printed then' is '' "$(cat "$dir/answer")"

@@ -54,6 +54,11 @@ in_zsh() {
         -e "s/.*\{-([A-Za-z]),--[a-z]+\}.*/\1/p" "$1" | sort
 }
 
+in_fish() {
+    sed -n -E -e 's/^complete -c [a-z]+ -s ([A-Za-z])( -l [a-z]+)? -(x|r|rF) .*/\1:/p' \
+        -e 's/^complete -c [a-z]+ -s ([A-Za-z])( -l [a-z]+)? -d .*/\1/p' "$1" | sort
+}
+
 # same WHAT EXPECTED FOUND
 same() {
     if [ -n "$2" ] && [ "$2" = "$3" ]; then
@@ -81,6 +86,7 @@ program() {
     same "$page, the list" "$options" "$(in_page "$page")"
     same "contrib/completion/$name.bash" "$letters" "$(in_bash "contrib/completion/$name.bash")"
     same "contrib/completion/_$name" "$options" "$(in_zsh "contrib/completion/_$name")"
+    same "contrib/completion/$name.fish" "$options" "$(in_fish "contrib/completion/$name.fish")"
 }
 
 export LC_ALL=C

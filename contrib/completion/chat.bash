@@ -12,9 +12,22 @@ _chat_hosts()
             "$known"
 }
 
+# Sockets, and directories that lead to some, for a word that may begin with ~/, have backslashes in
+# it or a quote before it.
+_chat_sockets()
+{
+    local path=$1 word
+    [[ $path != [\'\"]* ]] || path=${path:1}
+    IFS= read path <<<"$path"
+    while IFS= read -r word; do
+        path=${word/#"~/"/"$HOME/"}
+        [[ ! -S $path && ! -d $path ]] || printf '%s\n' "$word"
+    done < <(compgen -f -- "$path")
+}
+
 _chat()
 {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     COMPREPLY=()
     case $prev in
     -b)
@@ -36,9 +49,7 @@ _chat()
         ;;
     */*)
         compopt -o filenames
-        while read -r word; do
-            [[ ! -S $word && ! -d $word ]] || COMPREPLY+=("$word")
-        done < <(compgen -f -- "$cur")
+        mapfile -t COMPREPLY < <(_chat_sockets "$cur")
         ;;
     *)
         mapfile -t COMPREPLY < <(compgen -W "$(_chat_hosts | sort -u)" -- "$cur")
