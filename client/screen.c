@@ -91,9 +91,10 @@ void outbuf_free(struct outbuf *out)
 
 /*
  * Joined emoji are one picture on some terminals and a row of them on others. Counting them as a
- * row is safe; an endless chain of them is not one cluster any more.
+ * row is safe; an endless chain of them is not one cluster any more. The longest that Unicode
+ * recommends, two people and a kiss, has 11 columns.
  */
-#define CLUSTER_COLUMNS_MAX 8
+#define CLUSTER_COLUMNS_MAX 12
 
 void screen_locale(void)
 {
@@ -152,8 +153,11 @@ struct cluster cluster_first(const char *text, size_t len)
         size_t n = utf8_decode(text + cluster.len, len - cluster.len, &cp);
         unsigned columns = char_columns(cp, &sure);
 
-        if (!cluster_takes(&cluster, before, cp, columns))
+        if (!cluster_takes(&cluster, before, cp, columns)) {
+            /* Some terminals join whatever comes behind a ZWJ. */
+            cluster.sure = cluster.sure && !(before == ZWJ && cp >= 0x80);
             break;
+        }
         if (columns != 0 || cp == EMOJI_SELECTOR || !sure)
             cluster.sure = false;
         cluster.len += n;

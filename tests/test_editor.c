@@ -1174,7 +1174,8 @@ START_TEST(width_of_clusters)
         {ACUTE "b", 2, 0, true},
         {CODER "b", 11, 4, false},
         {CODER CODER, 11, 4, false},
-        {WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN, 28, 8, false},
+        {WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN ZWJ WOMAN, 42, 12, false},
+        {"a" ZWJ "\xD9\x86", 4, 1, false},
         {WOMAN ZWJ "b", 7, 2, true},
         {"a" ZWJ "b", 4, 1, true},
         {THUMB "b", 8, 4, false},
@@ -1222,7 +1223,7 @@ int main(void)
     tcase_add_loop_test(tcase, window_is_resized, 0, 5);
     tcase_add_loop_test(tcase, line_survives_whatever_arrives, 0, COUNT_OF(screens));
     tcase_add_test(tcase, output_has_a_limit);
-    tcase_add_loop_test(tcase, width_of_clusters, 0, 14);
+    tcase_add_loop_test(tcase, width_of_clusters, 0, 15);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
