@@ -20,10 +20,10 @@
 
 /* Why the receiver has ended. */
 enum client_end {
-    CLIENT_ON,       /* it has not */
-    CLIENT_GONE,     /* the stream has ended, or broken */
-    CLIENT_STRANGER, /* what came is not from a chatd */
-    CLIENT_TURNED_AWAY,
+    CLIENT_ON,        /* it has not */
+    CLIENT_GONE,      /* the stream has ended, or broken */
+    CLIENT_NOT_CHATD, /* what came is not from a chatd */
+    CLIENT_REJECTED,  /* full, or refused */
     CLIENT_WAITED,    /* no welcome within -w from a server that did answer */
     CLIENT_UNREACHED, /* no first connection could be had in time; said already */
     CLIENT_OUTPUT     /* nothing more can be printed */
@@ -42,7 +42,7 @@ struct client {
     struct connection connection;
     bool enough; /* -C messages have come */
     enum client_end end;
-    char why[256]; /* what the server said when it turned us away, or let us wait */
+    char why[256]; /* what the server said when it rejected the client, or let it wait */
     int unreached; /* the exit status of CLIENT_UNREACHED */
 };
 

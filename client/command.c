@@ -19,7 +19,7 @@ extern char **environ;
 /* After SIGTERM. */
 #define TERM_GRACE 1000
 
-/* Somebody sits at it, and only this process group may ask him something. */
+/* A user is at the terminal, and only its foreground process group may ask them something. */
 static bool terminal_is_ours(void)
 {
     int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);

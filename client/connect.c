@@ -23,7 +23,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* A Unix-domain listener with a full queue wakes nobody: look again after that many ms. */
+/* A Unix-domain listener with a full queue never becomes ready: try again after so many ms. */
 #define QUEUE_PAUSE 20
 
 /* Fits `[host]:port`, and any path that a socket can have. */
@@ -39,7 +39,7 @@ static void failure_set(
 
 /* ---- Looking up ---------------------------------------------------------------------- */
 
-/* Shared by the asker and the thread; whoever lets go of it last frees it. */
+/* Shared by the caller and the thread; the last of the two frees it. */
 struct lookup {
     pthread_mutex_t lock;
     bool done;
@@ -271,14 +271,14 @@ static void address_text(char out[ADDRESS_TEXT_MAX], const struct address *addre
             out, ADDRESS_TEXT_MAX, bracket ? "[%s]:%s" : "%s:%s", address->host, address->port);
 }
 
-/* A room could be started there by whoever sits here. */
+/* The user could start a chatd there. */
 static bool address_is_local(const struct address *address)
 {
     return address->kind == ADDRESS_PATH || strcmp(address->host, "localhost") == 0 ||
            strncmp(address->host, "127.", 4) == 0 || strcmp(address->host, "::1") == 0;
 }
 
-/* Where a chatd would not put its socket. */
+/* Something else is there, and chatd would not replace it. */
 static bool address_is_taken(const struct address *address)
 {
     struct stat there;
@@ -299,7 +299,7 @@ static void connect_explain(
     if (error == ETIMEDOUT) {
         failure_set(failure, EX_UNAVAILABLE, text, "no answer");
     } else if (address_is_taken(address)) {
-        failure_set(failure, EX_UNAVAILABLE, text, "that is no socket");
+        failure_set(failure, EX_UNAVAILABLE, text, "not a socket");
     } else if (error != ECONNREFUSED && error != ENOENT) {
         failure_set(failure, EX_UNAVAILABLE, text, strerror(error));
     } else {

@@ -51,7 +51,7 @@ void connection_hear(struct connection *);
 enum connection_more {
     CONNECTION_DONE, /* nothing */
     CONNECTION_FULL, /* when the descriptor takes more */
-    CONNECTION_LATER /* when the server takes more, which wakes nobody: after a moment */
+    CONNECTION_LATER /* when the server takes more, which no event tells: after a moment */
 };
 
 /* Writes what the session has pending, as much as kernel and server take. */

@@ -44,7 +44,7 @@ struct waiting {
     unsigned long shown;    /* lines that the prompt counts */
 };
 
-/* The thread's own. */
+/* The state of the main thread. */
 struct loop {
     struct client *client;
     struct input *input;
@@ -417,7 +417,7 @@ static void loop_count_waiting(struct loop *loop)
 
 /* ---- Standard output ----------------------------------------------------------------- */
 
-/* Only a pipe and a socket have a reader that can go. Who prints nothing needs none. */
+/* A pipe and a socket have a reader that can go away; a client that prints nothing needs none. */
 static int loop_watched_out(const struct client *client)
 {
     enum console_format format = client->console.setup.format;
@@ -430,7 +430,7 @@ static int loop_watched_out(const struct client *client)
     return STDOUT_FILENO;
 }
 
-/* In a silent room nothing would be written that could fail. */
+/* In a silent room no write would fail. */
 static void loop_end_out(struct loop *loop)
 {
     loop->out = -1;
@@ -442,7 +442,7 @@ static void loop_end_out(struct loop *loop)
 
 /* ---- Waiting ------------------------------------------------------------------------- */
 
-/* What there is to see is looked at after this. */
+/* The loop looks at everything after this. */
 static void loop_wake_up(struct loop *loop)
 {
     char bytes[64];

@@ -27,29 +27,30 @@ static const char options_usage[] =
     "            [ADDRESS[,ADDRESS]... | HOST PORT]\n";
 
 static const char options_help[] =
-    "Talk in the room at ADDRESS (host, host:port, [ipv6]:port, or a socket's path;\n"
-    "else $CHAT_SERVER, else " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT
-    "). Several are tried in order.\n"
+    "Join the room of the chatd at ADDRESS: host, host:port, [ipv6]:port, or a socket's\n"
+    "path; else $CHAT_SERVER, else " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ".\n"
+    "Several addresses, separated by commas, are tried in order.\n"
     "\n"
-    "  -n NAME     your name (else $CHAT_NAME; else you are asked)\n"
-    "  -m TEXT     post this line without joining, and exit; may be given again\n"
+    "  -n NAME     your name (else $CHAT_NAME, else chat asks on a terminal)\n"
+    "  -m TEXT     post this line without joining, and exit; may be repeated\n"
     "  -s          post standard input, line by line, without joining\n"
     "  -r          receive only: never read standard input\n"
-    "  -l          list who is there, and exit\n"
-    "  -x          print the lines of the wire instead of the pretty ones\n"
-    "  -H LINES    past events wanted (20 on a terminal, 0 elsewhere and with -C)\n"
+    "  -l          list the members, one a line, and exit\n"
+    "  -x          print the protocol's own lines\n"
+    "  -H LINES    past messages wanted (20 on a terminal, 0 elsewhere and with -C)\n"
     "  -C COUNT    leave after that many messages from others\n"
     "  -W SECONDS  leave after that long\n"
     "  -w SECONDS  give up connecting after that long (10)\n"
     "  -k          reconnect when the connection is lost, and resume\n"
     "  -q          quiet: no joins, quits and greeting\n"
-    "  -p          plain: no colour, no line editing\n"
-    "  -b WHEN     ring the bell: off, mention (when you are spoken to), or all\n"
-    "  -e COMMAND  a bot: COMMAND reads the lines of the wire and writes yours\n"
+    "  -p          plain: no colour, no line editing, no wrapping\n"
+    "  -b WHEN     ring the bell: off, mention (of your name, or in private), or all\n"
+    "  -e COMMAND  run a bot: COMMAND reads the protocol's lines and writes yours\n"
     "  -c COMMAND  reach the server through COMMAND's standard input and output\n"
     "  -h, -V      this help; the version\n"
     "\n"
-    "In the room: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT].\n";
+    "In the room: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT],\n"
+    "and for operators /kick NAME, /ban NAME [MINUTES], /unban NAME.\n";
 
 static int usage_error(const char *what, const char *detail)
 {
@@ -211,7 +212,7 @@ static int addresses_add(struct options *options, const char *text)
     const char *error = address_parse(address, text);
 
     if (error == NULL && address->kind == ADDRESS_ANY)
-        error = "that is no place to connect to";
+        error = "not an address to connect to";
     if (error == NULL)
         return -1;
     fprintf(stderr, "chat: %s: %s\n", text, error);

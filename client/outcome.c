@@ -80,10 +80,10 @@ static int outcome_by_server(struct client *client, const struct outcome *outcom
     bool full = outcome->state == SESSION_FULL;
 
     switch (outcome->end) {
-    case CLIENT_STRANGER:
-        console_say(console, "%s: %sthat is no chatd", where, silent ? "no answer; " : "");
+    case CLIENT_NOT_CHATD:
+        console_say(console, "%s: %snot a chatd server", where, silent ? "no answer; " : "");
         return EX_PROTOCOL;
-    case CLIENT_TURNED_AWAY:
+    case CLIENT_REJECTED:
         console_say(console, "%s: %s", full ? "the room is full" : "refused", client->why);
         return full ? EX_TEMPFAIL : EX_NOPERM;
     case CLIENT_WAITED:

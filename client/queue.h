@@ -36,7 +36,7 @@ struct queue {
     size_t sent;
     size_t end;
     unsigned long count;    /* unanswered lines, without a last /quit, which the end answers */
-    unsigned long answered; /* so far; whoever counts for somebody else sets it to 0 */
+    unsigned long answered; /* so far; the session sets it to 0 for a new token */
 };
 
 /* False with errno set where there is no memory. queue_free() ends it. */

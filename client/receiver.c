@@ -22,14 +22,20 @@
 /* Until memory may be there again, in ms. */
 #define SHORTAGE_PAUSE 10
 
-/* The thread's own. */
+/* How far the present connection has come. Each connection begins anew. */
+enum receiver_progress {
+    RECEIVER_NOTHING,  /* no line has come that a chatd sends */
+    RECEIVER_ANSWERED, /* one has */
+    RECEIVER_LISTED,   /* the list is complete: notes are the greeting */
+    RECEIVER_OPENED    /* the welcome is complete */
+};
+
+/* The state of the thread. */
 struct receiver {
     struct client *client;
     unsigned long messages; /* received, for -C */
-    bool stranger;          /* nothing has come on this connection that a chatd says */
-    bool away;              /* the connection was lost, and the user told so */
-    bool opened;            /* the connection's welcome was complete */
-    bool greeting;          /* notes that come now are the server's greeting */
+    enum receiver_progress progress;
+    bool away; /* the connection was lost, and the user was told */
     struct line_splitter splitter;
     char held[LINE_OUT_MAX + 1];
     char read[READ_MAX];
@@ -38,7 +44,7 @@ struct receiver {
 
 /* ---- One line ------------------------------------------------------------------------ */
 
-/* The client asks for these on its own account, and a token is as good as a key. */
+/* The client asks for these itself, and a token is a secret. */
 static bool verb_is_secret(enum verb verb)
 {
     return verb == VERB_TOKEN || verb == VERB_RESUMED;
@@ -126,26 +132,35 @@ static bool receiver_has_enough(const struct receiver *receiver)
     return count > 0 && receiver->messages >= count;
 }
 
-/* What a later chatd may say is for those who want the lines themselves. */
+/* A verb of a later chatd: shown with the wire's own lines only. */
 static enum client_end receiver_unknown(struct receiver *receiver, struct span line)
 {
     uint64_t stamp;
 
     if (!stamp_parse(line.at, line.len, &stamp))
-        return CLIENT_STRANGER;
+        return CLIENT_NOT_CHATD;
     if (!receiver_has_enough(receiver))
         console_line(&receiver->client->console, line);
     return CLIENT_ON;
 }
 
-/* Between the list and `you` notes are the greeting, which -q keeps back. */
-static bool receiver_hides(struct receiver *receiver, const struct event *event, bool login)
+static void receiver_progress(struct receiver *receiver, struct receiver_step step, enum verb verb)
 {
-    if (login && event->verb == VERB_USERS)
-        receiver->greeting = true;
-    if (event->verb == VERB_YOU)
-        receiver->greeting = false;
-    return receiver->greeting && event->verb == VERB_NOTE && receiver->client->options->quiet;
+    if (receiver->progress == RECEIVER_NOTHING)
+        receiver->progress = RECEIVER_ANSWERED;
+    if (step.before == SESSION_LOGIN && verb == VERB_USERS)
+        receiver->progress = RECEIVER_LISTED;
+    if (step.before == SESSION_LOGIN && step.after == SESSION_OPEN) {
+        receiver->progress = RECEIVER_OPENED;
+        dialer_reset(&receiver->client->dialer);
+    }
+}
+
+/* -q hides the greeting, which stands between the list and `you`. */
+static bool receiver_hides(const struct receiver *receiver, const struct event *event)
+{
+    return receiver->progress == RECEIVER_LISTED && event->verb == VERB_NOTE &&
+           receiver->client->options->quiet;
 }
 
 static enum client_end receiver_line(struct receiver *receiver, struct span raw)
@@ -156,17 +171,13 @@ static enum client_end receiver_line(struct receiver *receiver, struct span raw)
 
     if (!event_parse(&event, line.at, line.len))
         return receiver_unknown(receiver, line);
-    receiver->stranger = false;
     step = receiver_step(receiver->client, &event);
+    receiver_progress(receiver, step, event.verb);
     if (state_is_refusal(step.after))
-        return CLIENT_TURNED_AWAY;
-    if (step.before == SESSION_LOGIN && step.after == SESSION_OPEN) {
-        receiver->opened = true;
-        dialer_reset(&receiver->client->dialer);
-    }
+        return CLIENT_REJECTED;
     if (receiver_has_enough(receiver))
         return CLIENT_ON;
-    if (!receiver_hides(receiver, &event, step.before == SESSION_LOGIN))
+    if (!receiver_hides(receiver, &event))
         receiver_show(receiver, &event, line);
     if (verb_is_message(event.verb) && !step.own)
         receiver_count(receiver);
@@ -175,7 +186,7 @@ static enum client_end receiver_line(struct receiver *receiver, struct span raw)
 
 /* ---- One connection ------------------------------------------------------------------ */
 
-/* What the sender may be waiting for. */
+/* What the loop may be waiting for. */
 struct receiver_marks {
     enum session_state state;
     enum connection_state connection;
@@ -209,12 +220,12 @@ static enum client_end receiver_lines(struct receiver *receiver, const char *at,
     struct span line;
 
     for (;;) {
-        enum client_end how = CLIENT_STRANGER;
+        enum client_end how = CLIENT_NOT_CHATD;
         switch (line_next(&receiver->splitter, &at, end, &line)) {
         case LINE_NONE:
             return CLIENT_ON;
         case LINE_TOO_LONG:
-            return CLIENT_STRANGER;
+            return CLIENT_NOT_CHATD;
         case LINE_READY:
             how = receiver_line(receiver, line);
         }
@@ -223,7 +234,7 @@ static enum client_end receiver_lines(struct receiver *receiver, const char *at,
     }
 }
 
-/* Takes what came in one read. Half a line is no sign of life: a chatd does not dribble. */
+/* Takes what came in one read. Half a line does not count against silence. */
 static enum client_end receiver_take(struct receiver *receiver, size_t len)
 {
     struct client *client = receiver->client;
@@ -269,12 +280,13 @@ static size_t receiver_read(struct receiver *receiver)
     }
 }
 
-/* Whoever begins like this and says no line is no chatd, however it ended. */
+/* Bytes that cannot begin a line of a chatd, which begins with a year. */
 static bool receiver_heard_garbage(const struct receiver *receiver)
 {
     char first = receiver->held[0];
 
-    return receiver->stranger && receiver->splitter.len > 0 && (first < '0' || first > '9');
+    return receiver->progress == RECEIVER_NOTHING && receiver->splitter.len > 0 &&
+           (first < '0' || first > '9');
 }
 
 static enum client_end receiver_connection(struct receiver *receiver)
@@ -282,14 +294,12 @@ static enum client_end receiver_connection(struct receiver *receiver)
     enum client_end how = CLIENT_ON;
     size_t n;
 
-    receiver->stranger = true;
-    receiver->opened = false;
-    receiver->greeting = false;
+    receiver->progress = RECEIVER_NOTHING;
     line_splitter_init(&receiver->splitter, receiver->held, LINE_OUT_MAX);
     while (how == CLIENT_ON && (n = receiver_read(receiver)) > 0)
         how = receiver_take(receiver, n);
     if (how == CLIENT_ON)
-        how = receiver_heard_garbage(receiver) ? CLIENT_STRANGER : CLIENT_GONE;
+        how = receiver_heard_garbage(receiver) ? CLIENT_NOT_CHATD : CLIENT_GONE;
     return how;
 }
 
@@ -305,7 +315,7 @@ static bool client_may_return(struct client *client, enum client_end how)
     bool may;
 
     pthread_mutex_lock(&client->lock);
-    may = how == CLIENT_GONE || (how == CLIENT_TURNED_AWAY && session->state == SESSION_FULL);
+    may = how == CLIENT_GONE || (how == CLIENT_REJECTED && session->state == SESSION_FULL);
     if (session->me[0] == '\0' && clock_left(client->first_until) == 0)
         may = false;
     if (!client->options->keep || session_is_done(session))
@@ -320,7 +330,7 @@ static void receiver_say_away(struct receiver *receiver, enum client_end how)
 {
     struct console *console = &receiver->client->console;
 
-    if (!receiver->away && how == CLIENT_TURNED_AWAY)
+    if (!receiver->away && how == CLIENT_REJECTED)
         console_say(console, "the room is full; trying again");
     else if (!receiver->away)
         console_say(console, "the server went away; trying to come back");
@@ -337,7 +347,7 @@ static void receiver_adopt(struct client *client, const struct dialed *dialed)
     client_wake(client);
 }
 
-/* Has another connection; false where the time for a first one is over. */
+/* Makes another connection. False where the time for a first one is over. */
 static bool receiver_return(struct receiver *receiver, enum client_end how)
 {
     struct client *client = receiver->client;
@@ -349,7 +359,7 @@ static bool receiver_return(struct receiver *receiver, enum client_end how)
         command_end(client->connection.command, 0);
     if (client->options->command != NULL)
         console_lend(&client->console);
-    if (!dialer_move_on(&client->dialer) || !receiver->opened)
+    if (!dialer_move_on(&client->dialer) || receiver->progress != RECEIVER_OPENED)
         dialer_pause(&client->dialer, until);
     dialed = dialer_dial(&client->dialer, &client->console, until);
     if (dialed.fd >= 0)
@@ -381,7 +391,7 @@ void *receiver_main(void *argument)
 
     pthread_mutex_lock(&client->lock);
     if (how == CLIENT_GONE && client->connection.state == CONNECTION_SILENT)
-        how = receiver.stranger ? CLIENT_STRANGER : CLIENT_WAITED;
+        how = receiver.progress == RECEIVER_NOTHING ? CLIENT_NOT_CHATD : CLIENT_WAITED;
     client->end = how;
     pthread_mutex_unlock(&client->lock);
     client_wake(client);

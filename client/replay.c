@@ -141,8 +141,8 @@ static unsigned long replay_drop_counted(
 }
 
 /*
- * Nobody knows which of the lines behind the last known one the server had taken. Room lines that
- * it had would have come back as events; private ones must not come twice, so they go.
+ * It is not known which of the lines behind the last known one the server had taken. Room lines
+ * would have come back as events; private ones must not be sent twice, so they are dropped.
  */
 static unsigned long replay_drop_private(struct queue *queue, struct losses *losses)
 {

@@ -91,7 +91,7 @@ struct session {
 bool session_init(struct session *, const struct session_setup *);
 void session_free(struct session *);
 
-/* The name to ask for, as somebody typed it. Returns false where nothing of it is left. */
+/* The name to ask for, as it was typed. False where nothing of it is left. */
 bool session_name(struct session *, const char *raw);
 
 /* ---- Input --------------------------------------------------------------------------- */

@@ -11,11 +11,11 @@
  * signals that are caught, a byte goes to wake, which is non-blocking and stays open.
  */
 void signals_init(int wake);
-/* Catches it, unless it is ignored because whoever started the program wanted that (nohup). */
+/* Catches it, unless it was ignored when the program was started (nohup). */
 void signals_catch(int signal);
-/* True once for every time, or several times, that it has come. */
+/* True if it has come since the last call, once or more often. */
 bool signals_take(int signal);
-/* Dies of it, or is stopped by it and continued; then it is caught again. */
+/* Takes its default action: dies of it, or is stopped and continued; then it is caught again. */
 void signals_suffer(int signal);
 
 #endif

@@ -92,7 +92,7 @@ struct fake {
 void fake_open(struct fake *);
 /* Waits for a connection; one that there was is closed. */
 void fake_accept(struct fake *);
-/* The same without waiting; false where nobody has come. */
+/* The same without waiting; false where no client has come. */
 bool fake_try_accept(struct fake *);
 /* Sends a line with the next stamp before it. */
 void fake_say(struct fake *, const char *format, ...) __attribute__((format(printf, 2, 3)));

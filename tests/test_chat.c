@@ -106,7 +106,7 @@ START_TEST(no_such_socket)
 }
 END_TEST
 
-/* Where something else is, no chatd could be started: nobody is told to. */
+/* Where something else is, no chatd could be started: there is no hint to do so. */
 START_TEST(no_socket_at_all)
 {
     char path[PATH_TEXT_MAX];
@@ -119,7 +119,7 @@ START_TEST(no_socket_at_all)
         mkdir(path, 0700);
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", path), EX_UNAVAILABLE);
     chatter_complained_once(&chat);
-    chatter_seek_error(&chat, "chat: *: that is no socket");
+    chatter_seek_error(&chat, "chat: *: not a socket");
     chatter_end(&chat);
     remove(path);
 }
@@ -216,7 +216,7 @@ START_TEST(nobody_answers)
 }
 END_TEST
 
-/* ---- Servers that are none ----------------------------------------------------------- */
+/* ---- Servers that are no chatd ----------------------------------------------------------- */
 
 #define WELCOME "2026-11-22T21:42:07.000001Z users 1\n2026-11-22T21:42:07.000002Z you x\n"
 #define EVENT "2026-11-22T21:42:07.000003Z "
@@ -258,7 +258,7 @@ START_TEST(what_the_server_is)
 }
 END_TEST
 
-/* A chatd that says that it cannot let anybody in yet: no answer within -w means to try later. */
+/* A chatd that cannot admit clients yet: no welcome within -w means to try later. */
 START_TEST(a_server_that_asks_for_patience)
 {
     static const char *const words[] = {"note the cluster cannot be reached", "users 1"};
@@ -1156,7 +1156,7 @@ START_TEST(it_asks_for_a_name)
 }
 END_TEST
 
-/* Who thinks about it for longer than the server waits comes in all the same. */
+/* A user may think about it for longer than the server waits. */
 START_TEST(a_name_may_take_its_time)
 {
     struct chatter chat;
@@ -1182,7 +1182,7 @@ START_TEST(a_name_may_take_its_time)
 }
 END_TEST
 
-/* ... but -W is not for ever. */
+/* ... until -W is over. */
 START_TEST(a_name_may_take_too_long)
 {
     struct server server;

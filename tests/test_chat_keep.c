@@ -18,7 +18,7 @@
 
 #define EXIT_MS 10000
 
-/* ---- Keeping the seat ---------------------------------------------------------------- */
+/* ---- Resuming a session ---------------------------------------------------------------- */
 
 enum { OUTAGES = 50, LINES_EACH = 200 };
 
@@ -196,7 +196,7 @@ static void proxy_stop(struct proxy *proxy)
     ck_assert_int_eq(waitpid(proxy->pid, NULL, 0), proxy->pid);
 }
 
-/* The hub is alive: it knows how many lines it has answered. Half the time the seat is taken over.
+/* The hub is alive: it knows how many lines it has answered. Half the time its session is resumed.
  */
 START_TEST(kept_over_resets)
 {
@@ -228,8 +228,8 @@ START_TEST(kept_over_resets)
 }
 END_TEST
 
-/* What it says of itself when it asks for its seat, and that it sends again what was not taken. */
-START_TEST(the_seat_is_asked_for)
+/* What it sends to resume, and that it sends again what was not taken. */
+START_TEST(the_session_is_asked_for)
 {
     struct chatter chat;
     struct fake fake;
@@ -260,7 +260,7 @@ START_TEST(the_seat_is_asked_for)
     fake_say(&fake, "msg ann three");
     fake_say(&fake, "quit ann crashed");
     fake_say(&fake, "join ann");
-    fake_say(&fake, "msg ann four"); /* somebody else's */
+    fake_say(&fake, "msg ann four"); /* another ann's */
     fake_say(&fake, "quit ann left");
     fake_say(&fake, "users 1");
     fake_say(&fake, "you ann_2");
@@ -344,7 +344,7 @@ START_TEST(what_cannot_be_sent_again)
 }
 END_TEST
 
-/* While the server is away: who has nothing unanswered leaves when his input ends. */
+/* While the server is away, with nothing unanswered: chat leaves when its input ends. */
 START_TEST(done_while_the_server_is_away)
 {
     char address[ADDRESS_TEXT_MAX];
@@ -365,7 +365,7 @@ START_TEST(done_while_the_server_is_away)
 }
 END_TEST
 
-/* Who does not wait for it to come back is told that what he said has not arrived. */
+/* A user who does not wait for the server is told that their line has not arrived. */
 START_TEST(left_while_the_server_is_away)
 {
     char address[ADDRESS_TEXT_MAX];
@@ -528,7 +528,7 @@ int main(void)
     const struct test tests[] = {
         {kept_over_crashes_of_the_hub, 1, 120},
         {kept_over_resets, 1, 120},
-        {the_seat_is_asked_for, 2, 20},
+        {the_session_is_asked_for, 2, 20},
         {done_while_the_server_is_away, 1, 20},
         {left_while_the_server_is_away, 1, 20},
         {the_name_is_taken_back, 1, 20},

@@ -86,7 +86,7 @@ static const struct script scripts[] = {
     {SESSION_MEMBER, true, false,
         KEPT "> a\n> b\n> ccc\n= a\n= b\n~ cc\n" AGAIN(
             "3") "< resumed 1\n< token T1\n< msg me a\n< you me\n? 2 0\n= b\n= ccc\n=\n"},
-    /* Counts go on over several connections of one seat. */
+    /* Counts go on over several connections of one session. */
     {SESSION_MEMBER, true, false,
         KEPT "> a\n> b\n> c\n= a\n= b\n" AGAIN(
             "3") "< resumed 1\n< token T1\n< msg me a\n< you me\n= b\n= c\n"
@@ -124,7 +124,7 @@ static const struct script scripts[] = {
         KEPT "> /nick you\n> a\n> /me b\n> c\n= /nick you\n= a\n= /me b\n= c\n" AGAIN(
             "3") "< resumed ?\n< token T2\n< nick me you\n< msg me a\n< msg you a\n< me you b\n"
                  "< quit you crashed\n< you me\n? 1 0\n= c\n"},
-    /* Private lines are sent at most once; those that nobody took are sent. */
+    /* Private lines are sent at most once; those that the server did not take are sent. */
     {SESSION_MEMBER, true, true,
         KEPT
         "> /msg ann 1\n> a\n> /msg ann 2\n> b\n> /msg ann 3\n= /msg ann 1\n= a\n= /msg ann 2\n= "
@@ -142,7 +142,7 @@ static const struct script scripts[] = {
         "@\n= /token\n= /resume T1\n= /since 1970-01-01T00:00:00.000003Z\n= me\n< you me_2\n"
         "@\n= /token\n= /since 1970-01-01T00:00:00.000004Z\n= me\n< you me_3\n=\n"
         "< quit me lost\n= /nick me\n? 1 0\n< error usage me is taken\n? 0 0\n< quit me lost\n=\n"},
-    /* ... but not when it is known to have ended: then it is somebody else's. */
+    /* ... but not when it is known to have ended: then it is another member's. */
     {SESSION_MEMBER, true, false,
         KEPT "@\n= /token\n= /resume T1\n= /since 1970-01-01T00:00:00.000003Z\n= me\n"
              "< quit me lost\n< join me\n< you me_2\n< quit me left\n=\n"},
