@@ -536,8 +536,7 @@ static void message_show(struct console *console, const char *line, size_t len)
 
     pthread_mutex_lock(&console->lock);
     line_hide(console);
-    outbuf_add(console_text(console), line, len);
-    view_keep(&console->view, (struct span){line, len - 1});
+    view_line(&console->view, (struct span){line, len - 1}, console_text(console));
     line_show(console);
     taken = output_offer(&console->output);
     pthread_mutex_unlock(&console->lock);
@@ -582,7 +581,8 @@ void console_note(struct console *console, const char *format, ...)
     va_start(arguments, format);
     len = message_format(line, format, arguments);
     va_end(arguments);
-    outbuf_add(console->shared ? console_text(console) : &console->notes, line, len);
     if (console->shared)
-        view_keep(&console->view, (struct span){line, len - 1});
+        view_line(&console->view, (struct span){line, len - 1}, console_text(console));
+    else
+        outbuf_add(&console->notes, line, len);
 }

@@ -65,6 +65,12 @@ static void unignore(const struct local *local, const char *name)
         answer(local, "%s was not ignored", name);
 }
 
+/* The server has to obey, and may give another name. */
+static void remember_nick(const struct local *local, const char *name)
+{
+    strcpy(local->view->asked, name);
+}
+
 static const struct {
     const char *word;
     void (*command)(const struct local *, const char *name);
@@ -83,5 +89,7 @@ bool local_command(struct view *view, struct span line, struct outbuf *out)
             return true;
         }
     }
+    if (span_equal_caseless(word, "/nick"))
+        remember_nick(&local, name);
     return false;
 }

@@ -119,14 +119,45 @@ void view_keep(struct view *view, struct span line)
         recent_trim(recent);
 }
 
+void view_line(struct view *view, struct span line, struct outbuf *out)
+{
+    line_wrap(view, line, out);
+    view_keep(view, line);
+}
+
+/* The line that begins there, with its LF taken. */
+static struct span line_at(const struct outbuf *lines, size_t at)
+{
+    const char *begin = lines->at + at;
+
+    return (struct span){
+        begin, (size_t)((const char *)memchr(begin, '\n', lines->len - at) - begin)};
+}
+
+/* What has come early in the past is shown, behind the heading or without one. */
+static void early_show(struct view *view, struct outbuf *out)
+{
+    struct span line;
+
+    for (size_t at = 0; at < view->early.lines.len; at += line.len + 1) {
+        line = line_at(&view->early.lines, at);
+        view_line(view, line, out);
+    }
+    view->early.lines.len = 0;
+}
+
 static void line_end(struct view *view, struct outbuf *out)
 {
     struct span line;
 
     paint(view, SGR_NONE);
     line = (struct span){view->line.at, view->line.len};
-    line_wrap(view, line, out);
-    view_keep(view, line);
+    if (view->early.waits) {
+        outbuf_add(&view->early.lines, line.at, line.len);
+        outbuf_puts(&view->early.lines, "\n");
+    } else {
+        view_line(view, line, out);
+    }
     out->lost = out->lost || view->line.lost;
     view->line.len = 0;
     view->line.lost = false;
@@ -163,11 +194,10 @@ void view_redraw(const struct view *view, size_t rows, struct outbuf *out)
         begin = (size_t)(line.at - view->recent.at);
     }
     while (begin < view->recent.len) {
-        const char *at = view->recent.at + begin;
-        size_t len = (size_t)((const char *)memchr(at, '\n', view->recent.len - begin) - at);
+        struct span line = line_at(&view->recent, begin);
 
-        line_wrap(view, (struct span){at, len}, out);
-        begin += len + 1;
+        line_wrap(view, line, out);
+        begin += line.len + 1;
     }
 }
 
@@ -213,20 +243,38 @@ static void mark_end(struct view *view, struct outbuf *out)
     line_end(view, out);
 }
 
-/* Lines between events, on a terminal: where the past is talked in, and where another day begins.
- */
+static void mark_day(
+    struct view *view, const char *before, const struct tm *time, struct outbuf *out)
+{
+    mark_begin(view);
+    put(view, before);
+    put_day(view, time);
+    mark_end(view, out);
+}
+
+/* What is talked in the past stands under a heading, with what came before it. */
+static void view_mark_past(struct view *view, const struct tm *time, int day, struct outbuf *out)
+{
+    struct view_early *early = &view->early;
+
+    if (early->lines.len == 0)
+        view->day = day;
+    mark_day(view, "earlier, ", early->lines.len > 0 ? &early->first_time : time, out);
+    early_show(view, out);
+    view->marked = true;
+}
+
+/* Lines between events, on a terminal: where the past begins, and where another day does. */
 static void view_mark(struct view *view, bool past_said, const struct tm *time, struct outbuf *out)
 {
     int day = time->tm_year * 366 + time->tm_yday;
-    bool past_begins = past_said && !view->marked;
 
-    if (past_begins || (view->day != 0 && view->day != day)) {
-        mark_begin(view);
-        put(view, past_begins ? "earlier, " : "");
-        put_day(view, time);
-        mark_end(view, out);
-    }
-    view->marked = view->marked || past_said;
+    if (view->early.waits && view->early.lines.len == 0)
+        view->early.first_time = *time;
+    if (past_said && !view->marked)
+        view_mark_past(view, time, day, out);
+    if (view->day != 0 && view->day != day)
+        mark_day(view, "", time, out);
     view->day = day;
 }
 
@@ -241,9 +289,11 @@ static void line_begin(struct view *view, const struct event *event, bool dim, s
 {
     struct tm time = local_time(event->stamp);
     bool past = event_is_past(view, event);
+    bool said = verb_is_message(event->verb);
 
+    view->early.waits = view->terminal && past && !said && !view->marked;
     if (view->terminal)
-        view_mark(view, past && verb_is_message(event->verb), &time, out);
+        view_mark(view, past && said, &time, out);
     paint(view, SGR_DIM);
     put_time(view, &time);
     if (!dim && !past)
@@ -466,6 +516,8 @@ static void show_welcome(
 {
     char why[NAME_LEN_MAX + 32];
 
+    view->early.waits = false;
+    early_show(view, out);
     if (view->marked) {
         mark_begin(view);
         put(view, "now");
@@ -528,9 +580,17 @@ static void show_quit(struct view *view, const struct event *event, struct outbu
     line_end(view, out);
 }
 
+/* asked: the last /nick of one's own. */
 static void show_nick(struct view *view, const struct event *event, struct outbuf *out)
 {
-    notice_begin(view, event, true, out);
+    char name[NAME_SIZE];
+    char why[NAME_LEN_MAX + 32] = "";
+
+    name_take(name, event->word);
+    if (view->present && strcmp(view->name, name) == 0)
+        view_explain_name(why, view->asked, name);
+    notice_begin(view, event, *why == '\0', out);
+    put(view, why);
     put_name(view, event->name);
     put(view, " is now ");
     put_name(view, event->word);
@@ -746,4 +806,5 @@ void view_free(struct view *view)
     roster_free(&view->roster);
     outbuf_free(&view->line);
     outbuf_free(&view->recent);
+    outbuf_free(&view->early.lines);
 }

@@ -15,6 +15,7 @@
 #include "speakers.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 enum view_colour {
     COLOUR_NONE,  /* no SGR sequences at all */
@@ -26,6 +27,16 @@ enum view_colour {
 struct view_latest {
     char at[SPEAKERS_MAX][NAME_LEN_MAX + 1];
     size_t len;
+};
+
+/*
+ * Joins and the like that come first in the past: a heading is put before them if something was
+ * said in it, which is not known yet.
+ */
+struct view_early {
+    struct outbuf lines;  /* not wrapped, each with LF */
+    struct tm first_time; /* of the first of them */
+    bool waits;           /* the line being made is one of them */
 };
 
 /*
@@ -50,6 +61,7 @@ struct view {
     struct ignored ignored;
     struct outbuf line;   /* the line being made */
     struct outbuf recent; /* the latest lines, not wrapped, each with LF */
+    struct view_early early;
 };
 
 /* How much attention an event deserves. */
@@ -65,7 +77,9 @@ enum view_notice view_event(struct view *, const struct event *, struct outbuf *
 /* The event is a message of somebody who is ignored; view_event() adds nothing for it. */
 bool view_ignores(const struct view *, const struct event *);
 
-/* Keeps a line that was shown beside the view's, to be drawn by view_redraw(). */
+/* Adds a line of clean text that is no event. */
+void view_line(struct view *, struct span line, struct outbuf *out);
+/* Keeps a line that was shown beside the view, to be drawn by view_redraw(). */
 void view_keep(struct view *, struct span line);
 /* Adds the latest lines once more, as many as have room in that many rows. */
 void view_redraw(const struct view *, size_t rows, struct outbuf *out);

@@ -165,6 +165,15 @@ static const struct sight terminal_sights[] = {
         "21:42 -- 5 lines are missing here\n21:42 -- bob joined\n"
         "21:42 -- you are ann, 3 here: ann Bob carol\n"},
     {T0 "error password wrong secret\n", "21:42 -- password: wrong secret\n"},
+    {T0 "join x\n" T0 "join y\n" T0 "msg bob hi\n" WELCOME,
+        "-- earlier, Sunday 2026-11-22 --\n21:42 -- x joined\n21:42 -- y joined\n21:42 bob: hi\n"
+        "-- now --\n21:42 -- you are ann, 3 here: ann Bob carol\n"},
+    {DAY_BEFORE "join x\n" T0 "msg bob hi\n" WELCOME,
+        "-- earlier, Saturday 2026-11-21 --\n23:59 -- x joined\n-- Sunday 2026-11-22 --\n"
+        "21:42 bob: hi\n-- now --\n21:42 -- you are ann, 3 here: ann Bob carol\n"},
+    {DAY_BEFORE "join x\n" T0 "join y\n" WELCOME,
+        "23:59 -- x joined\n-- Sunday 2026-11-22 --\n21:42 -- y joined\n"
+        "21:42 -- you are ann, 3 here: ann Bob carol\n"},
     /* days */
     {DAY_BEFORE "msg bob a\n" T0 "msg bob b\n" WELCOME MIDNIGHT "msg bob c\n" MIDNIGHT
                 "msg bob d\n",
@@ -248,6 +257,22 @@ START_TEST(another_name)
     snprintf(lines, sizeof lines, T0 "you %s_2\n", rows[_i].you);
     snprintf(shown, sizeof shown, P0 "-- %s is taken; you are %s_2\n", rows[_i].you, rows[_i].you);
     check_shown(&view, lines, shown);
+    view_free(&view);
+}
+END_TEST
+
+/* So it is told of a name that was asked for later. */
+START_TEST(another_nick)
+{
+    struct view view = {.quiet = true};
+    struct outbuf out = {0};
+    char typed[] = "/Nick bob";
+
+    check_shown(&view, T0 "you ann\n", P0 "-- you are ann\n");
+    ck_assert(!local_command(&view, (struct span){typed, strlen(typed)}, &out));
+    check_shown(&view, T0 "nick ann bob_2\n", P0 "-- bob is taken; ann is now bob_2\n");
+    check_shown(&view, T0 "nick carol bob_3\n", P0 "-- carol is now bob_3\n");
+    check_shown(&view, T0 "nick bob_2 bob\n", P0 "-- bob_2 is now bob\n");
     view_free(&view);
 }
 END_TEST
@@ -848,6 +873,7 @@ int main(void)
     tcase_add_test(tcase, quiet_terminal_ends_the_past);
     tcase_add_test(tcase, another_connection);
     tcase_add_loop_test(tcase, another_name, 0, 8);
+    tcase_add_test(tcase, another_nick);
     tcase_add_loop_test(tcase, colour_of_the_present, 0, COUNT_OF(colour_sights));
     tcase_add_test(tcase, colour_of_the_past);
     tcase_add_test(tcase, names_have_colours);
