@@ -136,13 +136,16 @@ bool hub_admit(struct hub *hub, const struct client *client, uint64_t now)
     return connection_new(&hub->connections, client) != NULL;
 }
 
-/* A client that has sent nothing yet is ready: with its first byte, or gone without one. */
+/* A client that has sent nothing yet is ready: with its first byte, or gone without one. One that
+ * waits for its worker is ready again in each turn. */
 static void silent_ready(struct connections *cs, struct connection *c)
 {
     char byte;
-    ssize_t n = recv(c->out.link.fd, &byte, 1, MSG_PEEK);
 
-    if (n > 0 && list_is_empty(&c->waiting))
+    if (!list_is_empty(&c->waiting))
+        return;
+    ssize_t n = recv(c->out.link.fd, &byte, 1, MSG_PEEK);
+    if (n > 0)
         list_append(&cs->starts, &c->waiting);
     else if (n == 0 || (n == -1 && !error_passes(errno)))
         session_end(cs, c, ENDING_LOST, n == 0 ? "left" : "lost", no_text);
