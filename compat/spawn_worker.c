@@ -101,7 +101,8 @@ struct spawn {
  * Runs in the parent's memory while the parent sleeps, on this small stack, with all signals
  * blocked; and until the first call in the parent's descriptor table too. That call gives it one
  * of its own, of which only 0, 1 and 2 have to be copied. An ignored signal would stay ignored
- * over the execution, and a handler could still be run before it: so all go to their default.
+ * over the execution, and a handler could still be run before it: so all go to their default, but
+ * for the real-time signals, which nothing here uses and which are as many calls again.
  */
 static int spawn_child(void *arg)
 {
@@ -115,7 +116,7 @@ static int spawn_child(void *arg)
     }
     close(STDERR_FILENO);
     if (open("/dev/null", O_RDWR) == STDERR_FILENO) {
-        for (int sig = 1; sig < NSIG; sig++)
+        for (int sig = 1; sig < SIGRTMIN; sig++)
             sigaction(sig, &action, NULL);
         sigprocmask(SIG_SETMASK, &spawn->blocked, NULL);
         execve(spawn->path, spawn->argv, none);
