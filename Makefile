@@ -46,7 +46,8 @@ HARDEN_LDFLAGS = -Wl,-z,relro,-z,now $(if $(filter -static%,$(CC) $(LDFLAGS)),,-
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wformat=2 -Wconversion
 
-OUR_CPPFLAGS = -I. -D_POSIX_C_SOURCE=200809L
+# The last two: files beyond 2 GiB, and dates beyond 2038, where a long has 32 bits.
+OUR_CPPFLAGS = -I. -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 OUR_CFLAGS = -std=c11 -MMD -MP $(WARNINGS) $(HARDEN_CFLAGS)
 COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS)
@@ -124,9 +125,10 @@ $(patsubst %.c,$(B)%.o,$(TEST_SRCS) $(TEST_LIB_SRCS) $(CHAOS_SRC)): OUR_CPPFLAGS
 $(TESTS) $(CHAOS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) $(WRAP) -pthread -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
 
-# Calls of these go through functions of its own, which let them fail.
+# Calls of these go through functions of its own, which let them fail. With 64-bit offsets mmap() is
+# mmap64().
 WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg poll __poll_chk ppoll __ppoll_chk \
-	poller_set mmap memory_file random_bytes
+	poller_set mmap64 memory_file random_bytes
 $(B)tests/test_listener: WRAP = -Wl,--wrap=accept_cloexec_nonblock,--wrap=poller_set
 $(B)tests/test_faults: WRAP = $(WRAPPED:%=-Wl,--wrap=%)
 

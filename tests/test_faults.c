@@ -212,19 +212,19 @@ int __wrap_poller_set(struct poller *poller, int fd, short events, void *tag)
     return -1;
 }
 
-void *__real_mmap(void *, size_t, int, int, int, off_t);
+void *__real_mmap64(void *, size_t, int, int, int, off_t);
 int __real_memory_file(void);
 bool __real_random_bytes(void *, size_t);
-void *__wrap_mmap(void *, size_t, int, int, int, off_t);
+void *__wrap_mmap64(void *, size_t, int, int, int, off_t);
 int __wrap_memory_file(void);
 bool __wrap_random_bytes(void *, size_t);
 
-void *__wrap_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+void *__wrap_mmap64(void *at, size_t len, int protection, int flags, int fd, off_t offset)
 {
     int error;
 
     if (!call_fails(CALL_MAP, &error))
-        return __real_mmap(at, len, protection, flags, fd, offset);
+        return __real_mmap64(at, len, protection, flags, fd, offset);
     errno = error;
     return MAP_FAILED;
 }

@@ -348,6 +348,128 @@ START_TEST(a_torn_end)
 }
 END_TEST
 
+#define GOOD                                                                                       \
+    "2026-11-22T21:42:08.123456Z join ann\n"                                                       \
+    "2026-11-22T21:42:09.123456Z msg ann good\n"                                                   \
+    "2026-11-22T21:42:10.123456Z quit ann left\n"
+
+/* What may stand in front of good lines, and what the log says of it. */
+static const struct {
+    const char *bytes;
+    size_t len;
+    const char *said; /* NULL: nothing needs to be */
+} heads[] = {
+#define HEAD(text, said)                                                                           \
+    {                                                                                              \
+        text, sizeof text - 1, said                                                                \
+    }
+    HEAD("\0\0\0\0\0\0\0\0", "at its beginning"),
+    HEAD("\0\0\0\0\0\0\0\0:07.123456Z msg ann torn\n", "at its beginning"),
+    HEAD("07.123456Z msg ann torn\n", "skipped 1 lines"),
+    HEAD("\n", "skipped 1 lines"),
+    HEAD("\r\n\n", "skipped 2 lines"),
+    HEAD("\xef\xbb\xbf", "at its beginning"),
+    HEAD("\xef\xbb\xbf\n", "at its beginning"),
+    HEAD("\xef\xbb\xbf" WHOLE "2026-11-22T21:42:07.200000Z quit ann left\r\n", NULL),
+#undef HEAD
+};
+
+/* A damaged beginning is skipped with a warning; what follows is read and stays what it was. */
+START_TEST(a_damaged_head)
+{
+    struct server server;
+    struct conn ben;
+    struct record heard = {0};
+    char path[PATH_TEXT_MAX];
+    off_t size = (off_t)(heads[_i].len + sizeof GOOD - 1);
+    test_path(path, "transcript");
+    file_write(path, heads[_i].bytes, heads[_i].len);
+    file_write(path, GOOD, sizeof GOOD - 1);
+    server_start(&server, ANY_PORT, "-t", path);
+    if (heads[_i].said != NULL)
+        server_says(&server, heads[_i].said);
+    ck_assert_int_eq(file_size(path), size);
+    join_since(&ben, &server, "/history 1", "ben", &heard);
+    ck_assert_uint_eq(heard.count, 2);
+    ck_assert_str_eq(record_words(&heard, 0), "msg ann good");
+    server_stop(&server);
+    conn_close(&ben);
+    record_clear(&heard);
+}
+END_TEST
+
+/* Nothing but NUL bytes is what a crash leaves of a new file: it is as good as empty. */
+START_TEST(nothing_but_zeros)
+{
+    static const off_t sizes[] = {1, 4096, 300000};
+    struct server server;
+    struct conn ben;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, "", 0);
+    ck_assert_int_eq(truncate(path, sizes[_i]), 0);
+    server_start(&server, ANY_PORT, "-t", path);
+    conn_join(&ben, &server, "ben");
+    record_await(&file, path, 1, "join ben");
+    ck_assert_uint_eq(file.count, 1);
+    server_stop(&server);
+    conn_close(&ben);
+    record_clear(&file);
+}
+END_TEST
+
+/* Bytes that a process has asked read(2) and its like for. */
+static unsigned long long process_read_bytes(pid_t pid)
+{
+    unsigned long long bytes = 0;
+    char path[64];
+    char line[64];
+    snprintf(path, sizeof path, "/proc/%ld/io", (long)pid);
+    FILE *io = fopen(path, "r");
+    ck_assert_ptr_nonnull(io);
+    while (fgets(line, sizeof line, io) != NULL)
+        if (sscanf(line, "rchar: %llu", &bytes) == 1)
+            break;
+    fclose(io);
+    return bytes;
+}
+
+/*
+ * A file of more than 2 GiB, most of it a hole: only its end is read. Somebody who was in the room
+ * by that part has a quit; and who asks for more than the log holds is told that there was more.
+ */
+START_TEST(a_huge_file)
+{
+    static const char late[] = "\n2026-11-22T21:42:08.123456Z join ann\n"
+                               "2026-11-22T21:42:09.123456Z msg ben late\n"
+                               "2026-11-22T21:42:10.123456Z quit ben left\n";
+    struct server server;
+    struct conn cia;
+    struct record heard = {0};
+    struct stat st;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, WHOLE, sizeof WHOLE - 1);
+    if (truncate(path, (off_t)3 << 30) == -1 || stat(path, &st) == -1 || st.st_blocks > 1000000) {
+        test_skip("needs a file system with holes");
+        return;
+    }
+    file_write(path, late, sizeof late - 1);
+    server_start(&server, ANY_PORT, "-t", path);
+    ck_assert_uint_lt(process_read_bytes(server.pid), 64u << 20);
+    join_since(&cia, &server, "/since 2026-11-22T21:42:07.000000Z", "cia", &heard);
+    ck_assert_uint_eq(heard.count, 5);
+    ck_assert_str_eq(record_words(&heard, 0), "gap ? 0");
+    ck_assert_str_eq(record_words(&heard, 1), "join ann");
+    ck_assert_str_eq(record_words(&heard, 4), "quit ann lost");
+    server_stop(&server);
+    ck_assert_int_eq(unlink(path), 0);
+    conn_close(&cia);
+    record_clear(&heard);
+}
+END_TEST
+
 /* Whom a crash left in the room has a quit at the next start, once; nobody else has. */
 START_TEST(quits_after_a_crash)
 {
@@ -1204,6 +1326,9 @@ int main(void)
         {a_gap_with_a_late_stamp, 1, 20},
         {a_torn_end, COUNT_OF(torn), 20},
         {zeros_at_the_end, 1, 20},
+        {a_damaged_head, COUNT_OF(heads), 20},
+        {nothing_but_zeros, 3, 20},
+        {a_huge_file, 1, 60},
         {quits_after_a_crash, 2, 30},
         {the_writer_is_killed, 2, 60},
         {a_writer_leaves_half_a_line, 2, 30},

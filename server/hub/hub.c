@@ -554,10 +554,10 @@ size_t hub_log_size(const struct hub *hub)
     return log_size(hub->room.log);
 }
 
-void hub_remember(struct hub *hub, struct span line, const struct event *event, bool keep)
+void hub_remember(struct hub *hub, struct span line, const struct event *event)
 {
     room_remember(&hub->room, line,
-        (struct log_line){.stamp = event->stamp, .message = verb_is_message(event->verb)}, keep);
+        (struct log_line){.stamp = event->stamp, .message = verb_is_message(event->verb)});
 }
 
 void hub_remember_gap(struct hub *hub, uint64_t stamp)

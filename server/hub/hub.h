@@ -26,8 +26,8 @@ void hub_free(struct hub *);
 /* ---- The transcript. Without hub_set_writer() there is none. --------------------------------- */
 
 size_t hub_log_size(const struct hub *);
-/* At a start, line by line: an event of an earlier hub, without its LF; keep: it fits the log. */
-void hub_remember(struct hub *, struct span line, const struct event *, bool keep);
+/* At a start, line by line: an event of an earlier hub, without its LF. */
+void hub_remember(struct hub *, struct span line, const struct event *);
 /* Events up to this stamp are missing in what is remembered. */
 void hub_remember_gap(struct hub *, uint64_t stamp);
 /* The file has no more: the writer goes on behind what it had. */

@@ -209,17 +209,14 @@ enum room_result room_apply(
 
 /* ---- What was before ------------------------------------------------------------------------- */
 
-void room_remember(struct room *room, struct span line, struct log_line facts, bool keep)
+void room_remember(struct room *room, struct span line, struct log_line facts)
 {
     char lf = '\n';
     struct iovec parts[2] = {{(char *)line.at, line.len}, {&lf, 1}};
 
     if (facts.stamp > room->stamp)
         room->stamp = facts.stamp;
-    if (keep)
-        log_append(room->log, parts, 2, facts);
-    else
-        log_note_dropped(room->log, facts.stamp);
+    log_append(room->log, parts, 2, facts);
 }
 
 void room_remember_gap(struct room *room, uint64_t stamp)

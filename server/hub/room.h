@@ -92,8 +92,8 @@ struct person *room_find(const struct room *, const char *name);
 
 /* ---- What was before: a transcript that is read back, a room that is handed over ------------- */
 
-/* An event of an earlier run. keep: it fits into the log. */
-void room_remember(struct room *, struct span line, struct log_line, bool keep);
+/* An event of an earlier run. */
+void room_remember(struct room *, struct span line, struct log_line);
 /* Events up to this stamp are missing. */
 void room_remember_gap(struct room *, uint64_t stamp);
 /* The quit of a member of an earlier run, at this time. */

@@ -13,12 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "compat/compat.h"
 #include "server/report.h"
 
 struct event;
-struct hub;
 
 /* 9999-01-01: a line in the file that says it is later is no event. Stamps go on growing from the
  * last one, and there must be some left. */
@@ -42,16 +42,13 @@ struct hub;
  */
 int transcript_open(const char *path, bool wait, const struct report *);
 
-/*
- * At a start: repairs a torn last line, gives the hub the events at the file's end as far as its
- * log holds them, and says a quit for everybody who is still in the room by the file's word.
- * False after a report.
- */
-bool transcript_read_back(int fd, const char *path, struct hub *, const struct report *);
-
-/* Reads a line of the file, without its end. False where it is none of a room, or says that it is
- * too late for one. */
+/* Parses a line of the file, without its end. False if it is none of a room, not clean, or has a
+ * timestamp behind TRANSCRIPT_STAMP_MAX. */
 bool transcript_parse(struct event *, const char *line, size_t len);
+/* Where the first line begins: behind NUL bytes and a byte order mark. False with errno. */
+bool transcript_find_begin(int fd, off_t *begin);
+/* Where the last line ends, behind its LF; 0 if there is none. False with errno. */
+bool transcript_find_end(int fd, off_t *end);
 
 /*
  * The writer: 0 is the file, locked, 1 its end of the pair. sync: a line counts as kept when it is

@@ -296,22 +296,23 @@ static uint64_t last_event(const char *at, const char *end)
 }
 
 /*
- * The stamp of the last event in the file, so that the hub knows where to go on. Half a line at its
- * end, which a writer leaves that is killed while it writes, is cut off.
+ * The timestamp of the file's last event, from which the hub goes on. Cuts off an incomplete line,
+ * which a writer leaves that is killed while it writes.
  */
 static uint64_t find_end(struct writer *w)
 {
     char tail[2 * LINE_OUT_MAX];
-    off_t size = lseek(w->file, 0, SEEK_END);
-    off_t from = size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0;
-    ssize_t got = pread(w->file, tail, sizeof(tail), from);
-    ssize_t len = got;
+    off_t end;
+    off_t from;
+    ssize_t len;
     ssize_t at = 0;
 
-    while (len > 0 && tail[len - 1] != '\n')
-        len--;
-    if (len < got && (len > 0 || from == 0) && ftruncate(w->file, from + len) == -1)
-        tell(w, WRITER_WARN "%s: a torn line: %s", w->path, strerror(errno));
+    if (!transcript_find_end(w->file, &end) || ftruncate(w->file, end) == -1) {
+        tell(w, WRITER_WARN "%s: an incomplete last line: %s", w->path, strerror(errno));
+        return 0;
+    }
+    from = end > (off_t)sizeof(tail) ? end - (off_t)sizeof(tail) : 0;
+    len = pread(w->file, tail, sizeof(tail), from);
     while (from > 0 && at < len && tail[at++] != '\n')
         ;
     return at < len ? last_event(tail + at, tail + len) : 0;

@@ -10,6 +10,7 @@
 #include "compat/compat.h"
 #include "server/hub/codec.h"
 #include "server/hub/hub.h"
+#include "server/journal/readback.h"
 #include "server/journal/transcript.h"
 #include "timeout.h"
 
@@ -38,7 +39,7 @@ int recording_begin(struct recording *r)
     file = transcript_open(r->path, true, r->report);
     if (file == -1)
         return EX_CANTCREAT;
-    if (transcript_read_back(file, r->path, r->hub, r->report)) {
+    if (readback(file, r->path, r->hub, r->report)) {
         status = writer_start(r, file, clock_us()) ? 0 : EX_OSERR;
         if (status != 0)
             report(r->report, LOG_ERR, "cannot start the transcript's writer: %s", strerror(errno));

@@ -1,9 +1,9 @@
 /*
- * fuzz_transcript.c: any bytes as a transcript. What is no room's file is left alone; else what
- * stands behind the last line end is cut off, and not a byte before it is changed. The room knows
- * the events, each line of the file that is one and is later than those before, and says a quit
- * for everybody who is in the room by their word. Then the writer goes on: the file grows by the
- * new events, and a second start finds the same, nobody in the room, and nothing to repair.
+ * fuzz_transcript.c: any bytes as a transcript. A file without a line of a room is left alone; else
+ * what stands behind the last line end is cut off, and not a byte before it is changed. The room
+ * knows the events of the file's end, each line that is one and is later than those before, and
+ * says a quit for everybody who is in the room by these. Then the writer goes on: the file grows by
+ * the new events, and a second start finds the same, nobody in the room, and nothing to repair.
  *
  * The input: a byte of options, then the file. 0xFF there stands for 20000 times the byte before.
  */
@@ -12,8 +12,10 @@
 #include "fuzz.h"
 #include "protocol.h"
 #include "server/hub/hub.h"
+#include "server/journal/readback.h"
 #include "server/journal/transcript.h"
 #include "server/report.h"
+#include "wire/line.h"
 #include "wire/text.h"
 
 #include <errno.h>
@@ -39,11 +41,13 @@ struct text {
 /* What a file says, by the plainest reading of it. */
 struct account {
     bool accepted;
+    size_t begin;       /* of the first line */
     size_t good;        /* up to behind the last line end */
-    struct text events; /* with their LFs */
-    struct text late;   /* those that begin in the file's last bytes, which the log can hold */
+    size_t from;        /* what is read begins here */
+    struct text events; /* of the part that is read, with their LFs */
     uint64_t last;      /* stamp */
-    uint64_t gap;       /* the latest stamp of a gap line */
+    bool gap;           /* there is a gap line */
+    uint64_t gap_last;  /* the latest stamp of those behind the last event */
     size_t here_count;
     size_t here_size;
     char (*here)[NAME_LEN_MAX + 1];
@@ -122,74 +126,125 @@ static void here_follow(struct account *account, const struct event *event)
         here_add(account, event->word);
 }
 
-/* Without the CR that may stand before the LF. */
-static size_t line_len(const char *line, size_t len)
+static bool is_valid(struct event *event, struct span line)
 {
-    return len > 0 && line[len - 1] == '\r' ? len - 1 : len;
+    return event_parse(event, line.at, line.len) && text_is_clean(line.at, line.len) &&
+           event->stamp <= TRANSCRIPT_STAMP_MAX;
 }
 
-static void account_line(struct account *account, const char *line, size_t len, bool late)
+static void account_line(struct account *account, struct span line)
 {
     struct event event;
 
-    if (len >= LINE_OUT_MAX || !event_parse(&event, line, len) || !text_is_clean(line, len) ||
-        event.stamp > TRANSCRIPT_STAMP_MAX)
+    if (!is_valid(&event, line))
         return;
-    if (event.verb == VERB_GAP && event.stamp > account->gap)
-        account->gap = event.stamp;
+    if (event.verb == VERB_GAP) {
+        account->gap = true;
+        if (event.stamp > account->gap_last)
+            account->gap_last = event.stamp;
+    }
     if (!verb_is_room(event.verb) || event.stamp <= account->last)
         return;
     account->last = event.stamp;
+    account->gap_last = 0;
     here_follow(account, &event);
-    text_add(&account->events, line, len);
+    text_add(&account->events, line.at, line.len);
     text_add(&account->events, "\n", 1);
-    if (late) {
-        text_add(&account->late, line, len);
-        text_add(&account->late, "\n", 1);
-    }
 }
 
-/* A file that begins with a line of a room, or with the torn beginning of one. */
-static bool account_accepts(const struct text *file)
+/* The next line, if it is short enough to be one. */
+static bool line_take(struct line_splitter *splitter, const char **at, const char *end,
+    struct span *line, enum line_result *result)
+{
+    *result = line_next(splitter, at, end, line);
+    return *result != LINE_NONE;
+}
+
+/* The lines that begin in [from, to); the one that goes on behind from - 1 is none of them. */
+static void account_part(struct account *account, const struct text *file, size_t from, size_t to)
+{
+    char held[LINE_OUT_MAX];
+    struct line_splitter splitter;
+    bool whole = from == account->begin;
+    const char *at = file->at + (whole ? from : from - 1);
+    enum line_result result;
+    struct span line;
+
+    line_splitter_init(&splitter, held, sizeof held - 1);
+    for (; line_take(&splitter, &at, file->at + to, &line, &result); whole = true)
+        if (whole && result == LINE_READY)
+            account_line(account, line);
+}
+
+/* A file with a valid line in it, or with nothing but the torn beginning of one. */
+static bool account_accepts(const struct account *account, const struct text *file)
 {
     static const char form[] = "0000-00-00T00:00:00.000000Z";
-    size_t seen = file->len < LINE_OUT_MAX ? file->len : LINE_OUT_MAX;
-    const char *lf = seen > 0 ? memchr(file->at, '\n', seen) : NULL;
+    char held[LINE_OUT_MAX];
+    struct line_splitter splitter;
+    size_t len = file->len - account->begin;
+    const char *begin;
+    const char *at;
+    enum line_result result;
     struct event event;
+    struct span line;
 
-    if (lf != NULL)
-        return event_parse(&event, file->at, line_len(file->at, (size_t)(lf - file->at)));
-    for (size_t i = 0; i < seen && i < STAMP_LEN; i++)
-        if (form[i] == '0' ? file->at[i] < '0' || file->at[i] > '9' : file->at[i] != form[i])
+    if (len == 0)
+        return true;
+    begin = at = file->at + account->begin;
+    line_splitter_init(&splitter, held, sizeof held - 1);
+    while (line_take(&splitter, &at, begin + len, &line, &result))
+        if (result == LINE_READY && is_valid(&event, line))
+            return true;
+    for (size_t i = 0; i < len && i < STAMP_LEN; i++)
+        if (form[i] == '0' ? begin[i] < '0' || begin[i] > '9' : begin[i] != form[i])
             return false;
-    return seen < LINE_OUT_MAX;
+    return len < LINE_OUT_MAX && memchr(begin, '\n', len) == NULL;
+}
+
+static size_t begin_of(const struct text *file)
+{
+    size_t begin = 0;
+
+    while (begin < file->len && file->at[begin] == '\0')
+        begin++;
+    if (file->len - begin >= 3 && memcmp(file->at + begin, "\xef\xbb\xbf", 3) == 0)
+        begin += 3;
+    return begin;
 }
 
 static struct account account_of(const struct text *file, size_t log_size)
 {
-    struct account account = {.accepted = account_accepts(file)};
-    size_t late = file->len > log_size ? file->len - log_size : 0;
+    struct account account = {.begin = begin_of(file)};
+    size_t to;
 
+    account.accepted = account_accepts(&account, file);
     for (size_t i = 0; i < file->len; i++)
-        if (file->at[i] == '\n') {
-            size_t len = line_len(file->at + account.good, i - account.good);
-            account_line(&account, file->at + account.good, len, i - len >= late);
+        if (file->at[i] == '\n')
             account.good = i + 1;
-        }
+    if (account.begin > account.good)
+        account.begin = account.good;
+    to = account.good;
+    do {
+        account.from = to - account.begin > log_size ? to - log_size : account.begin;
+        if (to > account.from)
+            account_part(&account, file, account.from, to);
+        to =
+            account.from + LINE_OUT_MAX < account.good ? account.from + LINE_OUT_MAX : account.good;
+    } while (account.last == 0 && account.from > account.begin);
     return account;
 }
 
 static void account_free(struct account *account)
 {
     free(account->events.at);
-    free(account->late.at);
     free(account->here);
 }
 
 /* What the file says last; there must be some stamps left behind it. */
 static uint64_t account_end(const struct account *account)
 {
-    return account->last > account->gap ? account->last : account->gap;
+    return account->last > account->gap_last ? account->last : account->gap_last;
 }
 
 /* ---- The file ---- */
@@ -378,11 +433,12 @@ static void memory_check(const struct account *account, const struct room *room,
     struct text events = heard_events(&room->heard, &gap);
 
     if (whole) {
-        must(events.len >= account->late.len);
-        must(account->late.len == 0 || memcmp(events.at, account->late.at, account->late.len) == 0);
-        if (account->here_count > 0 || events.len > account->late.len)
-            quits_check(account, events.at + account->late.len, events.at + events.len);
-        must(gap == (account->late.len < account->events.len || account->gap > 0));
+        must(events.len >= account->events.len);
+        must(account->events.len == 0 ||
+             memcmp(events.at, account->events.at, account->events.len) == 0);
+        if (account->here_count > 0 || events.len > account->events.len)
+            quits_check(account, events.at + account->events.len, events.at + events.len);
+        must(gap == (account->from > account->begin || account->gap));
     }
     must(events.len <= account->events.len + account->here_count * (STAMP_LEN + 80));
     free(events.at);
@@ -422,7 +478,7 @@ static size_t room_live(const char *path, size_t log_bytes, bool sync)
     room_open(&room, log_bytes, sync);
     int fd = transcript_open(path, false, &room.report);
     must(fd != -1);
-    must(transcript_read_back(fd, path, room.hub, &room.report));
+    must(readback(fd, path, room.hub, &room.report));
     pid_t pid = writer_start(&room, fd, path, sync);
     close(fd);
     for (int i = 0; !hub_is_done(room.hub); i++) {
@@ -468,10 +524,10 @@ static void account_check(const struct text *file, const char *path, size_t log_
     int fd = transcript_open(path, false, &room.report);
     must((fd != -1) == account.accepted);
     if (fd != -1) {
-        must(transcript_read_back(fd, path, room.hub, &room.report));
+        must(readback(fd, path, room.hub, &room.report));
         close(fd);
         room_look(&room);
-        memory_check(&account, &room, account.late.len + account.here_count * 120 < log_bytes);
+        memory_check(&account, &room, account.events.len + account.here_count * 120 < log_bytes);
     }
     room_close(&room);
     struct text after = file_read(path);
