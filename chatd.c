@@ -15,7 +15,9 @@
 #include "compat/poller.h"
 #include "protocol.h"
 #include "server/hub/hub.h"
-#include "server/journal/transcript.h"
+#include "server/journal/opener.h"
+#include "server/journal/remainder.h"
+#include "server/journal/writer.h"
 #include "server/parent/accounts.h"
 #include "server/parent/addresses.h"
 #include "server/parent/admission.h"
@@ -39,8 +41,6 @@
 #define ACCEPTS_MAX 32
 /* How long a poller that fails is left alone. */
 #define RETRY_MS 100
-/* How long the exit waits for the writer to finish. */
-#define WRITER_MS 2000
 
 /* How often each signal has come since it was acted on; SIGTERM also counts SIGINT. */
 static volatile sig_atomic_t caught[64];
@@ -172,6 +172,7 @@ static void parts_connect(struct parent *p)
     p->admission.report = &p->report;
     p->admission.most = o->clients;
     p->admission.each = o->clients_each;
+    recording_init(&p->recording);
     p->recording.children = &p->children;
     p->recording.report = &p->report;
     p->recording.path = o->transcript.path;
@@ -195,7 +196,7 @@ static void status_report(struct parent *p, uint64_t now)
 static void reload(struct parent *p)
 {
     notify_say(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
-    hub_reopen(p->hub);
+    recording_reopen(&p->recording, clock_us());
     (void)secret_load(p->options.secret_file, p->secret, true, &p->report);
     if (p->options.authenticated)
         (void)accounts_load(&p->accounts, &p->report);
@@ -213,12 +214,14 @@ static void reap(struct parent *p)
             if (hub_reaped(p->hub, child.pid, status))
                 listeners_resume(&p->listeners);
             break;
-        case CHILD_WRITER:
-            recording_died(&p->recording);
+        case CHILD_OPENER:
+            recording_opened(&p->recording);
             break;
         case CHILD_QUESTION:
             handover_answered(&p->handover, status);
             break;
+        case CHILD_WRITER: /* the hub sees the end of its pair */
+        case CHILD_REMAINDER:
         case CHILD_NONE:
             break;
         }
@@ -273,6 +276,7 @@ static int take_over(struct parent *p, struct codec *c)
     }
     if (status != 0)
         return status;
+    recording_renew(&p->recording);
     caught[SIGCHLD] = 1; /* processes may have ended meanwhile */
     report(&p->report, LOG_NOTICE,
         "this is chatd " CHAT_VERSION " now, with %zu member%s, after %.1f ms", hub_members(p->hub),
@@ -297,7 +301,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
     if (stops > 0)
         lifetime_stop(&p->lifetime, "stopping", now);
     if (stops > 1)
-        lifetime_hurry(&p->lifetime);
+        lifetime_hurry(&p->lifetime, now);
     if (p->handover.step == HANDOVER_AGREED && !lifetime_is_stopping(&p->lifetime))
         hand_over(p);
 }
@@ -475,7 +479,11 @@ static void child_become(struct proctitle *title, int argc, char **argv)
         worker_main(title, argv[1]);
     case CHILD_WRITER:
         proctitle_spare(title, argv);
-        transcript_writer_main(title, argv[1], strcmp(argv[2], "-s") == 0);
+        writer_main(title, argv[1], strcmp(argv[2], "-s") == 0);
+    case CHILD_OPENER:
+        opener_main(argv[2], argv[1][0] == 's');
+    case CHILD_REMAINDER:
+        remainder_main(title);
     case CHILD_QUESTION:
         handover_answer(argv[1]);
     }
@@ -516,10 +524,10 @@ int main(int argc, char **argv)
     if (status == 0) {
         be_ready(&p, arrived);
         run(&p, &waiting);
+        recording_end(&p.recording);
     }
     listeners_close(&p.listeners);
     hub_free(p.hub);
-    children_wait(&p.children, CHILD_WRITER, WRITER_MS);
     pidfile_release(&p.pidfile);
     poller_free(p.poller);
     accounts_free(&p.accounts);

@@ -92,8 +92,14 @@ int accept_cloexec_nonblock(int fd, struct sockaddr *, socklen_t *);
 bool accept_error_is_connections(int error);
 
 /* Takes the lock of an open file, which holds until its last descriptor, in whatever process, is
- * closed. False where somebody else has it, at once. */
+ * closed. Does not wait. False with errno: EWOULDBLOCK if another process has the lock. */
 bool file_lock(int fd);
+
+/* Sends some bytes, and a descriptor unless fd is -1, over a Unix-domain socket. False with errno.
+ */
+bool descriptor_send(int socket, const void *bytes, size_t len, int fd);
+/* Receives bytes, and the descriptor that came with them, close-on-exec, or -1. Like recv(2). */
+ssize_t descriptor_receive(int socket, void *bytes, size_t len, int *fd);
 
 /*
  * A file without a name that holds these bytes, at its beginning, in memory where there is such a

@@ -1,6 +1,7 @@
 /* file_lock.c: see compat.h. */
 #include "os.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #ifdef __sun
 #include <unistd.h>
@@ -19,6 +20,10 @@ bool file_lock(int fd)
 #ifdef LOCK_EX
     return flock(fd, LOCK_EX | LOCK_NB) == 0;
 #else
-    return lockf(fd, F_TLOCK, 0) == 0;
+    if (lockf(fd, F_TLOCK, 0) == 0)
+        return true;
+    if (errno == EACCES || errno == EAGAIN)
+        errno = EWOULDBLOCK;
+    return false;
 #endif
 }

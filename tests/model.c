@@ -2,7 +2,7 @@
 #include "model.h"
 #include "puppets.h"
 #include "server/hub/log.h"
-#include "server/journal/transcript.h"
+#include "server/journal/writer.h"
 
 #include <signal.h>
 #include <stdio.h>

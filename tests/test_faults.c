@@ -13,7 +13,7 @@
 #include "puppets.h"
 #include "rig.h"
 #include "server/hub/log.h"
-#include "server/journal/transcript.h"
+#include "server/journal/writer.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 #include "compat/compat.h"
 #include "puppets.h"
 #include "server/hub/log.h"
-#include "server/journal/transcript.h"
+#include "server/journal/writer.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -758,7 +758,7 @@ START_TEST(a_dead_writer)
     stage_play(&stage, "a> ann\na~ you ann\n");
     writer = writer_add(&stage);
     stage_settle(&stage);
-    hub_reopen(stage.hub);
+    hub_finish_writer(stage.hub);
     close(writer);
     stage_play(&stage, "a> hello\n+1\na< msg ann hello\n");
     hub_stop(stage.hub, stage.now);

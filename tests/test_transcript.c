@@ -12,15 +12,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WRITER "chatd: transcript"
@@ -612,61 +619,136 @@ START_TEST(signals_to_the_writer)
 }
 END_TEST
 
-/*
- * A successor cannot be started, for something else stands in the file's place. Without -s the room
- * talks on, with it nothing is taken; people come and go; and when it can, all is written.
- */
-START_TEST(no_writer_can_be_started)
+/* Until the room takes what ann says again. */
+static void room_recovers(struct room *room)
 {
-    struct room room;
+    const char *words;
+    do {
+        conn_say(&room->ann, "again");
+        words = conn_read(&room->ann);
+        ck_assert_ptr_nonnull(words);
+    } while (strncmp(words, "error not-recorded ", 19) == 0);
+}
+
+/* Fifty lines and a visitor, while the file takes nothing; tried again for more than a second. */
+static void room_goes_on(struct room *room, bool sync)
+{
+    const char *answer = sync ? "error not-recorded *" : "msg ann *";
     struct conn cia;
+    for (int i = 0; i < 50; i++)
+        conn_say(&room->ann, "%d", i);
+    for (int i = 0; i < 50; i++)
+        conn_expect(&room->ann, answer);
+    conn_join(&cia, &room->server, "cia");
+    conn_expect(&room->ann, "join cia");
+    conn_close(&cia);
+    conn_expect(&room->ann, "quit cia left");
+    for (int64_t end = clock_ms() + 2500; clock_ms() < end;) {
+        conn_say(&room->ann, "still");
+        conn_expect(&room->ann, answer);
+        poll(NULL, 0, 20);
+    }
+}
+
+/* The file has what ben has heard; with -s a gap stands for cia, who came and went. */
+static void room_is_recorded(struct room *room, const char *path, bool sync, size_t before)
+{
     struct record file = {0};
     struct record heard = {0};
+    conn_say(&room->ann, "at last");
+    conn_seek(&room->ann, "msg ann at last");
+    record_await(&file, path, 1, "msg ann at last");
+    ck_assert_uint_eq(record_missing(&file), sync ? 2 : 0);
+    hear_until(&room->ben, &heard, "msg ann at last");
+    if (sync) {
+        record_keep_messages(&file);
+        record_keep_messages(&heard);
+        before = 0;
+    }
+    record_holds(&file, before, &heard);
+    ck_assert_uint_eq(file.count, before + heard.count);
+    record_clear(&file);
+    record_clear(&heard);
+}
+
+/*
+ * The file is removed, and cannot be made again for a while. That is said once, nothing that could
+ * be recorded is lost, and the new file says what is.
+ */
+START_TEST(the_file_is_removed)
+{
+    struct room room;
+    struct record file = {0};
     char path[PATH_TEXT_MAX];
-    char moved[PATH_TEXT_MAX * 2];
     test_path(path, "transcript");
     room_open(&room, ANY_PORT, "-H", "0", "-t", path, sync_options[_i]);
     record_await(&file, path, 1, "join ben");
-    snprintf(moved, sizeof moved, "%s.moved", path);
-    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(mkdir(path, 0755), 0);
-    kill(family_find(room.server.pid, WRITER), SIGKILL);
-    server_says(&room.server, "has ended");
-    for (int i = 0; i < 50; i++)
-        conn_say(&room.ann, "%d", i);
-    for (int i = 0; i < 50; i++)
-        conn_expect(&room.ann, _i == 0 ? "msg ann *" : "error not-recorded *");
-    conn_join(&cia, &room.server, "cia");
-    conn_expect(&room.ann, "join cia");
-    conn_close(&cia);
-    conn_expect(&room.ann, "quit cia left");
-    for (int64_t end = clock_ms() + 2500; clock_ms() < end;) { /* tried three times */
-        conn_say(&room.ann, "again");
-        conn_expect(&room.ann, _i == 0 ? "msg ann again" : "error not-recorded *");
-        poll(NULL, 0, 20);
-    }
+    room_goes_on(&room, _i == 1);
     ck_assert_int_eq(rmdir(path), 0);
-    if (_i == 0)
-        record_await(&file, path, 1, "quit cia left");
-    else
-        do
-            conn_say(&room.ann, "again");
-        while (strncmp(conn_read(&room.ann), "error not-recorded ", 19) == 0);
-    conn_say(&room.ann, "at last");
-    conn_expect(&room.ann, "msg ann at last");
-    record_await(&file, path, 1, "msg ann at last");
-    ck_assert_uint_eq(record_missing(&file), _i == 0 ? 0 : 2); /* cia, who came and went */
-    ck_assert_uint_eq(file.count == 3, _i == 1);               /* with the gap */
-    hear_until(&room.ben, &heard, "msg ann at last");
-    if (_i == 1) {
-        record_keep_messages(&file);
-        record_keep_messages(&heard);
-    }
-    record_equal(&file, &heard);
-    ck_assert_uint_eq(server_times_said(&room.server, "Is a directory"), 1);
+    room_recovers(&room);
+    room_is_recorded(&room, path, _i == 1, 0);
+    ck_assert_uint_eq(server_times_said(&room.server, "the file was removed or replaced"), 1);
+    ck_assert_uint_eq(server_times_said(&room.server, "cannot be opened anew: Is a directory"), 1);
     room_close(&room);
     record_clear(&file);
-    record_clear(&heard);
+}
+END_TEST
+
+/* Another file is moved over it: the next line that is said goes there, and all that follow. */
+START_TEST(the_file_is_replaced)
+{
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    char other[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    test_path(other, "other");
+    room_open(&room, ANY_PORT, "-t", path, sync_options[_i]);
+    record_await(&file, path, 1, "join ben");
+    file_write(other, "", 0);
+    ck_assert_int_eq(rename(other, path), 0);
+    room_recovers(&room);
+    record_await(&file, path, 1, "msg ann again");
+    ck_assert_uint_eq(record_missing(&file), 0);
+    ck_assert_uint_eq(server_times_said(&room.server, "the file was removed or replaced"), 1);
+    room_close(&room);
+    record_clear(&file);
+}
+END_TEST
+
+static void limit_set(pid_t pid, __rlimit_resource_t what, rlim_t most)
+{
+    struct rlimit limit = {most, RLIM_INFINITY};
+    ck_assert_int_eq(prlimit(pid, what, NULL, &limit), 0);
+    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+    ck_assert_msg(prlimit(pid, what, &limit, NULL) == 0, "%s", strerror(errno));
+}
+
+/* The writer dies, and for want of descriptors there is no other for a while. */
+START_TEST(no_writer_can_be_started)
+{
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path, sync_options[_i]);
+    record_await(&file, path, 1, "join ben");
+    limit_set(room.server.pid, RLIMIT_NOFILE, (rlim_t)process_fds(room.server.pid));
+    kill(family_find(room.server.pid, WRITER), SIGKILL);
+    server_says(&room.server, "cannot start the transcript's writer: Too many open files");
+    for (int64_t end = clock_ms() + 1500; clock_ms() < end;) {
+        conn_say(&room.ann, "still");
+        conn_expect(&room.ann, _i == 1 ? "error not-recorded *" : "msg ann still");
+    }
+    limit_set(room.server.pid, RLIMIT_NOFILE, RLIM_INFINITY);
+    room_recovers(&room);
+    record_await(&file, path, 1, "msg ann again");
+    ck_assert_uint_eq(record_missing(&file), 0);
+    ck_assert_uint_eq(server_times_said(&room.server, "cannot start the transcript's writer"), 1);
+    room_close(&room);
+    record_clear(&file);
 }
 END_TEST
 
@@ -786,6 +868,270 @@ START_TEST(the_old_writer_is_waited_for)
     server_stop(&new);
     conn_close(&ann);
     record_clear(&file);
+}
+END_TEST
+
+/* Both at once, under load: with -s what anybody has heard is in the file all the same. */
+START_TEST(hub_and_writer_are_killed)
+{
+    enum { PEOPLE = 4, KILLS = 8 };
+    struct server server;
+    struct singer singers[PEOPLE] = {0};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    unsigned seed = (unsigned)getpid();
+    test_path(path, "transcript");
+    chorus_open(&server, singers, PEOPLE, path, 1);
+    for (int kills = 0; kills < KILLS; kills++) {
+        pid_t writer = family_find(server.pid, WRITER);
+        chorus_talk(singers, PEOPLE, 50, next_random(&seed) % 60);
+        kill(writer, SIGKILL);
+        kill(server.pid, SIGKILL);
+        chorus_hear_end(singers, PEOPLE);
+        server_kill(&server);
+        server_start(&server, ANY_PORT, "-w", "60", "-s", "-t", path);
+        record_read_growing(&file, path);
+        record_keep_messages(&file);
+        chorus_is_recorded(singers, PEOPLE, &file);
+        for (size_t i = 0; i < PEOPLE; i++)
+            singer_join(&singers[i], &server);
+    }
+    chorus_talk_until(singers, PEOPLE, 50, singers[0].answered + 10);
+    chorus_rest(singers, PEOPLE);
+    server_stop(&server);
+    record_read(&file, path);
+    chorus_close(singers, PEOPLE, &file);
+}
+END_TEST
+
+/* ---- Stops while the disk is slow ---- */
+
+#define BEHIND 20000
+
+/* ann says so much that the writer, which stands still, is far behind. */
+static void room_runs_ahead(struct room *room, const char *path)
+{
+    struct record file = {0};
+    struct singer singer = {.name = "cia", .length = 80};
+    record_await(&file, path, 1, "join ben");
+    process_stop(family_find(room->server.pid, WRITER));
+    singer_join(&singer, &room->server);
+    chorus_talk_until(&singer, 1, 100, BEHIND);
+    singer_end(&singer);
+    record_clear(&file);
+}
+
+/*
+ * SIGTERM while the writer is behind: the hub exits in time and says what is left, and a process of
+ * its own hands that to the writer. A start waits for both.
+ */
+START_TEST(a_stop_with_a_slow_disk)
+{
+    struct room room;
+    struct server next;
+    struct record file = {0};
+    struct family family;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path);
+    room_runs_ahead(&room, path);
+    pid_t writer = family_find(room.server.pid, WRITER);
+    kill(room.server.pid, SIGTERM);
+    family_look(&family, room.server.pid);
+    ck_assert_int_eq(server_exit(&room.server, 5000), 0);
+    server_says(&room.server, "the disk is slow: the writer goes on");
+    server_spawn(&next, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
+    server_says(&next, "waiting for an earlier writer");
+    kill(writer, SIGCONT);
+    server_listens(&next, 0, next.address);
+    record_await(&file, path, 1, "quit ben lost");
+    ck_assert_uint_eq(record_missing(&file), 0);
+    ck_assert_uint_ge(record_count(&file, "msg cia *"), BEHIND);
+    ck_assert_uint_eq(record_count(&file, "quit ann lost"), 1);
+    ck_assert_uint_eq(record_count(&file, "quit ben lost"), 1);
+    ck_assert_uint_eq(server_times_said(&next, "skipped"), 0);
+    family_ends(&family, 10000);
+    server_stop(&next);
+    conn_close(&room.ann);
+    conn_close(&room.ben);
+    close(room.server.log);
+    record_clear(&file);
+}
+END_TEST
+
+/* With -s lines that wait for the disk do not keep the server from its end either. */
+START_TEST(a_stop_with_a_hanging_disk_and_s)
+{
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    char line[1000];
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-b", "65536", "-s", "-t", path);
+    record_await(&file, path, 1, "join ben");
+    pid_t writer = family_find(room.server.pid, WRITER);
+    process_stop(writer);
+    for (int i = 0; i < 200; i++) /* more than the log holds: some are never read */
+        conn_say(&room.ann, "%s", line);
+    for (int64_t end = clock_ms() + 500; clock_ms() < end;)
+        poll(NULL, 0, 20);
+    kill(room.server.pid, SIGTERM);
+    ck_assert_int_eq(server_exit(&room.server, 6000), 0);
+    kill(writer, SIGCONT);
+    for (int64_t deadline = deadline_in(10000);
+         process_state(writer) != 0 && process_state(writer) != 'Z';)
+        ensure(deadline_wait(deadline), "the writer does not end");
+    record_read(&file, path);
+    ck_assert_uint_gt(record_count(&file, "msg ann *"), 10);
+    ck_assert_uint_eq(record_missing(&file), 0);
+    conn_close(&room.ann);
+    conn_close(&room.ben);
+    close(room.server.log);
+    record_clear(&file);
+}
+END_TEST
+
+/* What a full disk does not take before the end is said, with the count. */
+START_TEST(a_stop_with_a_full_disk)
+{
+    struct room room;
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path);
+    record_await(&file, path, 1, "join ben");
+    limit_set(family_find(room.server.pid, WRITER), RLIMIT_FSIZE, (rlim_t)file_size(path));
+    for (int i = 0; i < 10; i++) {
+        conn_say(&room.ann, "%d", i);
+        conn_expect(&room.ann, "msg ann *");
+    }
+    server_says(&room.server, "File too large; events are missing from the transcript");
+    kill(room.server.pid, SIGTERM);
+    ck_assert_int_eq(server_exit(&room.server, 6000), 0);
+    server_says(&room.server, "12 events are missing from the transcript"); /* and two quits */
+    conn_close(&room.ann);
+    conn_close(&room.ben);
+    close(room.server.log);
+    record_clear(&file);
+}
+END_TEST
+
+/* ---- Locks ---- */
+
+/* The test is a writer of an earlier server: it has the lock, and what it has to write. */
+START_TEST(a_start_that_waits)
+{
+    bool grows = _i == 0;
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, WHOLE, sizeof WHOLE - 1);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
+    server_says(&server, "waiting for an earlier writer");
+    for (int i = 0; grows && i < 12; i++) { /* longer than one that writes nothing is waited for */
+        char line[64];
+        int len = snprintf(line, sizeof line, "2026-11-22T21:43:%02d.000000Z msg ann slow\n", i);
+        poll(NULL, 0, 1000);
+        ck_assert_int_eq(write(fd, line, (size_t)len), len);
+        ck_assert_int_eq(waitpid(server.pid, NULL, WNOHANG), 0);
+    }
+    if (grows) {
+        close(fd);
+        server_listens(&server, 0, server.address);
+        server_stop(&server);
+        return;
+    }
+    ck_assert_int_eq(server_exit(&server, 20000), 73);
+    server_says(&server, "the writer of an earlier server has not finished");
+    close(server.log);
+    close(fd);
+}
+END_TEST
+
+/* A server that runs, and makes the file grow, is not waited for. */
+START_TEST(two_servers_while_one_is_busy)
+{
+    struct room room;
+    struct server second;
+    char path[PATH_TEXT_MAX];
+    char words[64];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-t", path);
+    server_spawn(&second, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
+    while (waitpid(second.pid, NULL, WNOHANG | WNOWAIT) == 0) {
+        conn_say(&room.ann, "busy");
+        conn_expect(&room.ann, "msg ann busy");
+        conn_expect(&room.ben, "msg ann busy");
+        poll(NULL, 0, 50);
+    }
+    ck_assert_int_eq(server_exit(&second, 20000), 73);
+    snprintf(
+        words, sizeof words, "another server, process %ld, is writing it", (long)room.server.pid);
+    server_says(&second, words);
+    close(second.log);
+    room_close(&room);
+}
+END_TEST
+
+/* From now on this call fails with that error. */
+static void call_refuse(unsigned number, unsigned error)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {COUNT_OF(filter), filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == -1)
+        _exit(126);
+}
+
+static void without_locks(void)
+{
+    call_refuse(SYS_flock, ENOLCK);
+}
+
+/* A lock that cannot be taken for another reason than another server. */
+START_TEST(no_locks)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    server_spawn(&server, without_locks, (const char *const[]){ANY_PORT, "-t", path, NULL});
+    ck_assert_int_eq(server_exit(&server, 20000), 73);
+    server_says(&server, "cannot be locked: No locks available");
+    close(server.log);
+}
+END_TEST
+
+static void without_fsync(void)
+{
+    call_refuse(SYS_fsync, EIO);
+}
+
+/* With -s the name of a new file is on the disk too, or the log says that it is not. */
+START_TEST(the_name_is_synchronized)
+{
+    struct room room;
+    char path[PATH_TEXT_MAX];
+    char moved[PATH_TEXT_MAX * 2];
+    test_path(path, "transcript");
+    server_start_as(
+        &room.server, without_fsync, (const char *const[]){ANY_PORT, "-s", "-t", path, NULL});
+    room_enter(&room);
+    server_says(&room.server, "directory cannot be synchronized: Input/output error");
+    snprintf(moved, sizeof moved, "%s.moved", path);
+    ck_assert_int_eq(rename(path, moved), 0);
+    kill(room.server.pid, SIGHUP);
+    for (int64_t deadline = deadline_in(10000);
+         server_times_said(&room.server, "cannot be synchronized") < 2;)
+        ensure(deadline_wait(deadline), "it is not said again");
+    room_close(&room);
 }
 END_TEST
 
@@ -1021,7 +1367,11 @@ END_TEST
 /* What is found in the file's place at a HUP and is none: the old file is written on. */
 START_TEST(rotation_to_a_wrong_kind)
 {
-    static const enum kind kinds[] = {FIFO, DIRECTORY, LINK, STRANGE};
+    static const struct {
+        enum kind kind;
+        const char *why;
+    } rows[] = {{FIFO, "not a regular file"}, {DIRECTORY, "Is a directory"}, {LINK, "is a link"},
+        {STRANGE, "is no transcript of a room"}};
     struct room room;
     struct record file = {0};
     char path[PATH_TEXT_MAX];
@@ -1033,9 +1383,10 @@ START_TEST(rotation_to_a_wrong_kind)
     snprintf(moved, sizeof moved, "%s.moved", path);
     snprintf(other, sizeof other, "%s.other", path);
     ck_assert_int_eq(rename(path, moved), 0);
-    kind_make(kinds[_i], path, other);
+    kind_make(rows[_i].kind, path, other);
     off_t size = file_size(path);
     kill(room.server.pid, SIGHUP);
+    server_says(&room.server, rows[_i].why);
     server_says(&room.server, "the old file is written on");
     conn_say(&room.ann, "still in the old file");
     record_await(&file, moved, 1, "msg ann still in the old file");
@@ -1073,19 +1424,13 @@ static bool obstacle_prepare(struct obstacle *obstacle, bool full)
     return obstacle->full == full;
 }
 
-static void limit_set(pid_t pid, rlim_t most)
-{
-    struct rlimit limit = {most, RLIM_INFINITY};
-    ck_assert_msg(prlimit(pid, RLIMIT_FSIZE, &limit, NULL) == 0, "%s", strerror(errno));
-}
-
 /* From now on not even a line more fits, but a piece of one does. */
 static void obstacle_raise(struct obstacle *obstacle, pid_t hub)
 {
     char page[4096] = {0};
     if (!obstacle->full) {
         obstacle->writer = family_find(hub, WRITER);
-        limit_set(obstacle->writer, (rlim_t)file_size(obstacle->path) + 10);
+        limit_set(obstacle->writer, RLIMIT_FSIZE, (rlim_t)file_size(obstacle->path) + 10);
         return;
     }
     int fd = open(obstacle->ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -1100,7 +1445,7 @@ static void obstacle_lift(struct obstacle *obstacle)
     if (obstacle->full)
         ck_assert_int_eq(unlink(obstacle->ballast), 0);
     else
-        limit_set(obstacle->writer, RLIM_INFINITY);
+        limit_set(obstacle->writer, RLIMIT_FSIZE, RLIM_INFINITY);
 }
 
 /* Without -s the chat goes on; the file says how many events it lacks, and the log says it once. */
@@ -1149,7 +1494,7 @@ START_TEST(a_full_disk_with_s)
     struct record file = {0};
     struct record heard = {0};
     unsigned long refused = 0;
-    char line[1000];
+    char line[LINE_IN_MAX - 15]; /* longer than the rest of a page that is not full */
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\0';
     if (!obstacle_prepare(&obstacle, _i == 1))
@@ -1169,15 +1514,28 @@ START_TEST(a_full_disk_with_s)
         refused++;
     }
     ck_assert_uint_gt(refused, 0);
+    for (int64_t end = clock_ms() + 2500; clock_ms() < end;) { /* tried again twice */
+        conn_say(&room.ben, "nor this %s", line);
+        conn_seek(&room.ben, "error not-recorded *");
+    }
     ck_assert_uint_eq(server_times_said(&room.server, "events are missing from the transcript"), 1);
-    conn_say(&room.ben, "nor this");
-    conn_seek(&room.ben, "error not-recorded *");
+    ck_assert_uint_eq(server_times_said(&room.server, "written again"), 0);
     obstacle_lift(&obstacle);
+    for (int64_t deadline = deadline_in(10000);;) {
+        const char *words;
+        ensure(clock_ms() < deadline, "nothing is taken");
+        conn_say(&room.ann, "but this");
+        words = conn_read(&room.ann);
+        ck_assert_ptr_nonnull(words);
+        if (room.ann.event.verb == VERB_MSG) {
+            record_add_words(&heard, words);
+            break;
+        }
+    }
     server_says(&room.server, "written again");
-    conn_say(&room.ann, "but this");
-    hear_until(&room.ann, &heard, "msg ann but this");
     record_await(&file, obstacle.path, 1, "msg ann but this");
     ck_assert_uint_eq(heard.count, TRIES - refused + 1);
+    ck_assert_uint_eq(server_times_said(&room.server, "written again"), 1);
     record_holds(&file, 2, &heard);
     ck_assert_uint_eq(file.count, 2 + heard.count);
     conn_seek(&room.ben, "msg ann but this");
@@ -1333,9 +1691,19 @@ int main(void)
         {the_writer_is_killed, 2, 60},
         {a_writer_leaves_half_a_line, 2, 30},
         {signals_to_the_writer, 2, 30},
+        {the_file_is_removed, 2, 30},
+        {the_file_is_replaced, 2, 30},
         {no_writer_can_be_started, 2, 30},
         {the_hub_is_killed, files, 120},
+        {hub_and_writer_are_killed, 1, 60},
         {the_old_writer_is_waited_for, 1, 30},
+        {a_stop_with_a_slow_disk, 1, 60},
+        {a_stop_with_a_hanging_disk_and_s, 1, 60},
+        {a_stop_with_a_full_disk, 1, 60},
+        {a_start_that_waits, 2, 60},
+        {two_servers_while_one_is_busy, 1, 60},
+        {no_locks, 1, 40},
+        {the_name_is_synchronized, 1, 40},
         {two_servers, 1, 40},
         {wrong_kinds_of_file, KINDS, 20},
         {rotation, 2, 60},

@@ -8,7 +8,6 @@
 #include "log.h"
 #include "login.h"
 #include "room.h"
-#include "server/journal/journal.h"
 
 #define HELP                                                                                       \
     "note commands: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT]; "           \
@@ -70,8 +69,6 @@ static enum taken say(
     struct room_outcome outcome;
     struct item *echo = NULL;
 
-    if (journal_refuses(cs->journal))
-        return refuse(cs, c, NOT_RECORDED + strlen("error "));
     if (kind == ROOM_POST && (echo = poster_echo_new(c, text)) == NULL)
         return LINE_LATER;
     (void)room_apply(cs->room, &request, &outcome);

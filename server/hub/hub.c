@@ -464,6 +464,8 @@ int hub_turn(struct hub *hub, uint64_t now)
     input_read_all(cs, &hub->buffer);
     hub->logins_at = logins_make(cs);
     backpressure_end(&hub->backpressure, cs);
+    if (hub->stopping && cs->count == 0)
+        journal_finish(&hub->journal);
     journal_turn(hub);
     send_all(hub);
     users_forget(&hub->room); /* written anew when it is wanted again: it carries the time */
@@ -587,9 +589,34 @@ void hub_miss_writer(struct hub *hub)
     journal_miss_writer(&hub->journal);
 }
 
-void hub_reopen(struct hub *hub)
+void hub_finish_writer(struct hub *hub)
 {
-    (void)journal_reopen(&hub->journal, &hub->room);
+    journal_finish(&hub->journal);
+}
+
+bool hub_has_writer(const struct hub *hub)
+{
+    return journal_has_writer(&hub->journal);
+}
+
+bool hub_wants_file(const struct hub *hub)
+{
+    return journal_wants_file(&hub->journal);
+}
+
+bool hub_file_fails(const struct hub *hub)
+{
+    return journal_fails(&hub->journal);
+}
+
+uint64_t hub_unwritten(const struct hub *hub)
+{
+    return journal_unwritten(&hub->journal, &hub->room);
+}
+
+bool hub_write_rest(struct hub *hub, int fd, int *pair)
+{
+    return journal_write_rest(&hub->journal, &hub->room, fd, pair);
 }
 
 /* ---- Handing over ---------------------------------------------------------------------------- */

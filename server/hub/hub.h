@@ -35,14 +35,27 @@ void hub_remember_end(struct hub *);
 /* The quit of a member that a crash of an earlier hub left in the room. */
 void hub_remember_absent(struct hub *, const char *name);
 /*
- * A writer was started (transcript.h): fd is the hub's end of its pair (the hub closes it). Again
+ * A writer was started (writer.h): fd is the hub's end of its pair (the hub closes it). Again
  * after its death: nothing is lost. False without memory: then fd is the caller's.
  */
 bool hub_set_writer(struct hub *, int fd, uint64_t now);
-/* It has died, and another could not be started: with -s what is said is refused. */
+/* Another one could not be started: with -s messages are refused. */
 void hub_miss_writer(struct hub *);
-/* The writer shall open its file anew. */
-void hub_reopen(struct hub *);
+/* The writer shall finish and exit, so that another one can take its place. */
+void hub_finish_writer(struct hub *);
+/* There is a writer that has not exited. */
+bool hub_has_writer(const struct hub *);
+/* The writer's file has no name any more: another one must be opened. */
+bool hub_wants_file(const struct hub *);
+/* The file did not take the last lines. */
+bool hub_file_fails(const struct hub *);
+/* How many events the file does not have, as far as the writer has answered. */
+uint64_t hub_unwritten(const struct hub *);
+/*
+ * At the exit: writes to fd what the writer was not handed yet. *pair is the hub's end of its pair
+ * (still the hub's), or -1: the writer has everything. False: no writer can take it.
+ */
+bool hub_write_rest(struct hub *, int fd, int *pair);
 
 /* ---- What one hub hands to the next ---------------------------------------------------------- */
 
@@ -74,7 +87,7 @@ int hub_turn(struct hub *, uint64_t now);
  * for at most two seconds.
  */
 void hub_stop(struct hub *, uint64_t now);
-/* After hub_stop(): nothing is left to deliver, to clients or to the writer. */
+/* After hub_stop(): nothing is left to deliver, and the writer has written everything. */
 bool hub_is_done(const struct hub *);
 
 /* ---- Looking --------------------------------------------------------------------------------- */

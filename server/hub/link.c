@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "compat/compat.h"
 #include "log.h"
 
 /* Pieces for one sendmsg(2), and how many bytes of them: more than a socket takes at once. */
@@ -384,6 +385,21 @@ void link_send(struct link *link, const struct log *log, uint64_t visible, uint6
             link_break(link, errno == EPIPE ? LINK_PIPE : LINK_RESET);
         }
     }
+}
+
+bool link_copy(struct link *link, const struct log *log, uint64_t visible, int file)
+{
+    struct iovec pieces[PIECES_MAX];
+    size_t total;
+    int n;
+
+    while ((n = link_gather(link, log, visible, pieces, &total)) > 0) {
+        for (int i = 0; i < n; i++)
+            if (!write_all(file, pieces[i].iov_base, pieces[i].iov_len))
+                return false;
+        link_advance(link, visible, total);
+    }
+    return true;
 }
 
 /* ---- Gaps ------------------------------------------------------------------------------------ */

@@ -139,6 +139,8 @@ uint64_t link_end(const struct link *, uint64_t head);
  * link reads.
  */
 void link_send(struct link *, const struct log *, uint64_t visible, uint64_t now);
+/* Writes what link_send() would send to a file, all of it. False if the file does not take it. */
+bool link_copy(struct link *, const struct log *, uint64_t visible, int file);
 /* True where nothing is left to send, in the log or beside it, or nothing can be sent. */
 bool link_is_done(const struct link *);
 /* The link can send: it is READY or BLOCKED. */

@@ -51,13 +51,13 @@ static void report_memory(const struct connections *cs)
 
 static void report_transcript(const struct connections *cs)
 {
-    static const char *const health[] = {"well", "slow", "failing"};
+    static const char *const health[] = {"well", "slow", "failing", "its file was removed"};
     const struct journal *j = cs->journal;
 
     if (j->state != JOURNAL_NONE)
         report(cs->config->report, LOG_NOTICE, "status: transcript: %llu bytes behind, %s",
             (ull)(log_head(room_lines(cs->room)) - j->kept),
-            j->state == JOURNAL_ABSENT ? "without a writer" : health[j->health]);
+            !journal_has_writer(j) ? "without a writer" : health[j->health]);
 }
 
 /* How far the client is behind, and since when it has taken nothing. */

@@ -14,7 +14,7 @@
 #include "server/hub/room.h"
 #include "server/hub/timers.h"
 #include "server/report.h"
-#include "transcript.h"
+#include "writer.h"
 
 /* Without -s: how long members wait for a writer that takes nothing. */
 #define SLOW_US 200000u
@@ -29,14 +29,14 @@ void journal_init(struct journal *j, bool sync)
     link_init(&j->link, -1, WRITER_AUTHOR, 0);
 }
 
-static bool has_writer(const struct journal *j)
+bool journal_has_writer(const struct journal *j)
 {
-    return j->state == JOURNAL_STARTING || j->state == JOURNAL_WRITING;
+    return j->state != JOURNAL_NONE && j->state != JOURNAL_ABSENT;
 }
 
 void journal_close(struct journal *j, struct poller *poller)
 {
-    if (!has_writer(j))
+    if (!journal_has_writer(j))
         return;
     poller_remove(poller, j->link.fd);
     close(j->link.fd);
@@ -51,9 +51,8 @@ void journal_close(struct journal *j, struct poller *poller)
 
 static void writer_lose(struct journal *j, struct poller *poller, const struct report *r)
 {
-    if (!has_writer(j))
-        return;
-    report(r, LOG_WARNING, "the transcript's writer has ended");
+    if (j->state == JOURNAL_STARTING || j->state == JOURNAL_WRITING)
+        report(r, LOG_WARNING, "the transcript's writer has ended");
     journal_close(j, poller);
 }
 
@@ -66,13 +65,19 @@ bool journal_set_writer(
     link_init(&j->link, fd, WRITER_AUTHOR, now);
     j->watch.events = POLLIN;
     j->state = JOURNAL_STARTING;
-    j->readable = false;
+    j->leaving = false;
+    j->revents = 0;
     return true;
 }
 
 void journal_miss_writer(struct journal *j)
 {
     j->health = JOURNAL_FAILING;
+}
+
+void journal_finish(struct journal *j)
+{
+    j->leaving = true;
 }
 
 /* The file has every line before pos, or a gap line that says how many it lacks. */
@@ -87,18 +92,6 @@ static void file_to(struct journal *j, const struct log *lines, uint64_t pos)
 void journal_begin(struct journal *j, const struct room *room)
 {
     file_to(j, room_lines(room), log_head(room_lines(room)));
-}
-
-bool journal_reopen(struct journal *j, const struct room *room)
-{
-    struct item *item = has_writer(j) ? item_new(strlen(WRITER_REOPEN)) : NULL;
-
-    if (item == NULL)
-        return false;
-    memcpy(item->bytes, WRITER_REOPEN, item->len);
-    item->due = item->after = link_end(&j->link, log_head(room_lines(room)));
-    link_put(&j->link, item);
-    return true;
 }
 
 /* ---- What the writer says -------------------------------------------------------------------- */
@@ -182,10 +175,11 @@ static void hear_word(
     struct journal *j, const struct log *lines, const struct report *r, struct span word, bool old)
 {
     size_t warn = strlen(WRITER_WARN);
+    size_t gone = strlen(WRITER_GONE) - 1;
     uint64_t stamp;
 
     if (word_stamp(word, WRITER_KEPT, &stamp)) {
-        if (j->health == JOURNAL_FAILING)
+        if (journal_fails(j))
             j->health = JOURNAL_WELL;
         if (j->state == JOURNAL_STARTING && !old) {
             writer_begins(j, lines, stamp);
@@ -194,8 +188,11 @@ static void hear_word(
             account_to(j, j->filed, false);
         }
     } else if (word_stamp(word, WRITER_LOST, &stamp)) {
-        j->health = JOURNAL_FAILING;
+        if (j->health != JOURNAL_GONE)
+            j->health = JOURNAL_FAILING;
         account_to(j, log_after(lines, stamp), true);
+    } else if (word.len == gone && memcmp(word.at, WRITER_GONE, gone) == 0) {
+        j->health = JOURNAL_GONE;
     } else if (word.len > warn && memcmp(word.at, WRITER_WARN, warn) == 0) {
         report(r, LOG_WARNING, "%.*s", (int)(word.len - warn), word.at + warn);
     }
@@ -229,7 +226,7 @@ void journal_ready(struct journal *j, short revents)
 {
     if ((revents & (POLLOUT | POLLHUP | POLLERR)) != 0 && j->link.state == LINK_BLOCKED)
         j->link.state = LINK_READY;
-    j->readable = (revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+    j->revents = revents;
 }
 
 void journal_read(
@@ -238,8 +235,9 @@ void journal_read(
     size_t room_left = sizeof(j->words) - j->words_len;
     ssize_t n;
 
-    if (has_writer(j) && j->readable && room_left > 0) {
-        j->readable = false;
+    if (journal_has_writer(j) && (j->revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+        room_left > 0) {
+        j->revents = 0;
         n = recv(j->link.fd, j->words + j->words_len, room_left, 0);
         if (n > 0)
             j->words_len += (size_t)n;
@@ -294,6 +292,23 @@ static void journal_listen(struct journal *j, struct poller *poller)
         j->watch.events = events;
 }
 
+/* It has been handed everything; lines that follow are for the next one. */
+static bool has_all(const struct journal *j, const struct room *room)
+{
+    return j->link.first == NULL && j->link.cursor >= log_head(room_lines(room));
+}
+
+/* The writer that shall finish does, when it has everything, for a slow one still gets the rest at
+ * a stop. One whose file is gone has no use for it. */
+static void writer_finish(struct journal *j, const struct room *room)
+{
+    if (!j->leaving || (j->health != JOURNAL_GONE && !has_all(j, room)))
+        return;
+    (void)shutdown(j->link.fd, SHUT_WR);
+    link_break(&j->link, LINK_SHUT);
+    j->state = JOURNAL_FINISHING;
+}
+
 /* Up to where members may see the log, and whether the writer was waited for long enough. */
 static uint64_t find_visible(
     struct journal *j, const struct room *room, const struct report *r, uint64_t now)
@@ -303,7 +318,9 @@ static uint64_t find_visible(
 
     if (j->state == JOURNAL_NONE || j->sync)
         return head;
-    handed = j->state == JOURNAL_WRITING ? log_line_at(room->log, j->link.cursor) : j->kept;
+    handed = j->kept;
+    if (j->link.follows && log_line_at(room->log, j->link.cursor) > handed)
+        handed = log_line_at(room->log, j->link.cursor);
     if (handed >= head) {
         if (j->health == JOURNAL_SLOW) {
             report(r, LOG_NOTICE, "the transcript has caught up");
@@ -329,16 +346,23 @@ uint64_t journal_write(struct journal *j, struct room *room, struct poller *poll
     if (j->state == JOURNAL_WRITING) {
         link_send(&j->link, room_lines(room), log_head(room_lines(room)), now);
         if (link_is_open(&j->link))
-            journal_listen(j, poller);
+            writer_finish(j, room);
         else
             writer_lose(j, poller, r);
     }
+    if (journal_has_writer(j))
+        journal_listen(j, poller);
     return find_visible(j, room, r, now);
 }
 
-bool journal_refuses(const struct journal *j)
+bool journal_wants_file(const struct journal *j)
 {
-    return j->sync && j->health == JOURNAL_FAILING;
+    return j->health == JOURNAL_GONE;
+}
+
+bool journal_fails(const struct journal *j)
+{
+    return j->health == JOURNAL_FAILING || j->health == JOURNAL_GONE;
 }
 
 uint64_t journal_needs(const struct journal *j)
@@ -365,11 +389,36 @@ uint64_t journal_due(const struct journal *j, const struct room *room)
     return j->waiting_since + SLOW_US;
 }
 
+/* ---- The end --------------------------------------------------------------------------------- */
+
 bool journal_is_done(const struct journal *j, const struct room *room)
 {
-    if (j->state != JOURNAL_WRITING)
-        return j->state != JOURNAL_STARTING || !has_writer(j);
-    return j->link.first == NULL && j->link.cursor >= log_head(room_lines(room));
+    return j->state == JOURNAL_NONE ||
+           (j->state == JOURNAL_ABSENT && j->kept >= log_head(room_lines(room)));
+}
+
+uint64_t journal_unwritten(const struct journal *j, const struct room *room)
+{
+    const struct log *lines = room_lines(room);
+    uint64_t all = log_count(lines, log_head(lines));
+
+    if (j->state == JOURNAL_NONE)
+        return 0;
+    return j->sync ? count_missing(j, lines, j->filed, j->kept) + all - log_count(lines, j->kept)
+                   : all - j->filed_count;
+}
+
+bool journal_write_rest(struct journal *j, const struct room *room, int fd, int *pair)
+{
+    const struct log *lines = room_lines(room);
+
+    *pair = -1;
+    if (j->state == JOURNAL_FINISHING)
+        return has_all(j, room);
+    if (j->state != JOURNAL_WRITING || !link_copy(&j->link, lines, log_head(lines), fd))
+        return false;
+    *pair = j->link.fd;
+    return true;
 }
 
 /* ---- Handing over ---------------------------------------------------------------------------- */
@@ -409,9 +458,10 @@ static void queue_state(struct journal *j, struct codec *c)
 void journal_state(struct journal *j, struct codec *c)
 {
     j->state = codec_choice(c, j->state, JOURNAL_ABSENT + 1);
-    j->health = codec_choice(c, j->health, JOURNAL_FAILING + 1);
+    j->health = codec_choice(c, j->health, JOURNAL_GONE + 1);
     codec_bool(c, &j->sync);
     codec_bool(c, &j->refusing);
+    codec_bool(c, &j->leaving);
     codec_u64(c, &j->settle_to);
     codec_u64(c, &j->kept);
     codec_u64(c, &j->filed);
@@ -429,12 +479,13 @@ void journal_state(struct journal *j, struct codec *c)
     codec_u64(c, &j->link.moved_to);
     codec_u64(c, &j->link.limit);
     queue_state(j, c);
-    j->readable |= c->loading;
+    if (c->loading)
+        j->revents = POLLIN;
 }
 
 bool journal_restored(struct journal *j, struct poller *poller)
 {
-    if (!has_writer(j))
+    if (!journal_has_writer(j))
         return true;
     j->watch.events = 0;
     journal_listen(j, poller);

@@ -21,20 +21,23 @@ struct report;
 struct room;
 
 /*
- * NONE -> STARTING <-> ABSENT, STARTING -> WRITING -> ABSENT
+ * NONE -> STARTING, STARTING -> WRITING, STARTING or WRITING -> FINISHING, each of them -> ABSENT,
+ * ABSENT -> STARTING
  */
 enum journal_state {
     JOURNAL_NONE,     /* there is no transcript */
-    JOURNAL_STARTING, /* a writer was started and has not said yet where its file ends */
+    JOURNAL_STARTING, /* a writer was started and has not answered yet where its file ends */
     JOURNAL_WRITING,
-    JOURNAL_ABSENT /* the writer has died */
+    JOURNAL_FINISHING, /* it is handed nothing more: it writes what it has, and exits */
+    JOURNAL_ABSENT     /* it has exited */
 };
 
-/* How the writer gets on. */
+/* What is known of the file. */
 enum journal_health {
     JOURNAL_WELL,
-    JOURNAL_SLOW,   /* it takes nothing: without -s the room goes on before it has its lines */
-    JOURNAL_FAILING /* the file takes nothing */
+    JOURNAL_SLOW,    /* the writer takes nothing: without -s members do not wait for it */
+    JOURNAL_FAILING, /* the file takes nothing */
+    JOURNAL_GONE     /* the file has no name any more: another one must be opened */
 };
 
 struct journal {
@@ -43,8 +46,9 @@ struct journal {
     enum journal_state state;
     enum journal_health health;
     bool sync;
-    bool readable;
     bool refusing;          /* held messages before settle_to are refused */
+    bool leaving;           /* the writer shall finish when it has everything */
+    short revents;          /* of the poller, for journal_read() */
     uint64_t settle_to;     /* with -s: held lines before this position can be settled */
     uint64_t kept;          /* the lines are in the file up to here, or never will be */
     uint64_t filed;         /* the file accounts for the lines up to here */
@@ -76,10 +80,17 @@ void journal_begin(struct journal *, const struct room *);
  */
 bool journal_set_writer(
     struct journal *, int fd, struct poller *, const struct report *, uint64_t now);
-/* It has died, and another could not be started: with -s what is said is refused. */
+/* Another one could not be started: with -s messages are refused. */
 void journal_miss_writer(struct journal *);
-/* The writer shall open its file anew. False without memory, or without a writer. */
-bool journal_reopen(struct journal *, const struct room *);
+/* The writer shall finish and exit, so that another one can take its place: as soon as it has been
+ * handed everything. */
+void journal_finish(struct journal *);
+/* There is a writer that has not exited. */
+bool journal_has_writer(const struct journal *);
+/* The writer's file has no name any more. */
+bool journal_wants_file(const struct journal *);
+/* The file did not take the last lines. */
+bool journal_fails(const struct journal *);
 
 /* After an upgrade: tells the new poller of the pair. False with errno. */
 bool journal_restored(struct journal *, struct poller *);
@@ -97,15 +108,24 @@ void journal_settle(struct journal *, struct room *, const struct settled *);
 uint64_t journal_write(
     struct journal *, struct room *, struct poller *, const struct report *, uint64_t now);
 
-/* With -s: what is said now would be refused. */
-bool journal_refuses(const struct journal *);
 /* The first position of room_lines() that the file still lacks; LINK_NO_LIMIT: none is needed. */
 uint64_t journal_needs(const struct journal *);
 /* Without -s: gives up what the writer has not taken before target. */
 void journal_skip(struct journal *, const struct room *, uint64_t target);
 /* When the next turn is due at the latest; TIME_NEVER: no need. */
 uint64_t journal_due(const struct journal *, const struct room *);
-/* Nothing is left for the writer, or there is none. */
+
+/* ---- A stop: no event follows ---------------------------------------------------------------- */
+
+/* The writer has exited, and the file accounts for everything, or never will. */
 bool journal_is_done(const struct journal *, const struct room *);
+/* How many events the file does not have, as far as the writer has answered. */
+uint64_t journal_unwritten(const struct journal *, const struct room *);
+/*
+ * Writes to fd what the writer was not handed yet. *pair is the hub's end of its pair (still the
+ * journal's), through which another process can hand it over, or -1: the writer has everything.
+ * False: no writer can take it.
+ */
+bool journal_write_rest(struct journal *, const struct room *, int fd, int *pair);
 
 #endif

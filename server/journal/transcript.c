@@ -1,20 +1,27 @@
-/* transcript.c: opening, locking, and the ends of the lines. */
+/* transcript.c: what is asked of the file before anything is appended to it. */
 #include "transcript.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "compat/compat.h"
 #include "protocol.h"
+#include "server/report.h"
 #include "wire/line.h"
 #include "wire/text.h"
 
-/* How long a writer of an earlier hub may take to finish: in steps of 50 ms. */
-#define LOCK_TRIES 200
+/* How long a file that is locked may not grow; how often that is looked at. */
+#define LOCK_US 10000000u
+#define LOCK_STEP_MS 50
 #define BLOCK 65536
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
@@ -72,20 +79,152 @@ bool transcript_find_end(int fd, off_t *end)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static const char *check_kind(int fd)
+/* Gives the reason, and returns false. */
+static bool because(char why[TRANSCRIPT_WHY_MAX], const char *reason)
+{
+    snprintf(why, TRANSCRIPT_WHY_MAX, "%s", reason);
+    return false;
+}
+
+static bool check_kind(int fd, char why[TRANSCRIPT_WHY_MAX])
 {
     struct stat st;
 
     if (fstat(fd, &st) == -1)
-        return strerror(errno);
+        return because(why, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return "not a regular file";
+        return because(why, "not a regular file");
     if (st.st_uid != geteuid())
-        return "belongs to somebody else";
+        return because(why, "belongs to somebody else");
     if (st.st_nlink > 1)
-        return "has more than one name";
-    return NULL;
+        return because(why, "has more than one name");
+    return true;
 }
+
+int transcript_open(const char *path, char why[TRANSCRIPT_WHY_MAX])
+{
+    int fd = open(
+        path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+
+    if (fd == -1) {
+        (void)because(why, errno == ELOOP ? "is a link" : strerror(errno));
+        return -1;
+    }
+    if (check_kind(fd, why))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The name is in the directory that path names up to its last slash. */
+bool transcript_sync_name(const char *path, char why[TRANSCRIPT_WHY_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
+    char *name = strndup(slash == NULL ? "." : path, len);
+    int dir = name == NULL ? -1 : open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = dir != -1 && fsync(dir) == 0;
+
+    if (!done)
+        snprintf(
+            why, TRANSCRIPT_WHY_MAX, "its directory cannot be synchronized: %s", strerror(errno));
+    if (dir != -1)
+        close(dir);
+    free(name);
+    return done;
+}
+
+/* ---- The lock -------------------------------------------------------------------------------- */
+
+/*
+ * The lock belongs to the open file, so a writer keeps it after its server's death. The mark of a
+ * running server is a lock of the other kind, which belongs to a process and tells which. Where the
+ * two kinds are one, as on NFS, there is no mark.
+ */
+static struct flock mark_of(short type)
+{
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+}
+
+/* The process of a running server; 0: there is none, or it is not known. */
+static pid_t find_server(int fd)
+{
+    struct flock mark = mark_of(F_WRLCK);
+
+    return fcntl(fd, F_GETLK, &mark) == 0 && mark.l_type != F_UNLCK ? mark.l_pid : 0;
+}
+
+bool transcript_lock(int fd, char why[TRANSCRIPT_WHY_MAX])
+{
+    pid_t server;
+
+    if (file_lock(fd))
+        return true;
+    if (errno != EWOULDBLOCK) {
+        int error = errno;
+
+        snprintf(why, TRANSCRIPT_WHY_MAX, "cannot be locked: %s", strerror(error));
+        errno = error;
+        return false;
+    }
+    server = find_server(fd);
+    if (server > 0)
+        snprintf(
+            why, TRANSCRIPT_WHY_MAX, "another server, process %ld, is writing it", (long)server);
+    else
+        (void)because(why, "the writer of an earlier server has not finished");
+    errno = EWOULDBLOCK;
+    return false;
+}
+
+static bool stop_is_pending(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+/* Waits for the lock, that is for a file that grows, unless a running server makes it grow. */
+static bool lock_await(
+    int fd, const char *path, const struct report *r, char why[TRANSCRIPT_WHY_MAX])
+{
+    const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
+    uint64_t since = clock_us();
+    off_t size = lseek(fd, 0, SEEK_END);
+
+    report(r, LOG_NOTICE, "%s: waiting for an earlier writer to finish", path);
+    while (!transcript_lock(fd, why)) {
+        bool busy = errno == EWOULDBLOCK;
+        off_t now = lseek(fd, 0, SEEK_END);
+
+        if (now > size && find_server(fd) == 0) {
+            size = now;
+            since = clock_us();
+        }
+        if (!busy || stop_is_pending() || clock_us() - since >= LOCK_US)
+            return false;
+        (void)nanosleep(&step, NULL);
+    }
+    return true;
+}
+
+bool transcript_lock_waiting(
+    int fd, const char *path, const struct report *r, char why[TRANSCRIPT_WHY_MAX])
+{
+    return transcript_lock(fd, why) || (errno == EWOULDBLOCK && lock_await(fd, path, r, why));
+}
+
+void transcript_mark(int fd)
+{
+    struct flock mark = mark_of(F_WRLCK);
+    int error = errno;
+
+    (void)fcntl(fd, F_SETLK, &mark);
+    errno = error;
+}
+
+/* ---- What is in it --------------------------------------------------------------------------- */
 
 /* The beginning of a stamp, as far as it goes. */
 static bool begins_like_a_stamp(const char *buf, size_t len)
@@ -132,51 +271,12 @@ static bool is_torn_line(int fd, off_t from)
 }
 
 /* Nobody's letters are repaired, or appended to, by mistake. */
-static const char *check_content(int fd)
+bool transcript_check(int fd, char why[TRANSCRIPT_WHY_MAX])
 {
     off_t begin;
 
     if (!transcript_find_begin(fd, &begin))
-        return strerror(errno);
-    return has_valid_line(fd, begin) || is_torn_line(fd, begin) ? NULL
-                                                                : "is no transcript of a room";
-}
-
-static bool take_lock(int fd, const char *path, bool wait, const struct report *r)
-{
-    const struct timespec step = {.tv_nsec = 50000000};
-
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (file_lock(fd))
-            return true;
-        if (!wait)
-            return false;
-        if (i == 0)
-            report(r, LOG_NOTICE, "%s: waiting for an earlier writer to finish", path);
-        nanosleep(&step, NULL);
-    }
-    return false;
-}
-
-int transcript_open(const char *path, bool wait, const struct report *r)
-{
-    int fd = open(
-        path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
-    const char *why;
-
-    if (fd == -1) {
-        report(r, LOG_ERR, "%s: %s", path, errno == ELOOP ? "is a link" : strerror(errno));
-        return -1;
-    }
-    why = check_kind(fd);
-    if (why == NULL && !take_lock(fd, path, wait, r))
-        why = "another server is writing it";
-    if (why == NULL)
-        why = check_content(fd);
-    if (why != NULL) {
-        report(r, LOG_ERR, "%s: %s", path, why);
-        close(fd);
-        return -1;
-    }
-    return fd;
+        return because(why, strerror(errno));
+    return has_valid_line(fd, begin) || is_torn_line(fd, begin) ||
+           because(why, "is no transcript of a room");
 }

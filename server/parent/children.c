@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "compat/compat.h"
@@ -17,10 +16,10 @@
 #define WORKER_NAME "chatd: worker"
 #define WRITER_NAME "chatd: writer"
 #define QUESTION_NAME "chatd: handover"
+#define OPENER_NAME "chatd: opener"
+#define REMAINDER_NAME "chatd: remainder"
 /* Space in a process's arguments for the title that ps(1) shows. */
 #define TITLE_SPACE 160
-/* How often a process that is waited for is looked at. */
-#define WAIT_STEP_MS 10
 
 /* ---- Roles ----------------------------------------------------------------------------------- */
 
@@ -35,6 +34,10 @@ enum child_kind children_role(int argc, char **argv)
         return CHILD_WORKER;
     if (role_is(argc, argv, 4, WRITER_NAME))
         return CHILD_WRITER;
+    if (role_is(argc, argv, 3, OPENER_NAME))
+        return CHILD_OPENER;
+    if (role_is(argc, argv, 2, REMAINDER_NAME))
+        return CHILD_REMAINDER;
     return role_is(argc, argv, 2, QUESTION_NAME) ? CHILD_QUESTION : CHILD_NONE;
 }
 
@@ -134,6 +137,25 @@ bool children_start_writer(struct children *c, int file, const char *path, bool 
     return others_have_space(c) && others_add(c, CHILD_WRITER, start_image(c, argv, file, pair));
 }
 
+bool children_start_opener(struct children *c, int file, const char *path, bool sync, int *pair)
+{
+    char name[] = OPENER_NAME;
+    char mode[] = {sync ? 's' : '-', '\0'};
+    char *argv[] = {name, mode, (char *)path, NULL};
+
+    return others_have_space(c) && others_add(c, CHILD_OPENER, start_image(c, argv, file, pair));
+}
+
+bool children_start_remainder(struct children *c, int lines, int pair)
+{
+    char name[] = REMAINDER_NAME;
+    char space[TITLE_SPACE + 1];
+    char *argv[] = {name, title_space(space), NULL};
+
+    return others_have_space(c) &&
+           others_add(c, CHILD_REMAINDER, spawn_worker(c->program, argv, lines, pair));
+}
+
 bool children_start_question(struct children *c, const char *program, char *version)
 {
     char name[] = QUESTION_NAME;
@@ -191,17 +213,6 @@ bool children_reap(struct children *c, struct child *child, int *status)
     return true;
 }
 
-void children_wait(struct children *c, enum child_kind kind, int ms)
-{
-    const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
-    struct child child;
-    int status;
-
-    for (int waited = 0; waited < ms && children_have(c, kind); waited += WAIT_STEP_MS)
-        if (!children_reap(c, &child, &status))
-            nanosleep(&step, NULL);
-}
-
 /* ---- The next program ------------------------------------------------------------------------ */
 
 void children_state(struct children *c, struct codec *codec)
@@ -213,7 +224,7 @@ void children_state(struct children *c, struct codec *codec)
     }
     for (size_t i = 0; i < c->count; i++) {
         c->others[i].kind =
-            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_QUESTION + 1);
+            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_REMAINDER + 1);
         codec_int(codec, &c->others[i].pid);
     }
 }

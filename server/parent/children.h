@@ -21,11 +21,13 @@ enum child_kind {
     CHILD_NONE, /* the server itself */
     CHILD_WORKER,
     CHILD_WRITER,
-    CHILD_QUESTION
+    CHILD_QUESTION,
+    CHILD_OPENER,   /* server/journal/opener.h */
+    CHILD_REMAINDER /* server/journal/remainder.h */
 };
 
 /* Processes at once that are no workers. */
-#define CHILDREN_OTHERS_MAX 4
+#define CHILDREN_OTHERS_MAX 6
 
 struct child {
     enum child_kind kind;
@@ -60,8 +62,12 @@ pid_t children_start_worker(const struct children *, int client, int *pair);
 /* Sends a signal to a worker that is not reaped yet. */
 void children_signal_worker(pid_t, int signal);
 
-/* The same for the writer, with the locked file as 0. False with errno. */
+/* The same for the transcript's writer, with the locked file as 0. False with errno. */
 bool children_start_writer(struct children *, int file, const char *path, bool sync, int *pair);
+/* The same for a process that opens path anew, with the present file as 0. */
+bool children_start_opener(struct children *, int file, const char *path, bool sync, int *pair);
+/* Starts a process that hands the writer the lines in a file, through the hub's end of its pair. */
+bool children_start_remainder(struct children *, int lines, int pair);
 /* Starts another program as CHILD_QUESTION, with this argument and no descriptors. False with
  * errno. */
 bool children_start_question(struct children *, const char *program, char *version);
@@ -72,8 +78,6 @@ bool children_have(const struct children *, enum child_kind);
 void children_kill(const struct children *, enum child_kind);
 /* Reaps one process that has ended: what it was, and its status of waitpid(2). False: none has. */
 bool children_reap(struct children *, struct child *, int *status);
-/* Waits for the end of a process of that kind, for at most that many milliseconds. */
-void children_wait(struct children *, enum child_kind, int ms);
 
 /* Writes the table for the next program, or takes it over; see codec.h. */
 void children_state(struct children *, struct codec *);

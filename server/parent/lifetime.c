@@ -12,8 +12,9 @@
 
 /* Grace period after SIGTERM: flush pending output, then SIGKILL the workers. */
 #define GRACE_US 2000000u
-/* How often workers that were killed are looked at. */
+/* How often workers that were killed are looked at, and for how long. */
 #define KILLED_MS 100
+#define KILLED_US 1000000u
 
 void lifetime_stop(struct lifetime *l, const char *why, uint64_t now)
 {
@@ -31,10 +32,11 @@ bool lifetime_is_stopping(const struct lifetime *l)
     return l->kill_at != 0;
 }
 
-void lifetime_hurry(struct lifetime *l)
+/* The workers are killed in the next turn. */
+void lifetime_hurry(struct lifetime *l, uint64_t now)
 {
-    if (l->kill_at != 0)
-        hub_signal_workers(l->hub, SIGKILL);
+    if (l->kill_at > now)
+        l->kill_at = now;
 }
 
 /* Notes whether there is a client; when the room ends if none comes. */
@@ -55,7 +57,7 @@ int lifetime_turn(struct lifetime *l, uint64_t now)
         return timeout_of_emptiness(l, now);
     if (now < l->kill_at)
         return timeout_until(l->kill_at, now);
-    lifetime_hurry(l);
+    hub_signal_workers(l->hub, SIGKILL);
     return KILLED_MS;
 }
 
@@ -67,8 +69,10 @@ void lifetime_idle(struct lifetime *l, uint64_t now)
 
 bool lifetime_is_over(const struct lifetime *l, uint64_t now)
 {
-    return l->kill_at != 0 &&
-           (hub_is_done(l->hub) || (hub_connections(l->hub) == 0 && now >= l->kill_at));
+    if (l->kill_at == 0)
+        return false;
+    return hub_is_done(l->hub) || (hub_connections(l->hub) == 0 && now >= l->kill_at) ||
+           now >= l->kill_at + KILLED_US;
 }
 
 void lifetime_state(struct lifetime *l, struct codec *c)

@@ -29,8 +29,8 @@ struct lifetime {
 void lifetime_stop(struct lifetime *, const char *why, uint64_t now);
 /* A stop is under way. */
 bool lifetime_is_stopping(const struct lifetime *);
-/* Kills the workers now, where a stop is under way. */
-void lifetime_hurry(struct lifetime *);
+/* Ends the grace period of a stop that is under way. */
+void lifetime_hurry(struct lifetime *, uint64_t now);
 /* Kills workers when it is time; in how many milliseconds again, -1: no need. */
 int lifetime_turn(struct lifetime *, uint64_t now);
 /* Nothing was ready in this turn: begins the stop where the room has been empty for long enough. */

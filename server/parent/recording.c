@@ -1,4 +1,4 @@
-/* recording.c: see recording.h. */
+/* recording.c: one writer at a time, and at most one start of each process a second. */
 #include "recording.h"
 
 #include <errno.h>
@@ -10,18 +10,36 @@
 #include "compat/compat.h"
 #include "server/hub/codec.h"
 #include "server/hub/hub.h"
+#include "server/journal/opener.h"
 #include "server/journal/readback.h"
 #include "server/journal/transcript.h"
 #include "timeout.h"
 
 #define RETRY_US 1000000u
 
-static bool writer_start(struct recording *r, int file, uint64_t now)
+void recording_init(struct recording *r)
+{
+    *r = (struct recording){.file = -1, .next = -1, .opener = -1};
+}
+
+static void descriptor_close(int *fd)
+{
+    if (*fd != -1)
+        close(*fd);
+    *fd = -1;
+}
+
+/* ---- The start ------------------------------------------------------------------------------- */
+
+/* The mark is lost in a start, which closes a copy of the file's descriptor. */
+static bool writer_start(struct recording *r, uint64_t now)
 {
     int pair;
+    bool started = children_start_writer(r->children, r->file, r->path, r->sync, &pair);
 
-    r->begun = now;
-    if (!children_start_writer(r->children, file, r->path, r->sync, &pair))
+    transcript_mark(r->file);
+    r->start_at = now + RETRY_US;
+    if (!started)
         return false;
     if (hub_set_writer(r->hub, pair, now))
         return true;
@@ -29,54 +47,145 @@ static bool writer_start(struct recording *r, int file, uint64_t now)
     return false;
 }
 
+static bool file_open(struct recording *r)
+{
+    char why[TRANSCRIPT_WHY_MAX];
+
+    r->file = transcript_open(r->path, why);
+    if (r->file != -1 && transcript_lock_waiting(r->file, r->path, r->report, why) &&
+        transcript_check(r->file, why)) {
+        if (r->sync && !transcript_sync_name(r->path, why))
+            report(r->report, LOG_WARNING, "%s: %s", r->path, why);
+        return true;
+    }
+    report(r->report, LOG_ERR, "%s: %s", r->path, why);
+    return false;
+}
+
 int recording_begin(struct recording *r)
 {
-    int status = EX_CANTCREAT;
-    int file;
-
     if (r->path == NULL)
         return 0;
-    file = transcript_open(r->path, true, r->report);
-    if (file == -1)
+    if (!file_open(r) || !readback(r->file, r->path, r->hub, r->report))
         return EX_CANTCREAT;
-    if (readback(file, r->path, r->hub, r->report)) {
-        status = writer_start(r, file, clock_us()) ? 0 : EX_OSERR;
-        if (status != 0)
-            report(r->report, LOG_ERR, "cannot start the transcript's writer: %s", strerror(errno));
-    }
-    close(file);
-    return status;
+    if (writer_start(r, clock_us()))
+        return 0;
+    report(r->report, LOG_ERR, "cannot start the transcript's writer: %s", strerror(errno));
+    return EX_OSERR;
 }
 
-void recording_died(struct recording *r)
+/* ---- Another file ---------------------------------------------------------------------------- */
+
+void recording_reopen(struct recording *r, uint64_t now)
 {
-    r->due = r->begun + RETRY_US;
+    if (r->path == NULL)
+        return;
+    r->again = r->opener != -1;
+    if (r->again)
+        return;
+    r->open_at = now + RETRY_US;
+    if (!children_start_opener(r->children, r->file, r->path, r->sync, &r->opener)) {
+        r->opener = -1;
+        report(r->report, LOG_ERR, "%s: cannot be opened anew: %s", r->path, strerror(errno));
+    }
+    transcript_mark(r->file);
 }
 
-/* Why the file cannot be opened is reported once. */
+void recording_opened(struct recording *r)
+{
+    char why[TRANSCRIPT_WHY_MAX];
+    int fd = opener_result(r->opener, why);
+
+    descriptor_close(&r->opener);
+    if (fd != -1) {
+        descriptor_close(&r->next);
+        r->next = fd;
+        recording_renew(r);
+    } else if (why[0] != '\0' && !r->reported) {
+        report(r->report, LOG_ERR, "%s: cannot be opened anew: %s%s", r->path, why,
+            hub_wants_file(r->hub) ? "" : "; the old file is written on");
+    }
+    if (fd != -1 && why[0] != '\0')
+        report(r->report, LOG_WARNING, "%s: %s", r->path, why);
+    r->reported = fd == -1 && hub_wants_file(r->hub);
+    if (r->again)
+        recording_reopen(r, clock_us());
+}
+
+/* ---- Another writer -------------------------------------------------------------------------- */
+
+void recording_renew(struct recording *r)
+{
+    r->start_at = 0;
+    hub_finish_writer(r->hub);
+}
+
 static void writer_restart(struct recording *r, uint64_t now)
 {
-    static const struct report silent = {.to = REPORT_STDERR};
-    int file = transcript_open(r->path, false, r->missing ? &silent : r->report);
-
-    r->due = now + RETRY_US;
-    r->missing = file == -1 || !writer_start(r, file, now);
-    if (r->missing)
-        hub_miss_writer(r->hub);
-    else
-        r->due = 0;
-    if (file != -1)
-        close(file);
+    if (r->next != -1) {
+        descriptor_close(&r->file);
+        r->file = r->next;
+        r->next = -1;
+    }
+    if (writer_start(r, now)) {
+        r->reported = false;
+        return;
+    }
+    if (!r->reported)
+        report(r->report, LOG_ERR, "cannot start the transcript's writer: %s", strerror(errno));
+    r->reported = true;
+    hub_miss_writer(r->hub);
 }
 
 int recording_turn(struct recording *r, uint64_t now)
 {
-    if (r->due != 0 && now >= r->due)
-        writer_restart(r, now);
-    return r->due == 0 ? -1 : timeout_until(r->due, now);
+    bool wants_file = r->path != NULL && r->opener == -1 && hub_wants_file(r->hub);
+
+    if (wants_file && now >= r->open_at)
+        recording_reopen(r, now);
+    if (r->path != NULL && !hub_has_writer(r->hub)) {
+        if (now >= r->start_at)
+            writer_restart(r, now);
+        return timeout_until(r->start_at, now);
+    }
+    return wants_file ? timeout_until(r->open_at, now) : -1;
+}
+
+/* ---- The exit -------------------------------------------------------------------------------- */
+
+/* Leaves what the writer was not handed yet to another process. False: it is lost. */
+static bool rest_leave(struct recording *r)
+{
+    int lines = memory_file_blank(0);
+    int pair = -1;
+    bool done = lines != -1 && hub_write_rest(r->hub, lines, &pair);
+
+    if (done && pair != -1)
+        done = lseek(lines, 0, SEEK_SET) == 0 && children_start_remainder(r->children, lines, pair);
+    if (lines != -1)
+        close(lines);
+    return done;
+}
+
+void recording_end(struct recording *r)
+{
+    unsigned long long missing = r->path == NULL ? 0 : hub_unwritten(r->hub);
+
+    bool left = missing > 0 && !hub_is_done(r->hub) && rest_leave(r);
+
+    if (left && !hub_file_fails(r->hub))
+        report(r->report, LOG_WARNING, "%s: the disk is slow: the writer goes on with %llu events",
+            r->path, missing);
+    else if (missing > 0)
+        report(r->report, LOG_WARNING, "%s: %llu events are missing from the transcript", r->path,
+            missing);
 }
 
 void recording_state(struct recording *r, struct codec *c)
 {
-    codec_u64(c, &r->due);
+    codec_fd(c, &r->file);
+    codec_fd(c, &r->next);
+    codec_fd(c, &r->opener);
+    codec_bool(c, &r->again);
+    codec_u64(c, &r->start_at);
 }

@@ -14,6 +14,7 @@
 #include "server/hub/hub.h"
 #include "server/journal/readback.h"
 #include "server/journal/transcript.h"
+#include "server/journal/writer.h"
 #include "server/report.h"
 #include "wire/line.h"
 #include "wire/text.h"
@@ -292,6 +293,20 @@ static struct text file_expand(const uint8_t *data, size_t size)
     return text;
 }
 
+/* As chatd does it; -1: it is no transcript. */
+static int file_open(const char *path)
+{
+    char why[TRANSCRIPT_WHY_MAX];
+    int fd = transcript_open(path, why);
+
+    must(fd != -1 && transcript_lock(fd, why));
+    if (transcript_check(fd, why))
+        return fd;
+    must(strcmp(why, "is no transcript of a room") == 0);
+    close(fd);
+    return -1;
+}
+
 /* ---- The room ---- */
 
 static void signal_nobody(void *context, pid_t pid, int number)
@@ -460,7 +475,7 @@ static pid_t writer_start(struct room *room, int file, const char *path, bool sy
         pair[1] = fcntl(pair[1], F_DUPFD, 10);
         must(dup2(file, 0) == 0 && dup2(pair[1], 1) == 1);
         descriptors_close_from(3);
-        transcript_writer_main(&title, path, sync);
+        writer_main(&title, path, sync);
     }
     close(pair[1]);
     must(hub_set_writer(room->hub, pair[0], room->now));
@@ -476,11 +491,12 @@ static size_t room_live(const char *path, size_t log_bytes, bool sync)
     int status;
 
     room_open(&room, log_bytes, sync);
-    int fd = transcript_open(path, false, &room.report);
+    int fd = file_open(path);
     must(fd != -1);
     must(readback(fd, path, room.hub, &room.report));
     pid_t pid = writer_start(&room, fd, path, sync);
     close(fd);
+    hub_stop(room.hub, room.now);
     for (int i = 0; !hub_is_done(room.hub); i++) {
         must(i < TURNS_MAX);
         room_turn(&room, 100);
@@ -521,7 +537,7 @@ static void account_check(const struct text *file, const char *path, size_t log_
     struct room room;
 
     room_open(&room, log_bytes, false);
-    int fd = transcript_open(path, false, &room.report);
+    int fd = file_open(path);
     must((fd != -1) == account.accepted);
     if (fd != -1) {
         must(readback(fd, path, room.hub, &room.report));
