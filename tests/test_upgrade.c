@@ -716,6 +716,52 @@ START_TEST(detached_with_relative_paths)
 }
 END_TEST
 
+/*
+ * The transcript's writer becomes the new program too, when it has written what it was handed: also
+ * one that stands still during the upgrade. Nothing is lost meanwhile.
+ */
+START_TEST(the_writer_is_renewed)
+{
+    bool behind = _i % 2 == 1;
+    struct server server;
+    struct program program;
+    struct singer ann = {.name = "ann"};
+    struct record file = {0};
+    char path[PATH_TEXT_MAX];
+    pid_t old;
+    pid_t new;
+    test_path(path, "transcript");
+    program_open(&program);
+    server_start(&server, ANY_PORT, "-t", path, _i / 2 == 1 ? "-s" : NULL);
+    old = family_find(server.pid, "chatd: transcript");
+    singer_join(&ann, &server);
+    if (behind)
+        process_stop(old);
+    chorus_talk(&ann, 1, 100, 100);
+    upgrade(&server, &program, 1);
+    chorus_talk(&ann, 1, 100, 100);
+    kill(old, SIGCONT);
+    int64_t deadline = deadline_in(10000);
+    while (process_state(old) != 0)
+        ensure(deadline_wait(deadline), "the old writer stays");
+    new = family_find(server.pid, "chatd: transcript");
+    ck_assert_int_ne(old, new);
+    chorus_talk(&ann, 1, 100, 100);
+    chorus_rest(&ann, 1);
+    ck_assert_uint_eq(server_times_said(&server, "writer has ended"), 0);
+    server_stop(&server);
+    record_read(&file, path);
+    ck_assert_uint_eq(record_missing(&file), 0);
+    record_keep_messages(&file);
+    record_keep_messages(&ann.heard);
+    record_equal(&file, &ann.heard);
+    ck_assert_uint_gt(file.count, 0);
+    singer_end(&ann);
+    record_clear(&file);
+    program_close(&program);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -728,6 +774,7 @@ int main(void)
         {stopped_when_all_is_ready, 1, 30},
         {workers_die_beside_it, 1, 60},
         {a_writer_beside_it, 2, 30},
+        {the_writer_is_renewed, 4, 30},
         {waits_are_carried_over, 1, 60},
         {detached_with_relative_paths, 1, 60},
     };
