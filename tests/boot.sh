@@ -43,9 +43,19 @@ inside() {
             sleep 0.05
         done
     }
-    is() { [ "$(systemctl show -p "$2" --value "$1")" = "$3" ]; }
+    is() { equal "$3" "$(systemctl show -p "$2" --value "$1")"; }
     status_is() { systemctl show -p StatusText --value "$1" | grep -qx -e "$2"; }
     seen() { grep -qs -e "$2" "$1"; }
+    equal() { [ "$1" = "$2" ] || { echo "$1 is not $2"; false; }; }
+    log_count() { [ "$(journalctl -q -o cat -u "$1" | grep -c -e "$2")" -ge "$3" ]; }
+    # runs_anew PID: another hub than that is ready.
+    runs_anew() { not is $main MainPID "$1" && not is $main MainPID 0 && is $main ActiveState active; }
+    # late COMMAND: the service is that.
+    late() {
+        mkdir -p /run/systemd/system/$main.d
+        printf '[Service]\nExecStart=\nExecStart=%s\n' "$*" >/run/systemd/system/$main.d/late.conf
+        systemctl daemon-reload
+    }
     log_has() { journalctl -q -o cat -u "$1" | grep -q -e "$2"; }
     as() {
         who=$1
@@ -95,7 +105,7 @@ inside() {
     sed "s/$(echo "$version" | sed 's/\./\\./g')/$next/g" /usr/local/sbin/chatd >/usr/local/sbin/new
     chmod 755 /usr/local/sbin/new
     mv /usr/local/sbin/new /usr/local/sbin/chatd
-    expect 'the upgrade' systemctl kill -s USR2 --kill-whom=main $main
+    expect 'the upgrade' systemctl kill -s USR2 $main
     expect 'it is another version' until_true log_has $main "this is chatd $next now, with 1 member,"
     expect 'in the same process' is $main MainPID "$pid"
     expect 'that shows its state' until_true status_is $main '1 member, 127.0.0.1:65432'
@@ -103,19 +113,105 @@ inside() {
     expect 'who was there talks on' until_true seen /run/bob 'bob: before and after'
     expect 'and is not sent away' not seen /run/bob 'went away'
     expect 'a newcomer' chat -n cia -m 'after the upgrade'
-    expect 'is heard' until_true seen /run/bob 'cia: after the upgrade'
+    expect 'is heard' until_true seen /run/bob 'cia[*]: after the upgrade'
 
     # A hub that is killed comes back by itself, with its history, and so does who stays (-k).
     systemctl kill -s KILL --kill-whom=main $main
-    expect 'it is started again' until_true not is $main MainPID "$pid"
+    expect 'it is started again' until_true runs_anew "$pid"
     expect 'with him who was there' until_true status_is $main '1 member, .*'
-    expect 'the past is known' until_true past_has 'cia: after the upgrade' \
+    expect 'the past is known' until_true past_has 'cia[*]: after the upgrade' \
         chat -n dan -r -W 1 -H 20
+
+    # A signal sent the usual way goes to all processes of the service, and means the hub.
+    pid=$(systemctl show -p MainPID --value $main)
+    writer=$(pgrep -f '^chatd: transcript')
+    worker=$(pgrep -f '^chatd: bob')
+    for signal in HUP USR1; do systemctl kill -s $signal $main; done
+    for signal in INT QUIT USR2; do kill -s $signal "$writer" "$worker"; done
+    expect 'a report' until_true log_has $main 'status: .* bob: '
+    expect 'the same hub' is $main MainPID "$pid"
+    expect 'the same writer' equal "$writer" "$(pgrep -f '^chatd: transcript')"
+    expect 'the same worker' equal "$worker" "$(pgrep -f '^chatd: bob')"
+
+    # All lines of a long report are in the journal.
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        for j in 1 2 3 4; do chat -r -n "crowd$i$j" -W 20 >/run/crowd 2>&1 & done
+    done
+    expect 'a crowd' until_true status_is $main '41 members, .*'
+    systemctl kill -s USR1 $main
+    expect 'a report of it' until_true log_count $main 'status: .* crowd[0-9]*: joined' 40
+    pkill -f -- '-n crowd'
+    expect 'which leaves' until_true status_is $main '1 member, .*'
+
+    # The hub is killed while the writer is behind: what was echoed is in the file all the same.
+    file=/var/lib/private/chatd/room.log
+    writer=$(pgrep -f '^chatd: transcript')
+    kill -s STOP "$writer"
+    seq -f 'line %g of many' 2000 >/run/lines
+    expect 'a busy room' chat -n dora -s </run/lines
+    expect 'and a writer that is behind' not grep -q 'line 2000 of many' $file
+    systemctl kill -s KILL --kill-whom=main $main
+    expect 'the hub is gone' until_true not kill -0 "$pid"
+    expect 'the writer is not' kill -0 "$writer"
+    kill -s CONT "$writer"
+    expect 'the next one is there' until_true runs_anew "$pid"
+    expect 'with him who was there' until_true status_is $main '1 member, .*'
+    sed -n 's/.* post dora //p' $file >/run/found
+    expect 'every line once, in order' cmp /run/lines /run/found
+    expect 'another writer writes' not equal "$writer" "$(pgrep -f '^chatd: transcript')"
 
     exec 7>&-
     expect 'stop' systemctl stop chatd.socket $main
     expect 'it has ended well' is $main Result success
     expect 'nobody is left' not pgrep -f '^chatd:'
+
+    # An address that is late, and a transcript: both are tried again until they are there.
+    late /usr/local/sbin/chatd -l 192.0.2.7:65432
+    expect 'an address that is late' not systemctl start $main
+    expect 'is tried again' until_true log_count $main '192.0.2.7:65432: ' 3
+    ip address add 192.0.2.7/32 dev lo
+    expect 'and is there' until_true is $main ActiveState active
+    expect 'for clients' chat -n ann -m hello 192.0.2.7
+    systemctl stop $main
+    late /usr/local/sbin/chatd -t /run/late/room.log
+    expect 'a directory that is late' not systemctl start $main
+    expect 'is tried again' until_true log_count $main '/run/late/room.log: ' 3
+    install -d -m 777 /run/late
+    expect 'and is there' until_true is $main ActiveState active
+    systemctl stop $main
+
+    # The same with a client that waits at the socket: the socket unit does not fail.
+    rm -r /run/late
+    expect 'the socket' systemctl start chatd.socket
+    timeout 60 /usr/local/bin/chat -w 60 -n ann -m 'I can wait' >/run/ann 2>&1 &
+    expect 'starts without success' until_true log_count $main '/run/late/room.log: ' 8
+    expect 'the socket is there' is chatd.socket ActiveState active
+    install -d -m 777 /run/late
+    expect 'who waited is heard' until_true seen /run/late/room.log 'post ann I can wait'
+    systemctl stop chatd.socket $main
+    rm -r /run/systemd/system/$main.d
+
+    # A socket for an address that the machine does not have yet.
+    mkdir /run/systemd/system/chatd.socket.d
+    printf '[Socket]\nListenStream=\nListenStream=192.0.2.9:65432\n' \
+        >/run/systemd/system/chatd.socket.d/address.conf
+    systemctl daemon-reload
+    expect 'a socket without its address' systemctl start chatd.socket
+    ip address add 192.0.2.9/32 dev lo
+    expect 'and with it' chat -n ann -m hello 192.0.2.9
+    systemctl stop chatd.socket $main
+    rm -r /run/systemd/system/chatd.socket.d
+    systemctl daemon-reload
+
+    expect 'one worker is not the room' equal continue "$(systemctl show -p OOMPolicy --value $main)"
+
+    # Each room has a user of its own.
+    for room in chatd@one chatd@two chatd-team@ops; do systemctl start $room.service; done
+    uids=$(for room in chatd@one chatd@two chatd-team@ops; do
+        ps -o uid= -p "$(systemctl show -p MainPID --value $room.service)"
+    done | sort -u | wc -l)
+    expect 'three rooms, three users' equal 3 "$uids"
+    for room in chatd@one chatd@two chatd-team@ops; do systemctl stop $room.service $room.socket; done
 
     # A room by name, for all; when it has been empty for long enough it ends, and starts again.
     room=chatd@lobby
@@ -128,7 +224,7 @@ inside() {
     expect 'it ends' until_true is $room.service ActiveState inactive
     expect 'well' is $room.service Result success
     expect 'the next starts it' as ann /usr/local/bin/chat -n ann -m two /run/chatd/lobby
-    expect 'the past is known there' until_true past_has 'eve: one' \
+    expect 'the past is known there' until_true past_has 'eve[*]: one' \
         chat -r -n bob -W 1 -H 20 /run/chatd/lobby
     systemctl stop $room.socket $room.service
 
@@ -137,7 +233,7 @@ inside() {
     expect 'a room of a team' systemctl start $team.socket
     expect 'a member gets in' as ann /usr/local/bin/chat -n fake -m 'it is me' /run/chatd-team/ops
     expect 'nobody else does' not as eve /usr/local/bin/chat -n eve -m 'let me in' /run/chatd-team/ops
-    expect 'she has her own name' until_true past_has 'ann: it is me' \
+    expect 'she has her own name' until_true past_has 'ann[*]: it is me' \
         as bob /usr/local/bin/chat -r -n root -W 1 -H 20 /run/chatd-team/ops
     expect 'and so has he' seen /run/past 'you are bob'
     expect 'eve was not heard' not seen /run/past 'let me in'
