@@ -161,8 +161,8 @@ bool edit_transpose(struct edit_buffer *edit)
 
     if (from == middle || middle == to)
         return false;
-    if (edit_set(&both, (struct span){edit->text + middle, to - middle}) &&
-        edit_replace(&both, both.len, both.len, (struct span){edit->text + from, middle - from}))
+    if (edit_set(&both, edit_range(edit, middle, to)) &&
+        edit_replace(&both, both.len, both.len, edit_range(edit, from, middle)))
         done = edit_replace(edit, from, to, edit_text(&both));
     edit_free(&both);
     return done;
@@ -188,7 +188,14 @@ bool edit_is_pasted(const struct edit_buffer *edit, size_t at)
 
 struct span edit_text(const struct edit_buffer *edit)
 {
-    return (struct span){edit->text, edit->len};
+    return edit_range(edit, 0, edit->len);
+}
+
+struct span edit_range(const struct edit_buffer *edit, size_t from, size_t to)
+{
+    if (edit->text == NULL)
+        return (struct span){"", 0};
+    return (struct span){edit->text + from, to - from};
 }
 
 void edit_free(struct edit_buffer *edit)

@@ -61,7 +61,9 @@ bool edit_paste(struct edit_buffer *, struct span);
 /* What stands at that position was pasted. */
 bool edit_is_pasted(const struct edit_buffer *, size_t at);
 
+/* All of it, and what stands in [from, to). */
 struct span edit_text(const struct edit_buffer *);
+struct span edit_range(const struct edit_buffer *, size_t from, size_t to);
 void edit_free(struct edit_buffer *);
 
 #endif

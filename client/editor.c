@@ -138,7 +138,7 @@ static enum editor_event key_delete_or_end(struct editor *ed)
 static enum editor_event text_kill(struct editor *ed, size_t from, size_t to)
 {
     struct edit_buffer *killed = &ed->killed;
-    struct span text = {ed->edit.text + from, to - from};
+    struct span text = edit_range(&ed->edit, from, to);
 
     if (from == to)
         return EDITOR_NONE;

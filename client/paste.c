@@ -76,8 +76,8 @@ static size_t lines_in(struct span text)
 /* Holds the lines, what is being edited around the first and behind the last of them. */
 static bool lines_hold(struct paste *paste, struct edit_buffer *edit, struct span rest)
 {
-    struct span before = {edit->text, edit->cursor};
-    struct span behind = {edit->text + edit->cursor, edit->len - edit->cursor};
+    struct span before = edit_range(edit, 0, edit->cursor);
+    struct span behind = edit_range(edit, edit->cursor, edit->len);
     bool is_text = edit_is_pasted(edit, 0) || edit->cursor == 0;
 
     /* Each line may need another slash. */
@@ -111,7 +111,7 @@ bool paste_end(struct paste *paste, struct edit_buffer *edit)
 
 bool paste_next(struct paste *paste, struct span *line)
 {
-    struct span rest = {paste->held.text + paste->sent, paste->held.len - paste->sent};
+    struct span rest = edit_range(&paste->held, paste->sent, paste->held.len);
 
     if (rest.len == 0)
         return false;
