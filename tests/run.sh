@@ -4,7 +4,7 @@
 # single checks where a test tells them (libcheck's summary, or a last line "N passed, N failed"),
 # else a test is one. A line "skipped: WHAT: WHY" is one that was skipped: it is shown, and not
 # passed. A test that is still running after TEST_SECONDS (900) is failed. Most tests wait most of
-# the time, so TEST_JOBS (3) are run side by side.
+# the time, so TEST_JOBS (4) are run side by side.
 
 out=$(mktemp -d) || exit 1
 lanes=
@@ -94,7 +94,7 @@ lane() {
 # One reader, so that what was said of one test stays together.
 mkfifo "$out/done" || exit 1
 job=0
-while [ "$job" -lt "${TEST_JOBS:-3}" ]; do
+while [ "$job" -lt "${TEST_JOBS:-4}" ]; do
     lane "$@" >"$out/done" &
     lanes="$lanes $!"
     job=$((job + 1))

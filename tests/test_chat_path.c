@@ -46,10 +46,13 @@ static void end(struct chatter *chat, struct fake *fake)
     chatter_end(chat);
 }
 
-static void expect_return(struct chatter *chat, struct fake *fake, int64_t deadline)
+/* begun, of calm_ms(), is when its path was cut. */
+static void expect_return(struct chatter *chat, struct fake *fake, int64_t begun)
 {
+    int64_t deadline = deadline_in(NOTICED_MS);
     while (!fake_try_accept(fake))
         ensure(deadline_wait(deadline), "the dead path was not noticed");
+    ensure_prompt(begun, NOTICED_MS);
     chatter_seek_error(chat, "chat: the server went away; trying to come back");
 }
 
@@ -70,6 +73,7 @@ static void type_much(struct chatter *chat)
  */
 START_TEST(dead_paths)
 {
+    int64_t begun = calm_ms();
     int64_t noticed = clock_ms() + NOTICED_MS;
     struct chatter chats[3];
     struct fake fakes[3];
@@ -82,12 +86,12 @@ START_TEST(dead_paths)
     ck_assert_str_eq(fake_read(&fakes[1]), "waits");
     cut(&fakes[1]);
     type_much(&chats[2]);
-    expect_return(&chats[0], &fakes[0], noticed);
-    expect_return(&chats[1], &fakes[1], noticed);
+    expect_return(&chats[0], &fakes[0], begun);
+    expect_return(&chats[1], &fakes[1], begun);
     while (deadline_wait(noticed))
         ensure(!fake_try_accept(&fakes[2]), "a server that does not read was left");
     cut(&fakes[2]);
-    expect_return(&chats[2], &fakes[2], clock_ms() + NOTICED_MS);
+    expect_return(&chats[2], &fakes[2], calm_ms());
     for (int i = 0; i < 3; i++)
         end(&chats[i], &fakes[i]);
 }
