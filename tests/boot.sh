@@ -160,6 +160,16 @@ inside() {
     expect 'every line once, in order' cmp /run/lines /run/found
     expect 'another writer writes' not equal "$writer" "$(pgrep -f '^chatd: transcript')"
 
+    # The transcript is rotated, where there is a logrotate.
+    if command -v logrotate >/dev/null; then
+        sed -n '/^.var.lib.private/,$p' /rotate >/run/rotate
+        expect 'a rotation' logrotate -f -s /run/rotate.state /run/rotate
+        expect 'the old file' grep -q 'line 1 of many' $file.1
+        expect 'a new file' until_true [ -e $file ]
+        expect 'a line' chat -n ann -m 'after the rotation'
+        expect 'is in the new one' until_true grep -q 'after the rotation' $file
+    fi
+
     exec 7>&-
     expect 'stop' systemctl stop chatd.socket $main
     expect 'it has ended well' is $main Result success
@@ -284,6 +294,7 @@ enter() {
     cp "$CHAT" root/usr/local/bin/chat
     cp "$top"/contrib/systemd/* root/etc/systemd/system/
     cp "$top/tests/boot.sh" root/boot.sh
+    cp "$top/contrib/logrotate/chatd" root/rotate
     cat >root/etc/systemd/system/trial.service <<'UNIT'
 [Unit]
 DefaultDependencies=no
