@@ -416,9 +416,9 @@ void console_line(struct console *console, struct span line)
 {
     if (console->setup.format != CONSOLE_WIRE && console->setup.format != CONSOLE_BOT)
         return;
-    view_keep(&console->view, line);
-    outbuf_add(console_text(console), line.at, line.len);
-    outbuf_puts(console_text(console), "\n");
+    if (console->screen)
+        scrollback_add(&console->view.recent, line);
+    outbuf_line(console_text(console), line, 0, 0);
 }
 
 /* For those who see no events: they may have another name than the one they asked for. */

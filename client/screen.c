@@ -253,6 +253,15 @@ void outbuf_wrap(struct outbuf *out, const char *text, size_t len, size_t column
     }
 }
 
+void outbuf_line(struct outbuf *out, struct span line, size_t columns, size_t indent)
+{
+    if (columns != 0)
+        outbuf_wrap(out, line.at, line.len, columns, indent);
+    else
+        outbuf_add(out, line.at, line.len);
+    outbuf_puts(out, "\n");
+}
+
 size_t text_rows(const char *text, size_t len, size_t columns)
 {
     const char *end = text + len;

@@ -4,6 +4,8 @@
 #ifndef CLIENT_SCREEN_H
 #define CLIENT_SCREEN_H
 
+#include "../wire/span.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -54,6 +56,9 @@ struct cluster cluster_first(const char *text, size_t len);
  * that it can be copied in one piece.
  */
 void outbuf_wrap(struct outbuf *, const char *text, size_t len, size_t columns, size_t indent);
+
+/* Adds the line wrapped, or as it is if columns is 0, and LF. */
+void outbuf_line(struct outbuf *, struct span line, size_t columns, size_t indent);
 
 /* How many rows of a terminal that many columns wide such text takes, LFs ending rows. */
 size_t text_rows(const char *text, size_t len, size_t columns);

@@ -3,7 +3,9 @@
  * wrapped where the width is known.
  */
 #include "view.h"
+
 #include "../wire/utf8.h"
+#include "mention.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -23,8 +25,6 @@
 
 /* A users list that was asked for names that many bytes of names, and says how many are left. */
 #define LIST_MAX 4096
-/* Bytes of the latest lines: more than a large screen shows. */
-#define RECENT_MAX ((size_t)256 << 10)
 /* Where the width is not known, a line should not be longer than that without need. */
 #define COLUMNS_USUAL 80
 
@@ -90,60 +90,22 @@ static size_t line_indent(const struct view *view)
     return view->columns < COLUMNS_USUAL / 2 ? 2 : strlen("12:00 ");
 }
 
-static void line_wrap(const struct view *view, struct span line, struct outbuf *out)
-{
-    if (view->columns != 0)
-        outbuf_wrap(out, line.at, line.len, view->columns, line_indent(view));
-    else
-        outbuf_add(out, line.at, line.len);
-    outbuf_puts(out, "\n");
-}
-
-/* The oldest lines go, many at a time. */
-static void recent_trim(struct outbuf *recent)
-{
-    const char *lf = memchr(recent->at + RECENT_MAX / 2, '\n', recent->len - RECENT_MAX / 2);
-
-    outbuf_take(recent, lf != NULL ? (size_t)(lf + 1 - recent->at) : recent->len);
-}
-
-void view_keep(struct view *view, struct span line)
-{
-    struct outbuf *recent = &view->recent;
-
-    if (!view->terminal)
-        return;
-    outbuf_add(recent, line.at, line.len);
-    outbuf_puts(recent, "\n");
-    if (recent->len > RECENT_MAX)
-        recent_trim(recent);
-}
-
 void view_line(struct view *view, struct span line, struct outbuf *out)
 {
-    line_wrap(view, line, out);
-    view_keep(view, line);
+    outbuf_line(out, line, view->columns, line_indent(view));
+    if (view->terminal)
+        scrollback_add(&view->recent, line);
 }
 
-/* The line that begins there, with its LF taken. */
-static struct span line_at(const struct outbuf *lines, size_t at)
-{
-    const char *begin = lines->at + at;
-
-    return (struct span){
-        begin, (size_t)((const char *)memchr(begin, '\n', lines->len - at) - begin)};
-}
-
-/* What has come early in the past is shown, behind the heading or without one. */
+/* Shows the early lines of the past, after its heading or without one. */
 static void early_show(struct view *view, struct outbuf *out)
 {
-    struct span line;
+    struct scrollback *lines = &view->early.lines;
+    struct span line = {0};
 
-    for (size_t at = 0; at < view->early.lines.len; at += line.len + 1) {
-        line = line_at(&view->early.lines, at);
+    while (scrollback_next(lines, &line))
         view_line(view, line, out);
-    }
-    view->early.lines.len = 0;
+    scrollback_clear(lines);
 }
 
 static void line_end(struct view *view, struct outbuf *out)
@@ -152,53 +114,18 @@ static void line_end(struct view *view, struct outbuf *out)
 
     paint(view, SGR_NONE);
     line = (struct span){view->line.at, view->line.len};
-    if (view->early.waits) {
-        outbuf_add(&view->early.lines, line.at, line.len);
-        outbuf_puts(&view->early.lines, "\n");
-    } else {
+    if (view->early.waits)
+        scrollback_add(&view->early.lines, line);
+    else
         view_line(view, line, out);
-    }
     out->lost = out->lost || view->line.lost;
     view->line.len = 0;
     view->line.lost = false;
 }
 
-/* The last line before that place, and how many rows it takes. */
-static struct span recent_line(const struct view *view, size_t before, size_t *rows)
-{
-    const char *at = view->recent.at;
-    size_t begin = before - 1;
-    struct outbuf wrapped = {0};
-    struct span line;
-
-    while (begin > 0 && at[begin - 1] != '\n')
-        begin--;
-    line = (struct span){at + begin, before - 1 - begin};
-    line_wrap(view, line, &wrapped);
-    *rows = text_rows(wrapped.at, wrapped.len, view->columns != 0 ? view->columns : COLUMNS_USUAL);
-    outbuf_free(&wrapped);
-    return line;
-}
-
 void view_redraw(const struct view *view, size_t rows, struct outbuf *out)
 {
-    size_t begin = view->recent.len;
-    size_t needed;
-
-    while (begin > 0) {
-        struct span line = recent_line(view, begin, &needed);
-
-        if (needed > rows)
-            break;
-        rows -= needed;
-        begin = (size_t)(line.at - view->recent.at);
-    }
-    while (begin < view->recent.len) {
-        struct span line = line_at(&view->recent, begin);
-
-        line_wrap(view, line, out);
-        begin += line.len + 1;
-    }
+    scrollback_draw(&view->recent, rows, view->columns, line_indent(view), out);
 }
 
 /* ---- Time --------------------------------------------------------------------------------- */
@@ -257,11 +184,11 @@ static void view_mark_past(struct view *view, const struct tm *time, int day, st
 {
     struct view_early *early = &view->early;
 
-    if (early->lines.len == 0)
+    if (early->lines.text.len == 0)
         view->day = day;
-    mark_day(view, "earlier, ", early->lines.len > 0 ? &early->first_time : time, out);
+    mark_day(view, "earlier, ", early->lines.text.len > 0 ? &early->first_time : time, out);
     early_show(view, out);
-    view->marked = true;
+    view->when = VIEW_PAST_MARKED;
 }
 
 /* Lines between events, on a terminal: where the past begins, and where another day does. */
@@ -269,9 +196,9 @@ static void view_mark(struct view *view, bool past_said, const struct tm *time, 
 {
     int day = time->tm_year * 366 + time->tm_yday;
 
-    if (view->early.waits && view->early.lines.len == 0)
+    if (view->early.waits && view->early.lines.text.len == 0)
         view->early.first_time = *time;
-    if (past_said && !view->marked)
+    if (past_said && view->when != VIEW_PAST_MARKED)
         view_mark_past(view, time, day, out);
     if (view->day != 0 && view->day != day)
         mark_day(view, "", time, out);
@@ -281,7 +208,7 @@ static void view_mark(struct view *view, bool past_said, const struct tm *time, 
 /* Events of the room before `you`: what one was not there for. */
 static bool event_is_past(const struct view *view, const struct event *event)
 {
-    return !view->present && (verb_is_room(event->verb) || event->verb == VERB_GAP);
+    return view->when != VIEW_PRESENT && (verb_is_room(event->verb) || event->verb == VERB_GAP);
 }
 
 /* The time; behind it dim text where what happened matters less than what is said, or is past. */
@@ -291,7 +218,7 @@ static void line_begin(struct view *view, const struct event *event, bool dim, s
     bool past = event_is_past(view, event);
     bool said = verb_is_message(event->verb);
 
-    view->early.waits = view->terminal && past && !said && !view->marked;
+    view->early.waits = view->terminal && past && !said && view->when != VIEW_PAST_MARKED;
     if (view->terminal)
         view_mark(view, past && said, &time, out);
     paint(view, SGR_DIM);
@@ -308,54 +235,6 @@ static bool name_is_own(const struct view *view, struct span name)
 
     name_take(clean, name);
     return *view->name != '\0' && strcasecmp(clean, view->name) == 0;
-}
-
-/*
- * What can be part of a word: letters and digits of ASCII, and what lies where the alphabets are.
- * Scripts without blanks, beyond, can stand right beside a name.
- */
-static bool is_word(uint32_t cp)
-{
-    if (cp >= 0x80)
-        return cp >= 0xAA && cp < 0x2000;
-    return (cp >= '0' && cp <= '9') || ((cp | 0x20) >= 'a' && (cp | 0x20) <= 'z') || cp == '_';
-}
-
-/* The character that begins there, or that ends before there; 0 at either end of the text. */
-static uint32_t char_after(const char *text, size_t len, size_t at)
-{
-    uint32_t cp = 0;
-
-    if (at < len)
-        utf8_decode(text + at, len - at, &cp);
-    return cp;
-}
-
-static uint32_t char_before(const char *text, size_t len, size_t at)
-{
-    if (at == 0)
-        return 0;
-    do
-        at--;
-    while (at > 0 && ((unsigned char)text[at] & 0xC0) == 0x80);
-    return char_after(text, len, at);
-}
-
-/* Whether the text holds the name as a word, in any ASCII case. */
-static bool text_mentions(struct span text, const char *name)
-{
-    size_t len = strlen(name);
-    bool open_start = !is_word(char_after(name, len, 0));
-    bool open_end = !is_word(char_before(name, len, len));
-
-    for (size_t at = 0; at + len <= text.len; at++) {
-        if (strncasecmp(text.at + at, name, len) != 0)
-            continue;
-        if ((open_start || !is_word(char_before(text.at, text.len, at))) &&
-            (open_end || !is_word(char_after(text.at, text.len, at + len))))
-            return true;
-    }
-    return false;
 }
 
 /* Said by somebody else, with one's own name in it, or with the one that was asked for. */
@@ -417,7 +296,7 @@ static void show_message(struct view *view, const struct event *event, struct ou
 
 static enum view_notice message_notice(const struct view *view, const struct event *event)
 {
-    if (!view->present || *view->name == '\0' || name_is_own(view, event->name))
+    if (view->when != VIEW_PRESENT || *view->name == '\0' || name_is_own(view, event->name))
         return NOTICE_NONE;
     if (event->verb == VERB_PRIV || event_mentions(view, event))
         return NOTICE_MENTION;
@@ -441,7 +320,7 @@ static void put_count(struct view *view)
 /* Behind what has changed it. How many were there in the past nobody says. */
 static void put_new_count(struct view *view)
 {
-    if (!view->present)
+    if (view->when != VIEW_PRESENT)
         return;
     put(view, ", ");
     put_count(view);
@@ -518,7 +397,7 @@ static void show_welcome(
 
     view->early.waits = false;
     early_show(view, out);
-    if (view->marked) {
+    if (view->when == VIEW_PAST_MARKED) {
         mark_begin(view);
         put(view, "now");
         mark_end(view, out);
@@ -587,7 +466,7 @@ static void show_nick(struct view *view, const struct event *event, struct outbu
     char why[NAME_LEN_MAX + 32] = "";
 
     name_take(name, event->word);
-    if (view->present && strcmp(view->name, name) == 0)
+    if (view->when == VIEW_PRESENT && strcmp(view->name, name) == 0)
         view_explain_name(why, view->asked, name);
     notice_begin(view, event, *why == '\0', out);
     put(view, why);
@@ -678,7 +557,7 @@ static void view_follow(struct view *view, const struct event *event)
         view_follow_message(view, event);
     if (event->verb == VERB_NICK)
         view_follow_nick(view, event);
-    if (view->present)
+    if (view->when == VIEW_PRESENT)
         view_follow_room(view, event);
     if (event->verb == VERB_HERE)
         roster_here(&view->roster, event->text);
@@ -702,12 +581,12 @@ enum view_notice view_event(struct view *view, const struct event *event, struct
     case VERB_RESUMED:
         return NOTICE_NONE;
     case VERB_USERS:
-        if (view->present)
+        if (view->when == VIEW_PRESENT)
             show_users(view, event, out);
         return NOTICE_NONE;
     case VERB_YOU:
         show_welcome(view, event, before, out);
-        view->present = true;
+        view->when = VIEW_PRESENT;
         return NOTICE_NONE;
     case VERB_JOIN:
         if (!view->quiet)
@@ -752,8 +631,7 @@ bool view_ignores(const struct view *view, const struct event *event)
 
 void view_restart(struct view *view)
 {
-    view->present = false;
-    view->marked = false;
+    view->when = VIEW_PAST;
     view->count = 0;
     roster_clear(&view->roster);
 }
@@ -805,6 +683,6 @@ void view_free(struct view *view)
 {
     roster_free(&view->roster);
     outbuf_free(&view->line);
-    outbuf_free(&view->recent);
-    outbuf_free(&view->early.lines);
+    scrollback_free(&view->recent);
+    scrollback_free(&view->early.lines);
 }

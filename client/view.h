@@ -12,6 +12,7 @@
 #include "ignored.h"
 #include "roster.h"
 #include "screen.h"
+#include "scrollback.h"
 #include "speakers.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,12 @@ enum view_colour {
     COLOUR_BASIC, /* the eight colours that every terminal has */
     COLOUR_256
 };
+
+/*
+ * VIEW_PAST to VIEW_PAST_MARKED: the heading of the past has been shown. Both to VIEW_PRESENT:
+ * `you` has come. VIEW_PRESENT to VIEW_PAST: another connection, by view_restart().
+ */
+enum view_when { VIEW_PAST, VIEW_PAST_MARKED, VIEW_PRESENT };
 
 /* The speakers that view_other() tells first, as they were when it began. */
 struct view_latest {
@@ -34,7 +41,7 @@ struct view_latest {
  * said in it, which is not known yet.
  */
 struct view_early {
-    struct outbuf lines;  /* not wrapped, each with LF */
+    struct scrollback lines;
     struct tm first_time; /* of the first of them */
     bool waits;           /* the line being made is one of them */
 };
@@ -51,16 +58,15 @@ struct view {
 
     char asked[NAME_LEN_MAX + 1]; /* the name that one would like; empty: any */
     char name[NAME_LEN_MAX + 1];  /* the one that one has; empty until `you` */
-    bool present;                 /* `you` has come: what comes now is no history */
-    bool marked;                  /* the past has its mark */
-    int day;                      /* the last event's, in local time; 0: none yet */
-    unsigned long count;          /* how many are here */
+    enum view_when when;
+    int day;             /* the last event's, in local time; 0: none yet */
+    unsigned long count; /* how many are here */
     struct roster roster;
     struct speakers speakers;
     struct view_latest latest;
     struct ignored ignored;
-    struct outbuf line;   /* the line being made */
-    struct outbuf recent; /* the latest lines, not wrapped, each with LF */
+    struct outbuf line; /* the line being made */
+    struct scrollback recent;
     struct view_early early;
 };
 
@@ -79,8 +85,6 @@ bool view_ignores(const struct view *, const struct event *);
 
 /* Adds a line of clean text that is no event. */
 void view_line(struct view *, struct span line, struct outbuf *out);
-/* Keeps a line that was shown beside the view, to be drawn by view_redraw(). */
-void view_keep(struct view *, struct span line);
 /* Adds the latest lines once more, as many as have room in that many rows. */
 void view_redraw(const struct view *, size_t rows, struct outbuf *out);
 

@@ -352,7 +352,7 @@ START_TEST(names_have_colours)
 {
     static const char *const names[] = {"ann", "bob", "carol", "dave", "eve", "frank", "grace",
         "heidi", "ivan", "judy", "ken", "mallory", "oscar", "peggy", "trent", "walter"};
-    struct view view = {.terminal = true, .colour = COLOUR_256, .present = true};
+    struct view view = {.terminal = true, .colour = COLOUR_256, .when = VIEW_PRESENT};
     struct outbuf out = {0};
     bool seen[256] = {false};
     int colours[COUNT_OF(names)];
@@ -380,7 +380,7 @@ END_TEST
 /* The eight colours of every terminal, without green. */
 START_TEST(names_have_basic_colours)
 {
-    struct view view = {.terminal = true, .colour = COLOUR_BASIC, .present = true};
+    struct view view = {.terminal = true, .colour = COLOUR_BASIC, .when = VIEW_PRESENT};
 
     for (int i = 0; i < 100; i++) {
         char name[20];
@@ -444,7 +444,7 @@ static const struct {
 
 START_TEST(rows_of_a_long_message)
 {
-    struct view view = {.terminal = true, .columns = rows[_i].columns, .present = true};
+    struct view view = {.terminal = true, .columns = rows[_i].columns, .when = VIEW_PRESENT};
     char line[200];
 
     snprintf(line, sizeof line, T0 "msg b %s\n", rows[_i].text);
@@ -456,7 +456,8 @@ END_TEST
 /* Colours take no room. */
 START_TEST(rows_in_colour)
 {
-    struct view view = {.terminal = true, .colour = COLOUR_256, .columns = 20, .present = true};
+    struct view view = {
+        .terminal = true, .colour = COLOUR_256, .columns = 20, .when = VIEW_PRESENT};
 
     check_shown(&view, T0 "msg bob abcde fg hi\n",
         DIM_TIME OFF "\x1b[38;5;128mbob:" OFF " abcde fg\n  hi" OFF "\n");
@@ -482,11 +483,11 @@ START_TEST(the_latest_is_drawn_again)
         {16, 3, "21:42 b: three\nchat: hello\n"},
         {8, 5, "21:42 b:\n  three\nchat:\n  hello\n"},
     };
-    struct view view = {.terminal = true, .columns = 80, .present = true};
+    struct view view = {.terminal = true, .columns = 80, .when = VIEW_PRESENT};
     struct outbuf out = {0};
 
     show(&view, T0 "msg b one\n" T0 "msg b two two two\n" T0 "msg b three\n", &out);
-    view_keep(&view, (struct span){"chat: hello", 11});
+    view_line(&view, (struct span){"chat: hello", 11}, &out);
     out.len = 0;
     view.columns = table[_i].columns;
     view_redraw(&view, table[_i].rows, &out);
@@ -516,7 +517,7 @@ END_TEST
 /* However much comes, the memory for it has an end, and whole lines are kept. */
 START_TEST(the_latest_has_a_limit)
 {
-    struct view view = {.terminal = true, .columns = 80, .present = true};
+    struct view view = {.terminal = true, .columns = 80, .when = VIEW_PRESENT};
     struct outbuf out = {0};
 
     for (int i = 0; i < 20000; i++) {
@@ -526,7 +527,7 @@ START_TEST(the_latest_has_a_limit)
         show(&view, line, &out);
         out.len = 0;
     }
-    ck_assert_uint_lt(view.recent.size, 1 << 20);
+    ck_assert_uint_lt(view.recent.text.size, 1 << 20);
     view_redraw(&view, 2, &out);
     outbuf_add(&out, "", 1);
     ck_assert_str_eq(out.at, "21:42 b: message number 19998\n21:42 b: message number 19999\n");
