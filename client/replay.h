@@ -37,8 +37,8 @@ void replay_connect(struct replay *);
 void replay_event(struct replay *, struct queue *, const struct event *);
 /*
  * The welcome is complete: what remains in the queue is to be sent, from its start. Returns how
- * many lines were refused, or are lost, and adds them to the losses. A poster gets no events, so
- * nothing follows from those that it did not see.
+ * many lines were refused, or are lost, and adds them to the losses. sees_events is false for a
+ * poster: a server may not have told it the events of the time between.
  */
 unsigned long replay_end(struct replay *, struct queue *, bool sees_events, struct losses *losses);
 
