@@ -1,6 +1,6 @@
 /*
  * chatd.c: the parent process: the order of the start, the loop, and the flags that signals set.
- * What it does with what comes is in server/parent/, the room itself in server/hub/.
+ * Its parts are in server/parent/, the room itself is in server/hub/.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,25 +13,13 @@
 
 #include "compat/compat.h"
 #include "compat/poller.h"
-#include "protocol.h"
 #include "server/hub/hub.h"
 #include "server/journal/opener.h"
 #include "server/journal/remainder.h"
 #include "server/journal/writer.h"
-#include "server/parent/accounts.h"
 #include "server/parent/addresses.h"
-#include "server/parent/admission.h"
-#include "server/parent/children.h"
 #include "server/parent/detach.h"
-#include "server/parent/display.h"
-#include "server/parent/handover.h"
-#include "server/parent/lifetime.h"
-#include "server/parent/listener.h"
-#include "server/parent/notify.h"
-#include "server/parent/options.h"
-#include "server/parent/pidfile.h"
-#include "server/parent/recording.h"
-#include "server/parent/secret.h"
+#include "server/parent/parent.h"
 #include "server/parent/timeout.h"
 #include "server/parent/user.h"
 #include "server/worker/worker.h"
@@ -44,30 +32,6 @@
 
 /* How often each signal has come since it was acted on; SIGTERM also counts SIGINT. */
 static volatile sig_atomic_t caught[64];
-
-/* The parent's state. It lives in main(). */
-struct parent {
-    struct options options;
-    struct report report;
-    struct report_loss loss;
-    struct notify notify;
-    struct poller *poller;
-    bool poller_failing; /* which was reported */
-    struct listeners listeners;
-    struct hub *hub;
-    struct children children;
-    struct admission admission;
-    struct recording recording;
-    struct display display;
-    struct lifetime lifetime;
-    struct handover handover;
-    struct pidfile pidfile;
-    struct accounts accounts; /* with -a */
-    char secret[SECRET_SIZE];
-    int sockets;   /* that the service manager has handed over */
-    int detaching; /* of detach_begin(): told when the room is ready; -1: none */
-    uint64_t started;
-};
 
 /* ---- Signals --------------------------------------------------------------------------------- */
 
@@ -108,182 +72,6 @@ static bool has_come(int sig)
     return come;
 }
 
-/* ---- The room -------------------------------------------------------------------------------- */
-
-static bool is_login(void *context, const char *folded)
-{
-    const struct parent *p = context;
-
-    return accounts_have(&p->accounts, folded);
-}
-
-static pid_t start_worker(void *context, int client, int *pair)
-{
-    struct parent *p = context;
-
-    return children_start_worker(&p->children, client, pair);
-}
-
-static void signal_worker(void *context, pid_t pid, int sig)
-{
-    (void)context;
-    children_signal_worker(pid, sig);
-}
-
-/* An empty room. */
-static int room_make(struct parent *p)
-{
-    struct hub_config *config = &p->options.hub;
-
-    p->poller = poller_new();
-    if (p->poller == NULL) {
-        report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
-        return EX_OSERR;
-    }
-    p->listeners.poller = p->admission.refused.poller = config->poller = p->poller;
-    config->report = &p->report;
-    config->sync = p->options.transcript.sync;
-    config->start_worker = start_worker;
-    config->signal_worker = signal_worker;
-    config->name_reserved = p->options.authenticated ? is_login : NULL;
-    config->secret = p->options.secret_file != NULL ? p->secret : NULL;
-    config->context = p;
-    p->hub = hub_new(config);
-    if (p->hub == NULL) {
-        report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
-        return EX_OSERR;
-    }
-    p->admission.hub = p->recording.hub = p->lifetime.hub = p->hub;
-    return 0;
-}
-
-/* Each part gets the others that it needs. */
-static void parts_connect(struct parent *p)
-{
-    const struct options *o = &p->options;
-
-    p->report.loss = &p->loss;
-    p->listeners.report = &p->report;
-    p->handover.children = &p->children;
-    p->handover.report = &p->report;
-    p->display.notify = &p->notify;
-    p->pidfile = (struct pidfile){.path = o->pid_file, .fd = -1};
-    p->admission.accounts = o->authenticated ? &p->accounts : NULL;
-    p->admission.report = &p->report;
-    p->admission.most = o->clients;
-    p->admission.each = o->clients_each;
-    recording_init(&p->recording);
-    p->recording.children = &p->children;
-    p->recording.report = &p->report;
-    p->recording.path = o->transcript.path;
-    p->recording.sync = o->transcript.sync;
-    p->lifetime.listeners = &p->listeners;
-    p->lifetime.notify = &p->notify;
-    p->lifetime.report = &p->report;
-    p->lifetime.empty_us = o->empty_us;
-}
-
-static void status_report(struct parent *p, uint64_t now)
-{
-    report(&p->report, LOG_NOTICE,
-        "status: chatd " CHAT_VERSION ", pid %ld, up %llu s, on %s, for at most %zu clients (%s)",
-        (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->display.where,
-        admission_places(&p->admission), admission_bound(&p->admission));
-    hub_report(p->hub, now);
-}
-
-/* SIGHUP: everything that can be read again is. */
-static void reload(struct parent *p)
-{
-    notify_say(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
-    recording_reopen(&p->recording, clock_us());
-    (void)secret_load(p->options.secret_file, p->secret, true, &p->report);
-    if (p->options.authenticated)
-        (void)accounts_load(&p->accounts, &p->report);
-    notify_say(&p->notify, "READY=1");
-}
-
-static void reap(struct parent *p)
-{
-    struct child child;
-    int status;
-
-    while (children_reap(&p->children, &child, &status)) {
-        switch (child.kind) {
-        case CHILD_WORKER:
-            if (hub_reaped(p->hub, child.pid, status))
-                listeners_resume(&p->listeners);
-            break;
-        case CHILD_OPENER:
-            recording_opened(&p->recording);
-            break;
-        case CHILD_QUESTION:
-            handover_answered(&p->handover, status);
-            break;
-        case CHILD_WRITER: /* the hub sees the end of its pair */
-        case CHILD_REMAINDER:
-        case CHILD_NONE:
-            break;
-        }
-    }
-}
-
-/* ---- The next program ------------------------------------------------------------------------ */
-
-/*
- * All that another program needs to go on in this process. What can be found out again (limits,
- * logins, the options) is not in it.
- */
-static bool state(void *context, struct codec *c)
-{
-    struct parent *p = context;
-
-    codec_size(c, &p->options.hub.log_bytes);
-    if (p->hub == NULL && room_make(p) != 0)
-        return false;
-    notify_state(&p->notify, c);
-    codec_text(c, p->secret, sizeof(p->secret));
-    children_state(&p->children, c);
-    recording_state(&p->recording, c);
-    lifetime_state(&p->lifetime, c);
-    pidfile_state(&p->pidfile, c);
-    codec_u64(c, &p->started);
-    codec_u64(c, &p->loss.lines);
-    listeners_state(&p->listeners, c);
-    return hub_state(p->hub, c);
-}
-
-/* A turn is over, and the new program has agreed. Returns where that failed after all. */
-static void hand_over(struct parent *p)
-{
-    notify_say(&p->notify, "STATUS=becoming another version");
-    handover_exec(&p->handover, state, p, p->options.again);
-    display_again(&p->display);
-}
-
-/* In the new program: the room goes on where the old one left it. */
-static int take_over(struct parent *p, struct codec *c)
-{
-    int status = admission_measure(&p->admission, geteuid() == 0) ? 0 : EX_OSERR;
-
-    if (status == 0 && p->options.authenticated)
-        status = accounts_load(&p->accounts, &p->report);
-    if (status == 0)
-        status = handover_read(&p->handover, c, state, p);
-    if (status == 0 && !hub_listen(p->hub)) {
-        report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
-        status = EX_OSERR;
-    }
-    if (status != 0)
-        return status;
-    recording_renew(&p->recording);
-    caught[SIGCHLD] = 1; /* processes may have ended meanwhile */
-    report(&p->report, LOG_NOTICE,
-        "this is chatd " CHAT_VERSION " now, with %zu member%s, after %.1f ms", hub_members(p->hub),
-        hub_members(p->hub) == 1 ? "" : "s", (double)(clock_us() - p->handover.since) / 1000);
-    return 0;
-}
-
 /* ---- The loop -------------------------------------------------------------------------------- */
 
 static void act_on_signals(struct parent *p, uint64_t now)
@@ -291,11 +79,11 @@ static void act_on_signals(struct parent *p, uint64_t now)
     int stops = caught[SIGTERM];
 
     if (has_come(SIGCHLD))
-        reap(p);
+        parent_reap(p);
     if (has_come(SIGUSR1))
-        status_report(p, now);
+        parent_report(p, now);
     if (has_come(SIGHUP))
-        reload(p);
+        parent_reload(p);
     if (has_come(SIGUSR2))
         handover_ask(&p->handover, now);
     if (stops > 0)
@@ -303,7 +91,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
     if (stops > 1)
         lifetime_hurry(&p->lifetime, now);
     if (p->handover.step == HANDOVER_AGREED && !lifetime_is_stopping(&p->lifetime))
-        hand_over(p);
+        parent_hand_over(p);
 }
 
 static void handle_event(struct parent *p, const struct poller_event *event, uint64_t now)
@@ -403,7 +191,7 @@ static int start(struct parent *p)
     if (status == 0 && o->authenticated)
         status = accounts_load(&p->accounts, &p->report);
     if (status == 0)
-        status = room_make(p);
+        status = parent_make_room(p);
     if (status == 0)
         status = addresses_open(&p->listeners, p->sockets, o->addresses, o->address_count, o->mode);
     if (status == 0)
@@ -508,7 +296,7 @@ int main(int argc, char **argv)
     report_prepare(&p);
     if (p.options.sandbox != SANDBOX_OFF) /* which is for debuggers */
         process_hide();
-    parts_connect(&p);
+    parent_connect(&p);
     if (!arrived) {
         descriptors_close_from(NOTIFY_FIRST_FD + p.sockets);
         notify_open(&p.notify);
@@ -520,7 +308,8 @@ int main(int argc, char **argv)
     status = programs_find(&p, argv[0]);
     if (status != 0)
         return status;
-    status = arrived ? take_over(&p, &state) : start(&p);
+    status = arrived ? parent_take_over(&p, &state) : start(&p);
+    caught[SIGCHLD] |= arrived; /* processes may have ended meanwhile */
     if (status == 0) {
         be_ready(&p, arrived);
         run(&p, &waiting);

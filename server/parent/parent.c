@@ -1,0 +1,185 @@
+/* parent.c: see parent.h. */
+#include "parent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "compat/compat.h"
+#include "compat/poller.h"
+#include "protocol.h"
+#include "server/hub/hub.h"
+
+/* ---- The parts ------------------------------------------------------------------------------- */
+
+void parent_connect(struct parent *p)
+{
+    const struct options *o = &p->options;
+
+    p->report.loss = &p->loss;
+    p->listeners.report = &p->report;
+    p->handover.children = &p->children;
+    p->handover.report = &p->report;
+    p->display.notify = &p->notify;
+    p->pidfile = (struct pidfile){.path = o->pid_file, .fd = -1};
+    p->admission.accounts = o->authenticated ? &p->accounts : NULL;
+    p->admission.report = &p->report;
+    p->admission.most = o->clients;
+    p->admission.each = o->clients_each;
+    recording_init(&p->recording);
+    p->recording.children = &p->children;
+    p->recording.report = &p->report;
+    p->recording.path = o->transcript.path;
+    p->recording.sync = o->transcript.sync;
+    p->lifetime.listeners = &p->listeners;
+    p->lifetime.notify = &p->notify;
+    p->lifetime.report = &p->report;
+    p->lifetime.empty_us = o->empty_us;
+}
+
+static bool is_login(void *context, const char *folded)
+{
+    const struct parent *p = context;
+
+    return accounts_have(&p->accounts, folded);
+}
+
+static pid_t start_worker(void *context, int client, int *pair)
+{
+    struct parent *p = context;
+
+    return children_start_worker(&p->children, client, pair);
+}
+
+static void signal_worker(void *context, pid_t pid, int sig)
+{
+    (void)context;
+    children_signal_worker(pid, sig);
+}
+
+int parent_make_room(struct parent *p)
+{
+    struct hub_config *config = &p->options.hub;
+
+    p->poller = poller_new();
+    if (p->poller == NULL) {
+        report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    p->listeners.poller = p->admission.refused.poller = config->poller = p->poller;
+    config->report = &p->report;
+    config->sync = p->options.transcript.sync;
+    config->start_worker = start_worker;
+    config->signal_worker = signal_worker;
+    config->name_reserved = p->options.authenticated ? is_login : NULL;
+    config->secret = p->options.secret_file != NULL ? p->secret : NULL;
+    config->context = p;
+    p->hub = hub_new(config);
+    if (p->hub == NULL) {
+        report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    p->admission.hub = p->recording.hub = p->lifetime.hub = p->hub;
+    return 0;
+}
+
+/* ---- What signals ask for -------------------------------------------------------------------- */
+
+void parent_report(struct parent *p, uint64_t now)
+{
+    report(&p->report, LOG_NOTICE,
+        "status: chatd " CHAT_VERSION ", pid %ld, up %llu s, on %s, for at most %zu clients (%s)",
+        (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->display.where,
+        admission_places(&p->admission), admission_bound(&p->admission));
+    hub_report(p->hub, now);
+}
+
+void parent_reload(struct parent *p)
+{
+    notify_say(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
+    recording_reopen(&p->recording, clock_us());
+    (void)secret_load(p->options.secret_file, p->secret, true, &p->report);
+    if (p->options.authenticated)
+        (void)accounts_load(&p->accounts, &p->report);
+    notify_say(&p->notify, "READY=1");
+}
+
+void parent_reap(struct parent *p)
+{
+    struct child child;
+    int status;
+
+    while (children_reap(&p->children, &child, &status)) {
+        switch (child.kind) {
+        case CHILD_WORKER:
+            if (hub_reaped(p->hub, child.pid, status))
+                listeners_resume(&p->listeners);
+            break;
+        case CHILD_OPENER:
+            recording_opened(&p->recording);
+            break;
+        case CHILD_QUESTION:
+            handover_answered(&p->handover, status);
+            break;
+        case CHILD_WRITER: /* the hub sees the end of its pair */
+        case CHILD_REMAINDER:
+        case CHILD_NONE:
+            break;
+        }
+    }
+}
+
+/* ---- The next program ------------------------------------------------------------------------ */
+
+/*
+ * All that another program needs to go on in this process. What can be found out again (limits,
+ * logins, the options) is not in it.
+ */
+static bool state(void *context, struct codec *c)
+{
+    struct parent *p = context;
+
+    codec_size(c, &p->options.hub.log_bytes);
+    if (p->hub == NULL && parent_make_room(p) != 0)
+        return false;
+    notify_state(&p->notify, c);
+    codec_text(c, p->secret, sizeof(p->secret));
+    children_state(&p->children, c);
+    recording_state(&p->recording, c);
+    lifetime_state(&p->lifetime, c);
+    pidfile_state(&p->pidfile, c);
+    codec_u64(c, &p->started);
+    codec_u64(c, &p->loss.lines);
+    listeners_state(&p->listeners, c);
+    return hub_state(p->hub, c);
+}
+
+void parent_hand_over(struct parent *p)
+{
+    notify_say(&p->notify, "STATUS=becoming another version");
+    handover_exec(&p->handover, state, p, p->options.again);
+    display_again(&p->display);
+}
+
+int parent_take_over(struct parent *p, struct codec *c)
+{
+    int status = admission_measure(&p->admission, geteuid() == 0) ? 0 : EX_OSERR;
+
+    if (status == 0 && p->options.authenticated)
+        status = accounts_load(&p->accounts, &p->report);
+    if (status == 0)
+        status = handover_read(&p->handover, c, state, p);
+    if (status == 0 && !hub_listen(p->hub)) {
+        report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
+        status = EX_OSERR;
+    }
+    if (status != 0)
+        return status;
+    recording_renew(&p->recording);
+    report(&p->report, LOG_NOTICE,
+        "this is chatd " CHAT_VERSION " now, with %zu member%s, after %.1f ms", hub_members(p->hub),
+        hub_members(p->hub) == 1 ? "" : "s", (double)(clock_us() - p->handover.since) / 1000);
+    return 0;
+}
