@@ -97,6 +97,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
 static void handle_event(struct parent *p, const struct poller_event *event, uint64_t now)
 {
     struct visitor visitor;
+    uint64_t until;
 
     if (admission_ready(&p->admission, event->tag))
         return;
@@ -105,6 +106,10 @@ static void handle_event(struct parent *p, const struct poller_event *event, uin
         return;
     }
     for (int i = 0; i < ACCEPTS_MAX; i++) {
+        if (admission_waits(&p->admission, now, &until)) {
+            listeners_wait(&p->listeners, until);
+            return;
+        }
         if (!listeners_accept(&p->listeners, event->tag, now, &visitor))
             return;
         admission_decide(&p->admission, &visitor, now);

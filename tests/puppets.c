@@ -318,9 +318,22 @@ static struct puppet *puppet_new(struct stage *s, int client[2])
     return p;
 }
 
+/* Of `192.0.2.7:1000`, `[2001:db8::1]:1000` or, where a login is proved, `local:PID`. */
+static struct origin origin_of(const char *peer, const char *login)
+{
+    struct origin origin = {.local = login != NULL, .uid = 1000};
+    size_t bracket = peer[0] == '[';
+    const char *end = bracket ? strchr(peer, ']') : strrchr(peer, ':');
+
+    ensure(origin.local || (end != NULL && ip_parse(&origin.ip, peer + bracket,
+                                               (size_t)(end - peer) - bracket)),
+        "%s is no address", peer);
+    return origin;
+}
+
 static struct puppet *puppet_admit(struct stage *s, const char *peer, const char *login)
 {
-    struct client client = {.local = login != NULL};
+    struct client client = {.origin = origin_of(peer, login)};
     int sockets[2];
     struct puppet *p = puppet_new(s, sockets);
 
@@ -351,7 +364,8 @@ struct puppet *puppet_add_silent(struct stage *s)
 {
     char peer[PEER_TEXT_MAX];
 
-    snprintf(peer, sizeof(peer), "192.0.2.%zu:1000", s->count + 1);
+    snprintf(
+        peer, sizeof(peer), "192.0.%zu.%zu:1000", 2 + (s->count + 1) / 256, (s->count + 1) % 256);
     return puppet_admit(s, peer, NULL);
 }
 

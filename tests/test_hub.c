@@ -1042,24 +1042,6 @@ START_TEST(signal_to_all)
 }
 END_TEST
 
-START_TEST(sessions_from_one_address)
-{
-    stage_open(&stage, NULL);
-    puppet_add_as(&stage, "192.0.2.1:5", NULL);
-    puppet_add_as(&stage, "192.0.2.1:6", NULL);
-    puppet_add_as(&stage, "192.0.2.11:6", NULL);
-    puppet_add_as(&stage, "[::1]:6", NULL);
-    ensure(hub_sessions_from(stage.hub, "192.0.2.1:9") == 2, "IPv4");
-    ensure(hub_sessions_from(stage.hub, "[::1]:9") == 1, "IPv6");
-    ensure(hub_sessions_from(stage.hub, "192.0.2.2:5") == 0, "nobody");
-    ensure(hub_connections(stage.hub) == 4 && hub_sessions(stage.hub) == 4 &&
-               hub_members(stage.hub) == 0,
-        "four, none with a name");
-    hub_report(stage.hub, stage.now);
-    stage_close(&stage);
-}
-END_TEST
-
 /* ---- Resuming ---- */
 
 /* Joins with /token; writes the token. */
@@ -1286,7 +1268,6 @@ int main(void)
         {behind_a_line_taken_back, 1, 10},
         {a_disk_that_hangs, 1, 10},
         {signal_to_all, 1, 10},
-        {sessions_from_one_address, 1, 10},
         {a_live_session, 1, 10},
         {a_finished_session, 1, 10},
         {a_session_keeps_its_name, 1, 10},

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "protocol.h"
+#include "source.h"
 #include "wire/address.h"
 
 struct poller;
@@ -43,8 +44,7 @@ struct hub_config {
 /* A connection that was accepted. */
 struct client {
     int fd;
-    bool local;                   /* over a Unix-domain socket */
-    uid_t uid;                    /* of a local one: the peer's, by the kernel's word */
+    struct origin origin;
     char peer[PEER_TEXT_MAX];     /* ip:port or local:PID; a clean name but for its colons */
     char login[NAME_LEN_MAX + 1]; /* the name that the kernel has proved; empty: none */
 };

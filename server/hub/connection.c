@@ -19,14 +19,41 @@ bool connections_init(
     struct connections *cs, const struct hub_config *config, const struct table_seed *seed)
 {
     struct list *const lists[] = {&cs->all, &cs->followers, &cs->marked, &cs->inputs, &cs->starts,
-        &cs->logins, &cs->finished};
+        &cs->logins, &cs->draining, &cs->finished};
 
     memset(cs, 0, sizeof(*cs));
     cs->config = config;
     cs->next_author = 1;
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
-    return table_init(&cs->by_pid, seed) && table_init(&cs->by_author, seed);
+    return table_init(&cs->by_pid, seed) && table_init(&cs->by_author, seed) &&
+           sources_init(&cs->sources, seed);
+}
+
+/* Counts the connection for its source. False without memory. */
+static bool connection_enter_source(struct connections *cs, struct connection *c)
+{
+    struct source_key key = source_key(&c->origin);
+
+    c->source = source_enter(&cs->sources, &key);
+    if (c->source == NULL)
+        return false;
+    if (c->session != SESSION_PREPARING || c->person != NULL ||
+        source_add_nameless(&cs->sources, c->source, &c->nameless))
+        return true;
+    source_leave(&cs->sources, c->source);
+    return false;
+}
+
+void connection_leave_nameless(struct connections *cs, struct connection *c)
+{
+    source_remove_nameless(&cs->sources, c->source, &c->nameless);
+}
+
+static void connection_leave_source(struct connections *cs, struct connection *c)
+{
+    connection_leave_nameless(cs, c);
+    source_leave(&cs->sources, c->source);
 }
 
 static void connection_free(struct connection *c)
@@ -48,12 +75,14 @@ void connections_free(struct connections *cs)
         connection_close_output(cs, c);
         list_remove(&c->waiting);
         list_remove(&c->in.queued);
+        connection_leave_source(cs, c);
         connection_free(c);
     }
     connections_free_finished(cs);
     timers_free(&cs->timers);
     table_free(&cs->by_pid);
     table_free(&cs->by_author);
+    sources_free(&cs->sources);
 }
 
 void connections_free_finished(struct connections *cs)
@@ -104,7 +133,7 @@ struct connection *connection_by_author(const struct connections *cs, uint32_t a
 static void connection_init(struct connection *c)
 {
     struct list *const lists[] = {
-        &c->all, &c->out.follower, &c->out.marked, &c->in.queued, &c->waiting};
+        &c->all, &c->out.follower, &c->out.marked, &c->in.queued, &c->waiting, &c->nameless};
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
@@ -135,10 +164,15 @@ struct connection *connection_new(struct connections *cs, const struct client *c
     link_init(&c->out.link, client->fd, cs->next_author, now);
     c->worker.pair = -1;
     c->arrived = now;
-    c->local = client->local;
+    c->origin = client->origin;
     memcpy(c->peer, client->peer, sizeof(c->peer));
     memcpy(c->login_name, client->login, sizeof(c->login_name));
+    if (!connection_enter_source(cs, c)) {
+        free(c);
+        return NULL;
+    }
     if (poller_set(cs->config->poller, client->fd, POLLIN, &c->out.watch) == -1) {
+        connection_leave_source(cs, c);
         free(c);
         return NULL;
     }
@@ -174,7 +208,7 @@ struct connection *connection_blank(void)
 
 bool connection_restore(struct connections *cs, struct connection *c)
 {
-    if (!timers_reserve(&cs->timers, cs->count + 1))
+    if (!timers_reserve(&cs->timers, cs->count + 1) || !connection_enter_source(cs, c))
         return false;
     connection_register(cs, c);
     if (c->worker.state == WORKER_RUNNING || c->worker.state == WORKER_KILLED)
@@ -183,6 +217,8 @@ bool connection_restore(struct connections *cs, struct connection *c)
         list_append(&cs->followers, &c->out.follower);
     if (c->session == SESSION_NAMED)
         list_append(&cs->logins, &c->waiting);
+    if (c->session == SESSION_LEFT)
+        list_append(&cs->draining, &c->waiting);
     timer_update(cs, c);
     connection_mark(cs, c);
     if (c->in.state != INPUT_SILENT)
@@ -439,6 +475,7 @@ void connection_finish(struct connections *cs, struct connection *c)
     list_remove(&c->waiting);
     timer_set(&cs->timers, &c->timer, TIME_NEVER);
     table_remove(&cs->by_author, &c->by_author);
+    connection_leave_source(cs, c);
     list_remove(&c->all);
     list_append(&cs->finished, &c->all);
     cs->count--;

@@ -19,6 +19,7 @@
 #include "list.h"
 #include "protocol.h"
 #include "server/report.h"
+#include "source.h"
 #include "table.h"
 #include "timers.h"
 #include "token.h"
@@ -153,7 +154,9 @@ struct connection {
     struct input in;
     struct worker worker;
     struct preparation prepared;
-    struct list waiting;     /* in the queue of starts or of logins */
+    struct list waiting; /* in the queue of starts, of logins, or of those that drain */
+    struct source *source;
+    struct list nameless;    /* in its source's list of sessions without a name */
     struct welcome *welcome; /* in SESSION_WELCOME */
     struct person *person;
     struct token *token; /* it holds, or claims */
@@ -161,10 +164,10 @@ struct connection {
     uint64_t deadlines[DEADLINES];
     uint64_t arrived;
     struct table_entry by_author;
-    size_t place; /* its number in a snapshot */
-    bool local;
+    size_t place;  /* its number in a snapshot */
     bool finished; /* in the list of those that are freed at the turn's end */
-    char peer[PEER_TEXT_MAX];
+    struct origin origin;
+    char peer[PEER_TEXT_MAX];          /* it as text, with its port or process */
     char login_name[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: none is */
 };
 
@@ -208,12 +211,14 @@ struct connections {
     struct timers timers;
     struct table by_pid;
     struct table by_author;
+    struct sources sources;
     struct list all;
     struct list followers; /* struct output */
     struct list marked;    /* struct output */
     struct list inputs;    /* struct input, in the order in which they are served */
     struct list starts;    /* struct connection, whose worker is to be started */
     struct list logins;    /* struct connection, with a name and no person yet */
+    struct list draining;  /* struct connection, in the order of their sessions' ends */
     struct list finished;  /* struct connection, to be freed at the turn's end */
     size_t count;          /* of all */
     size_t left;           /* of these, in SESSION_LEFT */
@@ -273,6 +278,8 @@ void connection_unpause(struct connections *, struct connection *);
 void deadline_set(struct connections *, struct connection *, enum deadline, uint64_t at);
 /* Tells the poller what is waited for, where that has changed. */
 void connection_listen(struct connections *, struct connection *);
+/* The session has a name now, or a person that it resumes, or is over. */
+void connection_leave_nameless(struct connections *, struct connection *);
 /* The name was read, and the welcome is not placed yet: no line can be taken. */
 bool connection_is_entering(const struct connection *);
 /* One more line after the name has its answer. */

@@ -90,6 +90,8 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
         return;
     report_end(cs, c, reason);
     list_remove(&c->waiting);
+    list_append(&cs->draining, &c->waiting);
+    connection_leave_nameless(cs, c);
     welcome_cancel(c);
     resume_forget(c);
     session_stop_output(cs, c); /* before its own quit */

@@ -511,19 +511,66 @@ size_t hub_sessions(const struct hub *hub)
     return hub->connections.count - hub->connections.left;
 }
 
-size_t hub_sessions_from(const struct hub *hub, const char *peer)
+size_t hub_nameless(const struct hub *hub)
 {
-    const struct list *all = &hub->connections.all;
-    const char *colon = strrchr(peer, ':');
-    size_t len = colon == NULL ? strlen(peer) : (size_t)(colon - peer) + 1;
-    size_t count = 0;
+    return hub->connections.sources.nameless;
+}
 
-    for (const struct list *at = all->next; at != all; at = at->next) {
-        const struct connection *c = LIST_ENTRY(const struct connection, all, at);
+size_t hub_connections_from(const struct hub *hub, const struct origin *origin)
+{
+    struct source_key key = source_key(origin);
+    const struct source *source = source_find(&hub->connections.sources, &key);
 
-        count += c->session != SESSION_LEFT && strncmp(c->peer, peer, len) == 0;
+    return source == NULL ? 0 : source->connections;
+}
+
+static struct connection *oldest_nameless(const struct hub *hub)
+{
+    struct list *oldest = sources_oldest_nameless(&hub->connections.sources);
+
+    return oldest == NULL ? NULL : LIST_ENTRY(struct connection, nameless, oldest);
+}
+
+uint64_t hub_nameless_since(const struct hub *hub)
+{
+    const struct connection *c = oldest_nameless(hub);
+
+    return c == NULL ? TIME_NEVER : c->arrived;
+}
+
+bool hub_end_nameless(struct hub *hub, uint64_t now)
+{
+    struct connections *cs = &hub->connections;
+    struct connection *c = oldest_nameless(hub);
+
+    if (c == NULL)
+        return false;
+    cs->turn.now = now;
+    (void)connection_say(cs, c, "error full others want to come in; give your name sooner");
+    session_end(cs, c, ENDING_SERVER, "lost", no_text);
+    return true;
+}
+
+bool hub_cut_draining(struct hub *hub, uint64_t now)
+{
+    struct connections *cs = &hub->connections;
+
+    cs->turn.now = now;
+    while (!list_is_empty(&cs->draining)) {
+        struct list *first = list_take(&cs->draining);
+        struct connection *c = LIST_ENTRY(struct connection, waiting, first);
+
+        if (c->out.state == OUTPUT_CLOSED && c->in.state == INPUT_CLOSED)
+            continue; /* only its process has not ended */
+        if (c->out.state != OUTPUT_CLOSED)
+            output_send(cs, c);
+        connection_kill(cs, c);
+        connection_close_input(cs, c);
+        connection_close_output(cs, c);
+        connection_finish(cs, c);
+        return true;
     }
-    return count;
+    return false;
 }
 
 size_t hub_members(const struct hub *hub)

@@ -74,6 +74,15 @@ bool hub_listen(struct hub *);
  * started when its first byte is there. False without memory: then the descriptor is the caller's.
  */
 bool hub_admit(struct hub *, const struct client *, uint64_t now);
+/*
+ * Ends the session that is the oldest without a name of the source that has most of these; the
+ * client is told that the room is full. False where there is none.
+ */
+bool hub_end_nameless(struct hub *, uint64_t now);
+/* When the session that hub_end_nameless() would end was admitted; UINT64_MAX: there is none. */
+uint64_t hub_nameless_since(const struct hub *);
+/* Closes the connection that has been draining for the longest time. False where there is none. */
+bool hub_cut_draining(struct hub *, uint64_t now);
 /* The poller said this of a tag of the hub's. Only notes it down. */
 void hub_ready(struct hub *, void *tag, short revents);
 /* A worker was reaped, with that status of waitpid(2). False where it is none of the hub's. */
@@ -96,8 +105,10 @@ bool hub_is_done(const struct hub *);
 size_t hub_connections(const struct hub *);
 /* Those of them whose session has not ended. */
 size_t hub_sessions(const struct hub *);
-/* Those of these whose peer has the same address as this ip:port. */
-size_t hub_sessions_from(const struct hub *, const char *peer);
+/* Those of these that have no name. */
+size_t hub_nameless(const struct hub *);
+/* All connections, also those that are draining, of the source to which this origin belongs. */
+size_t hub_connections_from(const struct hub *, const struct origin *);
 /* Members of the room. */
 size_t hub_members(const struct hub *);
 /* Sends a signal to every worker that is not reaped. */

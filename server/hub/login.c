@@ -160,6 +160,7 @@ static enum taken take_name(
         return login_refuse(cs, c, "password this room wants /pass SECRET before the name");
     set_wanted_name(c, line, len);
     c->session = SESSION_NAMED;
+    connection_leave_nameless(cs, c);
     deadline_set(cs, c, DEADLINE_NAME, TIME_NEVER);
     list_append(&cs->logins, &c->waiting);
     return LINE_TAKEN;

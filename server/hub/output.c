@@ -144,7 +144,7 @@ void output_send(struct connections *cs, struct connection *c)
         link_send(link, cs->room->log, cs->turn.visible, cs->turn.now);
         if (!link_is_open(link))
             output_fail(cs, c);
-        else if (!c->local && c->deadlines[DEADLINE_WATCH] == TIME_NEVER &&
+        else if (!c->origin.local && c->deadlines[DEADLINE_WATCH] == TIME_NEVER &&
                  link->progress == cs->turn.now)
             deadline_set(cs, c, DEADLINE_WATCH, cs->turn.now + WATCH_US);
     }

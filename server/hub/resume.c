@@ -12,8 +12,10 @@ void resume_pass(struct connections *cs, struct connection *old)
     token->holder = claimant;
     token->claimant = NULL;
     claimant->person = old->person;
-    if (claimant->person != NULL)
+    if (claimant->person != NULL) {
         claimant->person->link = NULL; /* until its welcome */
+        connection_leave_nameless(cs, claimant);
+    }
     old->person = NULL;
     old->token = NULL;
     connection_unpause(cs, claimant);

@@ -256,6 +256,15 @@ static void way_out_state(struct codec *c, struct numbers *n, struct connection 
     link_snapshot(c, n, &out->link);
 }
 
+static void origin_state(struct codec *c, struct origin *origin)
+{
+    codec_bool(c, &origin->local);
+    codec_u32(c, &origin->uid);
+    origin->ip.version = (enum ip_version)codec_choice(c, origin->ip.version, IP_V6 + 1);
+    codec_u32(c, &origin->ip.scope);
+    codec_bytes(c, origin->ip.bytes, sizeof(origin->ip.bytes));
+}
+
 static void connection_state(struct codec *c, struct numbers *n, struct connection *connection)
 {
     connection->session = codec_choice(c, connection->session, SESSION_LEFT + 1);
@@ -264,7 +273,7 @@ static void connection_state(struct codec *c, struct numbers *n, struct connecti
     for (size_t i = 0; i < DEADLINES; i++)
         codec_u64(c, &connection->deadlines[i]);
     codec_u64(c, &connection->arrived);
-    codec_bool(c, &connection->local);
+    origin_state(c, &connection->origin);
     codec_text(c, connection->peer, sizeof(connection->peer));
     codec_text(c, connection->login_name, sizeof(connection->login_name));
     person_state(c, n, &connection->person);

@@ -8,11 +8,20 @@
 #include "listener.h"
 #include "server/hub/hub.h"
 
-/* Connections whose clients have left, beside as many as there are places. */
+/* Connections that are draining, beside as many as there are places. */
 #define DRAINING_SPARE 16
+/* Sessions without a name: a quarter of the places, but no less than: */
+#define NAMELESS_MIN 8
+#define NAMELESS_PART 4
+/* A session that began so recently may be about to give its name. */
+#define YOUNG_US 250000u
+/* For so long, in any ten times that time, new connections wait for that. */
+#define PATIENCE_US 250000u
+#define PATIENCE_STEP_US 5000u
 
 bool admission_measure(struct admission *a, bool privileged)
 {
+    pacing_init(&a->patience, PATIENCE_US);
     if (!capacity_find(&a->capacity, privileged, a->report))
         return false;
     if (a->most > a->capacity.clients)
@@ -36,28 +45,67 @@ const char *admission_bound(const struct admission *a)
     return is_bound_by_option(a) ? "-m" : a->capacity.bound;
 }
 
-/*
- * A client that has left no longer counts against -m, although its connection may still be
- * draining. Such connections are bounded too: clients that connect, leave and take nothing would
- * otherwise be descriptors without end.
- */
+static size_t nameless_max(const struct admission *a)
+{
+    size_t part = admission_places(a) / NAMELESS_PART;
+
+    return part > NAMELESS_MIN ? part : NAMELESS_MIN;
+}
+
+/* A client that has left no longer counts against -m, although its connection may be draining. */
 static bool is_full(const struct admission *a)
 {
-    size_t places = admission_places(a);
+    return hub_sessions(a->hub) >= admission_places(a);
+}
+
+/* One more connection would cost a session without a name its place. */
+static bool wants_nameless_end(const struct admission *a)
+{
+    return hub_nameless(a->hub) >= nameless_max(a) || (is_full(a) && hub_nameless(a->hub) > 0);
+}
+
+/*
+ * Clients that connect, leave and take nothing would be descriptors without end: so connections
+ * that are draining are bounded too.
+ */
+static bool is_crowded(const struct admission *a)
+{
     size_t connections = hub_connections(a->hub);
 
-    return hub_sessions(a->hub) >= places || connections >= a->capacity.clients ||
-           connections >= 2 * places + DRAINING_SPARE;
+    return connections >= a->capacity.clients || connections >= 2 * admission_places(a) + DRAINING_SPARE;
+}
+
+static bool make_place(struct admission *a, uint64_t now)
+{
+    if (wants_nameless_end(a))
+        (void)hub_end_nameless(a->hub, now);
+    return !is_full(a) && (!is_crowded(a) || hub_cut_draining(a->hub, now));
 }
 
 /* Why the connection cannot be admitted now; NULL: it can. */
-static const char *find_refusal(const struct admission *a, const struct visitor *v)
+static const char *find_refusal(struct admission *a, const struct visitor *v, uint64_t now)
 {
-    if (is_full(a))
-        return "full no room for more people, try later";
-    if (a->each != 0 && !v->local && hub_sessions_from(a->hub, v->peer) >= a->each)
+    if (a->each != 0 && hub_connections_from(a->hub, &v->origin) >= a->each)
         return "full too many connections from your address";
-    return NULL;
+    return make_place(a, now) ? NULL : "full no room for more people, try later";
+}
+
+bool admission_waits(struct admission *a, uint64_t now, uint64_t *until)
+{
+    bool wants = wants_nameless_end(a) && now - hub_nameless_since(a->hub) < YOUNG_US;
+    uint64_t left = pacing_left(&a->patience, now);
+    uint64_t waited = a->waits_since == 0 ? 0 : now - a->waits_since;
+
+    if (wants && waited < left) {
+        if (a->waits_since == 0)
+            a->waits_since = now;
+        *until = now + PATIENCE_STEP_US;
+        return true;
+    }
+    if (a->waits_since != 0)
+        pacing_wait(&a->patience, now, waited < left ? waited : left);
+    a->waits_since = 0;
+    return false;
 }
 
 /* That the room is full is reported once, with what bounds it; each refusal meanwhile with -v. */
@@ -77,9 +125,10 @@ static void refuse(struct admission *a, const struct visitor *v, const char *ref
 
 void admission_decide(struct admission *a, const struct visitor *v, uint64_t now)
 {
-    const char *refusal = find_refusal(a, v);
-    struct client client = {.fd = v->fd, .local = v->local, .uid = v->uid};
-    const char *login = a->accounts != NULL && v->local ? accounts_name(a->accounts, v->uid) : NULL;
+    const char *refusal = find_refusal(a, v, now);
+    struct client client = {.fd = v->fd, .origin = v->origin};
+    const char *login =
+        a->accounts != NULL && v->origin.local ? accounts_name(a->accounts, v->origin.uid) : NULL;
 
     if (refusal != NULL) {
         refuse(a, v, refusal, now);

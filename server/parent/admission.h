@@ -1,6 +1,9 @@
 /*
- * admission.h: which connections are admitted. A connection beyond -m or -i gets an error line and
- * is closed; the log has one line for each time that the room becomes full.
+ * admission.h: which connections are admitted. One beyond -m or -i gets an error line and is
+ * closed; the log has one line for each time that the room becomes full.
+ *
+ * Sessions without a name hold at most a quarter of the places. One more of them ends the oldest of
+ * the source that has most (source.h), so strangers cannot keep out a client that gives its name.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H
@@ -11,6 +14,7 @@
 
 #include "capacity.h"
 #include "refusal.h"
+#include "server/hub/pacing.h"
 #include "server/report.h"
 
 struct accounts;
@@ -26,6 +30,8 @@ struct admission {
     size_t most; /* -m; 0: as many */
     size_t each; /* -i; 0: no limit */
     bool full;   /* that the room is full was reported, and no client was admitted since */
+    struct pacing patience;
+    uint64_t waits_since; /* connections stay in the backlog since then; 0: they do not */
     struct refusals refused;
     struct report_limit refusals;
     struct report_limit episodes;
@@ -37,6 +43,12 @@ bool admission_measure(struct admission *, bool privileged);
 size_t admission_places(const struct admission *);
 /* What allows no more, as it is called. */
 const char *admission_bound(const struct admission *);
+/*
+ * The next connection would end a session that has only just begun and may be about to give its
+ * name: it shall stay in the listener's backlog. That lasts until *until, when it is to be asked
+ * again, and so for a moment in all, however many connections there are.
+ */
+bool admission_waits(struct admission *, uint64_t now, uint64_t *until);
 /* Admits a connection or refuses it. Its descriptor is taken in either case. */
 void admission_decide(struct admission *, const struct visitor *, uint64_t now);
 /* The poller said that this tag is ready. False where it is no connection that was refused. */

@@ -238,14 +238,13 @@ static void visitor_describe(struct visitor *v, const struct listener *l, const 
 {
     pid_t pid = 0;
 
-    v->local = l->local;
+    v->origin = (struct origin){.local = l->local, .uid = (uid_t)-1, .ip = ip_of(sa)};
     if (!l->local) {
         address_format(v->peer, sa);
         tcp_prepare(v->fd);
         return;
     }
-    v->uid = (uid_t)-1;
-    (void)socket_peer_pid(v->fd, &pid, &v->uid);
+    (void)socket_peer_pid(v->fd, &pid, &v->origin.uid);
     snprintf(v->peer, sizeof(v->peer), "local:%ld", (long)pid);
 }
 
@@ -267,6 +266,14 @@ bool listeners_accept(struct listeners *ls, void *tag, uint64_t now, struct visi
     else if (!accept_error_is_connections(errno))
         listeners_pause(ls, l, now);
     return false;
+}
+
+void listeners_wait(struct listeners *ls, uint64_t until)
+{
+    if (until <= ls->paused_until)
+        return;
+    ls->paused_until = until;
+    (void)listeners_watch(ls, 0);
 }
 
 int listeners_turn(struct listeners *ls, uint64_t now)

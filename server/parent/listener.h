@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "protocol.h"
+#include "server/hub/source.h"
 #include "server/report.h"
 #include "wire/address.h"
 
@@ -44,8 +45,7 @@ struct listeners {
 /* One who has come in. */
 struct visitor {
     int fd;
-    bool local;
-    uid_t uid;                /* of a local one */
+    struct origin origin;
     char peer[PEER_TEXT_MAX]; /* ip:port or local:PID */
 };
 
@@ -77,6 +77,8 @@ bool listeners_own(const struct listeners *, const void *tag);
  * failure until the backlog is drained that is one line in the log.
  */
 bool listeners_accept(struct listeners *, void *tag, uint64_t now, struct visitor *);
+/* No connection is accepted until then. */
+void listeners_wait(struct listeners *, uint64_t until);
 /* Ends a pause that is over; in how many milliseconds again, -1: no need. */
 int listeners_turn(struct listeners *, uint64_t now);
 /* A descriptor is free again. */

@@ -77,16 +77,16 @@ struct worker {
 };
 
 /* Who is here, by what the witness was told. */
-struct list {
+struct roster {
     size_t count;
     char names[COMERS_MAX][NAME_LEN_MAX + 1];
 };
 
 struct witness {
-    struct list here;
-    struct list coming; /* a list that is being told */
-    bool welcome;       /* `you` has come */
-    bool goodbye;       /* the room has said that it closes */
+    struct roster here;
+    struct roster coming; /* a list that is being told */
+    bool welcome;         /* `you` has come */
+    bool goodbye;         /* the room has said that it closes */
     enum verb asked[ASKED_MAX];
     size_t asked_count;
     size_t answered;
@@ -124,7 +124,7 @@ static bool room_turn(struct room *);
 
 /* ---- What the witness knows ---- */
 
-static size_t list_find(const struct list *list, struct span name)
+static size_t roster_find(const struct roster *list, struct span name)
 {
     size_t i = 0;
 
@@ -135,9 +135,9 @@ static size_t list_find(const struct list *list, struct span name)
 }
 
 /* As it is written, not only in some case. */
-static bool list_has(const struct list *list, struct span name)
+static bool roster_has(const struct roster *list, struct span name)
 {
-    size_t i = list_find(list, name);
+    size_t i = roster_find(list, name);
 
     return i < list->count && memcmp(list->names[i], name.at, name.len) == 0;
 }
@@ -153,36 +153,36 @@ static void name_check(struct span name)
     must(name_is_clean(text, name.len) || strncmp(text, "192.0.2.", 8) == 0);
 }
 
-static void list_add(struct list *list, struct span name)
+static void roster_add(struct roster *list, struct span name)
 {
     name_check(name);
-    must(list->count < COMERS_MAX && list_find(list, name) == list->count);
+    must(list->count < COMERS_MAX && roster_find(list, name) == list->count);
     memcpy(list->names[list->count], name.at, name.len);
     list->names[list->count++][name.len] = '\0';
 }
 
-static void list_remove(struct list *list, struct span name)
+static void roster_remove(struct roster *list, struct span name)
 {
-    must(list_has(list, name));
+    must(roster_has(list, name));
     memmove(
-        list->names[list_find(list, name)], list->names[list->count - 1], sizeof list->names[0]);
+        list->names[roster_find(list, name)], list->names[list->count - 1], sizeof list->names[0]);
     list->count--;
 }
 
-static void list_here(struct list *list, struct span names)
+static void roster_here(struct roster *list, struct span names)
 {
     const char *end = names.at + names.len;
 
     for (const char *at = names.at; at < end;) {
         const char *blank = memchr(at, ' ', (size_t)(end - at));
         const char *stop = blank != NULL ? blank : end;
-        list_add(list, (struct span){at, (size_t)(stop - at)});
+        roster_add(list, (struct span){at, (size_t)(stop - at)});
         at = stop + 1;
     }
 }
 
 /* The list is complete: it is the one that was followed. */
-static void list_check(struct witness *witness, unsigned long count)
+static void roster_check(struct witness *witness, unsigned long count)
 {
     must(count == witness->coming.count);
     if (!witness->welcome)
@@ -190,7 +190,7 @@ static void list_check(struct witness *witness, unsigned long count)
     must(witness->coming.count == witness->here.count);
     for (size_t i = 0; i < witness->coming.count; i++) {
         const char *name = witness->coming.names[i];
-        must(list_has(&witness->here, (struct span){name, strlen(name)}));
+        must(roster_has(&witness->here, (struct span){name, strlen(name)}));
     }
     witness->coming.count = 0;
 }
@@ -213,38 +213,38 @@ static void witness_says(struct witness *witness, const struct event *event)
     if (span_equal(event->name, witness_name))
         witness_answered(witness, event);
     else
-        must(list_has(&witness->here, event->name));
+        must(roster_has(&witness->here, event->name));
 }
 
 static void witness_hears(struct witness *witness, const struct event *event)
 {
     switch (event->verb) {
     case VERB_HERE:
-        list_here(&witness->coming, event->text);
+        roster_here(&witness->coming, event->text);
         break;
     case VERB_USERS:
-        list_check(witness, event->count);
+        roster_check(witness, event->count);
         if (witness->welcome)
             witness_answered(witness, event);
         break;
     case VERB_YOU:
         must(!witness->welcome && span_equal(event->name, witness_name));
-        must(list_has(&witness->here, event->name));
+        must(roster_has(&witness->here, event->name));
         witness->welcome = true;
         break;
     case VERB_JOIN:
-        list_add(&witness->here, event->name);
+        roster_add(&witness->here, event->name);
         break;
     case VERB_QUIT:
         must(span_equal(event->word, "left") || span_equal(event->word, "lost") ||
              span_equal(event->word, "kicked") || span_equal(event->word, "crashed"));
         must(!span_equal(event->name, witness_name));
-        list_remove(&witness->here, event->name);
+        roster_remove(&witness->here, event->name);
         break;
     case VERB_NICK:
         must(!span_equal(event->name, witness_name));
-        list_remove(&witness->here, event->name);
-        list_add(&witness->here, event->word);
+        roster_remove(&witness->here, event->name);
+        roster_add(&witness->here, event->word);
         break;
     case VERB_MSG:
     case VERB_ME:
@@ -252,7 +252,7 @@ static void witness_hears(struct witness *witness, const struct event *event)
         break;
     case VERB_POST:
         name_check(event->name);
-        must(list_find(&witness->here, event->name) == witness->here.count);
+        must(roster_find(&witness->here, event->name) == witness->here.count);
         break;
     case VERB_PRIV:
         must(span_equal(event->word, witness_name));
@@ -420,7 +420,7 @@ static pid_t worker_start(void *context, int client, int *pair)
 static void worker_add(struct room *room, struct worker *worker, const char *login)
 {
     int bytes = worker == &room->workers[BAD_MAX] ? 0 : room->pair_bytes;
-    struct client client = {.local = login != NULL};
+    struct client client = {.origin.local = login != NULL};
     int sockets[2];
     int pair[2];
 

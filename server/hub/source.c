@@ -1,0 +1,191 @@
+/* source.c: see source.h. */
+#include "source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a key's first byte says. */
+enum kind { KIND_USER, KIND_V4, KIND_V6_NETWORK, KIND_V6_LINK };
+
+/* Of an IPv6 address: those of its network. */
+#define NETWORK_LEN 8
+#define NETWORK_BITS 64
+#define COUNT_ROOM_FIRST 16
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+struct source_key source_key(const struct origin *origin)
+{
+    struct source_key key = {{0}};
+    unsigned char *at = key.bytes + 1;
+
+    if (origin->local) {
+        key.bytes[0] = KIND_USER;
+        memcpy(at, &origin->uid, sizeof(origin->uid));
+    } else if (origin->ip.version != IP_V6) {
+        key.bytes[0] = KIND_V4;
+        memcpy(at, origin->ip.bytes, IP_BYTES_MAX);
+    } else if (!ip_is_link_local(&origin->ip)) {
+        key.bytes[0] = KIND_V6_NETWORK;
+        memcpy(at, origin->ip.bytes, NETWORK_LEN);
+    } else {
+        key.bytes[0] = KIND_V6_LINK;
+        memcpy(at, origin->ip.bytes, IP_BYTES_MAX);
+        memcpy(at + IP_BYTES_MAX, &origin->ip.scope, sizeof(origin->ip.scope));
+    }
+    return key;
+}
+
+bool source_key_equal(const struct source_key *a, const struct source_key *b)
+{
+    return memcmp(a->bytes, b->bytes, SOURCE_KEY_LEN) == 0;
+}
+
+void source_format(char out[SOURCE_TEXT_MAX], const struct source_key *key)
+{
+    enum kind kind = (enum kind)key->bytes[0];
+    const unsigned char *at = key->bytes + 1;
+    struct ip_range range = {.ip.version = kind == KIND_V4 ? IP_V4 : IP_V6};
+    uint32_t scope;
+    uid_t uid;
+
+    if (kind == KIND_USER) {
+        memcpy(&uid, at, sizeof(uid));
+        snprintf(out, SOURCE_TEXT_MAX, "uid %lu", (unsigned long)uid);
+        return;
+    }
+    memcpy(range.ip.bytes, at, IP_BYTES_MAX);
+    range.bits = kind == KIND_V4 ? 32 : kind == KIND_V6_NETWORK ? NETWORK_BITS : 128;
+    ip_range_format(out, &range);
+    memcpy(&scope, at + IP_BYTES_MAX, sizeof(scope));
+    if (kind == KIND_V6_LINK && scope != 0)
+        sprintf(out + strlen(out), "%%%lu", (unsigned long)scope);
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+bool sources_init(struct sources *sources, const struct table_seed *seed)
+{
+    *sources = (struct sources){0};
+    return table_init(&sources->table, seed);
+}
+
+void sources_free(struct sources *sources)
+{
+    table_free(&sources->table);
+    free(sources->by_count);
+}
+
+static uint64_t key_hash(const struct sources *sources, const struct source_key *key)
+{
+    return table_hash(&sources->table, key->bytes, SOURCE_KEY_LEN);
+}
+
+struct source *source_find(const struct sources *sources, const struct source_key *key)
+{
+    struct table_entry *entry = table_first(&sources->table, key_hash(sources, key));
+
+    for (; entry != NULL; entry = table_next(entry)) {
+        struct source *source = TABLE_ENTRY(struct source, entry, entry);
+
+        if (source_key_equal(&source->key, key))
+            return source;
+    }
+    return NULL;
+}
+
+struct source *source_enter(struct sources *sources, const struct source_key *key)
+{
+    struct source *source = source_find(sources, key);
+
+    if (source == NULL) {
+        source = calloc(1, sizeof(*source));
+        if (source == NULL)
+            return NULL;
+        source->key = *key;
+        list_init(&source->nameless);
+        list_init(&source->equals);
+        table_add(&sources->table, &source->entry, key_hash(sources, key));
+    }
+    source->connections++;
+    return source;
+}
+
+void source_leave(struct sources *sources, struct source *source)
+{
+    if (--source->connections > 0)
+        return;
+    table_remove(&sources->table, &source->entry);
+    free(source);
+}
+
+/* ---- Sessions without a name ----------------------------------------------------------------- */
+
+/* Moves the heads of the lists: their entries point to them. */
+static void lists_move(struct list *to, struct list *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        list_init(&to[i]);
+        while (!list_is_empty(&from[i]))
+            list_append(&to[i], list_take(&from[i]));
+    }
+}
+
+static bool counts_reserve(struct sources *sources, size_t count)
+{
+    size_t room = sources->count_room == 0 ? COUNT_ROOM_FIRST : 2 * sources->count_room;
+    struct list *lists;
+
+    if (count <= sources->count_room)
+        return true;
+    lists = calloc(room, sizeof(lists[0]));
+    if (lists == NULL)
+        return false;
+    lists_move(lists, sources->by_count, sources->count_room);
+    for (size_t i = sources->count_room; i < room; i++)
+        list_init(&lists[i]);
+    free(sources->by_count);
+    sources->by_count = lists;
+    sources->count_room = room;
+    return true;
+}
+
+static void source_set_count(struct sources *sources, struct source *source, size_t count)
+{
+    list_remove(&source->equals);
+    source->nameless_count = count;
+    if (count > 0)
+        list_append(&sources->by_count[count - 1], &source->equals);
+    if (count > sources->most)
+        sources->most = count;
+    while (sources->most > 0 && list_is_empty(&sources->by_count[sources->most - 1]))
+        sources->most--;
+}
+
+bool source_add_nameless(struct sources *sources, struct source *source, struct list *entry)
+{
+    if (!counts_reserve(sources, source->nameless_count + 1))
+        return false;
+    list_append(&source->nameless, entry);
+    sources->nameless++;
+    source_set_count(sources, source, source->nameless_count + 1);
+    return true;
+}
+
+void source_remove_nameless(struct sources *sources, struct source *source, struct list *entry)
+{
+    if (list_is_empty(entry))
+        return;
+    list_remove(entry);
+    sources->nameless--;
+    source_set_count(sources, source, source->nameless_count - 1);
+}
+
+struct list *sources_oldest_nameless(const struct sources *sources)
+{
+    if (sources->most == 0)
+        return NULL;
+    return LIST_ENTRY(struct source, equals, sources->by_count[sources->most - 1].next)
+        ->nameless.next;
+}

@@ -1,0 +1,243 @@
+/*
+ * Strangers: clients that take places, memory and time from others. Whatever they do, two members
+ * talk as before, and a client that gives its name at once gets in.
+ */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CROWD 120
+#define SECRET "open sesame"
+
+/* ---- Helpers ---- */
+
+static struct conn crowd[CROWD];
+
+static void crowd_close(void)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        if (crowd[i].fd > 0)
+            conn_close(&crowd[i]);
+}
+
+/* The address of the i-th stranger: one for all, or one for each. */
+static const char *address_of(size_t i, bool many)
+{
+    static char text[32];
+
+    snprintf(text, sizeof text, "127.0.9.%zu", many ? i % 250 + 1 : 1);
+    return text;
+}
+
+/* Gets in from a source of its own, at the first attempt. */
+static void newcomer_joins(struct room *room, struct conn *conn, const char *lines)
+{
+    int64_t begun = calm_ms();
+
+    conn_open_from(conn, &room->server, "127.0.8.1");
+    conn_say(conn, "%s", lines);
+    while (conn_read(conn) != NULL && conn->event.verb != VERB_YOU)
+        ensure(conn->event.verb != VERB_ERROR, "refused: %s", conn->latest);
+    ensure(!conn->over, "refused");
+    ensure_prompt(begun, 1000);
+}
+
+/* ---- Places ---- */
+
+static const char *secret_file(void)
+{
+    static char path[PATH_TEXT_MAX];
+    int fd;
+
+    test_path(path, "secret");
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert(fd != -1 && write(fd, SECRET "\n", strlen(SECRET) + 1) > 0);
+    close(fd);
+    return path;
+}
+
+/*
+ * Three times as many silent connections as there are places, from one source or from many. The
+ * oldest are told that the room is full, and all others that they have given no name.
+ */
+START_TEST(a_silent_crowd)
+{
+    struct room room;
+    struct conn newcomer;
+    bool many = _i == 1;
+
+    room_open(&room, ANY_PORT, "-m", "40");
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < CROWD; i++)
+            conn_open_from(&crowd[i], &room.server, address_of(i, many));
+        newcomer_joins(&room, &newcomer, "newcomer");
+        room_exchange(&room);
+        conn_close(&newcomer);
+        conn_seek(&room.ann, "quit newcomer *");
+        conn_expect(&crowd[0], "error full *");
+        conn_expect_end(&crowd[0]);
+        crowd_close();
+    }
+    room_close(&room);
+}
+END_TEST
+
+/* The same where the room wants a secret: ann and ben have given it, the crowd does not. */
+START_TEST(a_silent_crowd_before_a_secret)
+{
+    struct server server;
+    struct conn newcomer;
+    struct conn ann;
+
+    server_start(&server, ANY_PORT, "-m", "20", "-k", secret_file());
+    conn_open(&ann, &server);
+    conn_say(&ann, "/pass " SECRET "\nann");
+    conn_seek(&ann, "you ann");
+    for (size_t i = 0; i < CROWD; i++)
+        conn_open_from(&crowd[i], &server, address_of(i, _i == 1));
+    conn_open(&newcomer, &server);
+    conn_say(&newcomer, "/pass " SECRET "\nnewcomer");
+    conn_seek(&newcomer, "you newcomer");
+    conn_seek(&ann, "join newcomer");
+    crowd_close();
+    conn_close(&newcomer);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* All places are taken, one of them by a session without a name: this one has to go. */
+START_TEST(the_last_place)
+{
+    struct room room;
+    struct conn newcomer;
+    struct conn conn;
+
+    room_open(&room, ANY_PORT, "-m", "4");
+    for (size_t i = 0; i < 2; i++)
+        conn_open_from(&crowd[i], &room.server, address_of(i, false));
+    newcomer_joins(&room, &newcomer, "newcomer");
+    conn_expect(&crowd[0], "error full *");
+    conn_say(&crowd[1], "stranger");
+    conn_seek(&crowd[1], "you stranger");
+    conn_open(&conn, &room.server);
+    conn_expect(&conn, "error full *");
+    conn_close(&conn);
+    conn_close(&newcomer);
+    crowd_close();
+    room_close(&room);
+}
+END_TEST
+
+/* Many members come back at once, as after a restart: sessions that have just begun are spared. */
+START_TEST(a_burst_of_names)
+{
+    enum { BURST = 60 };
+    struct room room;
+
+    room_open(&room, ANY_PORT, "-m", "70");
+    for (size_t i = 0; i < BURST; i++) {
+        conn_open(&crowd[i], &room.server);
+        conn_say(&crowd[i], "guest");
+    }
+    for (size_t i = 0; i < BURST; i++)
+        conn_seek(&crowd[i], "you guest*");
+    crowd_close();
+    room_close(&room);
+}
+END_TEST
+
+/* ---- Draining ---- */
+
+/* What ann says is more than a connection holds under way. */
+static void past_make(struct room *room)
+{
+    char line[4001];
+
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    for (int i = 0; i < 250; i++)
+        conn_say(&room->ann, "%s", line);
+    for (int i = 0; i < 250; i++) {
+        conn_seek(&room->ann, "msg ann x*");
+        conn_seek(&room->ben, "msg ann x*");
+    }
+}
+
+/* Asks for all of the past, says goodbye and reads nothing. */
+static void drainer_open(struct conn *conn, struct room *room, const char *source)
+{
+    int small = 4096;
+
+    conn_open_from(conn, &room->server, source);
+    setsockopt(conn->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    conn->deaf = true;
+    conn_say(conn, "/history 1000000\ndrainer");
+    conn_finish(conn);
+}
+
+/* -i counts those that are draining: its source has no more than that, others have the rest. */
+START_TEST(a_crowd_that_drains_from_one_source)
+{
+    struct room room;
+    struct conn newcomer;
+    size_t refused = 0;
+
+    room_open(&room, ANY_PORT, "-m", "40", "-i", "5");
+    past_make(&room);
+    for (size_t i = 0; i < CROWD; i++)
+        drainer_open(&crowd[i], &room, address_of(i, false));
+    newcomer_joins(&room, &newcomer, "/history 0\nnewcomer");
+    room_exchange(&room);
+    for (size_t i = 0; i < CROWD; i++) {
+        struct pollfd pfd = {.fd = crowd[i].fd, .events = POLLIN};
+
+        await_ready(&pfd, 1);
+        ck_assert(conn_read(&crowd[i]) != NULL);
+        refused += crowd[i].event.verb == VERB_ERROR;
+    }
+    ensure(refused == CROWD - 5, "%zu of %d were refused", refused, CROWD);
+    conn_close(&newcomer);
+    crowd_close();
+    room_close(&room);
+}
+END_TEST
+
+/* From many sources: they are cut, the oldest first, where the room has no descriptors for more. */
+START_TEST(a_crowd_that_drains_from_many)
+{
+    struct room room;
+    struct conn newcomer;
+
+    room_open(&room, ANY_PORT, "-m", "20", "-i", "5");
+    past_make(&room);
+    for (size_t i = 0; i < CROWD; i++)
+        drainer_open(&crowd[i], &room, address_of(i, true));
+    newcomer_joins(&room, &newcomer, "/history 0\nnewcomer");
+    room_exchange(&room);
+    conn_close(&newcomer);
+    crowd_close();
+    room_close(&room);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {a_silent_crowd, 2, 60},
+        {a_silent_crowd_before_a_secret, 2, 60},
+        {the_last_place, 1, 60},
+        {a_burst_of_names, 1, 60},
+        {a_crowd_that_drains_from_one_source, 1, 60},
+        {a_crowd_that_drains_from_many, 1, 60},
+    };
+
+    return tests_run("strangers", tests, COUNT_OF(tests));
+}
