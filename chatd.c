@@ -211,6 +211,7 @@ static void report_prepare(struct parent *p)
 {
     const struct options *o = &p->options;
 
+    p->report.strangers = &p->strangers;
     report_set_level(&p->report, o->verbose, o->detach || !isatty(STDERR_FILENO));
     if (notify_reads_stderr())
         p->report.to = REPORT_JOURNAL;

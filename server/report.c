@@ -14,8 +14,7 @@
 
 /* A line of at most PIPE_BUF bytes is written to a pipe whole or, after poll says so, at once. */
 #define REPORT_MAX 512
-/* Of lines that strangers can cause at will, so many in such a time. */
-#define LIMIT_LINES 10
+/* REPORT_LIMIT_LINES are said in this time. */
 #define LIMIT_US 1000000u
 
 /* How often it is tried to say that lines were left out. */
@@ -96,30 +95,44 @@ void report(const struct report *report, int priority, const char *format, ...)
     va_end(ap);
 }
 
-static bool limit_passes(struct report_limit *limit, uint64_t now)
+/* There has been no line for so long that so many more, one or two, may be said. */
+static bool limit_allows(const struct report_limit *limit, uint64_t now, unsigned lines)
 {
-    if (now - limit->since >= LIMIT_US) {
-        limit->since = now;
-        limit->said = 0;
-    }
-    if (limit->said == LIMIT_LINES) {
+    uint64_t time = limit->times[(limit->oldest + lines - 1) % REPORT_LIMIT_LINES];
+
+    return time == 0 || now - time >= LIMIT_US;
+}
+
+static void limit_count(struct report_limit *limit, uint64_t now)
+{
+    limit->times[limit->oldest] = now;
+    limit->oldest = (limit->oldest + 1) % REPORT_LIMIT_LINES;
+}
+
+/* The next line may be said; before it, how many were left out. */
+static bool limit_passes(const struct report *r, uint64_t now, int priority)
+{
+    struct report_limit *limit = r->strangers;
+
+    if (!limit_allows(limit, now, limit->left > 0 ? 2 : 1)) {
         limit->left++;
         return false;
     }
-    limit->said++;
+    if (limit->left > 0) {
+        report(r, priority, "%lu lines like the next were left out", limit->left);
+        limit_count(limit, now);
+    }
+    limit->left = 0;
+    limit_count(limit, now);
     return true;
 }
 
-void report_limited(const struct report *r, struct report_limit *limit, uint64_t now, int priority,
-    const char *format, ...)
+void report_stranger(const struct report *r, uint64_t now, int priority, const char *format, ...)
 {
     va_list ap;
 
-    if (priority > r->level || !limit_passes(limit, now))
+    if (priority > r->level || (r->strangers != NULL && !limit_passes(r, now, priority)))
         return;
-    if (limit->left > 0)
-        report(r, priority, "%lu lines like the next were left out", limit->left);
-    limit->left = 0;
     va_start(ap, format);
     vreport(r, priority, format, ap);
     va_end(ap);

@@ -19,18 +19,22 @@ struct report_loss {
     uint64_t lines;
 };
 
-struct report {
-    enum report_to to;
-    struct report_loss *loss; /* NULL: they are not counted */
-    int syslog;               /* of syslog_connect() */
-    int level; /* what is more detailed than this priority (LOG_INFO, ...) is not said */
+/* Lines a second, in any second, that strangers can cause. */
+#define REPORT_LIMIT_LINES 10
+
+/* When something that strangers can cause at will was said. Zero at first. */
+struct report_limit {
+    uint64_t times[REPORT_LIMIT_LINES]; /* of the last lines, as a ring: */
+    unsigned oldest;
+    unsigned long left; /* out, since the last line that was said */
 };
 
-/* How often something that strangers can cause at will was said. Zero at first. */
-struct report_limit {
-    uint64_t since;     /* this second began then */
-    unsigned said;      /* in it */
-    unsigned long left; /* out, since the last line that was said */
+struct report {
+    enum report_to to;
+    struct report_loss *loss;       /* NULL: they are not counted */
+    struct report_limit *strangers; /* for report_stranger(); NULL: no limit */
+    int syslog;                     /* of syslog_connect() */
+    int level; /* what is more detailed than this priority (LOG_INFO, ...) is not said */
 };
 
 /* Decides what is said: all (-v), what is worth keeping, or what is worth a line on a terminal. */
@@ -48,9 +52,12 @@ void report(const struct report *, int priority, const char *format, ...)
  * to be tried again, -1: no need. */
 int report_turn(const struct report *);
 
-/* The same as report(), a few times a second at most: then only how many lines were left out. now
- * is in microseconds, of any clock that does not step back. */
-void report_limited(const struct report *, struct report_limit *, uint64_t now, int priority,
-    const char *format, ...) __attribute__((format(printf, 5, 6)));
+/*
+ * Says what a client causes, a stranger among others: joins and leaves, refusals, errors of
+ * workers. All of these together are REPORT_LIMIT_LINES a second at most; then only how many were
+ * left out. now is in microseconds, of any clock that does not step back.
+ */
+void report_stranger(const struct report *, uint64_t now, int priority, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -191,8 +191,8 @@ static enum taken rename_person(struct connections *cs, struct connection *c, st
         stpcpy(stpcpy(stpcpy(error, "usage "), wanted), " is taken");
         return refuse(cs, c, error);
     }
-    report_limited(cs->config->report, &cs->limits.renames, cs->turn.now, LOG_INFO,
-        "%s: %s is now %s (pid %ld)", c->peer, old, c->person->name, (long)c->worker.pid);
+    report_stranger(cs->config->report, cs->turn.now, LOG_INFO, "%s: %s is now %s (pid %ld)",
+        c->peer, old, c->person->name, (long)c->worker.pid);
     worker_set_title(c);
     return echoed(cs, c);
 }

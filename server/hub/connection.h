@@ -194,13 +194,6 @@ struct turn {
     bool waits;        /* slow readers are waited for: nothing is read */
 };
 
-/* How often strangers' doings were logged. */
-struct report_limits {
-    struct report_limit faults;
-    struct report_limit strangers;
-    struct report_limit renames;
-};
-
 /* All connections, and what they share. */
 struct connections {
     const struct hub_config *config;
@@ -225,7 +218,6 @@ struct connections {
     uint64_t floor;        /* no follower needs anything of the log before it: a lower bound */
     uint32_t next_author;
     struct counters counters;
-    struct report_limits limits;
 };
 
 /* False without memory; connections_free() then too. */

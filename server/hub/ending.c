@@ -16,17 +16,10 @@
 
 static const struct span no_text = {NULL, 0};
 
-/* A client that never had a name may be one of a million. */
 static void report_end(struct connections *cs, const struct connection *c, const char *reason)
 {
-    const struct report *r = cs->config->report;
-
-    if (c->person != NULL)
-        report(r, LOG_INFO, "%s: %s %s (pid %ld)", c->peer, connection_name(c), reason,
-            (long)c->worker.pid);
-    else
-        report_limited(r, &cs->limits.strangers, cs->turn.now, LOG_INFO, "%s: %s %s (pid %ld)",
-            c->peer, connection_name(c), reason, (long)c->worker.pid);
+    report_stranger(cs->config->report, cs->turn.now, LOG_INFO, "%s: %s %s (pid %ld)", c->peer,
+        connection_name(c), reason, (long)c->worker.pid);
 }
 
 void session_stop_output(struct connections *cs, struct connection *c)
@@ -116,7 +109,7 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
 void session_fault(struct connections *cs, struct connection *c, const char *why)
 {
     cs->counters.faults++;
-    report_limited(cs->config->report, &cs->limits.faults, cs->turn.now, LOG_WARNING,
+    report_stranger(cs->config->report, cs->turn.now, LOG_WARNING,
         "%s: %s: the worker broke the rules (%s); it is ended (pid %ld)", c->peer,
         connection_name(c), why, (long)c->worker.pid);
     connection_kill(cs, c);

@@ -184,8 +184,8 @@ bool hub_reaped(struct hub *hub, pid_t pid, int status)
     table_remove(&cs->by_pid, &c->worker.by_pid);
     c->worker.state = WORKER_REAPED;
     c->worker.status = status;
-    report(hub->config.report, LOG_DEBUG, "%s: worker %ld ended, status %d", c->peer, (long)pid,
-        status);
+    report_stranger(hub->config.report, cs->turn.now, LOG_DEBUG, "%s: worker %ld ended, status %d",
+        c->peer, (long)pid, status);
     /* The quit of a member waits its turn: the log must have space for it. */
     connection_queue_input(cs, c);
     connection_finish(cs, c);
@@ -206,7 +206,8 @@ static void worker_start(struct hub *hub, struct connection *c)
         return;
     }
     if (!hub->start_failing)
-        report(hub->config.report, LOG_WARNING, "cannot start a worker: %s", strerror(errno));
+        report_stranger(hub->config.report, cs->turn.now, LOG_WARNING, "cannot start a worker: %s",
+            strerror(errno));
     hub->start_failing = true;
     (void)connection_say(cs, c, "error full no worker can be started, try later");
     session_end(cs, c, ENDING_SERVER, "lost", no_text);

@@ -43,7 +43,7 @@ void login_late(struct connections *cs, struct connection *c)
 {
     (void)connection_say(cs, c, "error login-timeout no name within %llu seconds",
         (unsigned long long)(cs->config->login_us / 1000000u));
-    report_limited(cs->config->report, &cs->limits.strangers, cs->turn.now, LOG_INFO,
+    report_stranger(cs->config->report, cs->turn.now, LOG_INFO,
         "%s: gave no name in time (pid %ld)", c->peer, (long)c->worker.pid);
     session_end(cs, c, ENDING_SERVER, "lost", no_text);
 }
@@ -76,8 +76,8 @@ static enum taken take_pass(struct connections *cs, struct connection *c, struct
     }
     if (!wishes(c, WISH_WRONG_SECRET)) {
         c->prepared.wishes |= WISH_WRONG_SECRET;
-        report_limited(cs->config->report, &cs->limits.strangers, cs->turn.now, LOG_NOTICE,
-            "%s: wrong secret (pid %ld)", c->peer, (long)c->worker.pid);
+        report_stranger(cs->config->report, cs->turn.now, LOG_NOTICE, "%s: wrong secret (pid %ld)",
+            c->peer, (long)c->worker.pid);
         connection_pause(cs, c, PAUSE_UNTIL, cs->turn.now + WRONG_SECRET_US);
         return LINE_LATER;
     }
@@ -288,8 +288,9 @@ static void login_finish(
     struct connections *cs, struct connection *c, struct welcome *welcome, uint64_t joins)
 {
     cs->counters.logins++;
-    report(cs->config->report, LOG_INFO, "%s: %s %s (pid %ld)", c->peer, c->person->name,
-        c->person->kind == PERSON_POSTER ? "posts" : "joined", (long)c->worker.pid);
+    report_stranger(cs->config->report, cs->turn.now, LOG_INFO, "%s: %s %s (pid %ld)", c->peer,
+        c->person->name, c->person->kind == PERSON_POSTER ? "posts" : "joined",
+        (long)c->worker.pid);
     worker_set_title(c);
     welcome_give(cs, c, welcome, joins, log_head(room_lines(cs->room)));
 }

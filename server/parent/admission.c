@@ -72,7 +72,8 @@ static bool is_crowded(const struct admission *a)
 {
     size_t connections = hub_connections(a->hub);
 
-    return connections >= a->capacity.clients || connections >= 2 * admission_places(a) + DRAINING_SPARE;
+    return connections >= a->capacity.clients ||
+           connections >= 2 * admission_places(a) + DRAINING_SPARE;
 }
 
 static bool make_place(struct admission *a, uint64_t now)
@@ -114,12 +115,12 @@ static void refuse(struct admission *a, const struct visitor *v, const char *ref
     bool full = is_full(a);
 
     if (full && !a->full)
-        report_limited(a->report, &a->episodes, now, LOG_NOTICE,
+        report_stranger(a->report, now, LOG_NOTICE,
             "full: %zu clients are here, as many as %s allows", hub_sessions(a->hub),
             admission_bound(a));
     a->full = full;
-    report_limited(a->report, &a->refusals, now, full ? LOG_DEBUG : LOG_INFO, "%s: refused: %s",
-        v->peer, refusal);
+    report_stranger(
+        a->report, now, full ? LOG_DEBUG : LOG_INFO, "%s: refused: %s", v->peer, refusal);
     refusals_add(&a->refused, v->fd, refusal, now);
 }
 

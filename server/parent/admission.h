@@ -33,8 +33,6 @@ struct admission {
     struct pacing patience;
     uint64_t waits_since; /* connections stay in the backlog since then; 0: they do not */
     struct refusals refused;
-    struct report_limit refusals;
-    struct report_limit episodes;
 };
 
 /* Finds what the system allows, and reports it where -m wants more. False after a report. */

@@ -29,6 +29,7 @@ struct poller;
 struct parent {
     struct options options;
     struct report report;
+    struct report_limit strangers; /* of report */
     struct report_loss loss;
     struct notify notify;
     struct poller *poller;
