@@ -805,6 +805,24 @@ START_TEST(a_welcome_that_waits_for_the_disk)
 }
 END_TEST
 
+/* A line that is refused has one answer, also where its sender has left meanwhile. */
+START_TEST(refused_after_the_goodbye)
+{
+    struct hub_config config = {.sync = true};
+    int writer;
+
+    stage_open(&stage, &config);
+    writer = writer_open();
+    stage_play(&stage, _i == 0 ? "a> /post\na> bot\n" : "a> bot\n");
+    writer_says(writer, WRITER_KEPT);
+    stage_play(&stage, "a~ you bot\na> x\na! left\na0\n");
+    writer_says(writer, WRITER_LOST);
+    stage_play(&stage, "a< error not-recorded *\na. \n");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
 /* An upgrade while lines are held: what waits behind them waits in the next hub. */
 START_TEST(held_lines_are_handed_over)
 {
@@ -1261,6 +1279,7 @@ int main(void)
         {stopping_with_pending_output, 2, 10},
         {a_dead_writer, 1, 10},
         {a_welcome_that_waits_for_the_disk, 1, 10},
+        {refused_after_the_goodbye, 2, 10},
         {held_lines_are_handed_over, 2, 10},
         {words_that_come_together, 2, 10},
         {what_a_dead_writer_has_refused, 2, 10},

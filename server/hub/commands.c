@@ -77,37 +77,46 @@ static enum taken say(
     return echoed(cs, c);
 }
 
-/* A poster's echo waits among the others for the line that is now refused. */
-static void poster_echo_refuse(struct connections *cs, struct connection *c, uint64_t end)
+/* Only posters have echoes that are items. */
+static bool item_is_echo(const struct item *item)
+{
+    static const char verb[] = " post ";
+
+    return item->kind == ITEM_BYTES && item->len > STAMP_LEN + strlen(verb) &&
+           memcmp(item->bytes + STAMP_LEN, verb, strlen(verb)) == 0;
+}
+
+/* A poster's echo waits among the others for the line that is now refused; the poster may have said
+ * its goodbye since. False where there is none. */
+static bool poster_echo_refuse(struct connections *cs, struct connection *c, uint64_t end)
 {
     struct item *echo = c->out.link.waiting;
     size_t len;
 
-    while (echo != NULL && echo->waiter.ticket != end)
+    while (echo != NULL && (echo->waiter.ticket != end || !item_is_echo(echo)))
         echo = echo->next;
     if (echo == NULL)
-        return;
+        return false;
     len = strlen(NOT_RECORDED);
     link_resize(echo, STAMP_LEN + 1 + len + 1);
     stamp_format(echo->bytes, connections_time(cs));
     echo->bytes[STAMP_LEN] = ' ';
     memcpy(echo->bytes + STAMP_LEN + 1, NOT_RECORDED, len);
     echo->bytes[echo->len - 1] = '\n';
+    return true;
 }
 
 bool command_not_recorded(struct connections *cs, struct connection *c, uint64_t end)
 {
     struct item *error;
 
-    if (c->session != SESSION_POSTER) {
+    if (!poster_echo_refuse(cs, c, end)) {
         error = item_text(connections_time(cs), NOT_RECORDED);
         if (error == NULL)
             return false;
         error->due = error->after = link_end(&c->out.link, log_head(cs->room->log));
         link_put(&c->out.link, error);
         connection_mark(cs, c);
-    } else {
-        poster_echo_refuse(cs, c, end);
     }
     cs->counters.echoed--;
     cs->counters.refused++;
