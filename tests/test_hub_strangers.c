@@ -124,12 +124,123 @@ START_TEST(the_draining_are_cut)
 }
 END_TEST
 
+/* ---- The rate ---- */
+
+static size_t answers_of(struct puppet *p)
+{
+    size_t answers = 0;
+
+    while (puppet_line(p) != NULL)
+        answers += p->event.verb != VERB_HERE;
+    return answers;
+}
+
+/* Before the name as after it: a burst, and then so many a second. */
+START_TEST(lines_before_the_name_at_a_rate)
+{
+    struct hub_config config = {.rate = 5};
+    struct puppet *p;
+    size_t answers;
+
+    stage_open(&stage, &config);
+    p = puppet_add(&stage);
+    for (int i = 0; i < 60; i++)
+        puppet_say(p, _i == 0 ? "/users" : "/nonsense");
+    puppet_say(p, "ann");
+    stage_settle(&stage);
+    answers = answers_of(p);
+    ensure(answers >= 50 && answers <= 51, "%zu answers at once", answers);
+    stage_wait(&stage, SECOND);
+    answers = answers_of(p);
+    ensure(answers >= 4 && answers <= 6, "%zu answers in the next second", answers);
+    stage_wait(&stage, 2 * SECOND);
+    ensure(hub_members(stage.hub) == 1, "the name was not reached");
+    stage_close(&stage);
+}
+END_TEST
+
+static size_t workers_running(void)
+{
+    size_t running = 0;
+
+    for (size_t i = 0; i < stage.count; i++)
+        running += stage.puppets[i].process == PROCESS_RUNNING;
+    return running;
+}
+
+/* One source begins a burst of sessions, and then so many a second; another one does not wait. */
+START_TEST(sessions_of_a_source_at_a_rate)
+{
+    struct hub_config config = {.rate = 2};
+
+    stage_open(&stage, &config);
+    for (int i = 0; i < 26; i++)
+        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+    stage_settle(&stage);
+    ensure(workers_running() >= 20 && workers_running() <= 21, "%zu at once", workers_running());
+    puppet_say(puppet_add_as(&stage, "192.0.2.2:1", NULL), "ann");
+    stage_settle(&stage);
+    ensure(hub_members(stage.hub) == 1, "another source waits");
+    stage_wait(&stage, SECOND);
+    ensure(workers_running() >= 23 && workers_running() <= 24, "%zu after a second",
+        workers_running());
+    stage_wait(&stage, 3 * SECOND);
+    ensure(workers_running() == 27, "%zu in the end", workers_running());
+    stage_close(&stage);
+}
+END_TEST
+
+/* The time for giving a name begins with the session, also with one that began in the next hub. */
+START_TEST(sessions_that_wait)
+{
+    struct hub_config config = {.rate = 1, .login_us = 20 * SECOND};
+
+    stage_open(&stage, &config);
+    for (int i = 0; i < 40; i++)
+        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+    stage_settle(&stage);
+    ensure(workers_running() >= 10 && workers_running() < 30, "%zu at once", workers_running());
+    ensure(_i == 0 || stage_handover(&stage), "a handover");
+    stage_wait(&stage, 35 * SECOND);
+    ensure(_i == 1 || hub_sessions(stage.hub) > 0, "the last ones have more time");
+    stage_wait(&stage, 25 * SECOND);
+    ensure(hub_sessions(stage.hub) == 0, "%zu have no end", hub_sessions(stage.hub));
+    stage_close(&stage);
+}
+END_TEST
+
+/* A source that has left and comes back is not new. */
+START_TEST(a_source_that_comes_back)
+{
+    struct hub_config config = {.rate = 1};
+
+    stage_open(&stage, &config);
+    for (size_t i = 0; i < 9; i++)
+        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+    stage_settle(&stage);
+    for (size_t i = 0; i < 9; i++)
+        puppet_vanish(&stage.puppets[i]);
+    stage_settle(&stage);
+    ensure(hub_connections(stage.hub) == 0, "all have left");
+    for (int i = 0; i < 30; i++)
+        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+    stage_settle(&stage);
+    ensure(workers_running() < 9, "%zu at once", workers_running());
+    stage_wait(&stage, 60 * SECOND);
+    stage_close(&stage);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
         {connections_from_one_source, 1, 10},
         {the_nameless_are_ended, 1, 10},
         {the_draining_are_cut, 1, 10},
+        {lines_before_the_name_at_a_rate, 2, 10},
+        {sessions_of_a_source_at_a_rate, 1, 10},
+        {sessions_that_wait, 2, 10},
+        {a_source_that_comes_back, 1, 10},
     };
 
     return tests_run("hub_strangers", tests, COUNT_OF(tests));

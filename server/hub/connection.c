@@ -12,6 +12,7 @@
 
 #include "compat/poller.h"
 #include "log.h"
+#include "rate.h"
 #include "room.h"
 #include "users.h"
 
@@ -35,13 +36,13 @@ static bool connection_enter_source(struct connections *cs, struct connection *c
 {
     struct source_key key = source_key(&c->origin);
 
-    c->source = source_enter(&cs->sources, &key);
+    c->source = source_enter(&cs->sources, &key, cs->turn.now);
     if (c->source == NULL)
         return false;
     if (c->session != SESSION_PREPARING || c->person != NULL ||
         source_add_nameless(&cs->sources, c->source, &c->nameless))
         return true;
-    source_leave(&cs->sources, c->source);
+    source_leave(&cs->sources, c->source, cs->turn.now);
     return false;
 }
 
@@ -53,7 +54,7 @@ void connection_leave_nameless(struct connections *cs, struct connection *c)
 static void connection_leave_source(struct connections *cs, struct connection *c)
 {
     connection_leave_nameless(cs, c);
-    source_leave(&cs->sources, c->source);
+    source_leave(&cs->sources, c->source, cs->turn.now);
 }
 
 static void connection_free(struct connection *c)
@@ -402,7 +403,9 @@ static bool watch_set(struct connections *cs, int fd, struct watch *watch, short
 
 static short client_events(const struct connection *c)
 {
-    if (c->in.state == INPUT_SILENT || c->out.state == OUTPUT_DISCARDING)
+    bool silent = c->in.state == INPUT_SILENT && list_is_empty(&c->waiting);
+
+    if (silent || c->out.state == OUTPUT_DISCARDING)
         return POLLIN;
     return c->out.link.state == LINK_BLOCKED ? POLLOUT : 0;
 }
@@ -421,6 +424,58 @@ void connection_listen(struct connections *cs, struct connection *c)
     if (!watch_set(cs, c->out.link.fd, &c->out.watch, client_events(c)) ||
         !watch_set(cs, c->worker.pair, &c->worker.watch, pair_events(cs, c)))
         deadline_set(cs, c, DEADLINE_LISTEN, cs->turn.now + MEMORY_RETRY_US);
+}
+
+/* ---- Beginnings ------------------------------------------------------------------------------ */
+
+/* How long the session has waited is not counted against its client. */
+static void session_begin(struct connections *cs, struct connection *c)
+{
+    list_append(&cs->starts, &c->waiting);
+    if (c->deadlines[DEADLINE_NAME] == TIME_NEVER)
+        deadline_set(cs, c, DEADLINE_NAME, cs->turn.now + cs->config->login_us);
+    connection_listen(cs, c);
+}
+
+static void source_begin_waiting(struct connections *cs, struct source *source)
+{
+    unsigned rate = cs->config->rate;
+    uint64_t now = cs->turn.now;
+    uint64_t due = TIME_NEVER;
+
+    while (!list_is_empty(&source->waiting)) {
+        due = rate_due(source->rate_at, rate, now);
+        if (due > now)
+            break;
+        source->rate_at = rate_count(source->rate_at, rate, now);
+        session_begin(cs, LIST_ENTRY(struct connection, waiting, list_take(&source->waiting)));
+    }
+    timer_set(
+        &cs->sources.timers, &source->timer, list_is_empty(&source->waiting) ? TIME_NEVER : due);
+}
+
+void connection_begin(struct connections *cs, struct connection *c)
+{
+    struct source *source = c->source;
+
+    if (list_is_empty(&source->waiting) &&
+        rate_due(source->rate_at, cs->config->rate, cs->turn.now) <= cs->turn.now) {
+        source->rate_at = rate_count(source->rate_at, cs->config->rate, cs->turn.now);
+        session_begin(cs, c);
+        return;
+    }
+    list_append(&source->waiting, &c->waiting);
+    deadline_set(cs, c, DEADLINE_NAME, TIME_NEVER);
+    connection_listen(cs, c);
+    source_begin_waiting(cs, source);
+}
+
+void connections_begin_waiting(struct connections *cs)
+{
+    struct timer *timer;
+
+    while ((timer = timers_take_due(&cs->sources.timers, cs->turn.now)) != NULL)
+        source_begin_waiting(cs, LIST_ENTRY(struct source, timer, timer));
 }
 
 /* ---- Ends ------------------------------------------------------------------------------------ */

@@ -119,7 +119,7 @@ struct input {
     struct list queued; /* in the queue of connections with input */
     char *held;         /* what was read and is not processed yet */
     size_t held_len;
-    uint64_t rate_at; /* -r: the time up to which lines are accounted for */
+    uint64_t rate_at; /* -r: see rate.h */
     uint64_t lines;   /* after the name, the empty ones not counted */
 };
 
@@ -154,7 +154,7 @@ struct connection {
     struct input in;
     struct worker worker;
     struct preparation prepared;
-    struct list waiting; /* in the queue of starts, of logins, or of those that drain */
+    struct list waiting; /* in the queue of its source, of starts, of logins, or of the draining */
     struct source *source;
     struct list nameless;    /* in its source's list of sessions without a name */
     struct welcome *welcome; /* in SESSION_WELCOME */
@@ -270,6 +270,11 @@ void connection_unpause(struct connections *, struct connection *);
 void deadline_set(struct connections *, struct connection *, enum deadline, uint64_t at);
 /* Tells the poller what is waited for, where that has changed. */
 void connection_listen(struct connections *, struct connection *);
+/* The client's first byte is there: its session begins, or waits until -r allows it to its source.
+ */
+void connection_begin(struct connections *, struct connection *);
+/* The sessions of sources whose time has come begin. */
+void connections_begin_waiting(struct connections *);
 /* The session has a name now, or a person that it resumes, or is over. */
 void connection_leave_nameless(struct connections *, struct connection *);
 /* The name was read, and the welcome is not placed yet: no line can be taken. */

@@ -146,7 +146,7 @@ static void silent_ready(struct connections *cs, struct connection *c)
         return;
     ssize_t n = recv(c->out.link.fd, &byte, 1, MSG_PEEK);
     if (n > 0)
-        list_append(&cs->starts, &c->waiting);
+        connection_begin(cs, c);
     else if (n == 0 || (n == -1 && !error_passes(errno)))
         session_end(cs, c, ENDING_LOST, n == 0 ? "left" : "lost", no_text);
 }
@@ -409,6 +409,7 @@ static uint64_t next_turn(struct hub *hub)
     struct settled line;
 
     next = earlier(next, pressure);
+    next = earlier(next, timers_next(&cs->sources.timers));
     if (journal_next(&hub->journal, &hub->room, &line)) /* there was no memory */
         next = earlier(next, now + MEMORY_RETRY_US);
     if (hub->buffer.stuck != NULL)
@@ -458,6 +459,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     turn_begin(hub, now);
     backpressure_begin(&hub->backpressure, cs);
     run_timers(cs);
+    connections_begin_waiting(cs);
     if (hub->stopping)
         stop_sessions(hub);
     else

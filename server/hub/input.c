@@ -12,13 +12,12 @@
 #include "connection.h"
 #include "ending.h"
 #include "login.h"
+#include "rate.h"
 #include "wire/telnet.h"
 #include "wire/text.h"
 
 /* One read from a worker; large reads make the batches that are the hub's speed. */
 #define READ_MAX 65536u
-/* -r: a client may be that much ahead of its rate. */
-#define BURST_US 10000000u
 
 static const struct span no_text = {NULL, 0};
 
@@ -42,23 +41,26 @@ void input_ready(struct connections *cs, struct connection *c, short revents)
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* -r: a clock of the lines, which may be BURST_US ahead of the real one. */
-static bool is_too_fast(struct connections *cs, struct connection *c)
+/* A line whose turn it is, if the client is not faster than -r. What follows the name has a burst
+ * of its own. */
+static enum taken rated_line(
+    struct connections *cs, struct connection *c, const char *line, size_t len)
 {
-    uint64_t now = cs->turn.now;
-    uint64_t step;
+    unsigned rate = cs->config->rate;
+    uint64_t due = rate_due(c->in.rate_at, rate, cs->turn.now);
+    bool named = c->session != SESSION_PREPARING;
+    enum taken taken;
 
-    if (cs->config->rate == 0)
-        return false;
-    step = 1000000u / cs->config->rate;
-    if (c->in.rate_at < now)
-        c->in.rate_at = now;
-    if (c->in.rate_at + step > now + BURST_US) {
-        connection_pause(cs, c, PAUSE_UNTIL, c->in.rate_at + step - BURST_US);
-        return true;
+    if (due > cs->turn.now) {
+        connection_pause(cs, c, PAUSE_UNTIL, due);
+        return LINE_LATER;
     }
-    c->in.rate_at += step;
-    return false;
+    taken = named ? command_line(cs, c, line, len) : login_line(cs, c, line, len);
+    if (!named && c->session != SESSION_PREPARING)
+        c->in.rate_at = 0;
+    else if (taken == LINE_TAKEN)
+        c->in.rate_at = rate_count(c->in.rate_at, rate, cs->turn.now);
+    return taken;
 }
 
 static enum taken text_line(
@@ -66,10 +68,9 @@ static enum taken text_line(
 {
     switch (c->session) {
     case SESSION_PREPARING:
-        return login_line(cs, c, line, len);
     case SESSION_MEMBER:
     case SESSION_POSTER:
-        return is_too_fast(cs, c) ? LINE_LATER : command_line(cs, c, line, len);
+        return rated_line(cs, c, line, len);
     case SESSION_NAMED:
     case SESSION_WELCOME:
         return LINE_LATER;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rate.h"
+
 /* What a key's first byte says. */
 enum kind { KIND_USER, KIND_V4, KIND_V6_NETWORK, KIND_V6_LINK };
 
@@ -68,11 +70,25 @@ void source_format(char out[SOURCE_TEXT_MAX], const struct source_key *key)
 bool sources_init(struct sources *sources, const struct table_seed *seed)
 {
     *sources = (struct sources){0};
+    list_init(&sources->idle);
     return table_init(&sources->table, seed);
+}
+
+static void source_free(struct sources *sources, struct source *source)
+{
+    timer_set(&sources->timers, &source->timer, TIME_NEVER);
+    list_remove(&source->equals);
+    table_remove(&sources->table, &source->entry);
+    free(source);
 }
 
 void sources_free(struct sources *sources)
 {
+    if (sources->idle.next == NULL) /* sources_init() was not reached */
+        return;
+    while (!list_is_empty(&sources->idle))
+        source_free(sources, LIST_ENTRY(struct source, equals, sources->idle.next));
+    timers_free(&sources->timers);
     table_free(&sources->table);
     free(sources->by_count);
 }
@@ -95,29 +111,59 @@ struct source *source_find(const struct sources *sources, const struct source_ke
     return NULL;
 }
 
-struct source *source_enter(struct sources *sources, const struct source_key *key)
+/* Those whose burst is over by now are as good as new. */
+static void idle_expire(struct sources *sources, uint64_t now)
 {
-    struct source *source = source_find(sources, key);
+    while (!list_is_empty(&sources->idle)) {
+        struct source *source = LIST_ENTRY(struct source, equals, sources->idle.next);
 
-    if (source == NULL) {
-        source = calloc(1, sizeof(*source));
-        if (source == NULL)
-            return NULL;
-        source->key = *key;
-        list_init(&source->nameless);
-        list_init(&source->equals);
-        table_add(&sources->table, &source->entry, key_hash(sources, key));
+        if (now - source->idle_since < RATE_BURST_US)
+            return;
+        source_free(sources, source);
     }
-    source->connections++;
+}
+
+static struct source *source_new(struct sources *sources, const struct source_key *key)
+{
+    struct source *source = calloc(1, sizeof(*source));
+
+    if (source == NULL || !timers_reserve(&sources->timers, sources->table.count + 1)) {
+        free(source);
+        return NULL;
+    }
+    source->key = *key;
+    list_init(&source->nameless);
+    list_init(&source->equals);
+    list_init(&source->waiting);
+    table_add(&sources->table, &source->entry, key_hash(sources, key));
     return source;
 }
 
-void source_leave(struct sources *sources, struct source *source)
+struct source *source_enter(struct sources *sources, const struct source_key *key, uint64_t now)
+{
+    struct source *source;
+
+    idle_expire(sources, now);
+    source = source_find(sources, key);
+    if (source == NULL)
+        source = source_new(sources, key);
+    if (source == NULL)
+        return NULL;
+    if (source->connections++ == 0)
+        list_remove(&source->equals);
+    return source;
+}
+
+void source_leave(struct sources *sources, struct source *source, uint64_t now)
 {
     if (--source->connections > 0)
         return;
-    table_remove(&sources->table, &source->entry);
-    free(source);
+    if (source->rate_at <= now) {
+        source_free(sources, source);
+        return;
+    }
+    source->idle_since = now;
+    list_append(&sources->idle, &source->equals);
 }
 
 /* ---- Sessions without a name ----------------------------------------------------------------- */

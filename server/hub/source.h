@@ -17,6 +17,7 @@
 
 #include "list.h"
 #include "table.h"
+#include "timers.h"
 #include "wire/ip.h"
 
 /* Kind, address, scope. */
@@ -37,7 +38,7 @@ struct source_key {
 };
 
 /*
- * From the first of its connections to the end of the last.
+ * From the first of its connections to the end of the last, and a burst of -r longer.
  * nameless_count <= connections
  */
 struct source {
@@ -46,7 +47,11 @@ struct source {
     size_t connections;    /* before the name, members, posters, draining */
     size_t nameless_count; /* how many are in: */
     struct list nameless;  /* sessions without a name, in the order of arrival */
-    struct list equals;    /* among the sources with as many of them */
+    struct list equals;    /* among the sources with as many of them, or without a connection */
+    struct list waiting;   /* sessions whose beginning waits */
+    struct timer timer;    /* for the first of them */
+    uint64_t rate_at;      /* -r: see rate.h; of the beginnings of sessions */
+    uint64_t idle_since;   /* it has had no connection since then */
 };
 
 /* All sources. */
@@ -56,6 +61,8 @@ struct sources {
     size_t count_room;     /* of by_count */
     size_t most;           /* the largest nameless_count <= count_room */
     size_t nameless;       /* sessions without a name, of all sources */
+    struct timers timers;  /* struct source */
+    struct list idle;      /* sources without a connection, in the order in which they became so */
 };
 
 struct source_key source_key(const struct origin *);
@@ -68,12 +75,12 @@ bool sources_init(struct sources *, const struct table_seed *);
 /* There must be no connection left. */
 void sources_free(struct sources *);
 
-/* NULL where it has no connection. */
+/* NULL where it has had no connection for some time. */
 struct source *source_find(const struct sources *, const struct source_key *);
 /* Counts one connection of the source, and makes that where it is new. NULL without memory. */
-struct source *source_enter(struct sources *, const struct source_key *);
-/* The connection has ended. The last one frees the source. */
-void source_leave(struct sources *, struct source *);
+struct source *source_enter(struct sources *, const struct source_key *, uint64_t now);
+/* The connection has ended. The last one frees the source, as soon as -r has forgotten it. */
+void source_leave(struct sources *, struct source *, uint64_t now);
 
 /* The session of one of its connections has no name yet. entry is its place in the list. False
  * without memory. */
