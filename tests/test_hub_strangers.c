@@ -231,6 +231,82 @@ START_TEST(a_source_that_comes_back)
 }
 END_TEST
 
+/* ---- Memory ---- */
+
+static const char *const questions[] = {
+    "/users\n", "/nonsense\n", "/post\n", "/token\n", "/history 1\n"};
+
+/*
+ * A megabyte of one line, before the name and after it, from a client that does not read. With it
+ * waits one users list at most, which is long here.
+ */
+START_TEST(a_megabyte_that_nobody_reads)
+{
+    char lines[4000] = "";
+    size_t len = 0;
+    size_t given = 0;
+    struct puppet *p;
+    long before;
+
+    while (len + 20 < sizeof lines)
+        len += (size_t)snprintf(lines + len, sizeof lines - len, "%s", questions[_i / 2]);
+    stage_open(&stage, NULL);
+    for (int i = 0; _i < 2 && i < 380; i++)
+        puppet_say(
+            puppet_add(&stage), "a_name_that_makes_the_list_of_this_room_a_very_long_one_%d", i);
+    stage_wait(&stage, SECOND);
+    stage.pair_bytes = 4096;
+    p = puppet_add(&stage);
+    p->reads = false;
+    if (_i % 2 == 1)
+        puppet_say(p, "ann");
+    stage_settle(&stage);
+    before = process_memory(getpid());
+    while (given < 1000000 && puppet_give(p, lines, len) == len) {
+        given += len;
+        stage_settle(&stage);
+    }
+    ensure(process_memory(getpid()) - before < 256, "%ld kB for %zu bytes",
+        process_memory(getpid()) - before, given);
+    stage_close(&stage);
+}
+END_TEST
+
+/* A client that does not read its users list gets no second one: the next is made when it has. */
+START_TEST(one_list_waits)
+{
+    enum { MEMBERS = 200, ASKED = 10 };
+    struct puppet *p;
+    size_t early = 0;
+
+    stage_open(&stage, NULL);
+    for (int i = 0; i < MEMBERS; i++)
+        puppet_say(puppet_add(&stage), "a_name_that_makes_the_list_of_this_room_long_%d", i);
+    stage_wait(&stage, SECOND);
+    stage.pair_bytes = 4096;
+    p = puppet_add(&stage);
+    p->reads = false;
+    if (_i == 1)
+        puppet_say(p, "asker");
+    for (int i = 0; i < ASKED; i++) {
+        puppet_say(p, "/users");
+        stage_settle(&stage);
+    }
+    stage.pair_bytes = 0;
+    puppet_say(puppet_add(&stage), "late");
+    stage_settle(&stage);
+    p->reads = true;
+    stage_settle(&stage);
+    for (int i = 0; i < ASKED;) {
+        ensure(puppet_line(p) != NULL, "%d lists", i);
+        i += p->event.verb == VERB_USERS;
+        early += p->event.verb == VERB_USERS && p->event.count == MEMBERS + (size_t)_i;
+    }
+    ensure(early <= 2, "%zu lists have waited", early);
+    stage_close(&stage);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -241,6 +317,8 @@ int main(void)
         {sessions_of_a_source_at_a_rate, 1, 10},
         {sessions_that_wait, 2, 10},
         {a_source_that_comes_back, 1, 10},
+        {one_list_waits, 2, 20},
+        {a_megabyte_that_nobody_reads, 2 * COUNT_OF(questions), 60},
     };
 
     return tests_run("hub_strangers", tests, COUNT_OF(tests));

@@ -289,9 +289,15 @@ bool connection_say(struct connections *cs, struct connection *c, const char *fo
 
 bool connection_say_users(struct connections *cs, struct connection *c)
 {
-    struct shared *list = users_now(cs->room, cs->turn.wall);
-    struct item *item = list == NULL ? NULL : item_shared(list);
+    struct shared *list;
+    struct item *item;
 
+    if (c->out.link.lists > 0) {
+        connection_pause(cs, c, PAUSE_QUEUE, TIME_NEVER);
+        return false;
+    }
+    list = users_now(cs->room, cs->turn.wall);
+    item = list == NULL ? NULL : item_shared(list);
     if (item == NULL)
         return false;
     connection_put(cs, c, item);

@@ -252,7 +252,10 @@ void connection_put(struct connections *, struct connection *, struct item *);
 /* Queues "STAMP text". False without memory; then nothing happened. */
 bool connection_say(struct connections *, struct connection *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Queues the users list. False without memory; then nothing happened. */
+/*
+ * Queues the users list. False without memory, and where the client has not read its last list yet:
+ * a client that asks and does not read holds one list. Then nothing happened, or a pause.
+ */
 bool connection_say_users(struct connections *, struct connection *);
 /* The room's stamp for a line that is no event, now. */
 uint64_t connections_time(const struct connections *);

@@ -107,6 +107,18 @@ static size_t item_cost(const struct item *item)
     return cost;
 }
 
+static void item_count(struct link *link, const struct item *item)
+{
+    link->bytes += item_cost(item);
+    link->lists += item->kind == ITEM_SHARED;
+}
+
+static void item_uncount(struct link *link, const struct item *item)
+{
+    link->bytes -= item_cost(item);
+    link->lists -= item->kind == ITEM_SHARED;
+}
+
 /* ---- Queueing -------------------------------------------------------------------------------- */
 
 void link_init(struct link *link, int fd, uint32_t author, uint64_t now)
@@ -124,7 +136,7 @@ static void item_insert(struct link *link, struct item *before, struct item *ite
     *place = item;
     if (item->next == NULL)
         link->last = item;
-    link->bytes += item_cost(item);
+    item_count(link, item);
 }
 
 /* Takes the first item out and frees it. */
@@ -135,7 +147,7 @@ static void item_drop(struct link *link)
     link->first = item->next;
     if (link->first == NULL)
         link->last = NULL;
-    link->bytes -= item_cost(item);
+    item_uncount(link, item);
     item_free(item);
 }
 
@@ -147,7 +159,7 @@ void link_clear(struct link *link)
         item_drop(link);
     while ((item = link->waiting) != NULL) {
         link->waiting = item->next;
-        link->bytes -= item_cost(item);
+        item_uncount(link, item);
         list_remove(&item->waiter.entry);
         item_free(item);
     }
@@ -177,7 +189,7 @@ static void waiting_append(struct link *link, struct item *item)
     else
         link->waiting_last->next = item;
     link->waiting_last = item;
-    link->bytes += item_cost(item);
+    item_count(link, item);
 }
 
 void link_wait(struct link *link, struct hold *hold, struct item *item)
@@ -200,9 +212,9 @@ void link_restore(struct link *link, struct item *item, bool waits)
 
 void link_resize(struct item *item, size_t len)
 {
-    item->link->bytes -= item_cost(item);
+    item_uncount(item->link, item);
     item->len = len;
-    item->link->bytes += item_cost(item);
+    item_count(item->link, item);
 }
 
 void link_settle(struct item *item, uint64_t head)
@@ -210,7 +222,7 @@ void link_settle(struct item *item, uint64_t head)
     struct link *link = item->link;
 
     link->waiting = item->next;
-    link->bytes -= item_cost(item);
+    item_uncount(link, item);
     item->due = item->after = link_end(link, head);
     item->visible = 0; /* what is settled is visible */
     link_put(link, item);

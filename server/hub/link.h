@@ -90,6 +90,7 @@ struct link {
     struct item *waiting_last;
     struct waiter stop; /* until the limit has its place, see link_stop() */
     size_t bytes;       /* of all items, their headers included */
+    size_t lists;       /* how many of the items are shared */
     uint64_t skipped;   /* events in the gaps so far */
     uint64_t progress;  /* when the descriptor last took something */
 };
