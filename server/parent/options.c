@@ -24,7 +24,7 @@ static const char usage_text[] =
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
     "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
     "  -m CLIENTS  most clients at once (default: what descriptors and processes allow)\n"
-    "  -i CLIENTS  most clients from one address (default 0: no limit)\n"
+    "  -i CLIENTS  most connections from one source (default 0: no limit)\n"
     "  -L SECONDS  a session must have given its name by then (default 60)\n"
     "  -r RATE     lines a second from one client (default 0: no limit)\n"
     "  -w SECONDS  how long the room waits for readers that are a whole log behind (default 1)\n"
