@@ -219,26 +219,34 @@ static int addresses_add(struct options *options, const char *text)
     return EX_USAGE;
 }
 
+static size_t addresses_in(const char *list)
+{
+    size_t count = 1;
+
+    while ((list = strchr(list, ',')) != NULL) {
+        count++;
+        list++;
+    }
+    return count;
+}
+
 /* A comma always separates. */
 static int addresses_parse(struct options *options)
 {
-    char *text = strdup(options->server);
-    size_t count = 1;
+    char *at = options->addresses_text = strdup(options->server);
     int status = -1;
 
-    for (const char *at = options->server; (at = strchr(at, ',')) != NULL; at++)
-        count++;
-    options->addresses = calloc(count, sizeof *options->addresses);
-    if (text == NULL || options->addresses == NULL) {
+    options->addresses = calloc(addresses_in(options->server), sizeof *options->addresses);
+    if (at == NULL || options->addresses == NULL) {
         perror("chat");
         return EX_OSERR;
     }
-    while (status < 0 && text != NULL) {
-        char *comma = strchr(text, ',');
+    while (status < 0 && at != NULL) {
+        char *comma = strchr(at, ',');
         if (comma != NULL)
             *comma++ = '\0';
-        status = addresses_add(options, text);
-        text = comma;
+        status = addresses_add(options, at);
+        at = comma;
     }
     return status;
 }

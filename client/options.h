@@ -48,6 +48,7 @@ struct options {
     const char *server;        /* the addresses as written */
     struct address *addresses; /* the same, parsed; allocated once */
     size_t addresses_count;    /* 0 with -c */
+    char *addresses_text;      /* what paths among them point into; allocated once */
     const char *secret;        /* NULL: none */
 };
 
