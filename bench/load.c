@@ -3,6 +3,7 @@
  * and prints what came of it: see meter.h. bench/run.sh makes tables of that.
  */
 #include "bench/load.h"
+#include "bench/machine.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -65,6 +66,7 @@ static bool workload_run(struct load *l, const char *text)
     const struct workload *w = workload_find(text, &arg);
     snprintf(
         l->cell, sizeof l->cell, "%s-%u%s%s", w->name, l->members, arg ? "-" : "", arg ? arg : "");
+    report(l->cell, "copy_gb_per_s", machine_copy_speed());
     if (w->run(l, arg))
         return true;
     fprintf(stderr, "load: %s: not everything was right\n", l->cell);

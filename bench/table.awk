@@ -1,6 +1,7 @@
 # table.awk: results.txt as tables: medians of the rounds with the lowest and the highest, and the
 # ratios of chatd to the other servers. A ratio is the median of the rounds' own ratios, because
-# what ran in the same round ran at nearly the same time.
+# what ran in the same round ran at nearly the same time; and only rounds count in which the machine
+# copied from processor to processor at nearly the same speed for both.
 
 BEGIN {
     FS = "\t"
@@ -8,7 +9,7 @@ BEGIN {
 
     # columns of each kind of workload: metric, divisor, heading, and whether it has a ratio (r)
     talk = "deliveries_per_s 1e6 M/s r;mb_per_s 1 MB/s r;server_cpu_ns_per_byte 1 ns/byte r;" \
-        "server_cpu_us 0.001 ns/delivery -;hub_cpu_us 0.001 of-the-hub -;load_cpus 1 load-CPUs -"
+        "server_cpu_us 0.001 ns/delivery -;hub_cpu_us 0.001 of-the-hub -;load_cpus 1 load-CPUs -;copy_gb_per_s 1 copy-GB/s -"
     columns("burst", talk)
     columns("window", talk)
     columns("paced", "p50_us 1000 p50-ms r;p99_us 1000 p99-ms r;server_cpu_us 1 us/delivery r;" \
@@ -92,9 +93,17 @@ function show(c, s, m, by,    r, n, list) {
     return spread(list, n)
 }
 
+# The machine was the same for both servers.
+function is_fair(c, s, to, r,    one, other) {
+    one = value[c, s, r, "copy_gb_per_s"]
+    other = value[c, to, r, "copy_gb_per_s"]
+    return one <= other * 1.5 && other <= one * 1.5
+}
+
 function show_ratio(c, s, m, to,    r, n, list) {
     for (r = 1; r <= rounds; r++)
-        if (((c, s, r, m) in value) && ((c, to, r, m) in value) && value[c, to, r, m] > 0)
+        if (((c, s, r, m) in value) && ((c, to, r, m) in value) && value[c, to, r, m] > 0 && \
+            is_fair(c, s, to, r))
             list[++n] = value[c, s, r, m] / value[c, to, r, m]
     return spread(list, n)
 }
