@@ -43,7 +43,7 @@ static const char *completion_candidate(const struct completion *completion, siz
                                      : NULL;
 }
 
-/* The next name that fits, the first one again behind the last; NULL where none does. */
+/* The next candidate that matches; the first one again after the last. NULL: none matches. */
 static const char *completion_find(struct completion *completion)
 {
     size_t len = strlen(completion->prefix);

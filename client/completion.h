@@ -1,5 +1,5 @@
 /*
- * completion.h: Tab. Completes the word before the cursor, and steps through what fits.
+ * completion.h: Tab completes the word before the cursor, and steps through the candidates.
  */
 #ifndef CLIENT_COMPLETION_H
 #define CLIENT_COMPLETION_H
@@ -17,8 +17,8 @@ enum completion_kind {
 };
 
 /*
- * The i-th name that Tab may complete, the likeliest first; NULL behind the last one, and "" where
- * it is not to be told. Called with 0 before others.
+ * Returns the i-th candidate, the likeliest first; NULL after the last one, "" for one to skip. The
+ * first call for a word has i == 0.
  */
 typedef const char *completion_names(void *context, enum completion_kind, size_t i);
 
@@ -26,17 +26,18 @@ typedef const char *completion_names(void *context, enum completion_kind, size_t
 struct completion {
     completion_names *names;
     void *context;
-    bool active; /* the last key was Tab, and has completed a word */
+    bool active; /* the last key was Tab, and completed a word */
     enum completion_kind kind;
-    size_t word; /* where in the text the word begins */
-    size_t len;  /* of what stands there now */
-    size_t next; /* the name to try next */
+    size_t word; /* position of the word */
+    size_t len;  /* of the text that is there now */
+    size_t next; /* the candidate to try next */
     char prefix[NAME_LEN_MAX + 1];
 };
 
-/* False where nothing fits. A name at the beginning of a line gets ": " behind it, all else " ". */
+/* Inserts the next candidate, with ": " after a name at the beginning of the line, else " ". False:
+ * none matches. */
 bool completion_step(struct completion *, struct edit_buffer *);
-/* Another key was pressed: the next step begins anew. */
+/* Another key was pressed: the next step looks at the word again. */
 void completion_leave(struct completion *);
 
 #endif

@@ -19,17 +19,17 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What is put between events and the screen is written when it is this long. */
+/* Bytes after which output is written although more events are coming. */
 #define TEXT_ENOUGH 65536
-/* Of a terminal that does not say how many it has, without the one of the line. */
+/* Rows above the edited line on a terminal of unknown size. */
 #define ROWS_USUAL 23
 #define MESSAGE_MAX 1024
 #define MESSAGE_LINE_MAX (3 * MESSAGE_MAX + 8)
-/* How long a terminal that is held may keep the program from leaving, in ms. */
+/* How long a stopped terminal may delay the end of the program, in ms. */
 #define HELD_PATIENCE 200
-/* Until a terminal is tried again that was said to be ready and took nothing, in ms. */
+/* Until the next write to a terminal that poll(2) called ready but that accepted nothing, in ms. */
 #define RETRY_PAUSE 20
-/* How long the rest of a paste may pause, and how long it may take, in ms. */
+/* For the rest of a paste: the longest pause, and the total, in ms. */
 #define PASTE_PAUSE 1000
 #define PASTE_PATIENCE 10000
 
@@ -105,7 +105,7 @@ static void line_show(struct console *console)
         editor_show(console->editor, console_text(console));
 }
 
-/* Draws what keys have changed, unless the terminal is behind: then that waits for it. */
+/* Updates the line. If the terminal has pending output, that is done when it is written. */
 static void line_refresh(struct console *console)
 {
     if (!output_offer(&console->output) || console->editing == EDITING_OFF)
@@ -121,7 +121,7 @@ static void line_refresh(struct console *console)
     output_offer(&console->output);
 }
 
-/* Not for the loop's thread: waits until all is written. */
+/* Waits until all is written; not for the loop's thread. */
 static void text_write(struct console *console)
 {
     do {
@@ -194,7 +194,7 @@ bool console_owns_keys(struct console *console)
     return owns;
 }
 
-/* Returns how many lines would have gone out. */
+/* Discards keys. Returns the number of lines in them. */
 static size_t keys_drop(struct console *console, const char *at, size_t len)
 {
     const char *end = at + len;
@@ -206,7 +206,7 @@ static size_t keys_drop(struct console *console, const char *at, size_t len)
     return lines;
 }
 
-/* Reads on to the end of a paste, if one is under way. */
+/* Reads and discards the rest of a paste. */
 static void paste_skip(struct console *console)
 {
     struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -328,7 +328,7 @@ static void say_too_long(struct console *console)
     console_say(console, "not pasted: more than %zu MB", EDIT_MAX >> 20);
 }
 
-/* False where the line is for the server. */
+/* See local_command(). */
 static bool console_command(struct console *console, struct span line)
 {
     bool done;
@@ -366,7 +366,7 @@ struct pollfd console_poll(struct console *console, int64_t *due)
     return wanted;
 }
 
-/* Half a sequence in a paste ends first, and then the paste. */
+/* In a paste, an incomplete sequence ends first, and later the paste. */
 static enum editor_event keys_expire(struct console *console)
 {
     int before = editor_pause(console->editor);
@@ -377,7 +377,7 @@ static enum editor_event keys_expire(struct console *console)
     return event;
 }
 
-/* POSIX does not say so, but a Linux terminal with room for one byte takes no newline. */
+/* A Linux terminal with room for one byte is ready for poll(2), but accepts no newline. */
 void console_tick(struct console *console)
 {
     enum editor_event event = EDITOR_NONE;
@@ -421,7 +421,7 @@ void console_line(struct console *console, struct span line)
     outbuf_line(console_text(console), line, 0, 0);
 }
 
-/* For those who see no events: they may have another name than the one they asked for. */
+/* If events are not shown: tells that the name is not the one that was asked for. */
 static void name_note(struct console *console, struct span given)
 {
     char name[NAME_LEN_MAX + 1];
@@ -473,7 +473,7 @@ void console_event(struct console *console, const struct event *event, struct sp
     line_hide(console);
 }
 
-/* Writes what console_note() has kept, without the lock. */
+/* Writes the messages of console_note(), without the lock. */
 static void notes_write(struct console *console)
 {
     struct outbuf notes = console->notes;
@@ -529,7 +529,7 @@ void console_restart(struct console *console)
 
 /* ---- Messages ------------------------------------------------------------------------ */
 
-/* Among what is shown; what the terminal does not take now is the loop's to write. */
+/* Shows a message above the line. The loop writes what the terminal does not accept now. */
 static void message_show(struct console *console, const char *line, size_t len)
 {
     bool taken;
@@ -541,10 +541,10 @@ static void message_show(struct console *console, const char *line, size_t len)
     taken = output_offer(&console->output);
     pthread_mutex_unlock(&console->lock);
     if (!taken && write(console->setup.wake, "", 1) < 0)
-        return; /* a full pipe wakes as well */
+        return; /* a full pipe wakes the loop, too */
 }
 
-/* A message as it is shown, cleaned; its length. */
+/* Formats and cleans a message. Returns its length. */
 static size_t message_format(char line[MESSAGE_LINE_MAX], const char *format, va_list arguments)
 {
     char text[MESSAGE_MAX];

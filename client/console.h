@@ -1,7 +1,7 @@
 /*
- * console.h: what the user sees and types at: standard output and error, the terminal and its
- * modes, the view and the line editor behind them. Arriving text, messages and typed keys come
- * from two threads; one lock lets them onto the screen one after another.
+ * console.h: standard output and standard error, the terminal and its modes, the view and the line
+ * editor. Events come from one thread, keys from the other; one lock serialises them. It is not
+ * held during a write that may block.
  */
 #ifndef CLIENT_CONSOLE_H
 #define CLIENT_CONSOLE_H
@@ -17,20 +17,20 @@
 #include <stdbool.h>
 
 enum console_format {
-    CONSOLE_NOTHING, /* refusals only */
+    CONSOLE_NOTHING, /* no events; messages on standard error only */
     CONSOLE_PRETTY,
     CONSOLE_WIRE, /* the server's lines */
-    CONSOLE_BOT,  /* the same, for a bot, which may close its input: then it wants no more */
+    CONSOLE_BOT,  /* the same for a bot; if it closes its input, that is no error */
     CONSOLE_NAMES /* of a users list */
 };
 
 struct console_setup {
     int out;         /* where events go: standard output, or a bot's input */
-    int wake;        /* a byte written there wakes the loop, to call console_poll() */
+    int wake;        /* a byte written there makes the loop call console_poll() again */
     bool wants_keys; /* standard input is read */
     bool plain;
     bool quiet;
-    enum view_notice bell; /* rings for that much and more; NOTICE_NONE: never */
+    enum view_notice bell; /* the least notice that rings the bell; NOTICE_NONE: never */
     enum console_format format;
 };
 
@@ -43,7 +43,7 @@ enum console_owner {
 /* The editor's line. Unless it is EDITING_OFF, the terminal's modes are the editor's. */
 enum console_editing {
     EDITING_OFF,
-    EDITING_ON,    /* but between console_begin() and console_end() */
+    EDITING_ON,    /* the line is shown, except between console_begin() and console_end() */
     EDITING_REDRAW /* Ctrl-L: to be drawn again, with what is above it, when the terminal takes it
                     */
 };
@@ -52,25 +52,25 @@ struct console {
     struct console_setup setup;
     bool keyboard; /* standard input is a terminal that is read */
     bool screen;   /* out is a terminal */
-    bool shared;   /* and standard error is the same one: messages go the same way */
+    bool shared;   /* standard error is the same terminal; messages use the same queue */
 
     pthread_mutex_t lock;     /* over all that follows */
     enum console_owner owner; /* of the keyboard */
     struct view view;
     struct output output;
-    enum view_notice notice; /* what the events since console_begin() deserve */
-    struct outbuf notes;     /* for standard error, where that is not the same terminal */
-    struct editor *editor;   /* NULL: the kernel edits, or nobody */
+    enum view_notice notice; /* the highest one since console_begin() */
+    struct outbuf notes;     /* of console_note(), for standard error, unless shared */
+    struct editor *editor;   /* NULL: the kernel edits, or no keys are read */
     enum console_editing editing;
     unsigned rows;    /* of the terminal; 0: not known */
-    int64_t keys_due; /* when editor_expire() is; -1: never */
-    int64_t retry_at; /* when the terminal is tried again; -1: when it is ready */
+    int64_t keys_due; /* when to call editor_expire(); -1: never */
+    int64_t retry_at; /* when to write to the terminal again; -1: when poll(2) says so */
     struct modes modes;
 };
 
-/* Looks at the descriptors and the environment; changes nothing yet. */
+/* Examines the descriptors and the environment. Does not change the terminal. */
 void console_init(struct console *, const struct console_setup *);
-/* The name that is asked for, before there is a connection. */
+/* Sets the name that is asked for. To be called before the first event. */
 void console_ask(struct console *, const char *name);
 
 /*
@@ -84,51 +84,51 @@ void console_lend(struct console *);
 /* True where the keyboard is not lent. */
 bool console_owns_keys(struct console *);
 /*
- * Gives the keyboard back, with its modes as they were; keys are those that were read for the
- * editor and not used. What is left of a paste goes nowhere: a shell would run it. Hardly waits for
- * a terminal that is held (Ctrl-S), and may be called again.
+ * Ends line editing and restores the modes of the terminal. keys are bytes that were read and not
+ * used. The rest of a paste is discarded, because a shell would run it. Waits at most 200 ms for a
+ * stopped terminal. May be called again.
  */
 void console_stop(struct console *, struct span keys);
-/* The program ends: writes what is left, to a terminal that is not held. */
+/* Writes the rest of the output before the program ends, unless the terminal is stopped. */
 void console_finish(struct console *);
-/* Stopped by Ctrl-Z or from outside, until continued. */
+/* Stops the program as Ctrl-Z does, and returns when it is continued. */
 void console_suspend(struct console *);
-/* Continued, without having been asked before it was stopped: puts all right. */
+/* The program was stopped and continued by signals: sets the modes and draws the line again. */
 void console_continue(struct console *);
-/* The window may have changed its size. */
+/* The size of the terminal may have changed. */
 void console_resize(struct console *);
 
 /*
- * Ctrl-C came as a signal: throws away what is half typed, in a terminal whose kernel does the
- * editing. Returns false where there was nothing. Whole lines that were not read yet go to `whole`,
- * which has room for size bytes; their length in *len.
+ * SIGINT has come while the kernel edits lines: discards an unfinished line. False: there was none.
+ * Complete lines that were not yet read are copied to `whole`, which has size bytes; *len is their
+ * length.
  */
 bool console_clear_line(struct console *, char *whole, size_t size, size_t *len);
 
 /*
- * Keys for the editor; see editor_feed(). Events that only concern what is shown are dealt with
- * here, and so are commands that the server does not get (/ignore).
+ * Feeds keys to the editor; see editor_feed(). Handles EDITOR_REDRAW, EDITOR_TOO_LONG and the
+ * commands of local.h itself and does not return those.
  */
 enum editor_event console_feed(struct console *, const char **at, const char *end);
 /*
- * What the loop has to wait for besides keys: a terminal that takes output again, fd -1 where that
- * is not waited for; and until when, a deadline of clock.h: half a key that was read ends then.
- * After that, unless keys have come, console_tick() does what is due.
+ * Returns what the loop has to poll besides its own descriptors: a terminal with pending output, or
+ * fd -1; and sets *due to a deadline (clock.h). After poll(2), if no keys have come, the loop calls
+ * console_tick(), which writes pending output and ends incomplete keys.
  */
 struct pollfd console_poll(struct console *, int64_t *due);
 void console_tick(struct console *);
 
-/* Any number of these between console_begin() and console_end() reaches the screen at once. */
+/* Events between console_begin() and console_end() are written together, and ring the bell once. */
 void console_begin(struct console *);
 void console_event(struct console *, const struct event *, struct span line);
 /* A line whose verb is unknown: for CONSOLE_WIRE. */
 void console_line(struct console *, struct span line);
-/* A message like that of console_say(). */
+/* The same as console_say(), between console_begin() and console_end(). */
 void console_note(struct console *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Waits until it is written. False when it could not be: console->output.error says why. */
+/* Returns when all is written. False: a write failed; the errno is console->output.error. */
 bool console_end(struct console *);
 
-/* Ends what goes to a bot, unless the other thread waits to write it, and cannot be disturbed. */
+/* Closes the input of a bot, unless the other thread is writing to it. */
 void console_close(struct console *);
 
 /* So many lines wait for a connection, or for too long for their echo: for the prompt to show. */
@@ -137,7 +137,9 @@ void console_waiting(struct console *, unsigned long lines);
 /* A new connection: see view_restart(). */
 void console_restart(struct console *);
 
-/* One message on standard error, behind "chat: "; not between console_begin() and console_end(). */
+/* Writes a message to standard error, after "chat: ". Not between console_begin() and
+ * console_end().
+ */
 void console_say(struct console *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

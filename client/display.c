@@ -15,7 +15,7 @@ static size_t text_cursor(const struct display *display)
     return display->prompt.len + display->edit->cursor;
 }
 
-/* What stands behind that position, to the end of the prompt or of the line. */
+/* The text from that position to the end of the prompt, or of the line. */
 static struct span text_from(const struct display *display, size_t at)
 {
     struct span text = display->prompt;
@@ -27,7 +27,7 @@ static struct span text_from(const struct display *display, size_t at)
     return (struct span){text.at + at, text.len - at};
 }
 
-/* The prompt and the line have no cluster in common. */
+/* A cluster never contains the end of the prompt and the beginning of the line. */
 static struct cluster cluster_at(const struct display *display, size_t at)
 {
     struct span text = text_from(display, at);
@@ -37,14 +37,14 @@ static struct cluster cluster_at(const struct display *display, size_t at)
 
 /* ---- Rows ---- */
 
-/* Where the cursor stands in the rows of the text. */
+/* The number of rows, and the position of the cursor in them. */
 struct layout {
     size_t rows;
     size_t row;       /* of the cursor */
-    size_t row_start; /* where in the text that row begins */
+    size_t row_start; /* position of the beginning of that row */
 };
 
-/* The end of the row that begins there: at least one cluster, or none at the end of the text. */
+/* The end of the row that begins there. A row has at least one cluster, except at the end. */
 static size_t row_end(const struct display *display, size_t at, size_t *used)
 {
     *used = 0;
@@ -73,14 +73,14 @@ static struct layout layout_make(const struct display *display)
             layout.row_start = at;
         }
         layout.rows++;
-        /* The end of the text needs a place too. */
+        /* The end of the text needs a column, too. */
         if (next == text_end(display) && (next == at || used < display->columns))
             return layout;
         at = next;
     }
 }
 
-/* How many columns [from, to) takes. */
+/* The width of [from, to). */
 static size_t text_columns(const struct display *display, size_t from, size_t to, bool *sure)
 {
     size_t columns = 0;
@@ -96,7 +96,7 @@ static size_t text_columns(const struct display *display, size_t from, size_t to
     return columns;
 }
 
-/* How many rows of the text can be on the screen; one is left for what arrives. */
+/* The number of rows that can be on the screen; one is left for other output. */
 static size_t window_rows(const struct display *display)
 {
     return display->rows > 1 ? display->rows - 1 : 1;
@@ -112,7 +112,7 @@ static void move(struct outbuf *out, size_t n, const char *direction)
     outbuf_puts(out, direction);
 }
 
-/* Tabs come from pasted text only; a column is enough to see that there is something. */
+/* Tabs come from pasted text only, and are shown as one column. */
 static void draw_span(struct span text, struct outbuf *out)
 {
     const char *end = text.at + text.len;
@@ -138,8 +138,8 @@ static void draw_text(const struct display *display, size_t from, size_t to, str
 }
 
 /*
- * Moves the cursor from a row of the window to its place. Where terminals disagree about what
- * stands left of it, that is written once more: the terminal itself knows best how wide it is.
+ * Moves the cursor from a row of the window to its position. If terminals differ in the width of
+ * the text before it, that text is written again, which puts the cursor where this terminal has it.
  */
 static void draw_cursor(
     struct display *display, const struct layout *layout, size_t from, struct outbuf *out)
@@ -162,7 +162,7 @@ static void draw_cursor(
     display->drawn_cursor = text_cursor(display);
 }
 
-/* Scrolls the window so that the cursor is in it, and no more of it is empty than must be. */
+/* Scrolls the window so that it contains the cursor and as much text as possible. */
 static void window_follow(struct display *display, const struct layout *layout)
 {
     size_t window = window_rows(display);
@@ -175,7 +175,7 @@ static void window_follow(struct display *display, const struct layout *layout)
         display->top = layout->row - window + 1;
 }
 
-/* Writes the window's rows, from the left edge of an empty row on. */
+/* Writes the rows of the window. The cursor is at the left edge of an empty row. */
 static void draw_all(struct display *display, struct outbuf *out)
 {
     struct layout layout = layout_make(display);
@@ -202,8 +202,8 @@ static void draw_all(struct display *display, struct outbuf *out)
 }
 
 /*
- * Leaves the cursor at the left edge of the window's first row, with that and all below it empty.
- * Never in one step: a screen that is erased from its first place on goes to tmux's history.
+ * Erases the first row of the window and all below, and leaves the cursor at the left edge. Not in
+ * one step: tmux copies a screen that is erased from its first position into its history.
  */
 static void erase_all(struct display *display, struct outbuf *out)
 {
@@ -214,7 +214,7 @@ static void erase_all(struct display *display, struct outbuf *out)
         outbuf_puts(out, "\n\x1b[J\x1b[A");
 }
 
-/* The two things that happen most need less than drawing all: typing at the end, and moving. */
+/* The frequent cases, typing at the end and moving, do not draw all. */
 static bool refresh_little(struct display *display, struct outbuf *out)
 {
     struct layout layout;
@@ -242,10 +242,9 @@ static bool refresh_little(struct display *display, struct outbuf *out)
 }
 
 /*
- * What a narrower window has made of what is drawn. Terminals that reflow their text, as most do,
- * fold each row by itself, and leave a cursor that stood behind a row there if that is full now;
- * others are told here to erase a row or two too many, in the rare case that there was a row that
- * does not fit any more.
+ * Adjusts the state of the screen to a narrower terminal. Most terminals reflow: they fold each
+ * row, and a cursor after a row that is full now stays on that row. On other terminals this erases
+ * a row or two too many if a row no longer fits.
  */
 static void rows_reflow(struct display *display, size_t columns)
 {

@@ -14,7 +14,7 @@ size_t edit_next(const struct edit_buffer *edit, size_t at)
     return at < edit->len ? at + cluster_first(edit->text + at, edit->len - at).len : at;
 }
 
-/* ASCII always begins a cluster. */
+/* An ASCII character always begins a cluster. */
 size_t edit_previous(const struct edit_buffer *edit, size_t at)
 {
     size_t begin = at;
@@ -49,7 +49,7 @@ size_t edit_blank_word_previous(const struct edit_buffer *edit, size_t at)
     return edit_blank_word_start(edit, at);
 }
 
-/* Beyond ASCII, everything but spaces. */
+/* ASCII letters and digits, and all non-ASCII characters except spaces. */
 static bool word_at(const struct edit_buffer *edit, size_t at)
 {
     unsigned char byte = (unsigned char)edit->text[at];
@@ -101,7 +101,7 @@ bool edit_reserve(struct edit_buffer *edit, size_t more)
     return true;
 }
 
-/* Where what stood at a border of the pasted text stands after a replacement. */
+/* The new position of the beginning or the end of the pasted text after a replacement. */
 static size_t border_move(size_t at, size_t from, size_t to, size_t len, bool begins)
 {
     if (at >= to && (begins || at > from))

@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of a number in the prompt, with what it says. */
+/* Bytes of a counter in the prompt. */
 #define COUNTER_MAX 40
 
-/* What a key has done, as far as the next one has to know. */
+/* The effect of a key, as far as it matters for the next key. */
 enum deed {
     DEED_OTHER,
     DEED_TYPED,
@@ -26,21 +26,21 @@ enum deed {
     DEED_COMPLETED
 };
 
-/* What the prompt tells before the question. */
+/* Counters in the prompt. */
 struct prompt_counts {
-    size_t held;           /* lines of a paste, which Enter sends */
-    unsigned long waiting; /* lines that the server has not confirmed */
+    size_t held;           /* lines of a paste, to be sent by Return */
+    unsigned long waiting; /* lines not confirmed by the server */
 };
 
 struct editor {
     char prompt[2 * COUNTER_MAX + NAME_LEN_MAX];
-    const char *question;        /* the end of the prompt, which does not change */
-    struct prompt_counts counts; /* that the prompt shows */
+    const char *question;        /* the prompt without counters */
+    struct prompt_counts counts; /* in the prompt now */
     unsigned long waiting;
     struct edit_buffer edit;
-    struct edit_buffer finished; /* the line that was finished */
-    struct span line;            /* it, or one that was held */
-    struct edit_buffer killed;   /* what Ctrl-Y brings back, as pasted text where it was that */
+    struct edit_buffer finished; /* the last complete line */
+    struct span line;            /* that, or a held one: for editor_line() */
+    struct edit_buffer killed;   /* for Ctrl-Y */
     struct undo undo;
     enum deed deed; /* of this key, and of the last one */
     enum deed last;
@@ -49,7 +49,7 @@ struct editor {
     struct completion completion;
     struct display display;
     struct keys keys;
-    bool sending; /* the lines that are held, and then the edited one */
+    bool sending; /* editor_feed() returns the held lines, and then the edited one */
     bool bell;
 };
 
@@ -57,7 +57,7 @@ struct editor {
 
 typedef enum editor_event editor_command(struct editor *);
 
-/* Before the text is changed: what it is can be undone to. A run of typing is one change. */
+/* To be called before a change, which can be undone. A run of typing is one change. */
 static void change_begin(struct editor *ed, enum deed deed)
 {
     bool goes_on = deed == ed->last && deed != DEED_OTHER && deed != DEED_KILLED;
@@ -134,7 +134,7 @@ static enum editor_event key_delete_or_end(struct editor *ed)
     return ed->edit.len == 0 && ed->paste.lines == 0 ? EDITOR_END : key_delete(ed);
 }
 
-/* Kills that follow each other are one piece of text. */
+/* Successive kills are joined. */
 static enum editor_event text_kill(struct editor *ed, size_t from, size_t to)
 {
     struct edit_buffer *killed = &ed->killed;
@@ -257,7 +257,7 @@ static enum editor_event key_down(struct editor *ed)
     return EDITOR_NONE;
 }
 
-/* A line is finished as the server has to get it: text that begins with `/` gets another. */
+/* Completes the edited line. In pasted text, a `/` at the beginning is doubled. */
 static bool line_finish(struct editor *ed)
 {
     struct edit_buffer *finished = &ed->finished;
@@ -273,7 +273,7 @@ static bool line_finish(struct editor *ed)
     return true;
 }
 
-/* The next line of a paste that the user has sent. */
+/* Returns the next held line, and the edited one after them. */
 static enum editor_event line_send(struct editor *ed)
 {
     ed->sending = paste_next(&ed->paste, &ed->line);
@@ -283,7 +283,7 @@ static enum editor_event line_send(struct editor *ed)
     return ed->edit.len > 0 && line_finish(ed) ? EDITOR_LINE : EDITOR_NONE;
 }
 
-/* What is held was not typed, and is not kept: it would only push out what was. */
+/* Held lines are not added to the history: they would displace the typed ones. */
 static enum editor_event key_enter(struct editor *ed)
 {
     if (ed->paste.lines > 0)
@@ -351,7 +351,7 @@ static const struct binding {
     {KEY_END, 0, 0, key_end},
 };
 
-/* Shift changes nothing where it does not make another character. */
+/* Shift is ignored: it has made another character already, or has no meaning. */
 static editor_command *binding_find(struct key key)
 {
     key.modifiers &= ~KEY_SHIFT;
@@ -365,7 +365,7 @@ static editor_command *binding_find(struct key key)
     return NULL;
 }
 
-/* What is pasted is text; other keys in it do nothing. */
+/* Keys in a paste: text is collected, others are ignored. */
 static enum editor_event editor_pasted(struct editor *ed, struct key key)
 {
     if (key.code == KEY_CHARACTER && key.modifiers == 0)
@@ -377,7 +377,7 @@ static enum editor_event editor_pasted(struct editor *ed, struct key key)
     return EDITOR_NONE;
 }
 
-/* Lines that are held cannot be undone. */
+/* Holding lines cannot be undone. */
 static enum editor_event paste_apply(struct editor *ed)
 {
     size_t lines = ed->paste.lines;

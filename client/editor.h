@@ -1,16 +1,16 @@
 /*
- * editor.h: a typed line that survives what arrives.
+ * editor.h: the line editor. Other output may arrive while a line is typed.
  *
- * A pure state machine: bytes from the terminal go in; events for the caller come out, and screen
- * text, which is added to an outbuf that the caller writes. Nothing here reads, writes, waits,
- * catches signals or sets terminal modes. The caller turns ICANON, ECHO, ISIG and IEXTEN off (OPOST
- * may stay on) and serialises the calls.
+ * A pure state machine: it takes bytes from the terminal and returns events; text for the screen is
+ * added to an outbuf that the caller writes. It does not read, write, wait, catch signals or set
+ * terminal modes. The caller turns ICANON, ECHO, ISIG and IEXTEN off (OPOST may stay on) and
+ * serialises the calls.
  *
- * The line is drawn at the bottom of what has been printed. Anything else that is to be printed
- * goes between editor_hide() and editor_show() and ends with a newline:
+ * The line is drawn below everything printed so far. Other output is added between editor_hide()
+ * and editor_show() and ends with a newline:
  *
  *     editor_hide(editor, out);
- *     view_event(view, event, out);       (as many as there are)
+ *     view_event(view, event, out);       (any number of times)
  *     editor_show(editor, out);
  *     write out
  */
@@ -24,11 +24,11 @@
 #include <stddef.h>
 
 enum editor_event {
-    EDITOR_NONE,      /* all input is used up and the screen is up to date */
-    EDITOR_LINE,      /* a line is finished: editor_line() */
+    EDITOR_NONE,      /* no more input */
+    EDITOR_LINE,      /* a line is complete: editor_line() */
     EDITOR_INTERRUPT, /* Ctrl-C on an empty line: the user leaves */
     EDITOR_TOO_LONG,  /* a paste of more than EDIT_MAX bytes has been dropped */
-    EDITOR_REDRAW,    /* Ctrl-L: editor_clear(), draw what is above, editor_show() */
+    EDITOR_REDRAW,    /* Ctrl-L: editor_clear(), draw the text above, editor_show() */
     EDITOR_SUSPEND,   /* Ctrl-Z: editor_stop(), stop yourself, editor_start() when continued */
     EDITOR_END        /* Ctrl-D on an empty line: end of input */
 };
@@ -36,64 +36,64 @@ enum editor_event {
 struct editor;
 
 /*
- * A new editor, hidden, with an empty line behind a prompt of at most NAME_LEN_MAX bytes, which
- * stays valid. NULL without memory.
+ * Returns a new editor, hidden, with an empty line, or NULL if there is no memory. The prompt has
+ * at most NAME_LEN_MAX bytes; the caller keeps it valid. A size of 0 is unknown: 24 rows, 80
+ * columns.
  */
 struct editor *editor_new(const char *prompt, unsigned rows, unsigned columns);
 void editor_free(struct editor *);
 
-/* Tab completes commands, and names from there. */
+/* Tab completes commands, and the names that this function returns. */
 void editor_complete_from(struct editor *, completion_names *, void *context);
 
 /*
- * Takes bytes from [*at, end), up to the first event or to the end of them, and moves *at behind
- * what it took. Call it until EDITOR_NONE. Any cut of the input gives the same events. The screen
- * is brought up to date by editor_refresh(), at any time later. A line's text leaves the screen
- * when it is finished; showing it is up to the caller.
+ * Takes bytes from [*at, end) up to the first event, and advances *at. Call it until EDITOR_NONE;
+ * it may return events without taking bytes. Any split of the input gives the same events. The
+ * screen is updated by editor_refresh(), at any later time. A complete line is removed from the
+ * screen; the caller shows it, or not.
  */
 enum editor_event editor_feed(struct editor *, const char **at, const char *end);
-/* Draws what has changed, where the line is shown. */
+/* Updates the screen, if the line is shown. */
 void editor_refresh(struct editor *, struct outbuf *out);
 
 /*
- * The finished line, without its end, as the session takes it; valid until the next editor_feed().
- * Well-formed UTF-8 without anything that text_clean() would replace; of controls, it holds TAB at
- * most (pasted). A line that begins with `/` is a command, for pasted text gets another one.
+ * The complete line, without a line end, for session_input(); valid until the next editor_feed().
+ * It is clean (text_clean()). A line that begins with `/` is a command: in a pasted line that
+ * begins with `/` that character is doubled.
  */
 struct span editor_line(const struct editor *);
 
 /*
- * Keys come in one piece, nearly always, and pastes without rests: what is half received ends by
- * editor_expire(), to be called that many ms after the last byte, unless another comes before. -1:
- * nothing is half received.
+ * When to call editor_expire(), in ms after the last byte; -1: no key or paste is incomplete. It
+ * ends an incomplete key or paste. Call it until it returns EDITOR_NONE.
  */
 int editor_pause(const struct editor *);
-enum editor_event editor_expire(struct editor *); /* to be called until EDITOR_NONE */
+enum editor_event editor_expire(struct editor *);
 
-/* A paste has begun, and its end has not come. */
+/* True from the beginning of a paste to its end. */
 bool editor_is_pasting(const struct editor *);
 
 /*
- * Shows the line, and turns bracketed paste on. stop hides it and turns that off. restart is for a
- * screen that others may have written to: it forgets what was there, and starts.
+ * start shows the line and turns bracketed paste on; stop hides it and turns bracketed paste off.
+ * restart is start for a screen that other programs may have changed: the old line is not erased.
  */
 void editor_start(struct editor *, struct outbuf *out);
 void editor_stop(struct editor *, struct outbuf *out);
 void editor_restart(struct editor *, struct outbuf *out);
 
 /*
- * hide takes the line off the screen and leaves the cursor at the left edge where the line was;
- * show draws it again there, cursor and all. Nothing happens where it is so already.
+ * hide erases the line and leaves the cursor at the left edge of its first row; show draws it there
+ * again. Both do nothing if the line is hidden or shown already.
  */
 void editor_hide(struct editor *, struct outbuf *out);
 void editor_show(struct editor *, struct outbuf *out);
 
-/* So many lines wait for the server: the prompt counts them. */
+/* Sets the number of unconfirmed lines in the prompt. */
 void editor_waiting(struct editor *, unsigned long lines);
-/* Erases the whole screen; the line is hidden then. */
+/* Erases the whole screen, and hides the line. */
 void editor_clear(struct editor *, struct outbuf *out);
 
-/* The window has this size now (0 means unknown: 24 or 80), for the next refresh. */
+/* Sets the size of the terminal (0: unknown), for the next refresh. */
 void editor_resize(struct editor *, unsigned rows, unsigned columns);
 
 #endif

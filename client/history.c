@@ -9,7 +9,7 @@ static bool spans_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
-/* A copy, or nothing where there is no memory. */
+/* A copy; empty if there is no memory. */
 static struct span span_copy(struct span text)
 {
     char *copy = text.len != 0 ? malloc(text.len) : NULL;
@@ -52,7 +52,7 @@ static bool history_shows(const struct history *history, struct span text)
     return history->at < history->len && spans_equal(history->lines[history->at], text);
 }
 
-/* What was typed, or edited since, becomes the draft, unless another one would be lost. */
+/* Makes an edited line the draft, unless another draft would be lost. */
 static void history_begin(struct history *history, struct span text, size_t cursor)
 {
     if (history_shows(history, text) || (history->at < history->len && history->draft.len > 0))
@@ -62,7 +62,7 @@ static void history_begin(struct history *history, struct span text, size_t curs
     history->prefix = cursor < history->draft.len ? cursor : history->draft.len;
 }
 
-/* Another line than the one that is shown, with the prefix. */
+/* True for a line with the prefix that differs from the one on the screen. */
 static bool history_fits(const struct history *history, size_t at, struct span text)
 {
     struct span line = history->lines[at];

@@ -1,6 +1,6 @@
 /*
- * history.h: the lines that were typed before, and the one that is being typed while the user looks
- * at them. Lines are copies that the history owns.
+ * history.h: previously typed lines, and the line under edit while the user looks at them. The
+ * history owns copies of the lines.
  */
 #ifndef CLIENT_HISTORY_H
 #define CLIENT_HISTORY_H
@@ -10,26 +10,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Finished lines that can be called back. */
+/* Lines that are kept. */
 #define HISTORY_LINES_MAX 100
 
-/* Zeroed memory is an empty one. at <= len <= HISTORY_LINES_MAX. */
+/* Zeroed memory is an empty history. at <= len <= HISTORY_LINES_MAX, prefix <= draft.len. */
 struct history {
     struct span lines[HISTORY_LINES_MAX];
     size_t len;
-    size_t at;         /* the line that is shown; len: none of these, but the draft */
-    struct span draft; /* what was being typed */
-    size_t prefix;     /* its first bytes that the lines looked for begin with */
+    size_t at;         /* the line that is shown; len: the draft */
+    struct span draft; /* the line under edit */
+    size_t prefix;     /* bytes at its front that a line must begin with to be found */
 };
 
-/* Keeps a finished line, unless it is empty, the last one once more, or memory is short. */
+/* Adds a line, unless it is empty, equal to the last one, or there is no memory. */
 void history_add(struct history *, struct span line);
-/* Goes on behind the newest line, without looking at one. */
+/* Returns to the draft. */
 void history_leave(struct history *);
 /*
- * The line before (after) the one that is shown which begins with what the user had typed before
- * the cursor; behind the newest line, what was typed. False where there is none. text and cursor
- * are what is shown now; what text has become by editing is kept as the draft if it would be lost.
+ * Finds the previous (next) line that begins as the draft does up to its cursor; after the newest
+ * line comes the draft. False if there is none. text and cursor are the line on the screen; if it
+ * was edited it becomes the draft, unless another draft would be lost.
  */
 bool history_previous(struct history *, struct span text, size_t cursor, struct span *found);
 bool history_next(struct history *, struct span text, size_t cursor, struct span *found);

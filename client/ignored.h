@@ -1,5 +1,5 @@
 /*
- * ignored.h: the names whose messages are not shown. The server knows nothing of them.
+ * ignored.h: names whose messages are not shown. The server is not told.
  */
 #ifndef CLIENT_IGNORED_H
 #define CLIENT_IGNORED_H
@@ -11,18 +11,18 @@
 
 #define IGNORED_MAX 64
 
-/* Zeroed memory ignores nobody. Names are clean, and compared without regard to ASCII case. */
+/* Zeroed memory is an empty list. Names are clean, and compared without regard to ASCII case. */
 struct ignored {
     char names[IGNORED_MAX][NAME_LEN_MAX + 1];
     size_t len;
 };
 
 bool ignored_has(const struct ignored *, const char *name);
-/* False where there are IGNORED_MAX names already. */
+/* False if there are IGNORED_MAX names already. */
 bool ignored_add(struct ignored *, const char *name);
-/* False where the name was not ignored. */
+/* False if the name was not in the list. */
 bool ignored_remove(struct ignored *, const char *name);
-/* Whoever is ignored stays so under another name. */
+/* A member has another name: replaces the old one, if that is in the list. */
 void ignored_rename(struct ignored *, const char *name, const char *to);
 
 #endif

@@ -12,9 +12,9 @@
 #define CONTROL_ESCAPE 0x1B
 #define CONTROL_DELETE 0x7F
 
-/* Half a sequence; readline's default. Slow lines deliver a sequence in one piece or nearly so. */
+/* For the rest of a sequence, in ms: the default of readline. Packets rarely split a sequence. */
 #define SEQUENCE_PAUSE 500
-/* The end of a paste is missing. */
+/* For the rest of a paste, in ms. */
 #define PASTE_PAUSE 900
 
 static const char paste_end[] = "\x1b[201~";
@@ -31,7 +31,7 @@ static struct key key_character(uint32_t character, unsigned modifiers)
 
 /* ---- Text ---- */
 
-/* How many bytes the character that begins with this byte has; 1 where none does. */
+/* The length of a character by its first byte; 1 for an invalid one. */
 static size_t utf8_expected(char first)
 {
     unsigned char byte = (unsigned char)first;
@@ -41,7 +41,7 @@ static size_t utf8_expected(char first)
     return byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
-/* A character of those that are held; one that may still be completed waits, unless it is last. */
+/* Removes a character from the held bytes. An incomplete one stays, unless it is the last. */
 static bool utf8_take(struct keys *keys, bool last, struct key *key)
 {
     uint32_t cp;
@@ -66,7 +66,7 @@ static void sequence_begin(struct keys *keys, enum keys_state state)
     keys->length = keys->given = keys->reported = 0;
 }
 
-/* What is too long matches nothing; its last byte is that of the latest. */
+/* A sequence that is too long matches no key. Its last byte is replaced. */
 static void sequence_add(struct keys *keys, char byte)
 {
     if (keys->length == KEYS_SEQUENCE_MAX)
@@ -75,8 +75,8 @@ static void sequence_add(struct keys *keys, char byte)
 }
 
 /*
- * What begins as a sequence may have been typed, but not where it is pasted, nor with parameters
- * that only reports have.
+ * True if these bytes may be typed text after Alt-[ and not a sequence: never in a paste, nor with
+ * parameters that only reports have.
  */
 static bool sequence_may_be_typed(const struct keys *keys)
 {
@@ -86,8 +86,8 @@ static bool sequence_may_be_typed(const struct keys *keys)
 }
 
 /*
- * It was no sequence, or only half of one: the key was Alt with the character behind ESC. The bytes
- * behind that are text, which keys_next() gives.
+ * The bytes are not a sequence: the key was Alt with the character after ESC. The bytes after that
+ * are text, which keys_next() returns.
  */
 static struct key sequence_void(struct keys *keys, char alt)
 {
@@ -103,7 +103,7 @@ static struct key sequence_done(struct keys *keys, struct key key)
     return key;
 }
 
-/* Of xterm's number for them: one more than Shift, Alt, Ctrl, Meta as bits. */
+/* From xterm's parameter: 1 plus the bits Shift, Alt, Ctrl, Meta. */
 static unsigned modifiers_from(unsigned long number)
 {
     unsigned bits = number > 0 && number <= 16 ? (unsigned)number - 1 : 0;
@@ -137,7 +137,7 @@ static const struct {
     {'~', 201, KEY_PASTE_END, 0},
 };
 
-/* rxvt says with the final byte which modifiers there are. */
+/* rxvt encodes modifiers in the final byte. */
 static char csi_final(char final, unsigned *modifiers)
 {
     *modifiers = 0;
@@ -171,7 +171,7 @@ static struct key csi_key(struct keys *keys, char byte)
     return key;
 }
 
-/* Whether a terminal may send that, or else it was typed. */
+/* True if a terminal may send this sequence. If not, it was typed. */
 static bool csi_is_plausible(const struct keys *keys, char final)
 {
     if (!sequence_may_be_typed(keys) || (final >= 'A' && final <= 'Z'))
@@ -244,7 +244,7 @@ static const struct {
     {'d', KEY_LEFT, KEY_CTRL},
 };
 
-/* Cursor keys, in one of the terminal's modes; with a number before them they have modifiers. */
+/* Cursor keys in application mode. A digit before the final byte encodes modifiers. */
 static struct key ss3_byte(struct keys *keys, char byte)
 {
     struct key key = {.code = KEY_UNKNOWN};
@@ -265,8 +265,8 @@ static struct key ss3_byte(struct keys *keys, char byte)
 /* ---- Reports ---- */
 
 /*
- * Answers begin with a digit, or one of a few other characters; the rest is up to a control
- * character, ESC of a string terminator among them.
+ * Replies begin with a digit or one of a few other characters, and end at a control character, such
+ * as the ESC of a string terminator.
  */
 static struct key string_byte(struct keys *keys, char byte)
 {
@@ -281,7 +281,7 @@ static struct key string_byte(struct keys *keys, char byte)
     return key_plain(KEY_NONE);
 }
 
-/* Three bytes, NUL among them; in xterm's mode 1005, three characters of one or two bytes. */
+/* Three bytes, which may be NUL; in xterm's mode 1005, three characters of one or two bytes. */
 static struct key mouse_byte(struct keys *keys, unsigned char byte)
 {
     bool continues = byte >= 0x80 && byte < 0xC0 && keys->length > 0 &&
@@ -301,7 +301,7 @@ static struct key mouse_byte(struct keys *keys, unsigned char byte)
 
 /* ---- Bytes ---- */
 
-/* A printable ASCII character behind ESC. */
+/* A printable ASCII character after ESC. */
 static struct key escape_byte(struct keys *keys, char byte)
 {
     switch (byte) {
@@ -338,7 +338,7 @@ static struct key control_key(unsigned char byte)
     }
 }
 
-/* Ends whatever is under way. */
+/* A control character ends any sequence. */
 static struct key control_byte(struct keys *keys, unsigned char byte)
 {
     struct key key = control_key(byte);
@@ -356,8 +356,9 @@ static struct key control_byte(struct keys *keys, unsigned char byte)
 }
 
 /*
- * In a paste, Ctrl-C is either typed, because the end does not come, or pasted by a terminal that
- * lets it through. Then the end is usually there as well, and the text before it is no command.
+ * In a paste, Ctrl-C was typed because the end of the paste is missing, or pasted by a terminal
+ * that does not filter it. In the second case the end of the paste has usually been read with it:
+ * then the text before the end must not be taken for keys.
  */
 static struct key interrupt_byte(struct keys *keys, const char **at, const char *end)
 {
@@ -373,7 +374,7 @@ static struct key interrupt_byte(struct keys *keys, const char **at, const char 
     return key_character('c', KEY_CTRL);
 }
 
-/* It is half of one, with something in it that may be text. */
+/* An incomplete sequence with bytes in it that may be typed text. */
 static bool sequence_is_half_typed(const struct keys *keys)
 {
     return (keys->state == KEYS_CSI || keys->state == KEYS_SS3) && keys->length > 0 &&
@@ -407,7 +408,7 @@ static struct key ascii_byte(struct keys *keys, char byte)
     return key_character((unsigned char)byte, 0);
 }
 
-/* A byte of a character beyond ASCII. */
+/* A byte of a non-ASCII character. */
 static struct key utf8_byte(struct keys *keys, char byte)
 {
     bool continues = ((unsigned char)byte & 0xC0) == 0x80;

@@ -15,7 +15,7 @@ struct local {
     struct outbuf *out;
 };
 
-/* Answers as the server would. */
+/* Answers in the form of a notice of the server. */
 static void answer(const struct local *local, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void answer(const struct local *local, const char *format, ...)
@@ -65,7 +65,7 @@ static void unignore(const struct local *local, const char *name)
         answer(local, "%s was not ignored", name);
 }
 
-/* The server has to obey, and may give another name. */
+/* Remembers the argument; the server may give another name. */
 static void remember_nick(const struct local *local, const char *name)
 {
     strcpy(local->view->asked, name);

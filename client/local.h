@@ -1,5 +1,5 @@
 /*
- * local.h: commands that chat itself obeys, and that the server does not get.
+ * local.h: commands that chat executes itself and does not send to the server.
  */
 #ifndef CLIENT_LOCAL_H
 #define CLIENT_LOCAL_H
@@ -10,8 +10,8 @@
 #include <stdbool.h>
 
 /*
- * A line that was typed. Where it is such a command, does what it says, adds the answer to out, and
- * returns true.
+ * Executes a typed line if it is such a command, and adds the answer to out. False: it is not, and
+ * the server has to get it.
  */
 bool local_command(struct view *, struct span line, struct outbuf *out);
 

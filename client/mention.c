@@ -18,7 +18,7 @@ static bool is_word(uint32_t cp)
     return (cp >= '0' && cp <= '9') || ((cp | 0x20) >= 'a' && (cp | 0x20) <= 'z') || cp == '_';
 }
 
-/* The character that begins there, or that ends before there; 0 at either end of the text. */
+/* The character after, and before, that position; 0 at the ends of the text. */
 static uint32_t char_after(const char *text, size_t len, size_t at)
 {
     uint32_t cp = 0;

@@ -1,5 +1,5 @@
 /*
- * modes.h: the modes of the terminal at standard input, changed and put back.
+ * modes.h: changes and restores the modes of the terminal on standard input.
  */
 #ifndef CLIENT_MODES_H
 #define CLIENT_MODES_H
@@ -9,25 +9,25 @@
 #include <termios.h>
 
 enum modes_editing {
-    MODES_KERNEL, /* the kernel edits lines; Ctrl-C leaves what is half typed to modes_drain() */
-    MODES_EDITOR  /* every byte is read as it comes, Ctrl-C, Ctrl-Z, Ctrl-S and Ctrl-Q too */
+    MODES_KERNEL, /* the kernel edits lines; Ctrl-C leaves the input queue for modes_drain() */
+    MODES_EDITOR  /* every byte is read at once, also Ctrl-C, Ctrl-Z, Ctrl-S and Ctrl-Q */
 };
 
-/* Zeroed memory has changed nothing. */
+/* Zeroed memory: the modes are unchanged. */
 struct modes {
-    struct termios before; /* as they were found */
-    bool changed;          /* and are not now */
+    struct termios before; /* the modes before the first change */
+    bool changed;
 };
 
-/* Also to be called where a shell may have changed them since. */
+/* Sets the modes; again, after a shell may have changed them. */
 void modes_take(struct modes *, enum modes_editing);
 /*
- * Puts them back as they were, in the background too. drops: what the terminal has of a paste goes.
- * Neither waits for a terminal that is held.
+ * Restores the modes, also in the background. drops: discards the input queue. Neither function
+ * waits for a stopped terminal.
  */
 void modes_give(struct modes *, bool drops);
 
-/* Reads what the kernel holds, finished or not; the number of bytes. */
+/* Reads the input queue, including an unfinished line. Returns the number of bytes. */
 size_t modes_drain(char *bytes, size_t size);
 
 #endif

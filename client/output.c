@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #define TERMINAL_PATH_MAX 256
-/* A blocking terminal that poll(2) says is ready takes that much without waiting, in practice. */
+/* Bytes that a blocking terminal accepts without waiting when poll(2) says ready, in practice. */
 #define BLOCKING_PIECE ((size_t)256)
-/* A terminal with room for one byte is ready, but takes no newline: to be tried again after ms. */
+/* A terminal with room for one byte is ready, but accepts no newline. Until the next try, in ms. */
 #define STALL_PAUSE 20
 
 /* ---- Terminals ---- */
@@ -40,7 +40,7 @@ int terminal_reopen(int fd)
         close(own);
         own = -1;
     }
-    /* Another user's terminal, after su(1), can only be opened by this name. */
+    /* After su(1) the terminal belongs to another user and can only be opened by this name. */
     if (own < 0 && tcgetsid(fd) == getsid(0))
         own = open("/dev/tty", flags);
     return own;
@@ -89,7 +89,7 @@ static void output_fail(struct output *output, int error)
     output->text.len = 0;
 }
 
-/* At most what a terminal is sure to take where its description could not be made non-blocking. */
+/* The size of the next write. It is small if the terminal could not be opened again. */
 static size_t terminal_piece(const struct output *output)
 {
     int flags = fcntl(output->fd, F_GETFL);

@@ -40,7 +40,7 @@ void paste_drop(struct paste *paste)
     paste->lines = paste->sent = 0;
 }
 
-/* Adds a line, made of three pieces; is_text: a `/` at its beginning is no command. */
+/* Adds a line of three pieces. is_text: a `/` at its beginning is text and is doubled. */
 static void held_add(struct paste *paste, const struct span pieces[3], bool is_text)
 {
     struct edit_buffer *held = &paste->held;
@@ -73,14 +73,14 @@ static size_t lines_in(struct span text)
     return lines;
 }
 
-/* Holds the lines, what is being edited around the first and behind the last of them. */
+/* Holds the lines; the edited text is put before the first and after the last one. */
 static bool lines_hold(struct paste *paste, struct edit_buffer *edit, struct span rest)
 {
     struct span before = edit_range(edit, 0, edit->cursor);
     struct span behind = edit_range(edit, edit->cursor, edit->len);
     bool is_text = edit_is_pasted(edit, 0) || edit->cursor == 0;
 
-    /* Each line may need another slash. */
+    /* A slash may be added to each line. */
     if (!edit_reserve(&paste->held, edit->len + rest.len + 2 * lines_in(rest) + 2))
         return false;
     for (bool first = true; rest.len > 0; first = false) {

@@ -1,6 +1,7 @@
 /*
- * paste.h: pasted text is data. It is gathered until its end comes. One line goes into the line
- * that is being edited. Of several, all but the last are held, for the user to send or to drop.
+ * paste.h: pasted text is data. It is collected until the paste ends. A single line is inserted
+ * into the line under edit. Several lines are held, together with the text before and after them,
+ * until the user sends or drops them.
  */
 #ifndef CLIENT_PASTE_H
 #define CLIENT_PASTE_H
@@ -9,29 +10,29 @@
 
 enum paste_state {
     PASTE_NONE,
-    PASTE_OPEN,    /* its end has not come */
-    PASTE_TOO_LONG /* nor that of one that is dropped */
+    PASTE_OPEN,    /* text is being collected */
+    PASTE_TOO_LONG /* the rest is discarded, up to the end of the paste */
 };
 
-/* Zeroed memory holds nothing; paste_free() ends it. sent <= held.len. */
+/* Zeroed memory is an empty one. sent <= held.len. */
 struct paste {
     enum paste_state state;
-    struct edit_buffer text; /* what is being pasted */
-    struct edit_buffer held; /* whole lines, each with LF; text that begins with `/` has another */
-    size_t lines;            /* of them, not yet sent */
-    size_t sent;             /* bytes that paste_next() has given */
+    struct edit_buffer text; /* the paste so far */
+    struct edit_buffer held; /* lines with LF, as editor_line() returns them */
+    size_t lines;            /* number of held lines that are not sent */
+    size_t sent;             /* bytes that paste_next() has returned */
 };
 
 void paste_begin(struct paste *);
-/* A character, or LF. Empty lines do not count: nobody gets them. */
+/* Adds a character, or LF. Empty lines are left out, as in session_input(). */
 void paste_add(struct paste *, uint32_t character);
-/* It has ended. False, and nothing is changed, where all would be too long. */
+/* The paste has ended. False, and no change to *edit, if the text is too long. */
 bool paste_end(struct paste *, struct edit_buffer *edit);
-/* Drops what is being pasted; true where there is such a paste. */
+/* Discards an unfinished paste. True if there was one. */
 bool paste_cancel(struct paste *);
-/* Drops the lines that are held. */
+/* Discards the held lines. */
 void paste_drop(struct paste *);
-/* Takes the next line that is held, without its LF; false behind the last one. */
+/* Sets *line to the next held line, without its LF. False: no more. */
 bool paste_next(struct paste *, struct span *line);
 void paste_free(struct paste *);
 

@@ -1,5 +1,5 @@
 /*
- * roster.h: the names of those who are here, as the server tells them.
+ * roster.h: the names of the members, as the server sends them.
  */
 #ifndef CLIENT_ROSTER_H
 #define CLIENT_ROSTER_H
@@ -8,35 +8,35 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* No room is that full; a hostile server may say so. Further names are not remembered. */
+/* More names than any room has: a limit for a hostile server. Further names are discarded. */
 #define ROSTER_MAX 100000
 
-/* Zeroed memory is an empty one. Sorted without regard to ASCII case, each name once. */
+/* Zeroed memory is an empty roster. Sorted without regard to ASCII case; no name twice. */
 struct roster {
     char (*at)[NAME_LEN_MAX + 1];
     size_t len;
     size_t size;
-    bool sorted;   /* unless a list is being read */
-    bool complete; /* all of a list has been read */
+    bool sorted;   /* false while a list is being received */
+    bool complete; /* a list has been received */
 };
 
-/* A name from the server as it is kept and shown: clean, and no longer than names are. */
+/* Copies a name from the server, cleaned and cut to the length of names. */
 void name_take(char out[NAME_LEN_MAX + 1], struct span name);
 
-/* Takes the next name out of those of a `here` line; false when there is none left. */
+/* Removes the next name of a `here` line from the front of names. False: no more. */
 bool here_next(struct span *names, struct span *name);
 
-/* A `here` line's names. The first line behind a complete list begins another one. */
+/* Adds the names of a `here` line. The first one after a complete list begins a new list. */
 void roster_here(struct roster *, struct span names);
-/* `users`: the list is complete. */
+/* `users` has come: the list is complete. */
 void roster_complete(struct roster *);
 
 void roster_add(struct roster *, struct span name);
 void roster_remove(struct roster *, struct span name);
 
-/* A name is in it, in any ASCII case. */
+/* True if the name is in the roster, in any ASCII case. */
 bool roster_has(struct roster *, const char *name);
-/* The i-th of those who do not have that name, NULL behind the last one. */
+/* The i-th name, not counting that one; NULL after the last. */
 const char *roster_other(struct roster *, const char *name, size_t i);
 
 void roster_clear(struct roster *);

@@ -1,4 +1,4 @@
-/* screen.c: an output buffer, and how many columns a terminal gives to a piece of text. */
+/* screen.c: see screen.h. */
 #define _XOPEN_SOURCE 700 /* wcwidth(3) */
 
 #include "screen.h"
@@ -90,9 +90,9 @@ void outbuf_free(struct outbuf *out)
 #define EMOJI_SELECTOR 0xFE0F
 
 /*
- * Joined emoji are one picture on some terminals and a row of them on others. Counting them as a
- * row is safe; an endless chain of them is not one cluster any more. The longest that Unicode
- * recommends, two people and a kiss, has 11 columns.
+ * Joined emoji are one picture on some terminals and several on others. The larger width is used. A
+ * cluster has a limit; the longest sequence that Unicode recommends, a kiss of two people, has 11
+ * columns.
  */
 #define CLUSTER_COLUMNS_MAX 12
 
@@ -112,7 +112,7 @@ static bool char_is_skin_tone(uint32_t cp)
     return cp >= 0x1F3FB && cp <= 0x1F3FF;
 }
 
-/* What the system does not know is as wide as its neighbours: newer emoji live beyond 1F000. */
+/* Characters that the C library does not know: those from 1F000 on are probably newer emoji. */
 static unsigned char_columns(uint32_t cp, bool *sure)
 {
     int columns;
@@ -128,7 +128,7 @@ static unsigned char_columns(uint32_t cp, bool *sure)
     return cp >= 0x1F000 ? 2 : 1;
 }
 
-/* Whether cp, of so many columns, belongs to the cluster that ends with the character before. */
+/* True if cp, of that width, belongs to the cluster that ends with the character before. */
 static bool cluster_takes(
     const struct cluster *cluster, uint32_t before, uint32_t cp, unsigned columns)
 {
@@ -154,7 +154,7 @@ struct cluster cluster_first(const char *text, size_t len)
         unsigned columns = char_columns(cp, &sure);
 
         if (!cluster_takes(&cluster, before, cp, columns)) {
-            /* Some terminals join whatever comes behind a ZWJ. */
+            /* Some terminals join any character that follows a ZWJ. */
             cluster.sure = cluster.sure && !(before == ZWJ && cp >= 0x80);
             break;
         }
@@ -171,7 +171,7 @@ struct cluster cluster_first(const char *text, size_t len)
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
-/* The length of the SGR sequence that begins there, if one does. */
+/* The length of an SGR sequence at that position; 0: there is none. */
 static size_t sgr_len(const char *at, const char *end)
 {
     const char *m = *at == '\x1b' ? memchr(at, 'm', (size_t)(end - at)) : NULL;
@@ -184,7 +184,7 @@ static bool is_blank(const char *at)
     return *at == ' ' || *at == '\t';
 }
 
-/* Goes to the next word, and to the column where it begins. */
+/* Returns the beginning of the next word, and its column. */
 static const char *blanks_skip(const char *at, const char *end, size_t *column)
 {
     for (; at < end && is_blank(at); at++)
@@ -192,13 +192,13 @@ static const char *blanks_skip(const char *at, const char *end, size_t *column)
     return at;
 }
 
-/* What stands between two places where a row may be broken. */
+/* The text between two positions at which a row may end. */
 struct word {
     size_t columns;
-    bool visible; /* it has a character, if only a combining one, and not just SGR sequences */
+    bool visible; /* it has characters, possibly combining ones only, besides SGR sequences */
 };
 
-/* Goes to the next place for a break. */
+/* Returns the next position at which a row may end. */
 static const char *word_skip(const char *at, const char *end, struct word *word)
 {
     *word = (struct word){0};
@@ -241,8 +241,8 @@ void outbuf_wrap(struct outbuf *out, const char *text, size_t len, size_t column
             column = 0;
             begin = indent;
         }
-        /* Blanks before combining characters are their base: without it they would pile up on the
-         * base before. */
+        /* A blank before combining characters is their base; without it they would be added to the
+         * previous base. */
         if (word.visible) {
             add_blanks(out, begin - column);
             column = begin + word.columns;

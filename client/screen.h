@@ -1,5 +1,5 @@
 /*
- * screen.h: what editor and view share: bytes gathered for one write, and the width of text.
+ * screen.h: an output buffer, the width of text, and wrapping.
  */
 #ifndef CLIENT_SCREEN_H
 #define CLIENT_SCREEN_H
@@ -10,10 +10,9 @@
 #include <stddef.h>
 
 /*
- * Bytes on their way to the terminal or the pipe. Zeroed memory is an empty one; the owner writes
- * at[0 .. len) and sets len to 0, and frees `at` in the end (outbuf_free). It grows on demand to
- * OUTBUF_MAX; what does not fit there or in memory is dropped and `lost` is set, for the owner to
- * see and clear.
+ * A growing buffer of output. Zeroed memory is an empty one. The owner writes at[0 .. len), and
+ * frees it with outbuf_free(). Bytes beyond OUTBUF_MAX, or for which there is no memory, are
+ * discarded, and `lost` is set; the owner clears it.
  */
 #define OUTBUF_MAX ((size_t)1 << 20)
 
@@ -29,38 +28,38 @@ void outbuf_puts(struct outbuf *, const char *text);
 void outbuf_number(struct outbuf *, unsigned long);
 /* Adds what text_clean() makes of the bytes. */
 void outbuf_clean(struct outbuf *, const char *bytes, size_t len);
-/* Takes the first len bytes out: they are written. */
+/* Removes the first len bytes. */
 void outbuf_take(struct outbuf *, size_t len);
 void outbuf_free(struct outbuf *);
 
 /*
- * Lets wcwidth(3) know Unicode: LC_CTYPE of the environment where that is UTF-8, else C.UTF-8 (the
- * wire is UTF-8 in every locale). For main, before there are threads.
+ * Sets LC_CTYPE for wcwidth(3): from the environment if that is UTF-8, else C.UTF-8. The wire is
+ * UTF-8 in every locale. To be called before threads are started.
  */
 void screen_locale(void);
 
-/* What the cursor steps over as one: a character with all that combines or joins with it. */
+/* The unit of the cursor's steps: a character with all characters that combine or join with it. */
 struct cluster {
     size_t len;       /* bytes, at least 1 */
-    unsigned columns; /* the most that terminals give it; a TAB counts as one */
-    bool sure;        /* all terminals agree on columns */
+    unsigned columns; /* the largest width among terminals; 1 for a TAB */
+    bool sure;        /* all terminals have this width */
 };
 
-/* The first cluster of clean text; len >= 1. */
+/* Returns the first cluster of clean text; len >= 1. */
 struct cluster cluster_first(const char *text, size_t len);
 
 /*
- * Adds clean text, in which SGR sequences may stand, broken into rows: between words, and beside
- * wide characters, for Chinese and Japanese have no blanks. Later rows are indented. Tabs become
- * spaces. A word that is longer than a row (a link, often) is left to the terminal to break, so
- * that it can be copied in one piece.
+ * Adds clean text, which may contain SGR sequences, wrapped into rows. Rows end between words and
+ * next to wide characters, because Chinese and Japanese have no blanks. All rows but the first are
+ * indented. Tabs become spaces. The terminal breaks a word that is longer than a row (often a
+ * link), so that it can be copied as one word.
  */
 void outbuf_wrap(struct outbuf *, const char *text, size_t len, size_t columns, size_t indent);
 
-/* Adds the line wrapped, or as it is if columns is 0, and LF. */
+/* Adds a line and LF. The line is wrapped, unless columns is 0. */
 void outbuf_line(struct outbuf *, struct span line, size_t columns, size_t indent);
 
-/* How many rows of a terminal that many columns wide such text takes, LFs ending rows. */
+/* Returns the number of rows that such text, with LFs, needs on a terminal of that many columns. */
 size_t text_rows(const char *text, size_t len, size_t columns);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* No hue is chosen yet. */
+/* Not assigned. */
 #define HUE_NONE (~0u)
 
 static struct speaker *speakers_find(struct speakers *speakers, const char *name)
@@ -51,7 +51,7 @@ void speakers_rename(struct speakers *speakers, const char *name, const char *to
 
     if (speaker == NULL || speaker == other)
         return;
-    if (other != NULL) { /* it was somebody else's name before */
+    if (other != NULL) { /* another member had that name before */
         *other = speakers->at[--speakers->len];
         if (speaker == &speakers->at[speakers->len])
             speaker = other;

@@ -39,7 +39,7 @@ bool undo_back(struct undo *undo, struct edit_buffer *edit)
     const struct undo_step *step;
 
     while (undo->len > 0 && step_is(&undo->steps[undo->len - 1], edit))
-        undo_drop(undo, undo->len - 1); /* a change that has changed nothing */
+        undo_drop(undo, undo->len - 1); /* the change had no effect */
     if (undo->len == 0)
         return false;
     step = &undo->steps[undo->len - 1];

@@ -1,5 +1,5 @@
 /*
- * undo.h: what the edited line was before. A stack that forgets the oldest.
+ * undo.h: earlier states of the edited line: a stack of limited size.
  */
 #ifndef CLIENT_UNDO_H
 #define CLIENT_UNDO_H
@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #define UNDO_STEPS_MAX 64
-/* Bytes of all steps; the latest one is kept in any case. */
+/* Bytes of all steps; the latest step may be longer. */
 #define UNDO_BYTES_MAX ((size_t)1 << 20)
 
 struct undo_step {
@@ -21,16 +21,16 @@ struct undo_step {
     size_t pasted_to;
 };
 
-/* Zeroed memory is an empty one. */
+/* Zeroed memory is an empty stack. */
 struct undo {
     struct undo_step steps[UNDO_STEPS_MAX];
     size_t len;
     size_t bytes;
 };
 
-/* Remembers the text as it is. Without memory it is not remembered. */
+/* Pushes the state of the buffer. Does nothing if there is no memory. */
 void undo_save(struct undo *, const struct edit_buffer *);
-/* Makes the text what it was; false where nothing is remembered. */
+/* Restores the latest state that differs. False: there is none. */
 bool undo_back(struct undo *, struct edit_buffer *);
 void undo_clear(struct undo *);
 

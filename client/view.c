@@ -1,6 +1,6 @@
 /*
- * view.c: an event becomes a line of clean text with SGR sequences in it, and the line goes out,
- * wrapped where the width is known.
+ * view.c: see view.h. Each event is formatted as one line of clean text with SGR sequences, which
+ * is then wrapped.
  */
 #include "view.h"
 
@@ -20,12 +20,12 @@
 #define SGR_RED "\x1b[31m"
 #define SGR_GREEN "\x1b[32m"
 
-/* Of each cleaned name, and of each name that is kept. */
+/* Of a cleaned name, with NUL. */
 #define NAME_SIZE (NAME_LEN_MAX + 1)
 
-/* A users list that was asked for names that many bytes of names, and says how many are left. */
+/* Bytes of names in the answer to /users. */
 #define LIST_MAX 4096
-/* Where the width is not known, a line should not be longer than that without need. */
+/* If the width is unknown. */
 #define COLUMNS_USUAL 80
 
 /* ---- The line that is being made ------------------------------------------------------------ */
@@ -55,8 +55,8 @@ static void put_name(struct view *view, struct span name)
 }
 
 /*
- * Contrast 3.2 or more with black and with white, and far from each other; none of them is green:
- * that is one's own.
+ * Colours with a contrast of at least 3.2 to black and to white, and far from each other. Green is
+ * left out: it marks the user's own lines.
  */
 static const unsigned char hues_256[] = {
     160, 93, 30, 169, 100, 33, 167, 200, 130, 99, 137, 197, 67, 97, 128, 25, 134, 162};
@@ -84,7 +84,7 @@ static void paint_name(struct view *view, struct span name)
     }
 }
 
-/* Later rows begin behind the time, or where there is no room for that, a little in. */
+/* Continued rows begin below the text after the time; on narrow terminals, with two blanks. */
 static size_t line_indent(const struct view *view)
 {
     return view->columns < COLUMNS_USUAL / 2 ? 2 : strlen("12:00 ");
@@ -179,7 +179,7 @@ static void mark_day(
     mark_end(view, out);
 }
 
-/* What is talked in the past stands under a heading, with what came before it. */
+/* Shows the heading of the past, and the early lines after it. */
 static void view_mark_past(struct view *view, const struct tm *time, int day, struct outbuf *out)
 {
     struct view_early *early = &view->early;
@@ -191,7 +191,7 @@ static void view_mark_past(struct view *view, const struct tm *time, int day, st
     view->when = VIEW_PAST_MARKED;
 }
 
-/* Lines between events, on a terminal: where the past begins, and where another day does. */
+/* On a terminal, shows lines at the beginning of the past and of another day. */
 static void view_mark(struct view *view, bool past_said, const struct tm *time, struct outbuf *out)
 {
     int day = time->tm_year * 366 + time->tm_yday;
@@ -205,13 +205,13 @@ static void view_mark(struct view *view, bool past_said, const struct tm *time, 
     view->day = day;
 }
 
-/* Events of the room before `you`: what one was not there for. */
+/* True for events of the room before `you`. */
 static bool event_is_past(const struct view *view, const struct event *event)
 {
     return view->when != VIEW_PRESENT && (verb_is_room(event->verb) || event->verb == VERB_GAP);
 }
 
-/* The time; behind it dim text where what happened matters less than what is said, or is past. */
+/* Begins a line with the time. The text after it is dim if it is past or not a message. */
 static void line_begin(struct view *view, const struct event *event, bool dim, struct outbuf *out)
 {
     struct tm time = local_time(event->stamp);
@@ -237,7 +237,7 @@ static bool name_is_own(const struct view *view, struct span name)
     return *view->name != '\0' && strcasecmp(clean, view->name) == 0;
 }
 
-/* Said by somebody else, with one's own name in it, or with the one that was asked for. */
+/* True if another member mentions the user's name, or before `you` the one asked for. */
 static bool event_mentions(const struct view *view, const struct event *event)
 {
     const char *name = *view->name != '\0' ? view->name : view->asked;
@@ -245,7 +245,7 @@ static bool event_mentions(const struct view *view, const struct event *event)
     return *name != '\0' && !name_is_own(view, event->name) && text_mentions(event->text, name);
 }
 
-/* One's own lines are green, of others' the name has its colour; the past has none. */
+/* A speaker's name has a colour, unless it is past or the user's own: those lines are green. */
 static void paint_speaker(struct view *view, const struct event *event)
 {
     if (event_is_past(view, event))
@@ -258,7 +258,7 @@ static void paint_speaker(struct view *view, const struct event *event)
         paint_name(view, event->name);
 }
 
-/* Who says it, to whom, and how. */
+/* The speaker, and the recipient of a private message. */
 static void put_speaker(struct view *view, const struct event *event)
 {
     put_name(view, event->name);
@@ -317,7 +317,7 @@ static void put_count(struct view *view)
     put(view, " here");
 }
 
-/* Behind what has changed it. How many were there in the past nobody says. */
+/* The number after an event that changed it. It is unknown in the past. */
 static void put_new_count(struct view *view)
 {
     if (view->when != VIEW_PRESENT)
@@ -326,7 +326,7 @@ static void put_new_count(struct view *view)
     put_count(view);
 }
 
-/* Names, as many as there is room for, and how many more there are. */
+/* As many names as fit, and the number of the others. */
 static void put_list(struct view *view, size_t room)
 {
     const struct roster *roster = &view->roster;
@@ -344,7 +344,7 @@ static void put_list(struct view *view, size_t room)
     }
 }
 
-/* How many bytes of a row the names take, which is no less than columns. */
+/* The length of the names in bytes, which is at least their width. */
 static size_t list_len(const struct roster *roster)
 {
     size_t len = 0;
@@ -378,7 +378,7 @@ void view_explain_name(char *out, const char *asked, const char *name)
         sprintf(out, "%s is not to be had; ", asked);
 }
 
-/* The users list of the welcome is one tidy row, or no more than a count. */
+/* The users list of the welcome, if it fits in the row, else the number only. */
 static void put_welcome_list(struct view *view, size_t used)
 {
     size_t columns = view->columns != 0 ? view->columns : COLUMNS_USUAL;
@@ -389,7 +389,7 @@ static void put_welcome_list(struct view *view, size_t used)
         put_list(view, columns);
 }
 
-/* before: the name that one had on the last connection, or had asked for. */
+/* before: the name on the last connection, or the one that was asked for. */
 static void show_welcome(
     struct view *view, const struct event *event, const char *before, struct outbuf *out)
 {
@@ -426,7 +426,7 @@ static bool span_is(struct span span, const char *word)
     return span.len == strlen(word) && memcmp(span.at, word, span.len) == 0;
 }
 
-/* A reason that only a newer server gives is told in its own word. */
+/* An unknown reason, of a newer server, is shown as it is. */
 static void put_reason(struct view *view, struct span reason)
 {
     static const char *const reasons[][2] = {
@@ -459,7 +459,7 @@ static void show_quit(struct view *view, const struct event *event, struct outbu
     line_end(view, out);
 }
 
-/* asked: the last /nick of one's own. */
+/* view->asked is the argument of the last /nick. */
 static void show_nick(struct view *view, const struct event *event, struct outbuf *out)
 {
     char name[NAME_SIZE];
@@ -514,7 +514,7 @@ static void show_gap(struct view *view, const struct event *event, struct outbuf
 
 /* ---- The interface ------------------------------------------------------------------------ */
 
-/* Joins, quits and nicks of the past do not change the list that comes behind them. */
+/* Joins, quits and nicks of the past do not change the list, which comes after them. */
 static void view_follow_room(struct view *view, const struct event *event)
 {
     if (event->verb == VERB_JOIN) {
@@ -550,7 +550,7 @@ static void view_follow_nick(struct view *view, const struct event *event)
     ignored_rename(&view->ignored, name, to);
 }
 
-/* Who is here, and who one is, as far as this event says it. */
+/* Updates the members and the user's name. */
 static void view_follow(struct view *view, const struct event *event)
 {
     if (verb_is_message(event->verb))

@@ -1,8 +1,8 @@
 /*
- * view.h: how an event looks, on a terminal or in a pipe.
+ * view.h: formats events for people, on a terminal or in a pipe.
  *
- * Pure but for the time zone: events go in, text comes out. Every line ends with LF. Whatever the
- * server says is cleaned here (text_clean), so nothing that goes out can do anything to a terminal.
+ * Pure except for the time zone. Every line ends with LF. All text of the server is cleaned here
+ * (text_clean()), so that it cannot control a terminal.
  */
 #ifndef CLIENT_VIEW_H
 #define CLIENT_VIEW_H
@@ -19,31 +19,31 @@
 #include <time.h>
 
 enum view_colour {
-    COLOUR_NONE,  /* no SGR sequences at all */
-    COLOUR_BASIC, /* the eight colours that every terminal has */
+    COLOUR_NONE,  /* no SGR sequences */
+    COLOUR_BASIC, /* the eight basic colours */
     COLOUR_256
 };
 
 /*
- * VIEW_PAST to VIEW_PAST_MARKED: the heading of the past has been shown. Both to VIEW_PRESENT:
- * `you` has come. VIEW_PRESENT to VIEW_PAST: another connection, by view_restart().
+ * Events before `you` are past. VIEW_PAST to VIEW_PAST_MARKED: the heading of the past was shown.
+ * Both to VIEW_PRESENT: `you` has come. VIEW_PRESENT to VIEW_PAST: view_restart().
  */
 enum view_when { VIEW_PAST, VIEW_PAST_MARKED, VIEW_PRESENT };
 
-/* The speakers that view_other() tells first, as they were when it began. */
+/* The speakers that view_other() returns first, copied at its first call for a word. */
 struct view_latest {
     char at[SPEAKERS_MAX][NAME_LEN_MAX + 1];
     size_t len;
 };
 
 /*
- * Joins and the like that come first in the past: a heading is put before them if something was
- * said in it, which is not known yet.
+ * Joins, quits and the like at the beginning of the past. They are kept until it is known whether
+ * the past has messages: only then a heading is shown before them.
  */
 struct view_early {
     struct scrollback lines;
-    struct tm first_time; /* of the first of them */
-    bool waits;           /* the line being made is one of them */
+    struct tm first_time; /* of the first line */
+    bool waits;           /* the line under construction is one of them */
 };
 
 /*
@@ -52,55 +52,55 @@ struct view_early {
  */
 struct view {
     bool terminal; /* short times, day lines, marks around the past */
-    bool quiet;    /* no joins, no quits, nor who is there at the beginning */
+    bool quiet;    /* no joins and quits, no users list in the welcome */
     enum view_colour colour;
-    unsigned columns; /* wrap there; 0: do not wrap */
+    unsigned columns; /* width for wrapping; 0: no wrapping */
 
-    char asked[NAME_LEN_MAX + 1]; /* the name that one would like; empty: any */
-    char name[NAME_LEN_MAX + 1];  /* the one that one has; empty until `you` */
+    char asked[NAME_LEN_MAX + 1]; /* the name that was asked for; empty: the address */
+    char name[NAME_LEN_MAX + 1];  /* the user's name; empty before the first `you` */
     enum view_when when;
-    int day;             /* the last event's, in local time; 0: none yet */
-    unsigned long count; /* how many are here */
+    int day;             /* of the last event, in local time; 0: no event yet */
+    unsigned long count; /* members */
     struct roster roster;
     struct speakers speakers;
     struct view_latest latest;
     struct ignored ignored;
-    struct outbuf line; /* the line being made */
+    struct outbuf line; /* the line under construction */
     struct scrollback recent;
     struct view_early early;
 };
 
-/* How much attention an event deserves. */
+/* How important an event is, for the bell. */
 enum view_notice {
     NOTICE_NONE,
-    NOTICE_MESSAGE, /* somebody else has said something, now */
-    NOTICE_MENTION  /* and in private, or with one's own name in it */
+    NOTICE_MESSAGE, /* a message of another member, not of the past */
+    NOTICE_MENTION  /* the same, and it is private or mentions the user's name */
 };
 
-/* Adds to out how the event looks (nothing, for some). */
+/* Formats the event and adds the text to out; some events have none. */
 enum view_notice view_event(struct view *, const struct event *, struct outbuf *out);
 
-/* The event is a message of somebody who is ignored; view_event() adds nothing for it. */
+/* True if the event is a message of an ignored name; view_event() adds no text for it. */
 bool view_ignores(const struct view *, const struct event *);
 
-/* Adds a line of clean text that is no event. */
+/* Adds a line of clean text that is not an event, wrapped. */
 void view_line(struct view *, struct span line, struct outbuf *out);
-/* Adds the latest lines once more, as many as have room in that many rows. */
+/* Adds the latest lines again: as many as fit in that many rows. */
 void view_redraw(const struct view *, size_t rows, struct outbuf *out);
 
-/* A new connection: what comes until the next `you` is past again. */
+/* There is a new connection: events before the next `you` are past. */
 void view_restart(struct view *);
 
-/* The others who are here, the last speaker first; a completion_names for a struct view. */
+/* The other members, the last speaker first: a completion_names with a struct view as context. */
 const char *view_other(void *context, enum completion_kind kind, size_t i);
 
 /*
- * What to say before "you are NAME" where another name was asked for: "ann is taken; ". Empty where
- * it is that name, or where none was asked for. out holds NAME_LEN_MAX + 32 bytes.
+ * Why the name is not the one that was asked for, as the beginning of a sentence: "ann is taken; ".
+ * Empty if it is that name, or if none was asked for. out has NAME_LEN_MAX + 32 bytes.
  */
 void view_explain_name(char *out, const char *asked, const char *name);
 
-/* For `chat -l`: the names of a `here` event, one a line. Touches no view. */
+/* For `chat -l`: adds the names of a `here` event, one on a line. */
 void view_here(const struct event *here, struct outbuf *out);
 
 void view_free(struct view *);
