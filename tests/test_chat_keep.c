@@ -109,6 +109,7 @@ START_TEST(posts_are_kept_over_crashes)
     char socket[PATH_TEXT_MAX], transcript[PATH_TEXT_MAX];
     unsigned seed = 1;
     struct server server;
+    struct conn ann;
     struct chatter chat;
     int next = 0;
 
@@ -116,6 +117,10 @@ START_TEST(posts_are_kept_over_crashes)
     test_path(transcript, "t");
     server_start(&server, "-l", socket, "-t", transcript);
     chatter_start(&chat, "-k", "-s", "-n", "keeper", socket);
+    conn_join(&ann, &server, "ann");
+    type_lines(&chat, &next);
+    conn_seek(&ann, "post keeper line 0");
+    conn_close(&ann);
     for (int i = 0; i < OUTAGES / 2; i++) {
         type_lines(&chat, &next);
         let_some_arrive(&seed);
