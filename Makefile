@@ -131,6 +131,7 @@ WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg poll __poll_chk ppo
 	poller_set mmap64 memory_file random_bytes
 $(B)tests/test_listener: WRAP = -Wl,--wrap=accept_cloexec_nonblock,--wrap=poller_set
 $(B)tests/test_faults: WRAP = $(WRAPPED:%=-Wl,--wrap=%)
+$(B)tests/test_link: WRAP = -Wl,--wrap=sendmsg
 
 $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o \
     $(CLIENT) $(SERVER) $(COMMON)
