@@ -726,6 +726,10 @@ static void script_do(struct stage *s, struct puppet *p, const char *step, const
     case '*':
         puppet_reap(s, p, atoi(rest));
         break;
+    case '=':
+        ensure(send(p->client, rest, strlen(rest), MSG_NOSIGNAL) == (ssize_t)strlen(rest), "%s",
+            step);
+        break;
     case '#':
         ensure(!puppet_is_served(p), "not closed: %s", step);
         break;
@@ -766,5 +770,7 @@ void stage_play(struct stage *s, const char *script)
         if (len > 0)
             script_step(s, step);
         script += len + (script[len] == '\n');
+        if (++s->steps == s->upgrade_at)
+            (void)stage_handover(s);
     }
 }

@@ -76,6 +76,8 @@ struct stage {
     int start_errno;             /* starting a worker fails with it; 0: it does not fail */
     void (*around)(bool inside); /* called before and after the hub; NULL: nobody is */
     int pair_bytes; /* what the sockets of those who come hold; 0: what the system gives them */
+    unsigned steps;      /* of scripts so far */
+    unsigned upgrade_at; /* after this step the hub hands over to a new one; 0: never */
 };
 
 /* A room with this config: what is left zero becomes what most tests want (no history). */
@@ -145,6 +147,7 @@ bool stage_handover(struct stage *);
  *   a: text      relays it, and nothing happens yet
  *   a& text      relays it without a line end
  *   a! word      says the control word; after `left` and `lost` it exits, as workers do
+ *   a= bytes     the client sends them to its socket, where no worker reads
  *   a< pattern   the client's next line matches     a~ pattern   skips up to one that matches
  *   a0           nothing more is there              a.           the stream has ended
  *   a|           the worker closes the pair         a-           the same, by its death

@@ -167,6 +167,23 @@ START_TEST(plays_out)
 }
 END_TEST
 
+/* Each of them again, with an upgrade after each of its steps: nobody notices. */
+START_TEST(plays_out_with_upgrades)
+{
+    const struct play *play = &plays[_i];
+
+    printf("%s\n", play->name);
+    for (unsigned at = 1;; at++) {
+        stage_open(&stage, &play->config);
+        stage.upgrade_at = at;
+        stage_play(&stage, play->script);
+        stage_close(&stage);
+        if (at >= stage.steps)
+            break;
+    }
+}
+END_TEST
+
 /* ---- Names ---- */
 
 START_TEST(two_hundred_bobs)
@@ -1261,6 +1278,7 @@ int main(void)
 {
     const struct test tests[] = {
         {plays_out, COUNT_OF(plays), 10},
+        {plays_out_with_upgrades, COUNT_OF(plays), 30},
         {two_hundred_bobs, 1, 10},
         {a_full_house, 1, 20},
         {reserved_names, 1, 10},
