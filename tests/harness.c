@@ -664,10 +664,12 @@ static bool conn_fill(struct conn *conn)
 {
     conn_reserve(conn, 65536);
     ssize_t n = recv(conn->fd, conn->bytes + conn->end, 65536, 0);
-    if (n > 0)
+    if (n > 0) {
         conn->end += (size_t)n;
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         conn->over = true;
+        conn->broken = n == 0 ? 0 : errno;
+    }
     return n > 0 || conn->over;
 }
 

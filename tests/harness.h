@@ -151,6 +151,7 @@ struct conn {
     char latest[160];   /* its beginning, for a test that fails */
     uint64_t last;      /* the stamp of the last room event */
     bool over;          /* the server's end of stream was seen */
+    int broken;         /* the errno with which it ended; 0: an orderly end */
     bool deaf;          /* never reads while it sends */
 };
 
