@@ -1,0 +1,558 @@
+/*
+ * test_journal.c: the transcript from the hub's side: what members may see and when, what a writer
+ * is handed, one after the other, and what its words settle. The test is the writer; the room has
+ * no clients.
+ */
+#define room harness_room /* the harness has a struct of that name, too */
+#include "harness.h"
+#undef room
+#include "compat/compat.h"
+#include "compat/poller.h"
+#include "server/hub/codec.h"
+#include "server/hub/room.h"
+#include "server/hub/table.h"
+#include "server/hub/timers.h"
+#include "server/journal/journal.h"
+#include "server/journal/transcript.h"
+#include "server/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define SECOND 1000000u
+#define STAMP(n) (1800000000000000u + (n))
+
+static struct {
+    struct room room;
+    struct journal journal;
+    struct poller *poller;
+    struct report report;
+    struct person *ann;
+    uint64_t now;
+    uint64_t visible;
+    int fd; /* the writer's end of its pair; -1: closed */
+    char got[1 << 20];
+    size_t len;
+} desk;
+
+static const struct table_seed seed = {{5, 6}};
+
+/* ---- The room -------------------------------------------------------------------------------- */
+
+/* Somebody's event number n, at STAMP(n). */
+static void happen(enum room_request_kind kind, unsigned n, size_t pad)
+{
+    char text[LINE_OUT_MAX];
+    struct room_request request = {.kind = kind,
+        .time = STAMP(n),
+        .person = desk.ann,
+        .author = 1,
+        .name = "ann",
+        .login = "",
+        .reason = "left"};
+    struct room_outcome outcome;
+
+    request.text =
+        (struct span){text, (size_t)snprintf(text, sizeof text, "%u %0*d", n, (int)pad, 0)};
+    if (kind == ROOM_RENAME)
+        request.name = n % 2 == 0 ? "amy" : "ann";
+    ensure(room_apply(&desk.room, &request, &outcome) == ROOM_DONE && outcome.stamp == STAMP(n),
+        "event %u", n);
+    if (kind == ROOM_LOGIN)
+        desk.ann = outcome.person;
+}
+
+static void say(unsigned n)
+{
+    happen(ROOM_SAY, n, 1);
+}
+
+/* What a turn of the hub does with the journal. */
+static void turn(void)
+{
+    struct journal *j = &desk.journal;
+    struct poller_event events[4];
+    struct settled line;
+    uint64_t visible;
+
+    for (int n = poller_wait(desk.poller, 0, NULL, events, 4); n > 0; n--)
+        journal_ready(j, events[n - 1].revents);
+    journal_read(j, &desk.room, desk.poller, &desk.report);
+    while (journal_next(j, &desk.room, &line))
+        journal_settle(j, &desk.room, &line);
+    visible = journal_write(j, &desk.room, desk.poller, &desk.report, desk.now);
+    if (visible > desk.visible)
+        desk.visible = visible;
+}
+
+/* Turns as long as the journal asks for them at once. */
+static void settle(void)
+{
+    for (int i = 0; i < 100; i++) {
+        turn();
+        if (journal_due(&desk.journal, &desk.room) > desk.now)
+            return;
+    }
+    ck_abort_msg("it does not come to rest");
+}
+
+static void desk_open(bool sync)
+{
+    memset(&desk, 0, sizeof desk);
+    desk.fd = -1;
+    desk.now = SECOND;
+    desk.report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
+    desk.poller = poller_new();
+    ensure(desk.poller != NULL && room_init(&desk.room, log_new(LOG_BYTES_MIN),
+                                      sync ? log_new(LOG_BYTES_MIN) : NULL, &seed),
+        "no memory");
+    journal_init(&desk.journal, sync);
+    journal_begin(&desk.journal, &desk.room);
+    happen(ROOM_LOGIN, 1, 0);
+}
+
+static void desk_close(void)
+{
+    if (desk.fd != -1)
+        close(desk.fd);
+    journal_close(&desk.journal, desk.poller);
+    room_free(&desk.room);
+    poller_free(desk.poller);
+}
+
+/* ---- The writer ------------------------------------------------------------------------------ */
+
+static void writer_come(void)
+{
+    int pair[2];
+
+    if (desk.fd != -1)
+        close(desk.fd);
+    ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair");
+    ensure(journal_set_writer(&desk.journal, pair[0], desk.poller, &desk.report, desk.now),
+        "no memory");
+    desk.fd = pair[1];
+    desk.len = 0;
+}
+
+static void writer_die(void)
+{
+    close(desk.fd);
+    desk.fd = -1;
+    settle();
+    ensure(desk.journal.state == JOURNAL_ABSENT, "its death is not seen");
+}
+
+static void writer_says(const char *word, unsigned n)
+{
+    char line[64];
+    char stamp[STAMP_LEN + 1] = {0};
+    int len;
+
+    stamp_format(stamp, n == 0 ? 0 : STAMP(n));
+    len = snprintf(line, sizeof line, "%s%s\n", word, stamp);
+    ensure(write(desk.fd, line, (size_t)len) == len, "write");
+}
+
+/* All that it was handed since the last time, as a string. */
+static const char *writer_gets(void)
+{
+    ssize_t n;
+
+    desk.len = 0;
+    while ((n = recv(desk.fd, desk.got + desk.len, sizeof desk.got - 1 - desk.len, 0)) > 0)
+        desk.len += (size_t)n;
+    desk.got[desk.len] = '\0';
+    return desk.got;
+}
+
+/* The numbers of the events in what it was handed, as "1 2 g3 4": a gap is its count; "r" is the
+ * word that the file is to be opened anew. */
+static const char *numbers_got(void)
+{
+    static char numbers[65536];
+    const char *at = writer_gets();
+    char *out = numbers;
+
+    numbers[0] = '\0';
+    for (const char *lf; (lf = strchr(at, '\n')) != NULL; at = lf + 1) {
+        struct event event;
+
+        if (*at == CONTROL_BYTE) {
+            out += sprintf(out, "r ");
+            continue;
+        }
+        ensure(event_parse(&event, at, (size_t)(lf - at)), "%.40s", at);
+        if (event.verb == VERB_GAP)
+            out += sprintf(out, "g%lu ", event.count);
+        else
+            out += sprintf(out, "%llu ", (unsigned long long)(event.stamp - STAMP(0)));
+    }
+    ensure(*at == '\0', "half a line: %.40s", at);
+    return numbers;
+}
+
+static void expect_numbers(const char *wanted)
+{
+    const char *got = numbers_got();
+
+    ensure(strcmp(got, wanted) == 0, "\"%s\" instead of \"%s\"", got, wanted);
+}
+
+static uint64_t head(void)
+{
+    return log_head(desk.room.log);
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+/* No transcript: everything is visible at once, and nothing is needed. */
+START_TEST(none)
+{
+    desk_open(false);
+    say(2);
+    settle();
+    ensure(desk.visible == head() && journal_needs(&desk.journal) == LINK_NO_LIMIT, "visible");
+    ensure(journal_is_done(&desk.journal, &desk.room) &&
+               journal_due(&desk.journal, &desk.room) == TIME_NEVER,
+        "nothing is to be done");
+    desk_close();
+}
+END_TEST
+
+/* Members see what the writer was handed, not more. */
+START_TEST(visible_when_handed)
+{
+    desk_open(false);
+    writer_come();
+    settle();
+    ensure(desk.visible == 0, "before the writer has said a word");
+    ensure(!journal_is_done(&desk.journal, &desk.room), "it has not begun");
+    writer_says(WRITER_KEPT, 0);
+    settle();
+    expect_numbers("1 ");
+    ensure(desk.visible == head(), "the first line");
+    say(2);
+    say(3);
+    settle();
+    expect_numbers("2 3 ");
+    ensure(desk.visible == head() && journal_needs(&desk.journal) < head(), "not kept yet");
+    writer_says(WRITER_KEPT, 3);
+    settle();
+    ensure(journal_needs(&desk.journal) == head() && journal_is_done(&desk.journal, &desk.room),
+        "kept");
+    desk_close();
+}
+END_TEST
+
+/* A writer that takes nothing is waited for, for 200 ms; then the room goes on, until it has caught
+ * up. No line is shown in part. */
+START_TEST(a_slow_writer)
+{
+    uint64_t before;
+    unsigned n = 2;
+
+    desk_open(false);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    settle();
+    while (desk.journal.link.state == LINK_READY) {
+        happen(ROOM_SAY, n++, 3000);
+        settle();
+        if (log_head(desk.room.log) > 40000)
+            (void)writer_gets();
+        ensure(n < 1000, "the pair takes everything");
+        if (n == 10) { /* from here on it reads no more */
+            int small = 1;
+            setsockopt(desk.journal.link.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        }
+    }
+    before = desk.visible;
+    ensure(before < head() && log_line_from(desk.room.log, before) == before, "half a line");
+    desk.now += SECOND / 10;
+    settle();
+    ensure(desk.visible == before, "too early");
+    ensure(journal_due(&desk.journal, &desk.room) <= desk.now + SECOND / 5, "nobody wakes it");
+    desk.now += SECOND / 5;
+    settle();
+    ensure(desk.visible == head() && desk.journal.health == JOURNAL_SLOW, "the room stands still");
+    while (desk.journal.health == JOURNAL_SLOW) {
+        (void)writer_gets();
+        turn();
+    }
+    ensure(desk.visible == head() && desk.journal.link.cursor == head(), "not caught up");
+    desk_close();
+}
+END_TEST
+
+/* The next one goes on where the file ends, whatever the one before had been handed. */
+START_TEST(one_after_the_other)
+{
+    desk_open(false);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    say(2);
+    say(3);
+    settle();
+    expect_numbers("1 2 3 ");
+    writer_says(WRITER_KEPT, 1);
+    settle();
+    writer_die();
+    say(4);
+    settle();
+    ensure(desk.visible < head(), "members see what nobody has written");
+    writer_come();
+    writer_says(WRITER_KEPT, 2); /* it had written one more than it said */
+    settle();
+    expect_numbers("3 4 ");
+    ensure(desk.visible == head(), "visible");
+    writer_says(WRITER_KEPT, 4);
+    settle();
+    writer_die();
+    writer_come();
+    writer_says(WRITER_KEPT, 0); /* another file: nothing comes again */
+    say(5);
+    settle();
+    expect_numbers("5 ");
+    /* One that comes while the last one's end was not seen yet. */
+    close(desk.fd);
+    desk.fd = -1;
+    writer_come();
+    writer_says(WRITER_KEPT, 4);
+    settle();
+    expect_numbers("5 ");
+    desk_close();
+}
+END_TEST
+
+/* What the log has dropped meanwhile is counted. */
+START_TEST(lines_that_are_gone)
+{
+    unsigned gap = 0;
+    unsigned first = 0;
+
+    desk_open(false);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    settle();
+    writer_says(WRITER_KEPT, 1);
+    settle();
+    writer_die();
+    for (unsigned n = 2; n <= 100; n++) {
+        happen(ROOM_SAY, n, 2000);
+        journal_skip(&desk.journal, &desk.room, log_tail(desk.room.log));
+    }
+    writer_come();
+    writer_says(WRITER_KEPT, 1);
+    settle();
+    ensure(sscanf(numbers_got(), "g%u %u", &gap, &first) == 2 && gap + 2 == first,
+        "a gap of %u before %u", gap, first);
+    ensure(gap > 50, "%u are gone", gap);
+    desk_close();
+}
+END_TEST
+
+/* Its file is opened anew behind all that was said before, and before all that comes. */
+START_TEST(reopening)
+{
+    desk_open(false);
+    ensure(!journal_reopen(&desk.journal, &desk.room), "nobody to open it");
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    say(2);
+    settle();
+    say(3);
+    ensure(journal_reopen(&desk.journal, &desk.room), "no memory");
+    say(4);
+    settle();
+    expect_numbers("1 2 3 r 4 ");
+    desk_close();
+}
+END_TEST
+
+/* ---- -s -------------------------------------------------------------------------------------- */
+
+/* A waiter's number, in the order in which waiters come out. */
+static struct waiter waiters[10];
+
+static const char *waiters_out(void)
+{
+    static char out[40];
+    struct waiter *waiter;
+    size_t n = 0;
+
+    while ((waiter = hold_take(&desk.room.hold)) != NULL)
+        out[n++] = (char)('0' + (waiter - waiters));
+    out[n] = '\0';
+    return out;
+}
+
+static void wait_here(int number)
+{
+    hold_wait(&desk.room.hold, &waiters[number], WAITER_ITEM);
+}
+
+/* Held lines come into the log as the file has them, and what waits behind them follows. */
+START_TEST(held_and_settled)
+{
+    desk_open(true);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    settle();
+    expect_numbers("1 ");
+    ensure(head() == 0 && desk.visible == 0 && !hold_is_empty(&desk.room.hold), "it is held");
+    wait_here(0);
+    say(2);
+    wait_here(1);
+    wait_here(2);
+    say(3);
+    wait_here(3);
+    settle();
+    expect_numbers("2 3 ");
+    ensure(strcmp(waiters_out(), "") == 0, "too early");
+    writer_says(WRITER_KEPT, 1);
+    settle();
+    ensure(strcmp(waiters_out(), "0") == 0 && head() > 0 && desk.visible == head(), "the first");
+    writer_says(WRITER_KEPT, 3);
+    settle();
+    ensure(strcmp(waiters_out(), "123") == 0, "the others");
+    ensure(hold_is_empty(&desk.room.hold) && log_count(desk.room.log, head()) == 3, "all of them");
+    ensure(journal_needs(&desk.journal) == log_head(room_lines(&desk.room)), "nothing is needed");
+    desk_close();
+}
+END_TEST
+
+/* A message that the disk refused is dropped; what is no message goes on. */
+START_TEST(refused)
+{
+    struct settled line;
+
+    desk_open(true);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    writer_says(WRITER_KEPT, 1);
+    settle();
+    (void)writer_gets();
+    say(2);
+    happen(ROOM_RENAME, 4, 0);
+    say(5);
+    settle();
+    expect_numbers("2 4 5 ");
+    writer_says(WRITER_LOST, 5);
+    for (int i = 0; i < 2; i++) {
+        struct poller_event events[4];
+
+        for (int n = poller_wait(desk.poller, 0, NULL, events, 4); n > 0; n--)
+            journal_ready(&desk.journal, events[n - 1].revents);
+        journal_read(&desk.journal, &desk.room, desk.poller, &desk.report);
+    }
+    ensure(journal_next(&desk.journal, &desk.room, &line) && line.refused && line.author == 1, "2");
+    journal_settle(&desk.journal, &desk.room, &line);
+    ensure(journal_next(&desk.journal, &desk.room, &line) && !line.refused, "4");
+    journal_settle(&desk.journal, &desk.room, &line);
+    ensure(journal_next(&desk.journal, &desk.room, &line) && line.refused, "5");
+    journal_settle(&desk.journal, &desk.room, &line);
+    ensure(!journal_next(&desk.journal, &desk.room, &line), "no more");
+    ensure(log_count(desk.room.log, head()) == 2, "the join and the rename");
+    ensure(journal_refuses(&desk.journal), "what is said now is refused at once");
+    writer_says(WRITER_KEPT, 5);
+    settle();
+    ensure(!journal_refuses(&desk.journal), "it is well again");
+    desk_close();
+}
+END_TEST
+
+/* ---- Words ----------------------------------------------------------------------------------- */
+
+/* A writer that says nonsense, or half words, does no harm; what it says next is heard. */
+START_TEST(nonsense)
+{
+    static const char words[] = "\n\001\n\001kept\n\001kept yesterday\n\001lost \nhello\n";
+    static char rubbish[9000];
+    char word[64];
+    char stamp[STAMP_LEN + 1] = {0};
+
+    desk_open(_i == 1);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    settle();
+    (void)writer_gets();
+    memset(rubbish, 'x', sizeof rubbish);
+    ensure(write(desk.fd, rubbish, sizeof rubbish) == (ssize_t)sizeof rubbish, "write");
+    for (int i = 0; i < 5; i++)
+        settle();
+    ensure(write(desk.fd, words, sizeof words - 1) == sizeof words - 1, "write");
+    for (int i = 0; i < 5; i++)
+        settle();
+    stamp_format(stamp, STAMP(1));
+    snprintf(word, sizeof word, WRITER_KEPT "%s\n", stamp);
+    for (size_t i = 0; word[i] != '\0'; i++) {
+        ensure(write(desk.fd, word + i, 1) == 1, "write");
+        settle();
+    }
+    ensure(journal_is_done(&desk.journal, &desk.room) && desk.visible == head() && head() > 0,
+        "the word is not heard");
+    writer_says(WRITER_KEPT, 900); /* of what was never said: all that there is */
+    say(2);
+    settle();
+    expect_numbers("2 ");
+    desk_close();
+}
+END_TEST
+
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+/* The journal of the next hub goes on, with words that were not heard and a reopening under way. */
+START_TEST(handed_over)
+{
+    struct codec c = {0};
+
+    desk_open(false);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    say(2);
+    settle();
+    say(3);
+    ensure(journal_reopen(&desk.journal, &desk.room), "no memory");
+    say(4);
+    journal_state(&desk.journal, &c);
+    ensure(!c.bad, "no memory");
+    poller_remove(desk.poller, desk.journal.link.fd);
+    link_clear(&desk.journal.link);
+    journal_init(&desk.journal, false);
+    c.loading = true;
+    journal_state(&desk.journal, &c);
+    ensure(!c.bad && c.at == c.len, "not taken");
+    free(c.buf);
+    ensure(journal_restored(&desk.journal, desk.poller), "no memory");
+    settle();
+    expect_numbers("1 2 3 r 4 ");
+    writer_says(WRITER_KEPT, 4);
+    settle();
+    ensure(journal_is_done(&desk.journal, &desk.room) && desk.visible == head(), "it stands still");
+    desk_close();
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {none, 1, 5},
+        {visible_when_handed, 1, 5},
+        {a_slow_writer, 1, 10},
+        {one_after_the_other, 1, 5},
+        {lines_that_are_gone, 1, 5},
+        {reopening, 1, 5},
+        {held_and_settled, 1, 5},
+        {refused, 1, 5},
+        {nonsense, 2, 5},
+        {handed_over, 1, 5},
+    };
+
+    return tests_run("journal", tests, COUNT_OF(tests));
+}
