@@ -534,7 +534,8 @@ void connection_finish(struct connections *cs, struct connection *c)
     c->finished = true;
     list_remove(&c->in.queued);
     list_remove(&c->waiting);
-    timer_set(&cs->timers, &c->timer, TIME_NEVER);
+    for (enum deadline d = 0; d < DEADLINES; d++)
+        deadline_set(cs, c, d, TIME_NEVER);
     table_remove(&cs->by_author, &c->by_author);
     connection_leave_source(cs, c);
     list_remove(&c->all);

@@ -273,7 +273,7 @@ static void deadline_due(struct connections *cs, struct connection *c, enum dead
 
 static void connection_due(struct connections *cs, struct connection *c)
 {
-    for (enum deadline d = 0; d < DEADLINES; d++) {
+    for (enum deadline d = 0; d < DEADLINES && !c->finished; d++) {
         uint64_t at = c->deadlines[d];
 
         if (at > cs->turn.now)
