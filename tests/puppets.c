@@ -27,6 +27,8 @@
 #define SOON_US 50000u
 /* The stage's time is so far ahead of the clock's: what the hub reads there itself is over. */
 #define AHEAD_US (3600 * UINT64_C(1000000))
+/* A turn takes so long. */
+#define TURN_US 10u
 /* More descriptors than a stage ever has. */
 #define DESCRIPTORS_MAX 8192
 
@@ -246,7 +248,7 @@ bool stage_turn(struct stage *s)
     int n;
 
     deaths(s);
-    time_move(s, 1);
+    time_move(s, TURN_US);
     n = poller_wait(s->poller, 0, NULL, events, EVENTS_MAX);
     hub_entered(s, true);
     for (int i = 0; i < n; i++)

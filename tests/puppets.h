@@ -65,7 +65,7 @@ struct stage {
     struct report report;
     struct hub *hub;
     struct poller *poller;
-    uint64_t now; /* passes only as the test lets it, and 1 us each turn */
+    uint64_t now; /* passes only as the test lets it, and a little with each turn */
     int timeout;  /* what the last turn said */
     uint64_t due; /* so the next one is due then */
     bool poked;   /* or at once, after something that the poller does not see */

@@ -865,6 +865,25 @@ START_TEST(held_lines_are_handed_over)
 }
 END_TEST
 
+/* A poster has left, and waits for its echo: it is told once that the disk did not take the line. */
+START_TEST(a_poster_that_left_is_refused)
+{
+    struct hub_config config = {.sync = true};
+    int writer;
+
+    stage_open(&stage, &config);
+    writer = writer_open();
+    stage_play(&stage, "a> /post\na> bot\na~ you bot\na: x\na: /users\na! left\na0\n");
+    if (_i == 1)
+        ensure(stage_handover(&stage), "no upgrade");
+    writer_says(writer, WRITER_LOST);
+    stage_play(&stage, "a< error not-recorded *\na< users 0\na. \na# \n");
+    ensure(hub_connections(stage.hub) == 0, "its record is left");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
 /* The past of a newcomer leaves space for what is held already: no line of it is overwritten. */
 START_TEST(the_past_and_held_lines)
 {
@@ -1301,6 +1320,7 @@ int main(void)
         {held_lines_are_handed_over, 2, 10},
         {words_that_come_together, 2, 10},
         {what_a_dead_writer_has_refused, 2, 10},
+        {a_poster_that_left_is_refused, 2, 10},
         {the_past_and_held_lines, 2, 10},
         {behind_a_line_taken_back, 1, 10},
         {a_disk_that_hangs, 1, 10},

@@ -44,8 +44,12 @@ static struct item *poster_echo_new(const struct connection *c, struct span text
 {
     size_t len = STAMP_LEN + strlen(" post  ") + strlen(c->person->name) + text.len + 1;
     size_t error = STAMP_LEN + 1 + strlen(NOT_RECORDED) + 1;
+    struct item *echo;
 
-    return item_new(len > error ? len : error);
+    echo = item_new(len > error ? len : error);
+    if (echo != NULL)
+        echo->kind = ITEM_ECHO;
+    return echo;
 }
 
 static void poster_echo_put(struct connections *cs, struct connection *c, struct item *echo,
@@ -77,40 +81,36 @@ static enum taken say(
     return echoed(cs, c);
 }
 
-/* Only posters have echoes that are items. */
-static bool item_is_echo(const struct item *item)
-{
-    static const char verb[] = " post ";
-
-    return item->kind == ITEM_BYTES && item->len > STAMP_LEN + strlen(verb) &&
-           memcmp(item->bytes + STAMP_LEN, verb, strlen(verb)) == 0;
-}
-
-/* A poster's echo waits among the others for the line that is now refused; the poster may have said
- * its goodbye since. False where there is none. */
-static bool poster_echo_refuse(struct connections *cs, struct connection *c, uint64_t end)
+/* A poster's echo waits among the others for the line that is now refused; NULL: there is none. */
+static struct item *poster_echo_find(const struct connection *c, uint64_t end)
 {
     struct item *echo = c->out.link.waiting;
-    size_t len;
 
-    while (echo != NULL && (echo->waiter.ticket != end || !item_is_echo(echo)))
+    while (echo != NULL && (echo->kind != ITEM_ECHO || echo->waiter.ticket != end))
         echo = echo->next;
-    if (echo == NULL)
-        return false;
-    len = strlen(NOT_RECORDED);
+    return echo;
+}
+
+/* The error goes out where the echo was to go. */
+static void poster_echo_refuse(const struct connections *cs, struct item *echo)
+{
+    size_t len = strlen(NOT_RECORDED);
+
     link_resize(echo, STAMP_LEN + 1 + len + 1);
     stamp_format(echo->bytes, connections_time(cs));
     echo->bytes[STAMP_LEN] = ' ';
     memcpy(echo->bytes + STAMP_LEN + 1, NOT_RECORDED, len);
     echo->bytes[echo->len - 1] = '\n';
-    return true;
 }
 
 bool command_not_recorded(struct connections *cs, struct connection *c, uint64_t end)
 {
+    struct item *echo = poster_echo_find(c, end);
     struct item *error;
 
-    if (!poster_echo_refuse(cs, c, end)) {
+    if (echo != NULL) {
+        poster_echo_refuse(cs, echo);
+    } else {
         error = item_text(connections_time(cs), NOT_RECORDED);
         if (error == NULL)
             return false;

@@ -95,6 +95,7 @@ static size_t item_cost(const struct item *item)
 
     switch (item->kind) {
     case ITEM_BYTES:
+    case ITEM_ECHO:
         cost += item->len;
         break;
     case ITEM_SHARED:

@@ -39,7 +39,8 @@ struct shared {
 enum item_kind {
     ITEM_BYTES,
     ITEM_SHARED,
-    ITEM_GAP /* written when its turn comes; until then it can grow */
+    ITEM_GAP, /* written when its turn comes; until then it can grow */
+    ITEM_ECHO /* bytes: a poster's line; while it waits for the disk it may become an error */
 };
 
 /*

@@ -83,7 +83,7 @@ static struct item *item_state(struct codec *c, struct numbers *n, struct item *
     unsigned kind = item == NULL ? 0 : item->kind;
     size_t room = item == NULL ? 0 : item->room;
 
-    kind = codec_choice(c, kind, ITEM_GAP + 1);
+    kind = codec_choice(c, kind, ITEM_ECHO + 1);
     codec_size(c, &room);
     if (c->loading) {
         item = c->bad || room > LINE_OUT_MAX ? NULL : item_new(room);

@@ -440,7 +440,7 @@ static void queue_state(struct journal *j, struct codec *c)
             c->bad = true;
             return;
         }
-        item->kind = codec_choice(c, item->kind, ITEM_GAP + 1);
+        item->kind = codec_choice(c, item->kind, ITEM_ECHO + 1);
         codec_u64(c, &item->due);
         codec_u64(c, &item->after);
         codec_u64(c, &item->count);
