@@ -67,8 +67,8 @@ static size_t log_space(const struct log *log, uint64_t keep)
     return log_room(log, later(keep < head ? keep : head, log_tail(log)));
 }
 
-/* How many bytes this turn may append without a reader losing something. */
-static size_t space_now(const struct connections *cs)
+/* How many bytes this turn may append, where readers need what begins at floor. */
+static size_t space_before(const struct connections *cs, uint64_t floor)
 {
     const struct room *room = cs->room;
     const struct hold *hold = &room->hold;
@@ -77,10 +77,10 @@ static size_t space_now(const struct connections *cs)
     size_t space;
 
     if (hold->lines == NULL) {
-        space = log_space(room->log, kept < cs->floor ? kept : cs->floor);
+        space = log_space(room->log, kept < floor ? kept : floor);
     } else {
         size_t held = (size_t)(log_head(hold->lines) - hold->settled);
-        size_t settled = log_space(room->log, cs->floor);
+        size_t settled = log_space(room->log, floor);
         size_t lines = log_space(hold->lines, kept);
 
         space = settled > held ? settled - held : 0;
@@ -89,9 +89,22 @@ static size_t space_now(const struct connections *cs)
     return space < part ? space : part;
 }
 
+/* How many bytes this turn may append without a reader losing something. */
+static size_t space_now(const struct connections *cs)
+{
+    return space_before(cs, cs->floor);
+}
+
 static bool is_short(const struct connections *cs)
 {
     return space_now(cs) < LINE_OUT_MAX;
+}
+
+/* No reader could make space: with -s the disk must take lines first, and no reader is charged. */
+static bool disk_is_short(const struct connections *cs)
+{
+    return cs->room->hold.lines != NULL &&
+           space_before(cs, log_head(cs->room->log)) < LINE_OUT_MAX;
 }
 
 /*
@@ -124,11 +137,13 @@ void backpressure_begin(struct backpressure *b, struct connections *cs)
 
     if (space_now(cs) < log_size(cs->room->log) / TURN_PART || b->since != 0)
         cs->floor = find_floor(cs);
+    if (disk_is_short(cs))
+        b->since = 0;
     waited = charge_wait(b, cs);
     if (is_short(cs))
         move_ahead(cs, true);
     left = pacing_left(&b->pacing, now);
-    if (is_short(cs) && left <= waited) {
+    if (is_short(cs) && left <= waited && !disk_is_short(cs)) {
         pacing_wait(&b->pacing, now, waited);
         move_ahead(cs, false);
         b->since = b->since == 0 ? 0 : now;
@@ -137,6 +152,8 @@ void backpressure_begin(struct backpressure *b, struct connections *cs)
     }
     b->waiting_floor = cs->floor;
     b->left = left > waited ? left - waited : 0;
+    if (disk_is_short(cs))
+        b->left = 0;
     b->is_short = is_short(cs);
     cs->turn.head_max = log_head(room_lines(cs->room)) + space_now(cs);
 }
@@ -144,14 +161,14 @@ void backpressure_begin(struct backpressure *b, struct connections *cs)
 void backpressure_end(struct backpressure *b, struct connections *cs)
 {
     bool waiting = b->is_short && (!list_is_empty(&cs->inputs) || !list_is_empty(&cs->logins));
-    bool was = b->since != 0;
+    bool was = cs->turn.waits;
 
     cs->turn.waits = waiting;
     if (!waiting && !was)
         return;
-    if (waiting && !was)
+    if (waiting && b->since == 0 && !disk_is_short(cs))
         b->since = cs->turn.now;
-    if (!waiting) {
+    if (!waiting && b->since != 0) {
         pacing_wait(&b->pacing, cs->turn.now, charge_wait(b, cs));
         b->since = 0;
     }
@@ -163,7 +180,7 @@ void backpressure_end(struct backpressure *b, struct connections *cs)
  */
 uint64_t backpressure_due(struct backpressure *b, struct connections *cs)
 {
-    if (b->since == 0)
+    if (!cs->turn.waits)
         return TIME_NEVER;
     cs->floor = find_floor(cs);
     if (!is_short(cs))

@@ -39,7 +39,7 @@
 #define STARTS_US 1000u
 #define STARTS_US_PER_MEMBER 2u
 /* What found no space in the log is tried again after this time. */
-#define SPACE_RETRY_US 10000u
+#define SPACE_RETRY_US 100000u
 /*
  * Joins and quits are told to all, but not one by one: to wake ten thousand clients for each of ten
  * thousand that come would be most of the work. For this long for each member after everybody has
