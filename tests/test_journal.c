@@ -467,6 +467,33 @@ START_TEST(refused)
 }
 END_TEST
 
+/* Its last words count, also where its end is met by a write, or by its successor. */
+START_TEST(last_words)
+{
+    desk_open(true);
+    writer_come();
+    writer_says(WRITER_KEPT, 0);
+    settle();
+    say(2);
+    settle();
+    writer_says(WRITER_KEPT, 2);
+    close(desk.fd);
+    desk.fd = -1;
+    if (_i == 0) {
+        /* It was ready, but not for reading: this turn's write meets the end. */
+        say(3);
+        (void)journal_write(&desk.journal, &desk.room, desk.poller, &desk.report, desk.now);
+        ensure(desk.journal.state == JOURNAL_ABSENT, "the end is not met");
+    } else {
+        writer_come();
+    }
+    journal_miss_writer(&desk.journal);
+    settle();
+    ensure(log_count(desk.room.log, head()) == 2, "what was kept is refused");
+    desk_close();
+}
+END_TEST
+
 /* ---- Words ----------------------------------------------------------------------------------- */
 
 /* A writer that says nonsense, or half words, does no harm; what it says next is heard. */
@@ -550,6 +577,7 @@ int main(void)
         {reopening, 1, 5},
         {held_and_settled, 1, 5},
         {refused, 1, 5},
+        {last_words, 2, 5},
         {nonsense, 2, 5},
         {handed_over, 1, 5},
     };

@@ -8,6 +8,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "compat/compat.h"
 #include "compat/poller.h"
 #include "server/hub/codec.h"
 #include "server/hub/log.h"
@@ -49,10 +50,29 @@ void journal_close(struct journal *j, struct poller *poller)
     j->state = JOURNAL_ABSENT;
 }
 
+/* Its last words may be unread: a write has met its end first, or its successor is there already. */
+static void last_words_read(struct journal *j)
+{
+    int tries = 10;
+
+    while (j->words_len < sizeof(j->words) && tries > 0) {
+        ssize_t n = recv(j->link.fd, j->words + j->words_len, sizeof(j->words) - j->words_len, 0);
+
+        if (n > 0)
+            j->words_len += (size_t)n;
+        else if (n == -1 && error_passes(errno))
+            tries--;
+        else
+            return;
+    }
+}
+
 static void writer_lose(struct journal *j, struct poller *poller, const struct report *r)
 {
     if (j->state == JOURNAL_STARTING || j->state == JOURNAL_WRITING)
         report(r, LOG_WARNING, "the transcript's writer has ended");
+    if (journal_has_writer(j))
+        last_words_read(j);
     journal_close(j, poller);
 }
 
