@@ -32,7 +32,7 @@ static const struct play plays[] = {
         "a> ann\na< here ann\na< users 1\na< you ann\na0\n"
         "b> ben\nb< here ann ben\nb< users 2\nb< you ben\nb0\na< join ben\na0\n"},
     {"who comes in one turn sees one list, and no join of his own or of theirs", {0},
-        "a> ann\na~ you ann\nb: ben\nc: cid\nd: dan\n+0\n"
+        "a> ann\na~ you ann\nb& \nc& \nd& \nb: ben\nc: cid\nd: dan\n+0\n"
         "b< here ann ben cid dan\nb< users 4\nb< you ben\nb0\n"
         "c< here ann ben cid dan\nc< users 4\nc< you cid\nc0\n"
         "d< here ann ben cid dan\nd< users 4\nd< you dan\nd0\n"

@@ -2,10 +2,10 @@
 # in this order; files between two arrows do not include each other. NAME stands for NAME.h and
 # NAME.c. A new file is given its place here.
 order='
-    list table timers watch config codec pacing transcript.h <-
-    names log token person <- hold <- link <- room <- users <- journal connection <-
-    output backpressure resume status <- welcome <- ending snapshot <- login <- commands <-
-    input <- hub <- transcript.c writer'
+    list table timers watch config codec pacing transcript process <-
+    names log token person remainder opener writer <- hold <- link <- room <- users <-
+    journal connection <- output backpressure resume status <- welcome <- ending snapshot <-
+    login <- commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
 # the limits of its log.

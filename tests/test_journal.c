@@ -13,7 +13,7 @@
 #include "server/hub/table.h"
 #include "server/hub/timers.h"
 #include "server/journal/journal.h"
-#include "server/journal/transcript.h"
+#include "server/journal/writer.h"
 #include "server/report.h"
 
 #include <errno.h>
@@ -72,15 +72,16 @@ static void say(unsigned n)
     happen(ROOM_SAY, n, 1);
 }
 
-/* What a turn of the hub does with the journal. */
-static void turn(void)
+/* What a turn of the hub does with the journal. True where the pair was ready. */
+static bool turn(void)
 {
     struct journal *j = &desk.journal;
     struct poller_event events[4];
     struct settled line;
     uint64_t visible;
+    int count = poller_wait(desk.poller, 0, NULL, events, 4);
 
-    for (int n = poller_wait(desk.poller, 0, NULL, events, 4); n > 0; n--)
+    for (int n = count; n > 0; n--)
         journal_ready(j, events[n - 1].revents);
     journal_read(j, &desk.room, desk.poller, &desk.report);
     while (journal_next(j, &desk.room, &line))
@@ -88,16 +89,15 @@ static void turn(void)
     visible = journal_write(j, &desk.room, desk.poller, &desk.report, desk.now);
     if (visible > desk.visible)
         desk.visible = visible;
+    return count > 0;
 }
 
-/* Turns as long as the journal asks for them at once. */
+/* Turns as long as there is something to do. */
 static void settle(void)
 {
-    for (int i = 0; i < 100; i++) {
-        turn();
-        if (journal_due(&desk.journal, &desk.room) > desk.now)
+    for (int i = 0; i < 100; i++)
+        if (!turn() && journal_due(&desk.journal, &desk.room) > desk.now)
             return;
-    }
     ck_abort_msg("it does not come to rest");
 }
 
@@ -171,8 +171,7 @@ static const char *writer_gets(void)
     return desk.got;
 }
 
-/* The numbers of the events in what it was handed, as "1 2 g3 4": a gap is its count; "r" is the
- * word that the file is to be opened anew. */
+/* The numbers of the events in what it was handed, as "1 2 g3 4": a gap is its count. */
 static const char *numbers_got(void)
 {
     static char numbers[65536];
@@ -183,10 +182,6 @@ static const char *numbers_got(void)
     for (const char *lf; (lf = strchr(at, '\n')) != NULL; at = lf + 1) {
         struct event event;
 
-        if (*at == CONTROL_BYTE) {
-            out += sprintf(out, "r ");
-            continue;
-        }
         ensure(event_parse(&event, at, (size_t)(lf - at)), "%.40s", at);
         if (event.verb == VERB_GAP)
             out += sprintf(out, "g%lu ", event.count);
@@ -244,8 +239,10 @@ START_TEST(visible_when_handed)
     ensure(desk.visible == head() && journal_needs(&desk.journal) < head(), "not kept yet");
     writer_says(WRITER_KEPT, 3);
     settle();
-    ensure(journal_needs(&desk.journal) == head() && journal_is_done(&desk.journal, &desk.room),
-        "kept");
+    ensure(journal_needs(&desk.journal) == head(), "kept");
+    ensure(!journal_is_done(&desk.journal, &desk.room), "its writer has not exited");
+    writer_die();
+    ensure(journal_is_done(&desk.journal, &desk.room), "it has");
     desk_close();
 }
 END_TEST
@@ -283,7 +280,7 @@ START_TEST(a_slow_writer)
     ensure(desk.visible == head() && desk.journal.health == JOURNAL_SLOW, "the room stands still");
     while (desk.journal.health == JOURNAL_SLOW) {
         (void)writer_gets();
-        turn();
+        (void)turn();
     }
     ensure(desk.visible == head() && desk.journal.link.cursor == head(), "not caught up");
     desk_close();
@@ -357,20 +354,38 @@ START_TEST(lines_that_are_gone)
 }
 END_TEST
 
-/* Its file is opened anew behind all that was said before, and before all that comes. */
-START_TEST(reopening)
+/* The writer has seen the end of what it is handed. */
+static bool writer_sees_end(void)
+{
+    char byte;
+
+    return recv(desk.fd, &byte, 1, 0) == 0;
+}
+
+/* One that shall finish is handed all that there is, and the next one what comes behind it. */
+START_TEST(finishing)
 {
     desk_open(false);
-    ensure(!journal_reopen(&desk.journal, &desk.room), "nobody to open it");
     writer_come();
     writer_says(WRITER_KEPT, 0);
     say(2);
     settle();
     say(3);
-    ensure(journal_reopen(&desk.journal, &desk.room), "no memory");
+    journal_finish(&desk.journal);
     say(4);
     settle();
-    expect_numbers("1 2 3 r 4 ");
+    expect_numbers("1 2 3 4 ");
+    ensure(writer_sees_end() && desk.journal.state == JOURNAL_FINISHING, "it goes on");
+    say(5);
+    settle();
+    ensure(desk.visible < head(), "members see what nobody has been handed");
+    writer_says(WRITER_KEPT, 4);
+    writer_die();
+    writer_come();
+    writer_says(WRITER_KEPT, 4);
+    settle();
+    expect_numbers("5 ");
+    ensure(desk.visible == head(), "visible");
     desk_close();
 }
 END_TEST
@@ -459,10 +474,10 @@ START_TEST(refused)
     journal_settle(&desk.journal, &desk.room, &line);
     ensure(!journal_next(&desk.journal, &desk.room, &line), "no more");
     ensure(log_count(desk.room.log, head()) == 2, "the join and the rename");
-    ensure(journal_refuses(&desk.journal), "what is said now is refused at once");
+    ensure(journal_fails(&desk.journal), "what is said now is refused at once");
     writer_says(WRITER_KEPT, 5);
     settle();
-    ensure(!journal_refuses(&desk.journal), "it is well again");
+    ensure(!journal_fails(&desk.journal), "it is well again");
     desk_close();
 }
 END_TEST
@@ -522,7 +537,8 @@ START_TEST(nonsense)
         ensure(write(desk.fd, word + i, 1) == 1, "write");
         settle();
     }
-    ensure(journal_is_done(&desk.journal, &desk.room) && desk.visible == head() && head() > 0,
+    ensure(journal_needs(&desk.journal) == log_head(room_lines(&desk.room)) &&
+               desk.visible == head() && head() > 0,
         "the word is not heard");
     writer_says(WRITER_KEPT, 900); /* of what was never said: all that there is */
     say(2);
@@ -534,7 +550,7 @@ END_TEST
 
 /* ---- Handing over ---------------------------------------------------------------------------- */
 
-/* The journal of the next hub goes on, with words that were not heard and a reopening under way. */
+/* The journal of the next hub goes on, also with a writer that shall finish. */
 START_TEST(handed_over)
 {
     struct codec c = {0};
@@ -545,7 +561,7 @@ START_TEST(handed_over)
     say(2);
     settle();
     say(3);
-    ensure(journal_reopen(&desk.journal, &desk.room), "no memory");
+    journal_finish(&desk.journal);
     say(4);
     journal_state(&desk.journal, &c);
     ensure(!c.bad, "no memory");
@@ -558,9 +574,10 @@ START_TEST(handed_over)
     free(c.buf);
     ensure(journal_restored(&desk.journal, desk.poller), "no memory");
     settle();
-    expect_numbers("1 2 3 r 4 ");
+    expect_numbers("1 2 3 4 ");
+    ensure(writer_sees_end(), "it goes on");
     writer_says(WRITER_KEPT, 4);
-    settle();
+    writer_die();
     ensure(journal_is_done(&desk.journal, &desk.room) && desk.visible == head(), "it stands still");
     desk_close();
 }
@@ -574,7 +591,7 @@ int main(void)
         {a_slow_writer, 1, 10},
         {one_after_the_other, 1, 5},
         {lines_that_are_gone, 1, 5},
-        {reopening, 1, 5},
+        {finishing, 1, 5},
         {held_and_settled, 1, 5},
         {refused, 1, 5},
         {last_words, 2, 5},
