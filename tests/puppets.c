@@ -729,8 +729,8 @@ static void script_do(struct stage *s, struct puppet *p, const char *step, const
         puppet_reap(s, p, atoi(rest));
         break;
     case '=':
-        ensure(send(p->client, rest, strlen(rest), MSG_NOSIGNAL) == (ssize_t)strlen(rest), "%s",
-            step);
+        ensure(
+            send(p->client, rest, strlen(rest), MSG_NOSIGNAL) == (ssize_t)strlen(rest), "%s", step);
         break;
     case '#':
         ensure(!puppet_is_served(p), "not closed: %s", step);

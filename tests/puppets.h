@@ -75,7 +75,7 @@ struct stage {
     int start_errno;             /* starting a worker fails with it; 0: it does not fail */
     void (*around)(bool inside); /* called before and after the hub; NULL: nobody is */
     int pair_bytes; /* what the sockets of those who come hold; 0: what the system gives them */
-    unsigned steps;      /* of scripts so far */
+    unsigned steps; /* of scripts so far */
     unsigned upgrade_at; /* after this step the hub hands over to a new one; 0: never */
 };
 

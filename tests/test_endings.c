@@ -62,17 +62,20 @@ static const struct play plays[] = {
 
     /* Reset: complete lines only, which is the worker's business. */
     {"a reset", {0}, BEN "b: one\nb! lost\na< msg ben one\na< quit ben lost\nb# \na0\n"},
-    {"a reset before the name", {0}, ANN "b& be\nb: n\nb! lost\nb# \n+1\na< join ben\na< quit ben lost\na0\n"},
+    {"a reset before the name", {0},
+        ANN "b& be\nb: n\nb! lost\nb# \n+1\na< join ben\na< quit ben lost\na0\n"},
 
     /* The hub ends it. */
     {"/quit", {0}, BEN "b> /quit so long\na< quit ben left so long\nb. \nb# \na0\n"},
     {"/quit, and more", {0},
-        BEN "b: one\nb: /quit\nb> two\na< msg ben one\na< quit ben left\nb< msg ben one\nb. \nb# \na0\n"},
+        BEN "b: one\nb: /quit\nb> two\na< msg ben one\na< quit ben left\nb< msg ben one\nb. \nb# "
+            "\na0\n"},
     {"/quit, and the worker's goodbye behind it", {0},
         BEN "b: /quit\nb! left\na< quit ben left\nb. \nb# \na0\n"},
     {"no web page", {0}, ANN "b> GET / HTTP/1.1\nb< error not-allowed *\nb. \nb# \na0\n"},
     {"the wrong secret", {.secret = "x"}, "a> /pass y\n+1.1\na< error password *\na. \na# \n"},
-    {"no name in time", {.login_us = SECOND}, ANN "b& x\n+1.1\nb< error login-timeout *\nb. \nb# \n"},
+    {"no name in time", {.login_us = SECOND},
+        ANN "b& x\n+1.1\nb< error login-timeout *\nb. \nb# \n"},
     {"no name in time, and nothing to answer", {.login_us = SECOND},
         ANN "b& x\nbX\n+1.1\nb# \na0\n"},
 
@@ -87,12 +90,12 @@ static const struct play plays[] = {
         BEN "b: two\nb* 11\na< quit ben crashed\na0\nb. \nb# \n"},
     {"it exits with 1", {0}, BEN "b: two\nb* 256\na< quit ben crashed\na0\nb. \nb# \n"},
     {"it exits with 0 and has said no goodbye", {0},
-        BEN "b: two\nb- \nb* 0\na< msg ben two\na< quit ben crashed\na0\nb< msg ben two\nb. \nb# \n"},
+        BEN
+        "b: two\nb- \nb* 0\na< msg ben two\na< quit ben crashed\na0\nb< msg ben two\nb. \nb# \n"},
     {"its death is known before its goodbye is read", {0},
         BEN "b: one\nb: \001left\nb* 9\na< quit ben crashed\na0\nb. \nb# \n"},
     {"it dies before the name", {0}, ANN "b& x\nb* 11\nb. \nb# \na0\n"},
-    {"it dies behind its goodbye", {0},
-        BEN "b> \001left\na< quit ben left\nb* 15\nb. \nb# \na0\n"},
+    {"it dies behind its goodbye", {0}, BEN "b> \001left\na< quit ben left\nb* 15\nb. \nb# \na0\n"},
 };
 
 START_TEST(scripts)
@@ -105,8 +108,8 @@ START_TEST(scripts)
         stage.upgrade_at = at;
         stage_play(&stage, play->script);
         stage_settle(&stage);
-        ensure(hub_connections(stage.hub) == (strstr(play->script, ANN) != NULL),
-            "a record is left");
+        ensure(
+            hub_connections(stage.hub) == (strstr(play->script, ANN) != NULL), "a record is left");
         stage_close(&stage);
     }
 }
@@ -177,9 +180,10 @@ START_TEST(goodbye_that_takes_too_long)
         stage_wait(&stage, SECOND);
         seconds++;
     }
-    /* A second more for each 4 KiB that was pending: 27 000 bytes, without what its socket holds. */
-    ensure(_i == 1 ? seconds >= 60 && seconds <= 68 : seconds >= 59 && seconds <= 68, "%u s",
-        seconds);
+    /* A second more for each 4 KiB that was pending: 27 000 bytes, without what its socket holds.
+     */
+    ensure(
+        _i == 1 ? seconds >= 60 && seconds <= 68 : seconds >= 59 && seconds <= 68, "%u s", seconds);
     ensure(hub_connections(stage.hub) == 1, "its record is left");
     stage_close(&stage);
 }
@@ -279,7 +283,8 @@ START_TEST(no_worker)
     stage.start_errno = _i == 0 ? EMFILE : EAGAIN;
     (void)puppet_add(&stage);
     (void)puppet_add(&stage);
-    stage_play(&stage, "b< error full *\nb. \nb# \nc< error full *\nc. \nc# \na> hi\na< msg ann hi\n");
+    stage_play(
+        &stage, "b< error full *\nb. \nb# \nc< error full *\nc. \nc# \na> hi\na< msg ann hi\n");
     stage.start_errno = 0;
     stage_play(&stage, "d> dan\nd~ you dan\na< join dan\na0\n");
     ensure(hub_connections(stage.hub) == 2, "records are left");
@@ -494,8 +499,8 @@ START_TEST(unread_input_at_the_end)
     char last[100] = "";
 
     test_path(path, "s");
-    server_start(&server, "-l", _i % TRANSPORTS == 0 ? "127.0.0.1:0" : path,
-        hub_ends[which].option, hub_ends[which].value);
+    server_start(&server, "-l", _i % TRANSPORTS == 0 ? "127.0.0.1:0" : path, hub_ends[which].option,
+        hub_ends[which].value);
     conn_open(&carl, &server);
     ensure(conn_send(&carl, hub_ends[which].lines, strlen(hub_ends[which].lines)), "closed");
     for (size_t i = 0; i + 5 <= sizeof junk; i += 5)

@@ -865,7 +865,8 @@ START_TEST(held_lines_are_handed_over)
 }
 END_TEST
 
-/* A poster has left, and waits for its echo: it is told once that the disk did not take the line. */
+/* A poster has left, and waits for its echo: it is told once that the disk did not take the line.
+ */
 START_TEST(a_poster_that_left_is_refused)
 {
     struct hub_config config = {.sync = true};
@@ -1053,8 +1054,7 @@ END_TEST
  */
 START_TEST(a_disk_that_hangs)
 {
-    struct hub_config config = {
-        .log_bytes = 65536, .wait_us = _i == 0 ? 1 : 200000, .sync = true};
+    struct hub_config config = {.log_bytes = 65536, .wait_us = _i == 0 ? 1 : 200000, .sync = true};
     struct puppet *ann;
     int writer;
 

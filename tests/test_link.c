@@ -215,8 +215,8 @@ static void compare(void)
 
     for (const char *lf; at < end; at = lf + 1, i++) {
         lf = memchr(at, '\n', (size_t)(end - at));
-        ensure(lf != NULL && i < model.count, "%zu lines, and %zu bytes more", i,
-            (size_t)(end - at));
+        ensure(
+            lf != NULL && i < model.count, "%zu lines, and %zu bytes more", i, (size_t)(end - at));
         token_compare(&model.tokens[i], at, (size_t)(lf - at), &last);
     }
     ensure(i == model.count, "%zu lines instead of %zu", i, model.count);
@@ -433,8 +433,7 @@ START_TEST(what_is_shared)
     token = token_add(TOKEN_ITEM);
     *shared = (struct shared){.refs = 1};
     stamp_format(shared->bytes, 5);
-    shared->len =
-        STAMP_LEN + (size_t)sprintf(shared->bytes + STAMP_LEN, " %s\n", token->text);
+    shared->len = STAMP_LEN + (size_t)sprintf(shared->bytes + STAMP_LEN, " %s\n", token->text);
     item = item_shared(shared);
     ensure(item != NULL && shared->refs == 2, "a reference");
     link_put(&model.link, item);

@@ -62,9 +62,8 @@ static void world_open(struct world *w, const struct setting *setting, uint32_t 
     w->random = number;
     w->seed = setting->seed;
     w->text = malloc(TEXT_SIZE);
-    ensure(w->text != NULL &&
-               room_init(&w->room, log_new(setting->log_bytes),
-                   setting->holds ? log_new(setting->log_bytes) : NULL, &w->seed),
+    ensure(w->text != NULL && room_init(&w->room, log_new(setting->log_bytes),
+                                  setting->holds ? log_new(setting->log_bytes) : NULL, &w->seed),
         "no memory");
 }
 
@@ -86,7 +85,8 @@ static void note(struct world *w, const char *bytes, size_t len)
 #define SIXTY "sixty_bytes_sixty_bytes_sixty_bytes_sixty_bytes_sixty_bytes_"
 
 static const char *const wanted[] = {"ann", "ANN", "ann_2", "ben", "Ben_3", "bob_9", "bob", "_",
-    SIXTY "four", SIXTY "f_10", SIXTY "\xc3\xa9\xc3\xa9", "\xe4\xbd\xa0\xe5\xa5\xbd", "192.0.2.1:5"};
+    SIXTY "four", SIXTY "f_10", SIXTY "\xc3\xa9\xc3\xa9", "\xe4\xbd\xa0\xe5\xa5\xbd",
+    "192.0.2.1:5"};
 
 static names_mask random_mask(struct world *w)
 {

@@ -103,8 +103,7 @@ static bool is_short(const struct connections *cs)
 /* No reader could make space: with -s the disk must take lines first, and no reader is charged. */
 static bool disk_is_short(const struct connections *cs)
 {
-    return cs->room->hold.lines != NULL &&
-           space_before(cs, log_head(cs->room->log)) < LINE_OUT_MAX;
+    return cs->room->hold.lines != NULL && space_before(cs, log_head(cs->room->log)) < LINE_OUT_MAX;
 }
 
 /*

@@ -50,7 +50,8 @@ void journal_close(struct journal *j, struct poller *poller)
     j->state = JOURNAL_ABSENT;
 }
 
-/* Its last words may be unread: a write has met its end first, or its successor is there already. */
+/* Its last words may be unread: a write has met its end first, or its successor is there already.
+ */
 static void last_words_read(struct journal *j)
 {
     int tries = 10;
