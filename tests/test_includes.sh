@@ -2,14 +2,14 @@
 # in this order; files between two arrows do not include each other. NAME stands for NAME.h and
 # NAME.c. A new file is given its place here.
 order='
-    list table timers watch config codec pacing transcript process <-
+    list table timers watch codec pacing rate transcript process <- source <- config <-
     names log token person remainder opener writer <- hold <- link <- room <- users <-
     journal connection <- output backpressure resume status <- welcome <- ending snapshot <-
     login <- commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
-# the limits of its log.
-public='hub config codec log'
+# the limits of its log, whose connection one is, and how often something may happen.
+public='hub config codec log source pacing rate'
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
