@@ -75,7 +75,7 @@ private_headers() {
 
 # A file and its header are one. In the hub the order sees to it.
 circles() {
-    sed -n 's/\.[ch] / /; s/\.h$//; /^server\/\(hub\|journal\)/!p' | tsort 2>&1 >/dev/null
+    sed -n 's/\.[ch] / /; s/\.h$//; /^server\/\(hub\|journal\)/!p' | { tsort >/dev/null; } 2>&1
 }
 
 # ---- Asking ----
