@@ -83,7 +83,7 @@ static bool turn(void)
 
     for (int n = count; n > 0; n--)
         journal_ready(j, events[n - 1].revents);
-    journal_read(j, &desk.room, desk.poller, &desk.report);
+    journal_read(j, &desk.room, desk.poller, &desk.report, desk.now);
     while (journal_next(j, &desk.room, &line))
         journal_settle(j, &desk.room, &line);
     visible = journal_write(j, &desk.room, desk.poller, &desk.report, desk.now);
@@ -464,7 +464,7 @@ START_TEST(refused)
 
         for (int n = poller_wait(desk.poller, 0, NULL, events, 4); n > 0; n--)
             journal_ready(&desk.journal, events[n - 1].revents);
-        journal_read(&desk.journal, &desk.room, desk.poller, &desk.report);
+        journal_read(&desk.journal, &desk.room, desk.poller, &desk.report, desk.now);
     }
     ensure(journal_next(&desk.journal, &desk.room, &line) && line.refused && line.author == 1, "2");
     journal_settle(&desk.journal, &desk.room, &line);

@@ -356,7 +356,7 @@ static void journal_turn(struct hub *hub)
     const struct hub_config *config = &hub->config;
     uint64_t visible;
 
-    journal_read(&hub->journal, &hub->room, config->poller, config->report);
+    journal_read(&hub->journal, &hub->room, config->poller, config->report, cs->turn.now);
     settle_lines(hub);
     visible =
         journal_write(&hub->journal, &hub->room, config->poller, config->report, cs->turn.now);

@@ -19,6 +19,8 @@
 
 /* Without -s: how long members wait for a writer that takes nothing. */
 #define SLOW_US 200000u
+/* What found no memory is tried again after this time. */
+#define RETRY_US 100000u
 /* No connection has it: gaps in the file count nobody's lines. */
 #define WRITER_AUTHOR LOG_AUTHOR_MAX
 
@@ -133,43 +135,47 @@ static uint64_t count_missing(
     return count;
 }
 
-/* Puts a line before from that says how many events the file lacks. False without memory. */
-static bool put_gap(struct journal *j, uint64_t from, uint64_t count)
+/* How many events the file lacks, which ends with this stamp, before begin, and goes on at from. */
+static uint64_t count_gap(
+    const struct journal *j, const struct log *lines, uint64_t stamp, uint64_t begin, uint64_t from)
 {
-    struct item *gap = item_gap_unknown();
-
-    if (gap == NULL)
-        return false;
-    gap->count = count;
-    gap->due = gap->after = from;
-    link_put(&j->link, gap);
-    return true;
+    if (from > begin)
+        return count_missing(j, lines, begin, from);
+    if (j->filed != 0 && log_dropped_after(lines, stamp))
+        return log_count(lines, from) - j->filed_count;
+    return 0;
 }
 
 /*
  * The first word of a writer: its file ends with this stamp, so it goes on behind it; but nothing
  * that is in the file's predecessor, which was moved away, comes again, and nothing that was
- * refused. What is missing between is a gap.
+ * refused. What is missing between is a gap line. False without memory for it: nothing happened.
  */
-static void writer_begins(struct journal *j, const struct log *lines, uint64_t stamp)
+static bool writer_begins(struct journal *j, const struct log *lines, uint64_t stamp)
 {
     uint64_t begin = log_after(lines, stamp);
-    uint64_t count = 0;
+    struct item *gap = NULL;
+    uint64_t count;
     uint64_t from;
 
     if (begin < j->filed)
         begin = j->filed;
     from = j->sync && begin < j->kept ? j->kept : begin;
-    if (from > begin)
-        count = count_missing(j, lines, begin, from);
-    else if (j->filed != 0 && log_dropped_after(lines, stamp))
-        count = log_count(lines, from) - j->filed_count;
+    count = count_gap(j, lines, stamp, begin, from);
+    if (count > 0 && (gap = item_gap_unknown()) == NULL)
+        return false;
     j->state = JOURNAL_WRITING;
     j->kept = j->settle_to = from;
     j->refusing = false;
     link_follow(&j->link, from, LINK_NO_LIMIT);
-    if (count == 0 || !put_gap(j, from, count))
+    if (gap != NULL) {
+        gap->count = count;
+        gap->due = gap->after = from;
+        link_put(&j->link, gap);
+    } else {
         file_to(j, lines, from);
+    }
+    return true;
 }
 
 /* The lines before pos are in the file, or, lost, never will be. */
@@ -191,8 +197,8 @@ static bool word_stamp(struct span word, const char *name, uint64_t *stamp)
            stamp_parse(word.at + len, word.len - len, stamp);
 }
 
-/* old: a writer that has died has said it. */
-static void hear_word(
+/* old: a writer that has died has said it. False without memory: it is to be heard again. */
+static bool hear_word(
     struct journal *j, const struct log *lines, const struct report *r, struct span word, bool old)
 {
     size_t warn = strlen(WRITER_WARN);
@@ -203,7 +209,7 @@ static void hear_word(
         if (journal_fails(j))
             j->health = JOURNAL_WELL;
         if (j->state == JOURNAL_STARTING && !old) {
-            writer_begins(j, lines, stamp);
+            return writer_begins(j, lines, stamp);
         } else if (log_after(lines, stamp) > j->filed) {
             file_to(j, lines, log_after(lines, stamp));
             account_to(j, j->filed, false);
@@ -217,6 +223,7 @@ static void hear_word(
     } else if (word.len > warn && memcmp(word.at, WRITER_WARN, warn) == 0) {
         report(r, LOG_WARNING, "%.*s", (int)(word.len - warn), word.at + warn);
     }
+    return true;
 }
 
 /* Every held line that can be settled is: the next word may be heard. */
@@ -225,16 +232,19 @@ static bool is_settled(const struct journal *j, const struct room *room)
     return !j->sync || room->hold.settled >= j->settle_to;
 }
 
-static void hear_words(struct journal *j, struct room *room, const struct report *r)
+static void hear_words(struct journal *j, struct room *room, const struct report *r, uint64_t now)
 {
     size_t at = 0;
     const char *lf;
 
-    while (is_settled(j, room) && (lf = memchr(j->words + at, '\n', j->words_len - at)) != NULL) {
-        size_t len = (size_t)(lf - (j->words + at));
+    while (now >= j->retry_at && is_settled(j, room) &&
+           (lf = memchr(j->words + at, '\n', j->words_len - at)) != NULL) {
+        struct span word = {j->words + at, (size_t)(lf - (j->words + at))};
 
-        hear_word(j, room_lines(room), r, (struct span){j->words + at, len}, at < j->words_old);
-        at += len + 1;
+        if (hear_word(j, room_lines(room), r, word, at < j->words_old))
+            at += word.len + 1;
+        else
+            j->retry_at = now + RETRY_US;
     }
     if (at == 0 && j->words_len == sizeof(j->words))
         at = is_settled(j, room) ? j->words_len : 0; /* a word that long is none */
@@ -250,8 +260,8 @@ void journal_ready(struct journal *j, short revents)
     j->revents = revents;
 }
 
-void journal_read(
-    struct journal *j, struct room *room, struct poller *poller, const struct report *r)
+void journal_read(struct journal *j, struct room *room, struct poller *poller,
+    const struct report *r, uint64_t now)
 {
     size_t room_left = sizeof(j->words) - j->words_len;
     ssize_t n;
@@ -265,7 +275,7 @@ void journal_read(
         else if (n == 0 || errno == ECONNRESET)
             writer_lose(j, poller, r);
     }
-    hear_words(j, room, r);
+    hear_words(j, room, r, now);
     /* Nobody writes, and the file could not be opened: what is said is refused. */
     if (j->state == JOURNAL_ABSENT && j->health == JOURNAL_FAILING && j->words_len == 0)
         account_to(j, log_head(room_lines(room)), true);
@@ -404,7 +414,7 @@ void journal_skip(struct journal *j, const struct room *room, uint64_t target)
 uint64_t journal_due(const struct journal *j, const struct room *room)
 {
     if (is_settled(j, room) && memchr(j->words, '\n', j->words_len) != NULL)
-        return 0; /* words that waited until the lines before them were settled */
+        return j->retry_at; /* words that waited for the lines before them, or for memory */
     if (j->waiting_since == 0 || j->health != JOURNAL_WELL || j->sync)
         return TIME_NEVER;
     return j->waiting_since + SLOW_US;

@@ -55,6 +55,7 @@ struct journal {
     uint64_t filed_count;   /* how many events those are */
     uint64_t visible;       /* members saw the log up to here when they began to wait */
     uint64_t waiting_since; /* members wait for the writer since then; 0: they do not */
+    uint64_t retry_at;      /* words are not heard before, for want of memory */
     size_t words_len;
     size_t words_old; /* of these: a writer that has died has said them; <= words_len */
     char words[4096]; /* what the writer has said and was not processed yet */
@@ -99,7 +100,8 @@ void journal_state(struct journal *, struct codec *);
 /* The poller's word about the pair. */
 void journal_ready(struct journal *, short revents);
 /* What the writer says is heard, as far as the lines before it are settled. */
-void journal_read(struct journal *, struct room *, struct poller *, const struct report *);
+void journal_read(
+    struct journal *, struct room *, struct poller *, const struct report *, uint64_t now);
 /* The next held line that can be settled; false: none. */
 bool journal_next(const struct journal *, const struct room *, struct settled *);
 /* Settles it: it is in the room's log now, or dropped. */
