@@ -460,36 +460,64 @@ static pid_t flooders_start(const struct member *members, size_t count)
     return pid;
 }
 
-/* Takes what is here; the line of that text is among it, or a gap that may hold it. */
-static bool has_passed(struct conn *conn, const char *text)
+/* A member that looks for a few words in what it gets, and so keeps up with any flood. */
+struct ear {
+    int fd;
+    size_t kept; /* bytes of what was looked at: the words may have come in two pieces */
+    char bytes[65536];
+};
+
+#define WORDS_MAX 64
+
+static void ear_open(struct ear *ear, const struct room *room, const char *name)
 {
-    bool passed = false;
-    while (conn_read_now(conn) != NULL) {
-        const struct event *event = &conn->event;
-        passed = passed || event->verb == VERB_GAP ||
-                 (event->verb == VERB_MSG && event->text.len == strlen(text) &&
-                     memcmp(event->text.at, text, event->text.len) == 0);
-    }
-    ensure(!conn->over, "the end");
-    return passed;
+    struct conn conn;
+    conn_join(&conn, &room->server, name);
+    *ear = (struct ear){.fd = dup(conn.fd)};
+    conn_close(&conn);
 }
 
-/* ann says that beside the flood: the milliseconds until she and ben have it. */
-static int64_t flood_pass(struct room *room, const char *text)
+/* Takes what is here; the words are among it, or a gap that may hold them. */
+static bool ear_hears(struct ear *ear, const char *words)
 {
-    struct conn *people[] = {&room->ann, &room->ben};
-    bool passed[2] = {false};
-    for (int i = 0; i < 2; i++)
-        conn_seek(people[i], "msg member*");
+    for (ssize_t n;
+         (n = recv(ear->fd, ear->bytes + ear->kept, sizeof ear->bytes - ear->kept - 1, 0)) != -1;) {
+        ensure(n > 0, "the end");
+        size_t len = ear->kept + (size_t)n;
+        ear->bytes[len] = '\0';
+        ear->kept = 0;
+        if (strstr(ear->bytes, words) != NULL || strstr(ear->bytes, "Z gap ") != NULL)
+            return true;
+        ear->kept = len < WORDS_MAX ? len : WORDS_MAX;
+        memmove(ear->bytes, ear->bytes + len - ear->kept, ear->kept);
+    }
+    return false;
+}
+
+/* The first says that beside the flood: the milliseconds until both have it. */
+static int64_t flood_pass(struct ear ears[2], const char *text)
+{
+    char words[WORDS_MAX];
+    const char *line = words + strlen(" msg ear0 ");
+    bool heard[2] = {false};
+    snprintf(words, sizeof words, " msg ear0 %s\n", text);
     int64_t start = clock_ms();
-    conn_say(&room->ann, "%s", text);
-    while (!passed[0] || !passed[1]) {
-        struct pollfd ready[] = {{people[0]->fd, POLLIN, 0}, {people[1]->fd, POLLIN, 0}};
+    ck_assert_int_eq(send(ears[0].fd, line, strlen(line), 0), (ssize_t)strlen(line));
+    while (!heard[0] || !heard[1]) {
+        struct pollfd ready[] = {{ears[0].fd, POLLIN, 0}, {ears[1].fd, POLLIN, 0}};
         await_ready(ready, 2);
         for (int i = 0; i < 2; i++)
-            passed[i] = has_passed(people[i], text) || passed[i];
+            heard[i] = ear_hears(&ears[i], words) || heard[i];
     }
     return clock_ms() - start;
+}
+
+/* Waits until both have some of the flood. */
+static void flood_begins(struct ear ears[2])
+{
+    for (int i = 0; i < 2; i++)
+        while (!ear_hears(&ears[i], " msg member"))
+            await_ready(&(struct pollfd){ears[i].fd, POLLIN, 0}, 1);
 }
 
 /* Both read on until the last flooder is off the list, and what they had sent with them. */
@@ -517,26 +545,44 @@ static int compare_times(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* Fifty flood without a pause; most words of two others pass in time, and all of them pass. */
+/* For a moment nothing else wants a processor. */
+static bool machine_rests(void)
+{
+    int64_t begun = calm_ms();
+    poll(NULL, 0, 100);
+    return calm_ms() - begun >= 90;
+}
+
+/*
+ * Fifty flood without a pause; the words of two others pass all the same. Most of them in time,
+ * too: that can be said where the flood is all that the machine has to do.
+ */
 START_TEST(talk_beside_many_flooders)
 {
     enum { FLOODERS = 50, WORDS = 21 };
+    static struct ear ears[2];
     struct room room;
     int64_t took[WORDS];
     room_open(&room, ANY_PORT, "-H", "0", "-w", "0");
+    ear_open(&ears[0], &room, "ear0");
+    ear_open(&ears[1], &room, "ear1");
     struct member *members = members_join(&room, FLOODERS);
+    bool at_rest = machine_rests();
     pid_t flooders = flooders_start(members, FLOODERS);
     for (int i = 0; i < WORDS; i++) {
         char text[16];
         snprintf(text, sizeof text, "word %d", i);
-        took[i] = flood_pass(&room, text);
+        flood_begins(ears);
+        took[i] = flood_pass(ears, text);
     }
-    qsort(took, WORDS, sizeof *took, compare_times);
-    ck_assert_int_lt(took[WORDS / 2], deadline_in(200) - clock_ms());
     kill(flooders, SIGKILL);
     ck_assert_int_eq(waitpid(flooders, NULL, 0), flooders);
     members_leave(members, FLOODERS);
+    for (int i = 0; i < 2; i++)
+        close(ears[i].fd);
     flood_ends(&room);
+    qsort(took, WORDS, sizeof *took, compare_times);
+    ck_assert(!at_rest || !machine_rests() || took[WORDS / 2] < deadline_in(200) - clock_ms());
     room_close(&room);
 }
 END_TEST
