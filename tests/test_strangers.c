@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +229,82 @@ START_TEST(a_crowd_that_drains_from_many)
 }
 END_TEST
 
+/* ---- Silence ---- */
+
+/* What removes a member, and what the room is told. */
+static const struct {
+    int signal;
+    const char *quit;
+} removals[] = {
+    {SIGTERM, "quit flooder kicked"},
+    {SIGKILL, "quit flooder crashed"},
+    {SIGSEGV, "quit flooder crashed"},
+};
+
+/* Received is the sum of all else. */
+static void counters_balance(struct server *server, unsigned long discarded_min)
+{
+    char log[65536];
+    unsigned long n[6];
+    const char *at;
+
+    kill(server->pid, SIGUSR1);
+    server_says(server, " discarded");
+    server_log(server, log, sizeof log);
+    at = strstr(log, "status: lines: ");
+    ck_assert(at != NULL);
+    ensure(sscanf(at,
+               "status: lines: %lu received: %lu echoed, %lu answered, %lu refused, %lu goodbyes, "
+               "%lu discarded",
+               &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]) == 6,
+        "%.200s", at);
+    ensure(n[0] == n[1] + n[2] + n[3] + n[4] + n[5], "%.200s", at);
+    ensure(n[5] >= discarded_min, "%.200s", at);
+}
+
+/*
+ * 200 kB of short lines wait for -r when their member is removed: it is off the list and silent at
+ * once, and what waited is counted.
+ */
+START_TEST(a_removed_member_is_silent)
+{
+    enum { LINES = 50000 };
+    static char lines[4 * LINES + 1];
+    struct room room;
+    struct conn flooder;
+    size_t heard = 0;
+
+    room_open(&room, ANY_PORT, "-r", "5", "-H", "0");
+    pid_t worker = room_join(&room, &flooder, "flooder");
+    for (size_t i = 0; i < LINES; i++)
+        memcpy(lines + 4 * i, "say\n", 4);
+    flooder.deaf = true;
+    for (size_t at = 0; at < 4 * LINES;) {
+        ssize_t n = conn_send_some(&flooder, lines + at, 4 * LINES - at);
+        struct pollfd pfd = {.fd = flooder.fd, .events = POLLOUT};
+
+        if (n <= 0 && poll(&pfd, 1, 200) == 0)
+            break; /* the rest stays with the client */
+        at += n > 0 ? (size_t)n : 0;
+    }
+    for (int i = 0; i < 50; i++)
+        conn_seek(&room.ann, "msg flooder say");
+    int64_t begun = calm_ms();
+    kill(worker, removals[_i].signal);
+    while (heard < 20 && strncmp(conn_read(&room.ann), "quit ", 5) != 0)
+        heard++;
+    ensure_prompt(begun, 1000);
+    ck_assert_str_eq(room.ann.latest + STAMP_LEN + 1, removals[_i].quit);
+    ensure(heard < 20, "%zu lines came first", heard);
+    ck_assert_uint_eq(room_count(&room), 2);
+    conn_seek(&room.ben, removals[_i].quit);
+    room_exchange(&room);
+    counters_balance(&room.server, 1000);
+    conn_close(&flooder);
+    room_close(&room);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -237,6 +314,7 @@ int main(void)
         {a_burst_of_names, 1, 60},
         {a_crowd_that_drains_from_one_source, 1, 60},
         {a_crowd_that_drains_from_many, 1, 60},
+        {a_removed_member_is_silent, COUNT_OF(removals), 60},
     };
 
     return tests_run("strangers", tests, COUNT_OF(tests));

@@ -16,6 +16,11 @@
 #include "room.h"
 #include "users.h"
 
+/* What is read of a pair only to be counted; it holds no more, but its worker may not be dead yet.
+ */
+#define DISCARD_SIZE 16384
+#define DISCARD_READS 64
+
 bool connections_init(
     struct connections *cs, const struct hub_config *config, const struct table_seed *seed)
 {
@@ -503,6 +508,43 @@ static void descriptor_close(struct connections *cs, int *fd, struct watch *watc
     watch->events = 0;
     close(*fd);
     *fd = -1;
+}
+
+/* How far a stream of lines that is only counted has come. */
+struct discarding {
+    struct counters *counters;
+    bool in_line;
+    bool in_word; /* the line is a word of the worker's */
+};
+
+static void bytes_discard(struct discarding *d, const char *at, size_t len)
+{
+    for (const char *end = at + len; at < end; at++) {
+        if (*at == '\n') {
+            d->counters->discarded += d->in_line && !d->in_word;
+            d->counters->received += d->in_line && !d->in_word;
+            d->in_line = d->in_word = false;
+        } else if (!d->in_line) {
+            d->in_line = true;
+            d->in_word = *at == CONTROL_BYTE;
+        }
+    }
+}
+
+void connection_discard(struct connections *cs, const struct connection *c)
+{
+    struct discarding d = {.counters = &cs->counters};
+    char buf[DISCARD_SIZE];
+    ssize_t n = 1;
+
+    if (c->prepared.name[0] == '\0') /* no lines are counted before the name */
+        return;
+    bytes_discard(&d, c->in.next.at, c->in.next.len);
+    bytes_discard(&d, c->in.held, c->in.held_len);
+    for (int i = 0; i < DISCARD_READS && c->worker.pair != -1 && n > 0; i++) {
+        n = recv(c->worker.pair, buf, sizeof(buf), 0);
+        bytes_discard(&d, buf, n > 0 ? (size_t)n : 0);
+    }
 }
 
 void connection_close_input(struct connections *cs, struct connection *c)

@@ -119,6 +119,7 @@ struct input {
     struct list queued; /* in the queue of connections with input */
     char *held;         /* what was read and is not processed yet */
     size_t held_len;
+    struct span next; /* while a line is taken: what was read with it and stands behind it */
     uint64_t rate_at; /* -r: see rate.h */
     uint64_t lines;   /* after the name, the empty ones not counted */
 };
@@ -174,13 +175,14 @@ struct connection {
 /* ---- All connections ------------------------------------------------------------------------- */
 
 /* Every line after a name is counted once, where it is dealt with:
- * received = echoed + answered + refused + ended. */
+ * received = echoed + answered + refused + ended + discarded. */
 struct counters {
     uint64_t received;
     uint64_t echoed;
     uint64_t answered; /* users and help */
     uint64_t refused;
-    uint64_t ended; /* /quit */
+    uint64_t ended;     /* /quit */
+    uint64_t discarded; /* of a member that was removed, or behind /quit */
     uint64_t logins;
     uint64_t faults;
 };
@@ -291,6 +293,8 @@ void worker_say(struct connection *, const char *word, size_t len);
 void worker_set_title(struct connection *);
 /* SIGKILL, unless it has ended. */
 void connection_kill(struct connections *, struct connection *);
+/* The session ends before lines that its worker has relayed: counts them. */
+void connection_discard(struct connections *, const struct connection *);
 /* Nothing more is read from the worker: closes the pair. */
 void connection_close_input(struct connections *, struct connection *);
 /* Closes the client's socket; what is pending is dropped. */

@@ -95,6 +95,8 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
         c->token = NULL;
     }
     person_leave(cs, c, reason, text);
+    if (how != ENDING_GOODBYE)
+        connection_discard(cs, c);
     c->session = SESSION_LEFT;
     cs->left++;
     c->in.pause = PAUSE_NONE;
@@ -113,8 +115,8 @@ void session_fault(struct connections *cs, struct connection *c, const char *why
         "%s: %s: the worker broke the rules (%s); it is ended (pid %ld)", c->peer,
         connection_name(c), why, (long)c->worker.pid);
     connection_kill(cs, c);
-    connection_close_input(cs, c);
     session_end(cs, c, ENDING_WORKER, "crashed", no_text);
+    connection_close_input(cs, c);
     connection_finish(cs, c);
 }
 
@@ -122,10 +124,10 @@ void session_worker_died(struct connections *cs, struct connection *c)
 {
     bool kicked = WIFSIGNALED(c->worker.status) && WTERMSIG(c->worker.status) == SIGTERM;
 
-    connection_close_input(cs, c);
     if (kicked && c->session != SESSION_LEFT)
         (void)connection_say(cs, c, "note you have been removed from the room");
     session_end(cs, c, ENDING_WORKER, kicked ? "kicked" : "crashed", no_text);
+    connection_close_input(cs, c);
     connection_finish(cs, c);
 }
 

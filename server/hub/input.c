@@ -188,6 +188,7 @@ static size_t take_lines(
 
         if (lf == NULL)
             break;
+        c->in.next = (struct span){lf + 1, (size_t)(end - lf - 1)};
         if (take_line(cs, c, (struct span){at, (size_t)(lf - at)}) == LINE_LATER) {
             if (c->in.pause == PAUSE_NONE)
                 connection_pause(cs, c, PAUSE_UNTIL, cs->turn.now + MEMORY_RETRY_US);
@@ -197,6 +198,7 @@ static size_t take_lines(
         if (c->out.link.bytes > QUEUE_MAX && c->in.pause == PAUSE_NONE)
             connection_pause(cs, c, PAUSE_QUEUE, TIME_NEVER);
     }
+    c->in.next = no_text;
     return c->in.state == INPUT_CLOSED ? len : (size_t)(at - bytes);
 }
 
@@ -205,7 +207,7 @@ static void keep_rest(struct input_buffer *buffer, struct connection *c, size_t 
 {
     size_t rest = len - used;
 
-    if (rest > 0 && rest != c->in.held_len) {
+    if (rest > 0) {
         char *held = realloc(c->in.held, rest);
 
         if (held == NULL) {
@@ -257,6 +259,7 @@ static void connection_read(
         memcpy(buffer->bytes, c->in.held, len);
     if (!has_line(c))
         result = pair_read(c, buffer->bytes + len, &len);
+    c->in.held_len = 0;
     if (result != READ_NOTHING)
         used = take_lines(cs, c, buffer->bytes, len);
     if (c->in.state != INPUT_CLOSED && len - used > LINE_CLEAN_MAX + 64 &&

@@ -461,7 +461,8 @@ static void tokens_state(struct connections *cs, struct codec *c, const struct n
 static void counters_state(struct codec *c, struct counters *counters)
 {
     uint64_t *const numbers[] = {&counters->received, &counters->echoed, &counters->answered,
-        &counters->refused, &counters->ended, &counters->logins, &counters->faults};
+        &counters->refused, &counters->ended, &counters->discarded, &counters->logins,
+        &counters->faults};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         codec_u64(c, numbers[i]);

@@ -24,8 +24,10 @@ static void report_counters(const struct connections *cs)
     report(r, LOG_NOTICE, "status: %zu members, %zu connections, %llu logins, %llu faults",
         cs->room->member_count, cs->count, (ull)n->logins, (ull)n->faults);
     report(r, LOG_NOTICE,
-        "status: lines: %llu received: %llu echoed, %llu answered, %llu refused, %llu goodbyes",
-        (ull)n->received, (ull)n->echoed, (ull)n->answered, (ull)n->refused, (ull)n->ended);
+        "status: lines: %llu received: %llu echoed, %llu answered, %llu refused, %llu goodbyes, "
+        "%llu discarded",
+        (ull)n->received, (ull)n->echoed, (ull)n->answered, (ull)n->refused, (ull)n->ended,
+        (ull)n->discarded);
 }
 
 /* What is held for single connections; the log is the rest of what grows. */
