@@ -25,10 +25,13 @@ void scrollback_add(struct scrollback *scrollback, struct span line)
 bool scrollback_next(const struct scrollback *scrollback, struct span *line)
 {
     const struct outbuf *text = &scrollback->text;
-    const char *at = line->at != NULL ? line->at + line->len + 1 : text->at;
-    const char *end = text->at + text->len;
+    const char *at, *end;
 
-    if (text->len == 0 || at == end)
+    if (text->len == 0)
+        return false;
+    at = line->at != NULL ? line->at + line->len + 1 : text->at;
+    end = text->at + text->len;
+    if (at == end)
         return false;
     *line = (struct span){at, (size_t)((const char *)memchr(at, '\n', (size_t)(end - at)) - at)};
     return true;
