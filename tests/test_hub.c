@@ -1050,12 +1050,80 @@ START_TEST(behind_a_line_taken_back)
 }
 END_TEST
 
+/* With -s members, and those who log in, are told once that the disk hangs, and that it is over. */
+START_TEST(a_hanging_disk_is_told)
+{
+    struct hub_config config = {.sync = true};
+    int writer;
+
+    stage_open(&stage, &config);
+    writer = writer_open();
+    stage_play(&stage, "a> ann\nb> ben\n");
+    writer_says(writer, WRITER_KEPT);
+    stage_play(
+        &stage, "a~ you ann\na< join ben\nb~ you ben\nc> /post\nc> bot\nc< you bot\na> hello\n");
+    stage_wait(&stage, 2900000);
+    stage_play(&stage, "d> dan\na0\nb0\nc0\nd0\n");
+    stage_wait(&stage, 200000);
+    stage_play(&stage, "a< note the disk *\nb< note the disk *\nc0\nd< note the disk *\n");
+    if (_i == 1)
+        stage_play(&stage, "^\n");
+    stage_play(&stage, "e> eve\ne< note the disk *\nf> /post\nf> bot\nf0\na> /users\n");
+    stage_wait(&stage, 10 * SECOND);
+    stage_play(&stage, "a0\nb0\nc0\nd0\ne0\nf0\n");
+    ensure(stage.timeout == -1 || stage.timeout > 50, "it spins: %d ms", stage.timeout);
+    if (_i == 2)
+        writer_says(writer, WRITER_LOST);
+    else
+        writer_says(writer, WRITER_KEPT);
+    stage_play(
+        &stage, _i == 2 ? "a< error not-recorded *\n" : "a< msg ann hello\nb< msg ann hello\n");
+    stage_play(&stage,
+        "a< join dan\na< join eve\na< here *\na< users 4\na< note * answers again\na0\n"
+        "b< join dan\nb< join eve\nb< note * answers again\nb0\nc0\nf< you bot_2\nf0\n"
+        "d~ you dan\nd< join eve\nd< note * answers again\nd0\n"
+        "e~ you eve\ne< note * answers again\ne0\n");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
+/* A disk that is slow, but confirms something every second, hangs for nobody. */
+START_TEST(a_slow_disk_is_not_told)
+{
+    struct hub_config config = {.sync = true};
+    char stamp[STAMP_LEN + 1];
+    char word[64];
+    int writer;
+
+    stage_open(&stage, &config);
+    writer = writer_open();
+    stage_play(&stage, "a> ann\n");
+    writer_says(writer, WRITER_KEPT);
+    stage_play(&stage, "a~ you ann\n");
+    (void)writer_got(writer);
+    for (int i = 0; i < 10; i++) {
+        stage_play(&stage, "a> one\na> two\n");
+        stamp_of(writer_got(writer), "one", stamp);
+        stage_wait(&stage, 2000000);
+        int len = snprintf(word, sizeof(word), WRITER_KEPT "%s\n", stamp);
+        ensure(write(writer, word, (size_t)len) == len, "the hub hears no writer");
+        stage_settle(&stage);
+        stage_play(
+            &stage, i == 0 ? "a< msg ann one\na0\n" : "a< msg ann two\na< msg ann one\na0\n");
+    }
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
 /* A client that waits for the disk is not slow: a gap would be a receipt for what may be refused.
  */
 START_TEST(a_disk_that_hangs)
 {
     struct hub_config config = {.log_bytes = 65536, .wait_us = _i == 0 ? 1 : 200000, .sync = true};
     struct puppet *ann;
+    int notes = 0;
     int writer;
 
     stage_open(&stage, &config);
@@ -1069,14 +1137,17 @@ START_TEST(a_disk_that_hangs)
         puppet_say(ann, "%01500d", i);
     for (int i = 0; i < 20; i++) {
         stage_wait(&stage, SECOND / 2);
-        ensure(puppet_line(ann) == NULL, "%s", ann->text);
+        while (puppet_line(ann) != NULL) {
+            ensure(ann->event.verb == VERB_NOTE, "%s", ann->text);
+            notes++;
+        }
         ensure(stage.timeout == -1 || stage.timeout > 50, "it spins: %d ms", stage.timeout);
     }
     for (int i = 0; i < 60; i++)
         writer_says(writer, WRITER_KEPT);
-    for (int i = 0; i < 60; i++)
-        ensure(
-            puppet_line(ann) != NULL && ann->event.verb == VERB_MSG, "line %d: %s", i, ann->text);
+    for (int i = 0; i < 60; notes += ann->event.verb == VERB_NOTE, i += ann->event.verb == VERB_MSG)
+        ensure(puppet_line(ann) != NULL, "%d lines", i);
+    ensure(notes == 2, "%d notes", notes);
     close(writer);
     stage_close(&stage);
 }
@@ -1326,6 +1397,8 @@ int main(void)
         {a_poster_that_left_is_refused, 2, 10},
         {the_past_and_held_lines, 2, 10},
         {behind_a_line_taken_back, 1, 10},
+        {a_hanging_disk_is_told, 3, 20},
+        {a_slow_disk_is_not_told, 1, 20},
         {a_disk_that_hangs, 2, 10},
         {signal_to_all, 1, 10},
         {a_live_session, 1, 10},

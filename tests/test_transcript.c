@@ -232,12 +232,14 @@ START_TEST(a_clock_that_was_ahead)
     file_write(path, past, sizeof past - 1);
     for (int i = 0; i < 3; i++) {
         server_start(&server, ANY_PORT, "-t", path);
+        server_says(&server, "days ahead of the clock");
         join_since(&ann, &server, "/since 2100-01-01T00:00:00.000000Z", "ann", &heard);
         ck_assert_uint_eq(heard.count, (size_t)i * 5); /* what the earlier rounds said */
         conn_say(&ann, "hello again");
         conn_expect(&ann, "msg ann hello again");
         conn_join(&ben, &server, "ben");
         ck_assert_uint_gt(ben.event.stamp, ann.last);
+        ck_assert_uint_eq(server_times_said(&server, "days ahead of the clock"), 1);
         conn_close(&ann);
         conn_close(&ben);
         server_stop(&server);
@@ -1640,6 +1642,40 @@ START_TEST(a_slow_disk)
 }
 END_TEST
 
+/* With -s everything waits for a disk that hangs. That is logged, and those who wait are told. */
+START_TEST(a_hanging_disk_with_s)
+{
+    struct room room;
+    struct conn cia;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    room_open(&room, ANY_PORT, "-s", "-t", path);
+    pid_t writer = family_find(room.server.pid, WRITER);
+    process_stop(writer);
+    conn_say(&room.ann, "hello");
+    server_says(&room.server, "the disk does not answer");
+    kill(room.server.pid, SIGUSR1);
+    server_says(&room.server, "bytes behind, slow");
+    conn_expect(&room.ann, "note the disk * does not answer*");
+    conn_expect(&room.ben, "note the disk * does not answer*");
+    conn_open(&cia, &room.server);
+    conn_say(&cia, "cia");
+    conn_expect(&cia, "note the disk * does not answer*");
+    kill(room.server.pid, SIGUSR1);
+    server_says(&room.server, "bytes behind, hanging");
+    kill(writer, SIGCONT);
+    server_says(&room.server, "the disk answers again");
+    conn_expect(&room.ann, "msg ann hello");
+    conn_seek(&room.ann, "note * answers again");
+    conn_seek(&room.ben, "note * answers again");
+    conn_seek(&cia, "you cia");
+    conn_close(&cia);
+    conn_seek(&room.ann, "quit cia left");
+    conn_seek(&room.ben, "quit cia left");
+    room_close(&room);
+}
+END_TEST
+
 /* Slow for longer than the log remembers: the file says how much it lacks, exactly. */
 START_TEST(a_disk_too_slow_for_the_log)
 {
@@ -1721,6 +1757,7 @@ int main(void)
         {a_full_disk_with_s, 2, 30},
         {a_disk_that_comes_and_goes_with_s, 1, 60},
         {a_slow_disk, 1, 30},
+        {a_hanging_disk_with_s, 1, 30},
         {a_disk_too_slow_for_the_log, 1, 60},
     };
     return tests_run("transcript", tests, COUNT_OF(tests));

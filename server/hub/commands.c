@@ -114,9 +114,7 @@ bool command_not_recorded(struct connections *cs, struct connection *c, uint64_t
         error = item_text(connections_time(cs), NOT_RECORDED);
         if (error == NULL)
             return false;
-        error->due = error->after = link_end(&c->out.link, log_head(cs->room->log));
-        link_put(&c->out.link, error);
-        connection_mark(cs, c);
+        connection_put_now(cs, c, error);
     }
     cs->counters.echoed--;
     cs->counters.refused++;

@@ -267,15 +267,21 @@ void connection_mark(struct connections *cs, struct connection *c)
         list_append(&cs->marked, &c->out.marked);
 }
 
+void connection_put_now(struct connections *cs, struct connection *c, struct item *item)
+{
+    item->due = item->after = link_end(&c->out.link, log_head(cs->room->log));
+    link_put(&c->out.link, item);
+    connection_mark(cs, c);
+}
+
 void connection_put(struct connections *cs, struct connection *c, struct item *item)
 {
     if (hold_is_empty(&cs->room->hold)) {
-        item->due = item->after = link_end(&c->out.link, log_head(cs->room->log));
-        link_put(&c->out.link, item);
+        connection_put_now(cs, c, item);
     } else {
         link_wait(&c->out.link, &cs->room->hold, item);
+        connection_mark(cs, c);
     }
-    connection_mark(cs, c);
 }
 
 bool connection_say(struct connections *cs, struct connection *c, const char *format, ...)

@@ -251,6 +251,8 @@ bool connection_restore(struct connections *, struct connection *);
  * Queues an item behind all that the room has said so far. It is freed where nothing can be sent.
  */
 void connection_put(struct connections *, struct connection *, struct item *);
+/* The same in front of all that is held, with -s. */
+void connection_put_now(struct connections *, struct connection *, struct item *);
 /* Queues "STAMP text". False without memory; then nothing happened. */
 bool connection_say(struct connections *, struct connection *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -17,6 +17,7 @@
 #include "commands.h"
 #include "compat/compat.h"
 #include "connection.h"
+#include "disk.h"
 #include "ending.h"
 #include "input.h"
 #include "log.h"
@@ -48,6 +49,10 @@
  */
 #define QUIET_US 20u
 
+/* Timestamps that are so far ahead of the clock are reported, and how often. */
+#define AHEAD_US 86400000000u
+#define AHEAD_REPORT_US 60000000u
+
 struct hub {
     struct hub_config config;
     struct table_seed seed;
@@ -60,8 +65,10 @@ struct hub {
     uint64_t sent_to;   /* all followers were given what was visible, up to here */
     uint64_t flush_at;  /* when they are woken for mere joins and quits, at the earliest */
     uint64_t logins_at; /* when logins are tried again; TIME_NEVER: none is waiting */
+    uint64_t ahead_at;  /* when timestamps ahead of the clock are reported next */
     bool stopping;
     bool start_failing; /* the last worker could not be started, and that was logged */
+    bool disk_told;     /* members know that the disk hangs, see disk.h */
 };
 
 static const struct span no_text = {NULL, 0};
@@ -350,6 +357,24 @@ static void turn_begin(struct hub *hub, uint64_t now)
     hub->connections.turn.wall = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
+/* Events were made when the clock was wrong, and timestamps only grow. */
+static bool is_ahead(const struct hub *hub)
+{
+    return hub->room.stamp > hub->connections.turn.wall + AHEAD_US;
+}
+
+static void report_ahead(struct hub *hub)
+{
+    const struct turn *turn = &hub->connections.turn;
+
+    if (!is_ahead(hub) || turn->now < hub->ahead_at)
+        return;
+    report(hub->config.report, LOG_WARNING,
+        "the room's timestamps are %llu days ahead of the clock: it was ahead when they were made",
+        (unsigned long long)((hub->room.stamp - turn->wall) / AHEAD_US));
+    hub->ahead_at = turn->now + AHEAD_REPORT_US;
+}
+
 static void journal_turn(struct hub *hub)
 {
     struct connections *cs = &hub->connections;
@@ -410,6 +435,8 @@ static uint64_t next_turn(struct hub *hub)
 
     next = earlier(next, pressure);
     next = earlier(next, timers_next(&cs->sources.timers));
+    if (is_ahead(hub))
+        next = earlier(next, hub->ahead_at);
     if (journal_next(&hub->journal, &hub->room, &line)) /* there was no memory */
         next = earlier(next, now + MEMORY_RETRY_US);
     if (hub->buffer.stuck != NULL)
@@ -457,6 +484,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     struct connections *cs = &hub->connections;
 
     turn_begin(hub, now);
+    report_ahead(hub);
     backpressure_begin(&hub->backpressure, cs);
     run_timers(cs);
     connections_begin_waiting(cs);
@@ -470,6 +498,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     if (hub->stopping && cs->count == 0)
         journal_finish(&hub->journal);
     journal_turn(hub);
+    disk_turn(cs, &hub->disk_told);
     send_all(hub);
     users_forget(&hub->room); /* written anew when it is wanted again: it carries the time */
     input_forget_closed(&hub->buffer);
@@ -679,6 +708,7 @@ bool hub_state(struct hub *hub, struct codec *c)
         return false;
     codec_u64(c, &hub->sent_to);
     codec_u64(c, &cs->turn.visible);
+    codec_bool(c, &hub->disk_told);
     snapshot(cs, c);
     if (c->loading)
         hub->logins_at = cs->turn.now;

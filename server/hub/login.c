@@ -4,6 +4,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "disk.h"
 #include "ending.h"
 #include "log.h"
 #include "resume.h"
@@ -292,6 +293,7 @@ static void login_finish(
         c->person->name, c->person->kind == PERSON_POSTER ? "posts" : "joined",
         (long)c->worker.pid);
     worker_set_title(c);
+    disk_tell(cs, c);
     welcome_give(cs, c, welcome, joins, log_head(room_lines(cs->room)));
 }
 

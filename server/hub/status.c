@@ -53,7 +53,8 @@ static void report_memory(const struct connections *cs)
 
 static void report_transcript(const struct connections *cs)
 {
-    static const char *const health[] = {"well", "slow", "failing", "its file was removed"};
+    static const char *const health[] = {
+        "well", "slow", "hanging", "failing", "its file was removed"};
     const struct journal *j = cs->journal;
 
     if (j->state != JOURNAL_NONE)

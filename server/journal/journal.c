@@ -21,6 +21,9 @@
 #define SLOW_US 200000u
 /* What found no memory is tried again after this time. */
 #define RETRY_US 100000u
+/* With -s: after how long that is logged, and after how long members are told. */
+#define UNCONFIRMED_US 1000000u
+#define HANGING_US 3000000u
 /* No connection has it: gaps in the file count nobody's lines. */
 #define WRITER_AUTHOR LOG_AUTHOR_MAX
 
@@ -197,6 +200,15 @@ static bool word_stamp(struct span word, const char *name, uint64_t *stamp)
            stamp_parse(word.at + len, word.len - len, stamp);
 }
 
+/* With -s a disk that did not answer has ended that. */
+static void disk_answers(struct journal *j, const struct report *r)
+{
+    if (!j->sync || (j->health != JOURNAL_SLOW && j->health != JOURNAL_HANGING))
+        return;
+    report(r, LOG_NOTICE, "the disk answers again");
+    j->health = JOURNAL_WELL;
+}
+
 /* old: a writer that has died has said it. False without memory: it is to be heard again. */
 static bool hear_word(
     struct journal *j, const struct log *lines, const struct report *r, struct span word, bool old)
@@ -206,6 +218,7 @@ static bool hear_word(
     uint64_t stamp;
 
     if (word_stamp(word, WRITER_KEPT, &stamp)) {
+        disk_answers(j, r);
         if (journal_fails(j))
             j->health = JOURNAL_WELL;
         if (j->state == JOURNAL_STARTING && !old) {
@@ -215,6 +228,7 @@ static bool hear_word(
             account_to(j, j->filed, false);
         }
     } else if (word_stamp(word, WRITER_LOST, &stamp)) {
+        disk_answers(j, r);
         if (j->health != JOURNAL_GONE)
             j->health = JOURNAL_FAILING;
         account_to(j, log_after(lines, stamp), true);
@@ -340,16 +354,14 @@ static void writer_finish(struct journal *j, const struct room *room)
     j->state = JOURNAL_FINISHING;
 }
 
-/* Up to where members may see the log, and whether the writer was waited for long enough. */
+/* Without -s: up to where members may see the log, which is as far as the writer has been handed
+ * it, unless that takes too long. */
 static uint64_t find_visible(
     struct journal *j, const struct room *room, const struct report *r, uint64_t now)
 {
     uint64_t head = log_head(room->log);
-    uint64_t handed;
+    uint64_t handed = j->kept;
 
-    if (j->state == JOURNAL_NONE || j->sync)
-        return head;
-    handed = j->kept;
     if (j->link.follows && log_line_at(room->log, j->link.cursor) > handed)
         handed = log_line_at(room->log, j->link.cursor);
     if (handed >= head) {
@@ -365,10 +377,33 @@ static uint64_t find_visible(
     j->visible = handed;
     if (j->health == JOURNAL_WELL && now - j->waiting_since >= SLOW_US) {
         j->health = JOURNAL_SLOW;
-        report(r, LOG_WARNING,
-            "the disk is slow: the room goes on before the transcript has its lines");
+        report(
+            r, LOG_WARNING, "the disk is slow: members get lines before the transcript has them");
     }
     return j->health == JOURNAL_WELL ? handed : head;
+}
+
+/* With -s: how long the disk has confirmed nothing of what is held. Its answers end that, see
+ * disk_answers(). */
+static void watch_disk(
+    struct journal *j, const struct room *room, const struct report *r, uint64_t now)
+{
+    uint64_t settled = room->hold.settled;
+
+    if (hold_is_empty(&room->hold)) {
+        j->waiting_since = 0;
+        return;
+    }
+    if (j->waiting_since == 0 || settled != j->visible)
+        j->waiting_since = now;
+    j->visible = settled;
+    if ((j->health == JOURNAL_WELL || j->health == JOURNAL_FAILING) &&
+        now - j->waiting_since >= UNCONFIRMED_US) {
+        j->health = JOURNAL_SLOW;
+        report(r, LOG_WARNING, "the disk does not answer: messages and logins wait for it");
+    }
+    if (j->health == JOURNAL_SLOW && now - j->waiting_since >= HANGING_US)
+        j->health = JOURNAL_HANGING;
 }
 
 uint64_t journal_write(struct journal *j, struct room *room, struct poller *poller,
@@ -383,7 +418,12 @@ uint64_t journal_write(struct journal *j, struct room *room, struct poller *poll
     }
     if (journal_has_writer(j))
         journal_listen(j, poller);
-    return find_visible(j, room, r, now);
+    if (j->state == JOURNAL_NONE)
+        return log_head(room->log);
+    if (!j->sync)
+        return find_visible(j, room, r, now);
+    watch_disk(j, room, r, now);
+    return log_head(room->log);
 }
 
 bool journal_wants_file(const struct journal *j)
@@ -415,9 +455,11 @@ uint64_t journal_due(const struct journal *j, const struct room *room)
 {
     if (is_settled(j, room) && memchr(j->words, '\n', j->words_len) != NULL)
         return j->retry_at; /* words that waited for the lines before them, or for memory */
-    if (j->waiting_since == 0 || j->health != JOURNAL_WELL || j->sync)
+    if (j->waiting_since == 0 || j->health == JOURNAL_HANGING || j->health == JOURNAL_GONE)
         return TIME_NEVER;
-    return j->waiting_since + SLOW_US;
+    if (j->sync)
+        return j->waiting_since + (j->health == JOURNAL_SLOW ? HANGING_US : UNCONFIRMED_US);
+    return j->health == JOURNAL_WELL ? j->waiting_since + SLOW_US : TIME_NEVER;
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */

@@ -35,7 +35,9 @@ enum journal_state {
 /* What is known of the file. */
 enum journal_health {
     JOURNAL_WELL,
-    JOURNAL_SLOW,    /* the writer takes nothing: without -s members do not wait for it */
+    JOURNAL_SLOW, /* the writer takes nothing: without -s members do not wait for it. With -s: for
+                     a second the disk has confirmed nothing */
+    JOURNAL_HANGING, /* with -s: for so long that members are told */
     JOURNAL_FAILING, /* the file takes nothing */
     JOURNAL_GONE     /* the file has no name any more: another one must be opened */
 };
