@@ -4,7 +4,7 @@
 order='
     list table timers watch codec pacing rate transcript process <- source <- config <-
     names log token person remainder opener writer <- hold <- link <- room <- users <-
-    journal connection <- output backpressure resume status <- welcome <- ending snapshot <-
+    journal connection <- output backpressure resume status disk <- welcome <- ending snapshot <-
     login <- commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
