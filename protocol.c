@@ -72,18 +72,13 @@ static void request_take_minutes(struct request *request, struct span *rest)
     *rest = text;
 }
 
-struct request request_parse(const char *line, size_t len, bool named)
+/* A line that begins with a slash. */
+static struct request request_parse_slash(const char *line, size_t len, bool named)
 {
-    struct span rest = {line, len};
-    struct request request = {.command = CMD_TEXT, .name = {line + len, 0}, .text = rest};
+    struct span rest = {line + 1, len - 1};
+    struct request request = {.command = CMD_TEXT, .name = {line + len, 0}};
     struct command_form form;
 
-    if (len == 0 && named)
-        request.command = CMD_EMPTY;
-    if (len == 0 || line[0] != '/')
-        return request;
-    rest.at++;
-    rest.len--;
     if (named && rest.len > 0 && *rest.at == '/') {
         request.text = rest;
         return request;
@@ -97,6 +92,15 @@ struct request request_parse(const char *line, size_t len, bool named)
         request_take_minutes(&request, &rest);
     request.text = rest;
     return request;
+}
+
+struct request request_parse(const char *line, size_t len, bool named)
+{
+    if (len > 0 && line[0] == '/')
+        return request_parse_slash(line, len, named);
+    return (struct request){.command = len == 0 && named ? CMD_EMPTY : CMD_TEXT,
+        .name = {line + len, 0},
+        .text = {line, len}};
 }
 
 /* RFC 9110, 5.6.2: characters of a method. The script of a web page may choose any method. */
