@@ -108,6 +108,27 @@ START_TEST(stamp_every_day)
 }
 END_TEST
 
+/* A memo of any other time changes nothing: for each row, those of all rows before and after. */
+START_TEST(stamp_next)
+{
+    char stamp[STAMP_LEN], expected[STAMP_LEN];
+
+    for (size_t i = 0; i < COUNT_OF(stamp_rows); i++) {
+        for (uint64_t later = 0; later < 3000000; later += 499999) {
+            struct stamp_memo memo = {0};
+            uint64_t us = stamp_rows[_i].us;
+
+            stamp_format_next(&memo, stamp, stamp_rows[i].us);
+            stamp_format_next(&memo, stamp, us);
+            us += us < 253402300000000000 ? later : 0;
+            stamp_format_next(&memo, stamp, us);
+            stamp_format(expected, us);
+            must(memcmp(stamp, expected, STAMP_LEN) == 0);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -115,6 +136,7 @@ int main(void)
         {stamp_wrong, COUNT_OF(stamps_wrong), 60},
         {stamp_every_byte, 1, 60},
         {stamp_every_day, 1, 60},
+        {stamp_next, COUNT_OF(stamp_rows), 60},
     };
 
     return tests_run("wire_stamp", tests, COUNT_OF(tests));

@@ -56,11 +56,17 @@ static void pair_write(char *out, unsigned value)
     out[1] = (char)('0' + value % 10);
 }
 
+static void micro_write(char out[STAMP_LEN], unsigned micro)
+{
+    pair_write(out + 20, micro / 10000);
+    pair_write(out + 22, micro / 100 % 100);
+    pair_write(out + 24, micro % 100);
+}
+
 void stamp_format(char out[STAMP_LEN], uint64_t us)
 {
     uint64_t seconds = us / US_PER_SECOND;
     unsigned second = (unsigned)(seconds % SECONDS_PER_DAY);
-    unsigned micro = (unsigned)(us % US_PER_SECOND);
     struct date date = date_of_days((unsigned)(seconds / SECONDS_PER_DAY));
 
     memcpy(out, "0000-00-00T00:00:00.000000Z", STAMP_LEN);
@@ -71,9 +77,19 @@ void stamp_format(char out[STAMP_LEN], uint64_t us)
     pair_write(out + 11, second / 3600);
     pair_write(out + 14, second / 60 % 60);
     pair_write(out + 17, second % 60);
-    pair_write(out + 20, micro / 10000);
-    pair_write(out + 22, micro / 100 % 100);
-    pair_write(out + 24, micro % 100);
+    micro_write(out, (unsigned)(us % US_PER_SECOND));
+}
+
+void stamp_format_next(struct stamp_memo *memo, char out[STAMP_LEN], uint64_t us)
+{
+    uint64_t second = us / US_PER_SECOND;
+
+    if (second != memo->second || memo->text[0] == '\0') {
+        stamp_format(memo->text, us);
+        memo->second = second;
+    }
+    memcpy(out, memo->text, STAMP_LEN);
+    micro_write(out, (unsigned)(us % US_PER_SECOND));
 }
 
 /* A field of a timestamp: only digits, at most max. */

@@ -75,7 +75,7 @@ static void event_append(struct room *room, const struct room_request *request,
     char lf = '\n';
 
     room->stamp = request->time > room->stamp ? request->time : room->stamp + 1;
-    stamp_format(head, room->stamp);
+    stamp_format_next(&room->stamp_memo, head, room->stamp);
     *at++ = ' ';
     at = stpcpy(at, event->verb);
     *at++ = ' ';

@@ -19,6 +19,7 @@
 #include "names.h"
 #include "person.h"
 #include "protocol.h"
+#include "wire/stamp.h"
 
 struct shared;
 struct table_seed;
@@ -31,7 +32,8 @@ struct room {
     struct list members; /* struct person, in the order of their joins */
     struct list posters; /* struct person, with a name but not in the room */
     size_t member_count;
-    uint64_t stamp;       /* of the last event */
+    uint64_t stamp; /* of the last event */
+    struct stamp_memo stamp_memo;
     struct shared *users; /* the users list as it is now; NULL: not written yet, see users.h */
     bool urgent;          /* since it was last reset: somebody has said something */
 };
