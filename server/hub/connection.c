@@ -525,14 +525,14 @@ struct discarding {
 
 static void bytes_discard(struct discarding *d, const char *at, size_t len)
 {
-    for (const char *end = at + len; at < end; at++) {
-        if (*at == '\n') {
+    for (size_t i = 0; i < len; i++) { /* of no bytes there is not even an address */
+        if (at[i] == '\n') {
             d->counters->discarded += d->in_line && !d->in_word;
             d->counters->received += d->in_line && !d->in_word;
             d->in_line = d->in_word = false;
         } else if (!d->in_line) {
             d->in_line = true;
-            d->in_word = *at == CONTROL_BYTE;
+            d->in_word = at[i] == CONTROL_BYTE;
         }
     }
 }
