@@ -459,6 +459,23 @@ int64_t process_cpu(pid_t pid)
     return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) && !defined(SANITIZED)
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+bool memory_is_exact(void)
+{
+    return !SANITIZED;
+}
+
 long process_memory(pid_t pid)
 {
     char text[256];

@@ -818,7 +818,7 @@ static unsigned long scribe_count(const char *at, const char *end)
 /* Dies; what it was handed may be in the file, though nobody was told. */
 static void scribe_die(void)
 {
-    const char *end = scribe.bytes + scribe.len;
+    const char *end = scribe.len == 0 ? scribe.bytes : scribe.bytes + scribe.len;
 
     while (end > scribe.bytes && end[-1] != '\n')
         end--;
@@ -864,7 +864,7 @@ static void scribe_tell(const char *word)
 /* Takes the whole lines that it has: the disk takes them, or does not. */
 static void scribe_answer(bool takes)
 {
-    const char *end = scribe.bytes + scribe.len;
+    const char *end = scribe.len == 0 ? scribe.bytes : scribe.bytes + scribe.len;
 
     while (end > scribe.bytes && end[-1] != '\n')
         end--;

@@ -545,8 +545,8 @@ bool puppet_take(struct puppet *p, size_t max)
 /* The next line's bytes; NULL where no whole one is there. */
 static const char *puppet_raw(struct puppet *p, size_t *len)
 {
-    char *line = p->bytes + p->start;
-    char *lf = p->start < p->end ? memchr(line, '\n', p->end - p->start) : NULL;
+    char *line = p->start < p->end ? p->bytes + p->start : NULL;
+    char *lf = line == NULL ? NULL : memchr(line, '\n', p->end - p->start);
 
     if (lf == NULL) {
         ensure(p->end - p->start < LINE_OUT_MAX, "a line without end");

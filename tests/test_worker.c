@@ -284,7 +284,8 @@ START_TEST(little_memory)
         fd_say(rig.client, "hello\n");
         hub_expect(&rig, "hello\n");
     }
-    ck_assert_int_le(process_memory(rig.pid), memory + 8);
+    if (memory_is_exact())
+        ck_assert_int_le(process_memory(rig.pid), memory + 8);
     rig_finish(&rig);
 }
 END_TEST
@@ -427,7 +428,8 @@ START_TEST(full_pair)
     hub_expect(&rig, "ann\n");
     long memory = process_memory(rig.pid);
     size_t sent = fd_stuff(rig.client, bytes, len);
-    ck_assert_int_le(process_memory(rig.pid), memory + 300);
+    if (memory_is_exact())
+        ck_assert_int_le(process_memory(rig.pid), memory + 300);
     /* The hub's words are read all the same. */
     fd_say(rig.hub, CONTROL_TITLE "full\n");
     rig_shows(&rig, "chatd: full");
