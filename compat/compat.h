@@ -257,6 +257,13 @@ struct process_limit process_limit(bool privileged);
 void oom_score_raise(void);
 
 /*
+ * When the parent of this process dies, this process is continued in case it is stopped (SIGCONT),
+ * so that it can notice. Does nothing where the system has no such signal. Lasts until an exec that
+ * changes the credentials.
+ */
+void parent_death_continues(void);
+
+/*
  * Keeps the memory of this process from others: no core dump, also of what it starts, and, where
  * the system can do that, no tracer but root. The latter ends with an exec.
  */

@@ -216,6 +216,21 @@ START_TEST(the_hub_is_killed)
 }
 END_TEST
 
+/* A worker that is stopped does not stay behind either. */
+START_TEST(the_hub_is_killed_beside_a_stopped_worker)
+{
+    struct room room;
+    struct conn cia;
+    struct family family;
+    room_open(&room, ANY_PORT, "-H", "0");
+    process_stop(room_join(&room, &cia, "cia"));
+    family_look(&family, room.server.pid);
+    server_kill(&room.server);
+    family_ends(&family, 3000);
+    conn_seek_end(&cia);
+}
+END_TEST
+
 /* Even if a client does not read, and a flood was on its way to him. */
 START_TEST(the_hub_is_killed_under_load)
 {
@@ -644,6 +659,7 @@ int main(void)
         {a_stopped_worker_is_killed, 1, 20},
         {a_worker_holds_two_descriptors, 1, 20},
         {the_hub_is_killed, 1, 20},
+        {the_hub_is_killed_beside_a_stopped_worker, 1, 15},
         {the_hub_is_killed_under_load, 1, 60},
         {the_hub_is_told_to_stop, COUNT_OF(stops), 20},
         {stop_under_many, 1, 30},

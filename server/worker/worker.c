@@ -374,6 +374,7 @@ _Noreturn void worker_main(const struct proctitle *title, const char *mode)
     line_splitter_init(&w.words, w.word, WORD_MAX);
     signals_ignore();
     oom_score_raise();
+    parent_death_continues(); /* a worker that is stopped must not outlive a hub that is killed */
     proctitle_set(title, starting, strlen(starting)); /* over the arguments, mode among them */
     if (!sandbox_enter(tier))
         _exit(1);
