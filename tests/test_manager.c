@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -179,17 +180,23 @@ static int ear_open(bool abstract)
     return fd;
 }
 
+static char heard[1024];
+
+/* The next message. */
+static void ear_hear(int fd)
+{
+    struct pollfd ready = {fd, POLLIN, 0};
+    ck_assert_msg(poll(&ready, 1, (int)(deadline_in(5000) - clock_ms())) == 1, "nothing is told");
+    ssize_t n = recv(fd, heard, sizeof heard - 1, 0);
+    ck_assert_int_gt(n, 0);
+    heard[n] = '\0';
+}
+
 /* The next message must match. */
 static void ear_expect(int fd, const char *pattern)
 {
-    char text[1024];
-    struct pollfd ready = {fd, POLLIN, 0};
-    ck_assert_msg(
-        poll(&ready, 1, (int)(deadline_in(5000) - clock_ms())) == 1, "no \"%s\"", pattern);
-    ssize_t n = recv(fd, text, sizeof text - 1, 0);
-    ck_assert_int_gt(n, 0);
-    text[n] = '\0';
-    ck_assert_msg(pattern_match(pattern, text), "\"%s\" instead of \"%s\"", text, pattern);
+    ear_hear(fd);
+    ck_assert_msg(pattern_match(pattern, heard), "\"%s\" instead of \"%s\"", heard, pattern);
 }
 
 START_TEST(a_manager_is_told)
@@ -212,6 +219,28 @@ START_TEST(a_manager_is_told)
     char rest;
     ck_assert_int_eq(recv(fd, &rest, 1, MSG_DONTWAIT), -1);
     close(fd);
+}
+END_TEST
+
+/* Its limit for a start does not run out while an earlier writer has the transcript. */
+START_TEST(a_start_that_waits_is_extended)
+{
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    int ear = ear_open(false);
+    test_path(path, "transcript");
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_eq(flock(file, LOCK_EX | LOCK_NB), 0);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
+    for (int i = 0; i < 2; i++)
+        ear_expect(ear, "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=waiting for *");
+    close(file);
+    do
+        ear_hear(ear);
+    while (strncmp(heard, "EXTEND_TIMEOUT_USEC=", 20) == 0);
+    ck_assert_msg(pattern_match("READY=1\nSTATUS=0 members, *", heard), "\"%s\"", heard);
+    server_stop(&server);
+    close(ear);
 }
 END_TEST
 
@@ -451,6 +480,7 @@ int main(void)
         {sockets_are_taken, 2, 20},
         {no_sockets_for_us, COUNT_OF(mistakes), 20},
         {a_manager_is_told, 2, 30},
+        {a_start_that_waits_is_extended, 1, 30},
         {a_manager_is_not_told_too_often, 1, 30},
         {a_deaf_manager, 2, 30},
         {the_log_is_not_a_strangers, COUNT_OF(habits), 40},

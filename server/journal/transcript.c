@@ -22,6 +22,7 @@
 /* How long a file that is locked may not grow; how often that is looked at. */
 #define LOCK_US 10000000u
 #define LOCK_STEP_MS 50
+#define LOCK_STEPS_A_SECOND (1000 / LOCK_STEP_MS)
 #define BLOCK 65536
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
@@ -186,15 +187,13 @@ static bool stop_is_pending(void)
 }
 
 /* Waits for the lock, that is for a file that grows, unless a running server makes it grow. */
-static bool lock_await(
-    int fd, const char *path, const struct report *r, char why[TRANSCRIPT_WHY_MAX])
+static bool lock_await(int fd, const struct transcript_waiter *waiter, char why[TRANSCRIPT_WHY_MAX])
 {
     const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
     uint64_t since = clock_us();
     off_t size = lseek(fd, 0, SEEK_END);
 
-    report(r, LOG_NOTICE, "%s: waiting for an earlier writer to finish", path);
-    while (!transcript_lock(fd, why)) {
+    for (unsigned steps = 0; !transcript_lock(fd, why); steps++) {
         bool busy = errno == EWOULDBLOCK;
         off_t now = lseek(fd, 0, SEEK_END);
 
@@ -204,15 +203,22 @@ static bool lock_await(
         }
         if (!busy || stop_is_pending() || clock_us() - since >= LOCK_US)
             return false;
+        if (steps % LOCK_STEPS_A_SECOND == 0)
+            waiter->waits(waiter->context);
         (void)nanosleep(&step, NULL);
     }
     return true;
 }
 
-bool transcript_lock_waiting(
-    int fd, const char *path, const struct report *r, char why[TRANSCRIPT_WHY_MAX])
+bool transcript_lock_waiting(int fd, const char *path, const struct report *r,
+    const struct transcript_waiter *waiter, char why[TRANSCRIPT_WHY_MAX])
 {
-    return transcript_lock(fd, why) || (errno == EWOULDBLOCK && lock_await(fd, path, r, why));
+    if (transcript_lock(fd, why))
+        return true;
+    if (errno != EWOULDBLOCK)
+        return false;
+    report(r, LOG_NOTICE, "%s: waiting for an earlier writer to finish", path);
+    return lock_await(fd, waiter, why);
 }
 
 void transcript_mark(int fd)

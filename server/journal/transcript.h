@@ -26,10 +26,15 @@ int transcript_open(const char *path, char why[TRANSCRIPT_WHY_MAX]);
 
 /* Takes the lock, which every process that has this descriptor holds then. Does not wait. */
 bool transcript_lock(int fd, char why[TRANSCRIPT_WHY_MAX]);
+/* While a start waits for the lock, this is called once a second. */
+struct transcript_waiter {
+    void (*waits)(void *context);
+    void *context;
+};
 /* The same at a start: waits for the writer of an earlier server as long as the file grows, and 10
  * seconds more; for a running server no longer than that. */
-bool transcript_lock_waiting(
-    int fd, const char *path, const struct report *, char why[TRANSCRIPT_WHY_MAX]);
+bool transcript_lock_waiting(int fd, const char *path, const struct report *,
+    const struct transcript_waiter *, char why[TRANSCRIPT_WHY_MAX]);
 /* Marks the file as that of this process, a running server: until it exits, or closes any
  * descriptor of the file. Keeps errno. */
 void transcript_mark(int fd);

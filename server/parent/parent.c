@@ -31,6 +31,7 @@ void parent_connect(struct parent *p)
     recording_init(&p->recording);
     p->recording.children = &p->children;
     p->recording.report = &p->report;
+    p->recording.notify = &p->notify;
     p->recording.path = o->transcript.path;
     p->recording.sync = o->transcript.sync;
     p->lifetime.listeners = &p->listeners;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "compat/compat.h"
+#include "notify.h"
 #include "server/hub/codec.h"
 #include "server/hub/hub.h"
 #include "server/journal/opener.h"
@@ -16,6 +17,8 @@
 #include "timeout.h"
 
 #define RETRY_US 1000000u
+/* By how much a start that waits is extended, once a second: it has to read the file after that. */
+#define EXTEND_US 30000000u
 
 void recording_init(struct recording *r)
 {
@@ -47,12 +50,22 @@ static bool writer_start(struct recording *r, uint64_t now)
     return false;
 }
 
+/* The service manager's limit for a start does not run out while an earlier writer is at work. */
+static void start_waits(void *context)
+{
+    const struct recording *r = context;
+
+    notify_say(r->notify, "EXTEND_TIMEOUT_USEC=%u\nSTATUS=waiting for an earlier writer to finish",
+        EXTEND_US);
+}
+
 static bool file_open(struct recording *r)
 {
+    const struct transcript_waiter waiter = {start_waits, r};
     char why[TRANSCRIPT_WHY_MAX];
 
     r->file = transcript_open(r->path, why);
-    if (r->file != -1 && transcript_lock_waiting(r->file, r->path, r->report, why) &&
+    if (r->file != -1 && transcript_lock_waiting(r->file, r->path, r->report, &waiter, why) &&
         transcript_check(r->file, why)) {
         if (r->sync && !transcript_sync_name(r->path, why))
             report(r->report, LOG_WARNING, "%s: %s", r->path, why);

@@ -16,12 +16,14 @@
 
 struct codec;
 struct hub;
+struct notify;
 
 /* recording_init() first; then the pointers and sync are set. */
 struct recording {
     struct children *children;
     struct hub *hub;
     const struct report *report;
+    const struct notify *notify;
     const char *path; /* NULL: there is no transcript */
     bool sync;        /* -s */
     bool again;       /* SIGHUP has come while the file was being opened anew */
