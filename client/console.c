@@ -323,9 +323,14 @@ static enum editor_event keys_feed(struct console *console, const char **at, con
     return event;
 }
 
-static void say_too_long(struct console *console)
+/* True where the event was a paste that is not taken, which is said. */
+static bool say_not_pasted(struct console *console, enum editor_event event)
 {
-    console_say(console, "not pasted: more than %zu MB", EDIT_MAX >> 20);
+    if (event == EDITOR_TOO_LONG)
+        console_say(console, "not pasted: more than %zu MB", EDIT_MAX >> 20);
+    else if (event == EDITOR_REFUSED)
+        console_say(console, "not pasted: several lines go behind /msg NAME or /me only");
+    return event == EDITOR_TOO_LONG || event == EDITOR_REFUSED;
 }
 
 /* See local_command(). */
@@ -346,10 +351,8 @@ enum editor_event console_feed(struct console *console, const char **at, const c
 {
     for (;;) {
         enum editor_event event = keys_feed(console, at, end);
-        if (event == EDITOR_TOO_LONG)
-            say_too_long(console);
-        else if (event != EDITOR_REDRAW &&
-                 (event != EDITOR_LINE || !console_command(console, editor_line(console->editor))))
+        if (!say_not_pasted(console, event) && event != EDITOR_REDRAW &&
+            (event != EDITOR_LINE || !console_command(console, editor_line(console->editor))))
             return event;
     }
 }
@@ -395,8 +398,7 @@ void console_tick(struct console *console)
             console->retry_at = clock_now() + RETRY_PAUSE;
     }
     pthread_mutex_unlock(&console->lock);
-    if (event == EDITOR_TOO_LONG)
-        say_too_long(console);
+    say_not_pasted(console, event);
 }
 
 /* ---- Events -------------------------------------------------------------------------- */

@@ -106,8 +106,8 @@ void console_resize(struct console *);
 bool console_clear_line(struct console *, char *whole, size_t size, size_t *len);
 
 /*
- * Feeds keys to the editor; see editor_feed(). Handles EDITOR_REDRAW, EDITOR_TOO_LONG and the
- * commands of local.h itself and does not return those.
+ * Feeds keys to the editor; see editor_feed(). Handles EDITOR_REDRAW, EDITOR_TOO_LONG,
+ * EDITOR_REFUSED and the commands of local.h itself and does not return those.
  */
 enum editor_event console_feed(struct console *, const char **at, const char *end);
 /*

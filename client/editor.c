@@ -143,6 +143,7 @@ static enum editor_event text_kill(struct editor *ed, size_t from, size_t to)
     if (from == to)
         return EDITOR_NONE;
     change_begin(ed, DEED_KILLED);
+    paste_forget(&ed->paste);
     if (ed->last != DEED_KILLED)
         edit_set(killed, (struct span){0});
     killed->cursor = to == ed->edit.cursor ? 0 : killed->len;
@@ -179,11 +180,16 @@ static enum editor_event key_kill_to_end(struct editor *ed)
     return text_kill(ed, ed->edit.cursor, ed->edit.len);
 }
 
+/* Held lines that were dropped come back, or what was killed after that. */
 static enum editor_event key_yank(struct editor *ed)
 {
     struct span text = edit_text(&ed->killed);
     size_t cursor = ed->edit.cursor;
 
+    if (paste_restore(&ed->paste, &ed->edit)) {
+        undo_clear(&ed->undo);
+        return EDITOR_NONE;
+    }
     change_begin(ed, DEED_OTHER);
     if (text.len == 0 ||
         !(edit_is_pasted(&ed->killed, 0) ? edit_paste(&ed->edit, text)
@@ -273,21 +279,8 @@ static bool line_finish(struct editor *ed)
     return true;
 }
 
-/* Returns the next held line, and the edited one after them. */
 static enum editor_event line_send(struct editor *ed)
 {
-    ed->sending = paste_next(&ed->paste, &ed->line);
-    if (ed->sending)
-        return EDITOR_LINE;
-    paste_drop(&ed->paste);
-    return ed->edit.len > 0 && line_finish(ed) ? EDITOR_LINE : EDITOR_NONE;
-}
-
-/* Held lines are not added to the history: they would displace the typed ones. */
-static enum editor_event key_enter(struct editor *ed)
-{
-    if (ed->paste.lines > 0)
-        return line_send(ed);
     if (!line_finish(ed)) {
         ed->bell = true;
         return EDITOR_NONE;
@@ -295,6 +288,33 @@ static enum editor_event key_enter(struct editor *ed)
     history_add(&ed->history, ed->line);
     history_leave(&ed->history);
     return EDITOR_LINE;
+}
+
+/*
+ * Returns the next held line, and the edited one after them. Of the held lines only the last is
+ * added to the history: all of them would displace the typed ones.
+ */
+static enum editor_event paste_send(struct editor *ed)
+{
+    ed->sending = paste_next(&ed->paste, &ed->line);
+    if (!ed->sending) {
+        paste_finish(&ed->paste);
+        return ed->edit.len > 0 ? line_send(ed) : EDITOR_NONE;
+    }
+    if (ed->paste.lines == 0) {
+        history_add(&ed->history, ed->line);
+        history_leave(&ed->history);
+    }
+    return EDITOR_LINE;
+}
+
+static enum editor_event key_enter(struct editor *ed)
+{
+    if (ed->paste.lines == 0)
+        return line_send(ed);
+    if (paste_is_all(&ed->paste, &ed->edit))
+        edit_delete(&ed->edit, 0, ed->edit.len);
+    return paste_send(ed);
 }
 
 static enum editor_event key_tab(struct editor *ed)
@@ -383,8 +403,14 @@ static enum editor_event paste_apply(struct editor *ed)
     size_t lines = ed->paste.lines;
 
     change_begin(ed, DEED_OTHER);
-    if (!paste_end(&ed->paste, &ed->edit))
+    switch (paste_end(&ed->paste, &ed->edit)) {
+    case PASTE_TAKEN:
+        break;
+    case PASTE_OVERSIZE:
         return EDITOR_TOO_LONG;
+    case PASTE_REFUSED:
+        return EDITOR_REFUSED;
+    }
     if (ed->paste.lines != lines)
         undo_clear(&ed->undo);
     return EDITOR_NONE;
@@ -415,7 +441,9 @@ static struct prompt_counts prompt_counts(const struct editor *ed)
 {
     size_t held = ed->paste.lines;
 
-    return (struct prompt_counts){held > 0 ? held + (ed->edit.len > 0) : 0, ed->waiting};
+    if (held > 0 && ed->edit.len > 0 && !paste_is_all(&ed->paste, &ed->edit))
+        held++;
+    return (struct prompt_counts){held, ed->waiting};
 }
 
 static void prompt_refresh(struct editor *ed)
@@ -470,7 +498,7 @@ void editor_complete_from(struct editor *ed, completion_names *names, void *cont
 
 enum editor_event editor_feed(struct editor *ed, const char **at, const char *end)
 {
-    enum editor_event event = ed->sending ? line_send(ed) : EDITOR_NONE;
+    enum editor_event event = ed->sending ? paste_send(ed) : EDITOR_NONE;
     struct key key;
 
     while (event == EDITOR_NONE && (key = keys_next(&ed->keys, at, end)).code != KEY_NONE)

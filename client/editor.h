@@ -28,6 +28,7 @@ enum editor_event {
     EDITOR_LINE,      /* a line is complete: editor_line() */
     EDITOR_INTERRUPT, /* Ctrl-C on an empty line: the user leaves */
     EDITOR_TOO_LONG,  /* a paste of more than EDIT_MAX bytes has been dropped */
+    EDITOR_REFUSED,   /* several lines behind a command have been dropped, see paste.h */
     EDITOR_REDRAW,    /* Ctrl-L: editor_clear(), draw the text above, editor_show() */
     EDITOR_SUSPEND,   /* Ctrl-Z: editor_stop(), stop yourself, editor_start() when continued */
     EDITOR_END        /* Ctrl-D on an empty line: end of input */

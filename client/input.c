@@ -61,6 +61,7 @@ static enum input_event input_edit(struct input *input, struct console *console)
         switch (console_feed(console, &input->keys, input->keys_end)) {
         case EDITOR_NONE:
         case EDITOR_TOO_LONG:
+        case EDITOR_REFUSED:
         case EDITOR_REDRAW:
             return INPUT_NOTHING;
         case EDITOR_LINE:

@@ -1,6 +1,8 @@
 /* paste.c: see paste.h. */
 #include "paste.h"
 
+#include "../protocol.h"
+
 #include <string.h>
 
 void paste_begin(struct paste *paste)
@@ -34,19 +36,13 @@ bool paste_cancel(struct paste *paste)
     return pasting;
 }
 
-void paste_drop(struct paste *paste)
-{
-    paste->held.len = paste->held.cursor = 0;
-    paste->lines = paste->sent = 0;
-}
-
-/* Adds a line of three pieces. is_text: a `/` at its beginning is text and is doubled. */
-static void held_add(struct paste *paste, const struct span pieces[3], bool is_text)
+/* Adds a line of several pieces. is_text: a `/` at its beginning is text and is doubled. */
+static void held_add(struct paste *paste, const struct span pieces[], size_t count, bool is_text)
 {
     struct edit_buffer *held = &paste->held;
     size_t begin = held->len;
 
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < count; i++)
         edit_replace(held, held->len, held->len, pieces[i]);
     if (is_text && held->text[begin] == '/')
         edit_replace(held, begin, begin, (struct span){"/", 1});
@@ -73,30 +69,71 @@ static size_t lines_in(struct span text)
     return lines;
 }
 
+/* True for a typed command. `//` begins a text. */
+static bool edit_is_command(const struct edit_buffer *edit)
+{
+    return edit->len > 0 && edit->text[0] == '/' && !edit_is_pasted(edit, 0) &&
+           (edit->len == 1 || edit->text[1] != '/');
+}
+
+/*
+ * Finds the command to repeat before each line: `/msg NAME ` or `/me ` before the cursor, or
+ * nothing. False: another command, which takes one line.
+ */
+static bool repeat_find(const struct edit_buffer *edit, struct span *repeat)
+{
+    struct span before = edit_range(edit, 0, edit->cursor);
+    struct request request;
+    const char *end;
+
+    *repeat = (struct span){"", 0};
+    if (!edit_is_command(edit))
+        return true;
+    request = request_parse(before.at, before.len, true);
+    if (request.command == CMD_MSG && request.name.len > 0)
+        end = request.name.at + request.name.len;
+    else if (request.command == CMD_ME)
+        end = before.at + strlen("/me");
+    else
+        return false;
+    if (end >= before.at + before.len) /* the paste would change the word */
+        return false;
+    *repeat = (struct span){before.at, (size_t)(end + 1 - before.at)};
+    return true;
+}
+
+/* Makes room for the lines, each with the command before it and perhaps a slash. */
+static bool lines_reserve(struct paste *paste, const struct edit_buffer *edit, struct span rest)
+{
+    size_t lines = lines_in(rest) + 1;
+
+    return edit_reserve(&paste->held, edit->len + rest.len + (2 + paste->repeat.len) * lines);
+}
+
 /* Holds the lines; the edited text is put before the first and after the last one. */
-static bool lines_hold(struct paste *paste, struct edit_buffer *edit, struct span rest)
+static enum paste_outcome lines_hold(
+    struct paste *paste, struct edit_buffer *edit, struct span rest)
 {
     struct span before = edit_range(edit, 0, edit->cursor);
     struct span behind = edit_range(edit, edit->cursor, edit->len);
     bool is_text = edit_is_pasted(edit, 0) || edit->cursor == 0;
+    struct span repeat;
 
-    /* A slash may be added to each line. */
-    if (!edit_reserve(&paste->held, edit->len + rest.len + 2 * lines_in(rest) + 2))
-        return false;
+    if (!repeat_find(edit, &repeat))
+        return PASTE_REFUSED;
+    if (!edit_set(&paste->repeat, repeat) || !lines_reserve(paste, edit, rest))
+        return PASTE_OVERSIZE;
     for (bool first = true; rest.len > 0; first = false) {
         struct span line = line_take(&rest);
-        struct span pieces[] = {before, line, behind};
-        if (!first)
-            pieces[0].len = 0;
-        if (rest.len > 0)
-            pieces[2].len = 0;
-        held_add(paste, pieces, is_text || !first);
+        struct span pieces[] = {first ? before : edit_text(&paste->repeat), line, behind};
+
+        held_add(paste, pieces, rest.len > 0 ? 2 : 3, first ? is_text : paste->repeat.len == 0);
     }
-    edit_delete(edit, 0, edit->len);
-    return true;
+    edit_set(edit, edit_text(&paste->repeat));
+    return PASTE_TAKEN;
 }
 
-bool paste_end(struct paste *paste, struct edit_buffer *edit)
+enum paste_outcome paste_end(struct paste *paste, struct edit_buffer *edit)
 {
     struct span text = edit_text(&paste->text);
     bool whole = paste->state == PASTE_OPEN;
@@ -105,8 +142,50 @@ bool paste_end(struct paste *paste, struct edit_buffer *edit)
     if (text.len > 0 && text.at[text.len - 1] == '\n')
         text.len--;
     if (!whole)
+        return PASTE_OVERSIZE;
+    if (lines_in(text) > 0)
+        return lines_hold(paste, edit, text);
+    return edit_paste(edit, text) ? PASTE_TAKEN : PASTE_OVERSIZE;
+}
+
+bool paste_is_all(const struct paste *paste, const struct edit_buffer *edit)
+{
+    struct span repeat = edit_text(&paste->repeat);
+
+    return paste->lines > 0 && edit->len == repeat.len &&
+           (repeat.len == 0 || memcmp(edit->text, repeat.at, repeat.len) == 0);
+}
+
+void paste_finish(struct paste *paste)
+{
+    paste->held.len = paste->held.cursor = 0;
+    paste->lines = paste->sent = 0;
+}
+
+void paste_drop(struct paste *paste)
+{
+    if (paste->lines > 0)
+        edit_set(&paste->aside, edit_range(&paste->held, paste->sent, paste->held.len));
+    paste_finish(paste);
+}
+
+bool paste_restore(struct paste *paste, struct edit_buffer *edit)
+{
+    struct edit_buffer *held = &paste->held;
+    struct span aside = edit_text(&paste->aside);
+
+    if (aside.len == 0 || !edit_replace(held, held->len, held->len, aside))
         return false;
-    return lines_in(text) > 0 ? lines_hold(paste, edit, text) : edit_paste(edit, text);
+    paste->lines += lines_in(aside);
+    if (edit->len == 0)
+        edit_set(edit, edit_text(&paste->repeat));
+    paste_forget(paste);
+    return true;
+}
+
+void paste_forget(struct paste *paste)
+{
+    paste->aside.len = 0;
 }
 
 bool paste_next(struct paste *paste, struct span *line)
@@ -125,4 +204,6 @@ void paste_free(struct paste *paste)
 {
     edit_free(&paste->text);
     edit_free(&paste->held);
+    edit_free(&paste->repeat);
+    edit_free(&paste->aside);
 }

@@ -94,6 +94,9 @@ static void desk_event(struct desk *desk, enum editor_event event)
     case EDITOR_TOO_LONG:
         desk_note(desk, BYTES("<too long>"));
         break;
+    case EDITOR_REFUSED:
+        desk_note(desk, BYTES("<refused>"));
+        break;
     case EDITOR_INTERRUPT:
         desk_note(desk, BYTES("<interrupt>"));
         break;
@@ -334,9 +337,47 @@ static const struct keys {
     {BYTES(PASTE "a\nb" PASTED "\x03\x03"), "<interrupt>\n", "> ", 2},
     {BYTES(PASTE "a\nb" PASTED PASTE "c\nd" PASTED "\r"), "a\nb\nc\nd\n", "> ", 2},
     {BYTES(PASTE "/a\n//\n/quit" PASTED "\r"), "//a\n///\n//quit\n", "> ", 2},
-    {BYTES("/" PASTE "users\n/b" PASTED "\r"), "/users\n//b\n", "> ", 2},
     {BYTES("/" PASTE "\n/b" PASTED "\r"), "//b\n", "> ", 2},
+    {BYTES("//" PASTE "a\nb" PASTED "\r"), "//a\nb\n", "> ", 2},
+    /* the last of several lines can be found again, and what was typed behind them */
+    {BYTES("a\r" PASTE "b\nc" PASTED "\r" UP), "a\nb\nc\n", "> c", 3},
     {BYTES("a\r" PASTE "b\nc" PASTED "\r" UP UP), "a\nb\nc\n", "> a", 3},
+    {BYTES("a\r" PASTE "b\nc" PASTED "d\r" UP), "a\nb\nc\nd\n", "> d", 3},
+    /* behind /msg NAME every line is private, also what is typed after them */
+    {BYTES("/msg bob " PASTE "a\nb\n" PASTED), "", "[2 lines] > /msg bob ", 21},
+    {BYTES("/msg bob " PASTE "a\nb\n" PASTED "\r"), "/msg bob a\n/msg bob b\n", "> ", 2},
+    {BYTES("/MSG  bob x " PASTE "a\n/quit\n/msg ann c" PASTED "\r"),
+        "/MSG  bob x a\n/MSG  bob /quit\n/MSG  bob /msg ann c\n", "> ", 2},
+    {BYTES("/msg bob " PASTE "a\nb" PASTED "c\r"), "/msg bob a\n/msg bob b\n/msg bob c\n", "> ", 2},
+    {BYTES("/msg bob " PASTE "a\nb" PASTED "c"), "", "[3 lines] > /msg bob c", 22},
+    {BYTES("/msg bob " PASTE "a\nb" PASTED PASTE "c\nd" PASTED "\r"),
+        "/msg bob a\n/msg bob b\n/msg bob c\n/msg bob d\n", "> ", 2},
+    {BYTES("/msg bob  end" LEFT LEFT LEFT LEFT PASTE "a\nb" PASTED "\r"),
+        "/msg bob a\n/msg bob b end\n", "> ", 2},
+    {BYTES("/msg bob " PASTE "a\nb" PASTED "\x15" PASTE "c\nd" PASTED "\r"),
+        "/msg bob a\n/msg bob b\nc\nd\n", "> ", 2},
+    {BYTES("/msg bob " PASTE "a\nb" PASTED "\x15\r"), "/msg bob a\n/msg bob b\n", "> ", 2},
+    {BYTES("/me " PASTE "a\nb" PASTED "\r"), "/me a\n/me b\n", "> ", 2},
+    /* ... and behind other commands, or what may become one, there is one line */
+    {BYTES("/msg bob" PASTE "a\nb" PASTED), "<refused>\n", "> /msg bob", 10},
+    {BYTES("/msg " PASTE "bob a\nb" PASTED), "<refused>\n", "> /msg ", 7},
+    {BYTES("/msg" PASTE " bob a\nb" PASTED), "<refused>\n", "> /msg", 6},
+    {BYTES("/m" PASTE "sg bob a\nb" PASTED), "<refused>\n", "> /m", 4},
+    {BYTES("/" PASTE "users\n/b" PASTED), "<refused>\n", "> /", 3},
+    {BYTES("/msg bob x\x01" PASTE "a\nb" PASTED), "<refused>\n", "> /msg bob x", 2},
+    {BYTES("/kick bob " PASTE "a\nb" PASTED), "<refused>\n", "> /kick bob ", 12},
+    {BYTES("/quit " PASTE "a\nb" PASTED), "<refused>\n", "> /quit ", 8},
+    {BYTES("/nick " PASTE "a\nb" PASTED "\x15" PASTE "c\nd" PASTED "\r"), "<refused>\nc\nd\n", "> ",
+        2},
+    /* what Ctrl-C drops, Ctrl-Y brings back */
+    {BYTES(PASTE "/a\nb" PASTED "\x03\x19"), "", "[2 lines] > ", 12},
+    {BYTES(PASTE "/a\nb" PASTED "\x03\x19\r"), "//a\nb\n", "> ", 2},
+    {BYTES(PASTE "a\nb" PASTED "\x03\x19\x03\x19\r\x19"), "a\nb\n", "> ", 2},
+    {BYTES(PASTE "a\nb" PASTED "\x03" PASTE "c\nd" PASTED "\x19\r"), "c\nd\na\nb\n", "> ", 2},
+    {BYTES(PASTE "a\nb" PASTED "\x03x y\x17\x19"), "", "> x y", 5},
+    {BYTES("/msg bob " PASTE "a\nb" PASTED "\x03\x19"
+           "c\r"),
+        "/msg bob a\n/msg bob b\n/msg bob c\n", "> ", 2},
     {BYTES(PASTE "a" LEFT ESC "OH" UP "b" ESC "[2J" ESC "[31mc\x01\x04\x15\x1a\0d" PASTED), "",
         "> abcd", 6},
     {BYTES(PASTE "a" ESC "]0;title\ab" ESC PASTED "c"), "", "> abc", 5},

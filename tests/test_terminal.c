@@ -552,6 +552,27 @@ START_TEST(a_paste_is_data)
 }
 END_TEST
 
+/* Behind /msg NAME no line of a paste is public; behind another command it is refused. */
+START_TEST(a_private_paste)
+{
+    struct pair pair;
+
+    pair_open(&pair);
+    chatter_type(&pair.ann, "/msg ben " PASTE_BEGIN "one\r/quit\rtwo" PASTE_END);
+    chatter_see(&pair.ann, "[3 lines] > /msg ben ");
+    chatter_type(&pair.ann, "three\r");
+    conn_expect(&pair.ben, "priv ann ben one");
+    conn_expect(&pair.ben, "priv ann ben /quit");
+    conn_expect(&pair.ben, "priv ann ben two");
+    conn_expect(&pair.ben, "priv ann ben three");
+    chatter_type(&pair.ann, "/msg ben" PASTE_BEGIN " one\rtwo" PASTE_END);
+    chatter_see(&pair.ann, "chat: not pasted: several lines");
+    chatter_type(&pair.ann, "\003public\r");
+    conn_expect(&pair.ben, "msg ann public");
+    pair_close(&pair);
+}
+END_TEST
+
 /* Nothing of a paste is sent before Return, also where its end does not come. */
 START_TEST(half_a_paste_is_data)
 {
@@ -877,6 +898,7 @@ int main(void)
         {a_paste_waits_for_the_server, 1, 60},
         {control_c_behind_a_paste, 1, 30},
         {a_paste_is_data, 1, 30},
+        {a_private_paste, 1, 30},
         {half_a_paste_is_data, 1, 30},
         {much_is_pasted, 1, 60},
         {the_rest_of_a_paste_is_dropped, 2, 30},

@@ -37,6 +37,7 @@ static void session_event(struct session *session, enum editor_event event)
 {
     static const char *const names[] = {[EDITOR_INTERRUPT] = "interrupt",
         [EDITOR_TOO_LONG] = "too long",
+        [EDITOR_REFUSED] = "refused",
         [EDITOR_REDRAW] = "redraw",
         [EDITOR_SUSPEND] = "suspend",
         [EDITOR_END] = "end"};
