@@ -8,6 +8,7 @@
 #include "log.h"
 #include "login.h"
 #include "room.h"
+#include "submit.h"
 
 #define HELP                                                                                       \
     "note commands: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT]; "           \
@@ -52,33 +53,44 @@ static struct item *poster_echo_new(const struct connection *c, struct span text
     return echo;
 }
 
-static void poster_echo_put(struct connections *cs, struct connection *c, struct item *echo,
+static enum taken say(
+    struct connections *cs, struct connection *c, enum room_request_kind kind, struct span text)
+{
+    struct submission said = {.connection = c,
+        .request = {.kind = kind,
+            .time = cs->turn.wall,
+            .author = c->out.link.author,
+            .person = c->person,
+            .text = text}};
+
+    if (kind == ROOM_POST && (said.answer = poster_echo_new(c, text)) == NULL)
+        return LINE_LATER;
+    if (submit(cs, &said))
+        return LINE_TAKEN;
+    item_free(said.answer);
+    return LINE_LATER;
+}
+
+void command_said(struct connections *cs, const struct submission *s, enum room_result result,
     const struct room_outcome *outcome)
 {
+    (void)result;
+    (void)outcome; /* the log is the answer */
+    connection_count_answer(cs, s->connection, &cs->counters.echoed);
+}
+
+void command_posted(struct connections *cs, const struct submission *s, enum room_result result,
+    const struct room_outcome *outcome)
+{
+    struct item *echo = s->answer;
+
+    (void)result;
     echo->len = (size_t)(outcome->end - outcome->start);
     log_copy(room_lines(cs->room), outcome->start, outcome->end, echo->bytes);
     if (cs->room->hold.lines == NULL)
         echo->visible = outcome->end;
-    connection_put(cs, c, echo);
-}
-
-static enum taken say(
-    struct connections *cs, struct connection *c, enum room_request_kind kind, struct span text)
-{
-    struct room_request request = {.kind = kind,
-        .time = cs->turn.wall,
-        .author = c->out.link.author,
-        .person = c->person,
-        .text = text};
-    struct room_outcome outcome;
-    struct item *echo = NULL;
-
-    if (kind == ROOM_POST && (echo = poster_echo_new(c, text)) == NULL)
-        return LINE_LATER;
-    (void)room_apply(cs->room, &request, &outcome);
-    if (echo != NULL)
-        poster_echo_put(cs, c, echo, &outcome);
-    return echoed(cs, c);
+    connection_put(cs, s->connection, echo);
+    connection_count_answer(cs, s->connection, &cs->counters.echoed);
 }
 
 /* A poster's echo waits among the others for the line that is now refused; NULL: there is none. */
@@ -175,33 +187,64 @@ static enum taken send_private(struct connections *cs, struct connection *c, str
 
 /* ---- Other commands -------------------------------------------------------------------------- */
 
+/* The wanted name is taken: the answer, in case. */
+static struct item *taken_error_new(const struct connections *cs, const char *wanted)
+{
+    return item_text(connections_time(cs), "error usage %s is taken", wanted);
+}
+
 static enum taken rename_person(struct connections *cs, struct connection *c, struct span text)
 {
     char wanted[NAME_LEN_MAX + 1];
-    char old[NAME_LEN_MAX + 1];
-    struct room_request request = {.kind = ROOM_RENAME,
-        .time = cs->turn.wall,
-        .author = c->out.link.author,
-        .person = c->person,
-        .name = wanted};
-    struct room_outcome outcome;
+    struct submission renamed = {.connection = c,
+        .request = {.kind = ROOM_RENAME,
+            .time = cs->turn.wall,
+            .author = c->out.link.author,
+            .person = c->person,
+            .name = wanted}};
 
     if (c->login_name[0] != '\0')
         return refuse(cs, c, "not-allowed names are login names here");
     if (name_clean(wanted, text.at, text.len) == 0 || strcmp(wanted, c->person->name) == 0)
         return refuse(cs, c, "usage /nick NAME, another one than yours");
-    memcpy(old, c->person->name, sizeof(old));
-    request.reserved = login_reserved(cs, c, wanted);
-    if (room_apply(cs->room, &request, &outcome) == ROOM_TAKEN) {
-        char error[NAME_LEN_MAX + 32];
+    renamed.request.reserved = login_reserved(cs, c, wanted);
+    renamed.answer = taken_error_new(cs, wanted);
+    if (renamed.answer != NULL && submit(cs, &renamed))
+        return LINE_TAKEN;
+    item_free(renamed.answer);
+    return LINE_LATER;
+}
 
-        stpcpy(stpcpy(stpcpy(error, "usage "), wanted), " is taken");
-        return refuse(cs, c, error);
+/* The old name is in the event only. */
+static void report_rename(
+    struct connections *cs, const struct connection *c, const struct room_outcome *outcome)
+{
+    char line[STAMP_LEN + sizeof(" nick ") + 2 * (NAME_LEN_MAX + 1)];
+    size_t len = (size_t)(outcome->end - outcome->start);
+    struct event event;
+
+    if (len > sizeof(line))
+        return;
+    log_copy(room_lines(cs->room), outcome->start, outcome->end, line);
+    if (event_parse(&event, line, len - 1))
+        report_stranger(cs->config->report, cs->turn.now, LOG_INFO, "%s: %.*s is now %s (pid %ld)",
+            c->peer, (int)event.name.len, event.name.at, c->person->name, (long)c->worker.pid);
+}
+
+void command_renamed(struct connections *cs, const struct submission *s, enum room_result result,
+    const struct room_outcome *outcome)
+{
+    struct connection *c = s->connection;
+
+    if (result == ROOM_TAKEN) {
+        connection_put(cs, c, s->answer);
+        connection_count_answer(cs, c, &cs->counters.refused);
+        return;
     }
-    report_stranger(cs->config->report, cs->turn.now, LOG_INFO, "%s: %s is now %s (pid %ld)",
-        c->peer, old, c->person->name, (long)c->worker.pid);
+    item_free(s->answer);
+    report_rename(cs, c, outcome);
     worker_set_title(c);
-    return echoed(cs, c);
+    connection_count_answer(cs, c, &cs->counters.echoed);
 }
 
 static enum taken answered(struct connections *cs, struct connection *c, bool done)

@@ -8,9 +8,14 @@
 #include <stddef.h>
 
 #include "connection.h"
+#include "submission.h"
 
 /* A line of a member or a poster. The room has space for an event. */
 enum taken command_line(struct connections *, struct connection *, const char *line, size_t len);
+/* Completions of ROOM_SAY and ROOM_ACT, of ROOM_POST, of ROOM_RENAME. */
+completion command_said;
+completion command_posted;
+completion command_renamed;
 /* The line is not a message: it is too long. */
 enum taken command_too_long(struct connections *, struct connection *);
 /*

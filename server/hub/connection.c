@@ -25,7 +25,7 @@ bool connections_init(
     struct connections *cs, const struct hub_config *config, const struct table_seed *seed)
 {
     struct list *const lists[] = {&cs->all, &cs->followers, &cs->marked, &cs->inputs, &cs->starts,
-        &cs->logins, &cs->draining, &cs->finished};
+        &cs->logins, &cs->joined, &cs->draining, &cs->finished};
 
     memset(cs, 0, sizeof(*cs));
     cs->config = config;

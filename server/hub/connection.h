@@ -20,6 +20,7 @@
 #include "protocol.h"
 #include "server/report.h"
 #include "source.h"
+#include "submission.h"
 #include "table.h"
 #include "timers.h"
 #include "token.h"
@@ -202,6 +203,7 @@ struct connections {
     struct room *room;
     struct journal *journal;
     struct tokens *tokens;
+    completion *const *completions; /* by the kind of the request, see submit.h */
     struct turn turn;
     struct timers timers;
     struct table by_pid;
@@ -213,6 +215,7 @@ struct connections {
     struct list inputs;    /* struct input, in the order in which they are served */
     struct list starts;    /* struct connection, whose worker is to be started */
     struct list logins;    /* struct connection, with a name and no person yet */
+    struct list joined;    /* struct connection, whose login is applied: it gets its welcome */
     struct list draining;  /* struct connection, in the order of their sessions' ends */
     struct list finished;  /* struct connection, to be freed at the turn's end */
     size_t count;          /* of all */

@@ -12,6 +12,7 @@
 #include "output.h"
 #include "resume.h"
 #include "room.h"
+#include "submit.h"
 #include "welcome.h"
 
 static const struct span no_text = {NULL, 0};
@@ -37,16 +38,25 @@ void session_stop_output(struct connections *cs, struct connection *c)
 static void person_leave(
     struct connections *cs, struct connection *c, const char *reason, struct span text)
 {
-    struct room_request request = {.kind = ROOM_LEAVE,
-        .time = cs->turn.wall,
-        .person = c->person,
-        .reason = reason,
-        .text = text};
-    struct room_outcome outcome;
+    struct submission leave = {.connection = c,
+        .request = {.kind = ROOM_LEAVE,
+            .time = cs->turn.wall,
+            .person = c->person,
+            .reason = reason,
+            .text = text}};
 
     if (c->person != NULL)
-        (void)room_apply(cs->room, &request, &outcome);
+        (void)submit(cs, &leave);
     c->person = NULL;
+}
+
+void session_left(struct connections *cs, const struct submission *s, enum room_result result,
+    const struct room_outcome *outcome)
+{
+    (void)cs; /* the session has ended already, see session_end() */
+    (void)s;
+    (void)result;
+    (void)outcome;
 }
 
 /* What becomes of the two directions and of the worker. */

@@ -5,6 +5,7 @@
 #ifndef SERVER_HUB_ENDING_H
 #define SERVER_HUB_ENDING_H
 
+#include "submission.h"
 #include "wire/span.h"
 
 struct connection;
@@ -29,6 +30,8 @@ enum ending {
  */
 void session_end(
     struct connections *, struct connection *, enum ending, const char *reason, struct span text);
+/* Completion of ROOM_LEAVE. */
+completion session_left;
 /* The client gets what was said until now, and nothing after it. */
 void session_stop_output(struct connections *, struct connection *);
 /* The worker broke the rules: it is killed and the session ends. */

@@ -73,6 +73,16 @@ struct hub {
 
 static const struct span no_text = {NULL, 0};
 
+/* What is done with the outcome of each kind of request. */
+static completion *const completions[ROOM_REQUESTS] = {
+    [ROOM_LOGIN] = login_made,
+    [ROOM_SAY] = command_said,
+    [ROOM_ACT] = command_said,
+    [ROOM_POST] = command_posted,
+    [ROOM_RENAME] = command_renamed,
+    [ROOM_LEAVE] = session_left,
+};
+
 /* ---- Making and freeing ---------------------------------------------------------------------- */
 
 static bool hub_init(struct hub *hub)
@@ -91,6 +101,7 @@ static bool hub_init(struct hub *hub)
     cs->room = &hub->room;
     cs->journal = &hub->journal;
     cs->tokens = &hub->tokens;
+    cs->completions = completions;
     hub->logins_at = TIME_NEVER;
     return done && log != NULL && (held != NULL || !config->sync);
 }

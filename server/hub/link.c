@@ -68,10 +68,16 @@ struct item *item_shared(struct shared *shared)
     if (item == NULL)
         return NULL;
     item->kind = ITEM_SHARED;
+    if (shared != NULL)
+        item_share(item, shared);
+    return item;
+}
+
+void item_share(struct item *item, struct shared *shared)
+{
     item->shared = shared;
     item->len = shared->len;
     shared->refs++;
-    return item;
 }
 
 void shared_release(struct shared *shared)

@@ -108,6 +108,8 @@ struct item *item_vtext(uint64_t stamp, const char *format, va_list)
     __attribute__((format(printf, 2, 0)));
 /* An item that stands for shared bytes, which it holds a reference to. NULL without memory. */
 struct item *item_shared(struct shared *);
+/* Gives an item of item_shared(NULL), which is not queued yet, its bytes. */
+void item_share(struct item *, struct shared *);
 /* Queues an item that was handed over, placed or waiting, behind the others. */
 void link_restore(struct link *, struct item *, bool waits);
 /* Drops a reference; NULL is ignored. */

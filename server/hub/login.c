@@ -9,6 +9,7 @@
 #include "log.h"
 #include "resume.h"
 #include "room.h"
+#include "submit.h"
 #include "users.h"
 #include "welcome.h"
 #include "wire/number.h"
@@ -255,38 +256,65 @@ names_mask login_reserved(
 /* A session that has only posted joins: under its name, which is free for a moment. */
 static void poster_give_up(struct connections *cs, struct connection *c)
 {
-    struct room_request request = {
-        .kind = ROOM_LEAVE, .time = cs->turn.wall, .person = c->person, .reason = "left"};
-    struct room_outcome outcome;
+    struct submission leave = {.connection = c,
+        .request = {
+            .kind = ROOM_LEAVE, .time = cs->turn.wall, .person = c->person, .reason = "left"}};
 
     memcpy(c->prepared.name, c->person->name, sizeof(c->prepared.name));
-    (void)room_apply(cs->room, &request, &outcome);
+    (void)submit(cs, &leave);
     c->person = NULL;
 }
 
-/* Makes the person, unless the session has one from its old connection. */
-static bool person_make(struct connections *cs, struct connection *c)
+/* It has its person: its welcome comes when the others of this turn are in, too. */
+static void login_join(struct connections *cs, struct connection *c)
 {
-    struct room_request request = {.kind = ROOM_LOGIN,
-        .time = cs->turn.wall,
-        .name = c->prepared.name,
-        .login = c->login_name,
-        .posting = wishes(c, WISH_POST) ? PERSON_POSTER : PERSON_MEMBER};
-    struct room_outcome outcome;
+    list_remove(&c->waiting);
+    list_append(&cs->joined, &c->waiting);
+}
+
+void login_made(struct connections *cs, const struct submission *s, enum room_result result,
+    const struct room_outcome *outcome)
+{
+    (void)result;
+    s->connection->person = outcome->person;
+    login_join(cs, s->connection);
+}
+
+/* Asks for the person, unless the session has one from its old connection. */
+static bool login_submit(struct connections *cs, struct connection *c)
+{
+    struct submission login = {.connection = c,
+        .request = {.kind = ROOM_LOGIN,
+            .time = cs->turn.wall,
+            .name = c->prepared.name,
+            .login = c->login_name,
+            .posting = wishes(c, WISH_POST) ? PERSON_POSTER : PERSON_MEMBER}};
 
     if (c->person != NULL && c->person->kind == PERSON_POSTER && !wishes(c, WISH_POST))
         poster_give_up(cs, c);
-    if (c->person != NULL)
+    if (c->person != NULL) {
+        login_join(cs, c);
         return true;
-    request.reserved = login_reserved(cs, c, c->prepared.name);
-    if (room_apply(cs->room, &request, &outcome) != ROOM_DONE)
+    }
+    login.request.reserved = login_reserved(cs, c, c->prepared.name);
+    return submit(cs, &login);
+}
+
+/* The next login of the queue; false where its time has not come. */
+static bool login_next(struct connections *cs)
+{
+    struct connection *c = LIST_ENTRY(struct connection, waiting, cs->logins.next);
+
+    if (!connections_have_room(cs) || !welcome_prepare(cs, c))
         return false;
-    c->person = outcome.person;
-    return true;
+    if (login_submit(cs, c))
+        return true;
+    welcome_cancel(c);
+    return false;
 }
 
 static void login_finish(
-    struct connections *cs, struct connection *c, struct welcome *welcome, uint64_t joins)
+    struct connections *cs, struct connection *c, struct shared *list, uint64_t joins)
 {
     cs->counters.logins++;
     report_stranger(cs->config->report, cs->turn.now, LOG_INFO, "%s: %s %s (pid %ld)", c->peer,
@@ -294,46 +322,32 @@ static void login_finish(
         (long)c->worker.pid);
     worker_set_title(c);
     disk_tell(cs, c);
-    welcome_give(cs, c, welcome, joins, log_head(room_lines(cs->room)));
+    welcome_give(cs, c, list, joins, log_head(room_lines(cs->room)));
 }
 
-/* Takes the next login off the queue; false where its time has not come. */
-static bool login_next(struct connections *cs, struct shared *list, struct welcome **welcome)
+/* Those who have joined side by side, from joins on, share a list that is true behind all joins. */
+static void logins_welcome(struct connections *cs, struct shared *list, uint64_t joins)
 {
-    struct connection *c = LIST_ENTRY(struct connection, waiting, cs->logins.next);
-
-    if (!connections_have_room(cs))
-        return false;
-    *welcome = welcome_new(cs, c, list);
-    if (*welcome == NULL)
-        return false;
-    if (!person_make(cs, c)) {
-        welcome_free(*welcome);
-        return false;
-    }
-    list_remove(&c->waiting);
-    return true;
+    if (list_is_empty(&cs->joined))
+        return;
+    users_write(cs->room, list, cs->turn.wall);
+    while (!list_is_empty(&cs->joined))
+        login_finish(
+            cs, LIST_ENTRY(struct connection, waiting, list_take(&cs->joined)), list, joins);
 }
 
 uint64_t logins_make(struct connections *cs)
 {
-    struct welcome *welcomes[LOGINS_MAX];
     uint64_t joins = log_head(room_lines(cs->room));
     struct shared *list;
-    size_t count = 0;
     bool stuck = false;
 
     if (list_is_empty(&cs->logins))
         return TIME_NEVER;
     list = users_new(cs->room, LOGINS_MAX);
-    while (list != NULL && !stuck && count < LOGINS_MAX && !list_is_empty(&cs->logins)) {
-        stuck = !login_next(cs, list, &welcomes[count]);
-        count += !stuck;
-    }
-    if (count > 0)
-        users_write(cs->room, list, cs->turn.wall);
-    for (size_t i = 0; i < count; i++)
-        login_finish(cs, welcomes[i]->connection, welcomes[i], joins);
+    for (int i = 0; list != NULL && !stuck && i < LOGINS_MAX && !list_is_empty(&cs->logins); i++)
+        stuck = !login_next(cs);
+    logins_welcome(cs, list, joins);
     shared_release(list);
     if (list_is_empty(&cs->logins))
         return TIME_NEVER;

@@ -11,12 +11,15 @@
 
 #include "connection.h"
 #include "names.h"
+#include "submission.h"
 
 /* A line of a session without a name. */
 enum taken login_line(struct connections *, struct connection *, const char *line, size_t len);
 /* Makes the logins whose names were read, as many as one turn takes. Returns when it must be called
  * again at the latest; TIME_NEVER: no need. */
 uint64_t logins_make(struct connections *);
+/* Completion of ROOM_LOGIN. */
+completion login_made;
 /* Which forms of a name are logins of this machine that this client has not proved. */
 names_mask login_reserved(
     const struct connections *, const struct connection *, const char *wanted);

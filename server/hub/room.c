@@ -203,6 +203,8 @@ enum room_result room_apply(
         return apply_rename(room, request, outcome);
     case ROOM_LEAVE:
         return apply_leave(room, request, outcome);
+    case ROOM_REQUESTS:
+        break;
     }
     return ROOM_DONE;
 }

@@ -44,7 +44,8 @@ enum room_request_kind {
     ROOM_ACT,
     ROOM_POST,
     ROOM_RENAME,
-    ROOM_LEAVE
+    ROOM_LEAVE,
+    ROOM_REQUESTS /* how many kinds there are */
 };
 
 /* Who, what, when. All that a pointer leads to is the caller's. */

@@ -40,10 +40,8 @@ static void you_write(struct item *you, const struct person *person)
     you->len = (size_t)(at - you->bytes);
 }
 
-void welcome_free(struct welcome *w)
+static void welcome_free(struct welcome *w)
 {
-    if (w == NULL)
-        return;
     item_free(w->token);
     item_free(w->gap);
     item_free(w->list);
@@ -51,8 +49,7 @@ void welcome_free(struct welcome *w)
     free(w);
 }
 
-static bool welcome_fill(
-    struct connections *cs, struct connection *c, struct welcome *w, struct shared *list)
+static bool welcome_fill(struct connections *cs, struct connection *c, struct welcome *w)
 {
     bool posting = is_posting(c);
     bool gap = wishes(c, WISH_SINCE) && (!posting || wishes(c, WISH_RESUME));
@@ -65,24 +62,26 @@ static bool welcome_fill(
     if (gap)
         w->gap = item_gap_unknown();
     if (!posting)
-        w->list = item_shared(list);
+        w->list = item_shared(NULL);
     w->you = you_new();
     return w->you != NULL && (posting || w->list != NULL) && (!gap || w->gap != NULL) &&
            (!wishes(c, WISH_TOKEN) || w->token != NULL);
 }
 
-struct welcome *welcome_new(struct connections *cs, struct connection *c, struct shared *list)
+bool welcome_prepare(struct connections *cs, struct connection *c)
 {
     struct welcome *w = calloc(1, sizeof(*w));
 
     if (w == NULL)
-        return NULL;
+        return false;
     w->connection = c;
     list_init(&w->waiter.entry);
-    if (welcome_fill(cs, c, w, list))
-        return w;
-    welcome_free(w);
-    return NULL;
+    if (!welcome_fill(cs, c, w)) {
+        welcome_free(w);
+        return false;
+    }
+    c->welcome = w;
+    return true;
 }
 
 /* ---- Placing --------------------------------------------------------------------------------- */
@@ -153,8 +152,6 @@ static void welcome_place(
     }
     if (posting)
         after = joins;
-    if (w->list != NULL)
-        w->list->len = w->list->shared->len;
     you_write(w->you, c->person);
     item_place(c, &w->token, from, from);
     if (misses)
@@ -168,13 +165,16 @@ static void welcome_place(
 }
 
 /* Positions in held lines are not those of the log: what was held has moved to the log's end. */
-void welcome_give(
-    struct connections *cs, struct connection *c, struct welcome *w, uint64_t joins, uint64_t after)
+void welcome_give(struct connections *cs, struct connection *c, struct shared *list, uint64_t joins,
+    uint64_t after)
 {
+    struct welcome *w = c->welcome;
+
     w->joins = joins;
     w->after = after;
+    if (w->list != NULL)
+        item_share(w->list, list);
     c->session = SESSION_WELCOME;
-    c->welcome = w;
     if (hold_is_empty(&cs->room->hold))
         welcome_settle(cs, w);
     else

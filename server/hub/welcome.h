@@ -6,6 +6,7 @@
 #ifndef SERVER_HUB_WELCOME_H
 #define SERVER_HUB_WELCOME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hold.h"
@@ -30,16 +31,16 @@ struct welcome {
     struct item *you;
 };
 
-/* Takes the memory for a welcome; makes the session's token, where it wants one. list: to be shared
- * by all who join in this turn. NULL without memory. */
-struct welcome *welcome_new(struct connections *, struct connection *, struct shared *list);
-void welcome_free(struct welcome *);
-/* The login is made. The welcome is placed now, or when the lines before it are settled. */
+/* Takes the memory for a connection's welcome; makes the session's token, where it wants one. False
+ * without memory. */
+bool welcome_prepare(struct connections *, struct connection *);
+/* The login is made. The welcome is placed now, or when the lines before it are settled. list:
+ * shared by all whose joins stand side by side. */
 void welcome_give(
-    struct connections *, struct connection *, struct welcome *, uint64_t joins, uint64_t after);
+    struct connections *, struct connection *, struct shared *list, uint64_t joins, uint64_t after);
 /* The held lines before it are settled: the room's log ends behind the joins. Frees the welcome. */
 void welcome_settle(struct connections *, struct welcome *);
-/* The session ends before its welcome. */
+/* The session ends before its welcome, or cannot have it yet. */
 void welcome_cancel(struct connection *);
 
 #endif
