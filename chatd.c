@@ -191,8 +191,6 @@ static int start(struct parent *p)
         status = pidfile_take(&p->pidfile, &p->report);
     if (status == 0)
         status = children_confine(&p->children, o->sandbox, &p->report);
-    if (status == 0)
-        status = secret_load(o->secret_file, p->secret, false, &p->report);
     if (status == 0 && o->authenticated)
         status = accounts_load(&p->accounts, &p->report);
     if (status == 0)
@@ -303,6 +301,9 @@ int main(int argc, char **argv)
     if (p.options.sandbox != SANDBOX_OFF) /* which is for debuggers */
         process_hide();
     parent_connect(&p);
+    status = arrived ? 0 : secret_load(&p.secret, p.options.secret_file, &p.report);
+    if (status != 0)
+        return status;
     if (!arrived) {
         descriptors_close_from(NOTIFY_FIRST_FD + p.sockets);
         notify_open(&p.notify);

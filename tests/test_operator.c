@@ -554,6 +554,9 @@ START_TEST(the_secret_changes)
     file_write(path, "newer\n", 0644);
     kill(server.pid, SIGHUP);
     server_says(&server, "must not be open to others; the old secret stays");
+    file_write(path, "newer\xff\n", 0600);
+    kill(server.pid, SIGHUP);
+    server_says(&server, "not printable UTF-8 text; the old secret stays");
     expect_refused(&server, "newer");
     ck_assert(is_let_in(&server, "new"));
     conn_close(&ann);
@@ -561,21 +564,102 @@ START_TEST(the_secret_changes)
 }
 END_TEST
 
-static const char *const no_secrets[] = {"", "\n", "\nsecond line\n", NULL};
+/* What chatd does not start with, and what it says then. */
+static const struct {
+    const char *bytes; /* NULL: there is no such file */
+    const char *words;
+} no_secrets[] = {
+    {NULL, "No such file"},
+    {"", "no secret in its first line"},
+    {"\n", "no secret in its first line"},
+    {"\r\nsecond line\n", "no secret in its first line"},
+    {"caf\xe9\n", "not printable UTF-8 text"},
+    {"\xff\xfe\n", "not printable UTF-8 text"},
+    {"\xef\xbb\xbfsesame\n", "not printable UTF-8 text"},
+    {"ses\xc2\xad"
+     "ame\n",
+        "not printable UTF-8 text"},
+    {"ses\xef\xbf\xbd"
+     "ame\n",
+        "not printable UTF-8 text"},
+    {"ses\rame\n", "not printable UTF-8 text"},
+    {"\033[1m\n", "not printable UTF-8 text"},
+};
 
-/* An empty or a missing file opens the door to nobody. */
-START_TEST(no_secret_lets_nobody_in)
+/* Never a server that cannot be entered, or one that takes a wrong secret for the right one. */
+START_TEST(no_secret_no_server)
 {
     struct server server;
     char path[PATH_TEXT_MAX];
     test_path(path, "secret");
-    if (no_secrets[_i] != NULL)
-        file_write(path, no_secrets[_i], 0600);
+    if (no_secrets[_i].bytes != NULL)
+        file_write(path, no_secrets[_i].bytes, 0600);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, FORGOTTEN, "-k", path, NULL});
+    ck_assert_int_eq(server_exit(&server, 10000), EX_CONFIG);
+    server_says(&server, path);
+    server_says(&server, no_secrets[_i].words);
+    close(server.log);
+}
+END_TEST
+
+/* One byte more than fits behind "/pass " in a line is refused, one less is a secret. */
+START_TEST(the_longest_secret)
+{
+    static char text[LINE_IN_MAX];
+    struct server server;
+    struct conn conn;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "secret");
+    memset(text, 'x', LINE_IN_MAX - 5);
+    file_write(path, text, 0600);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, FORGOTTEN, "-k", path, NULL});
+    ck_assert_int_eq(server_exit(&server, 10000), EX_CONFIG);
+    server_says(&server, "too long");
+    close(server.log);
+    text[LINE_IN_MAX - 6] = '\0';
+    file_write(path, text, 0600);
     server_start(&server, ANY_PORT, "-k", path);
-    server_says(&server, "nobody gets in");
-    expect_refused(&server, "");
-    expect_refused(&server, "second line");
+    conn_open(&conn, &server);
+    conn_say(&conn, "/pass %s\ncia", text);
+    conn_seek(&conn, "you cia");
+    conn_close(&conn);
     server_stop(&server);
+}
+END_TEST
+
+/* A descriptor is what a shell makes of <(command). */
+static char fifo_path[PATH_TEXT_MAX];
+
+static void fifo_inherit(void)
+{
+    int fd = open(fifo_path, O_RDONLY);
+    dup2(fd, 63);
+    close(fd);
+}
+
+/* A command may take its time, and what it has said cannot be read again. */
+START_TEST(a_secret_from_a_descriptor)
+{
+    struct server server;
+    test_path(fifo_path, "secret");
+    ck_assert_int_eq(mkfifo(fifo_path, 0600), 0);
+    int fd = open(fifo_path, O_RDWR);
+    ck_assert_int_ne(fd, -1);
+    server_spawn(&server, fifo_inherit,
+        (const char *const[]){ANY_PORT, FORGOTTEN, "-k", "/dev/fd/63", NULL});
+    int64_t deadline = deadline_in(10000);
+    while (process_state(server.pid) != 'S')
+        ck_assert_msg(deadline_wait(deadline), "it does not wait");
+    ck_assert_int_eq(write(fd, "sesame\n", 7), 7);
+    server_listens(&server, 0, server.address);
+    ck_assert(is_let_in(&server, "sesame"));
+    kill(server.pid, SIGHUP);
+    kill(server.pid, SIGUSR1);
+    server_says(&server, "status: memory");
+    ck_assert(is_let_in(&server, "sesame"));
+    ck_assert_uint_eq(server_times_said(&server, "old secret"), 0);
+    server_stop(&server);
+    close(fd);
 }
 END_TEST
 
@@ -881,7 +965,9 @@ int main(void)
         {what_bounds_the_clients, 2, 20},
         {the_secret, 1, 20},
         {the_secret_changes, 1, 40},
-        {no_secret_lets_nobody_in, COUNT_OF(no_secrets), 20},
+        {no_secret_no_server, COUNT_OF(no_secrets), 20},
+        {the_longest_secret, 1, 20},
+        {a_secret_from_a_descriptor, 1, 30},
         {an_exposed_secret, COUNT_OF(exposed), 20},
         {a_second_session, 1, 20},
         {the_mode_of_sockets, 2 * COUNT_OF(modes), 20},

@@ -80,6 +80,13 @@ static const struct {
     STREAM("\xef\xbb\xbf/users\n\xe2\x80\x8b\nx\n\xef\xbb\xbf/me\n\xc2\xad\n", "/users\n\nx\n/me\n",
         0),
     STREAM("x\ny\n\xc2\xad", "x\ny\n", 0),
+    /* a secret is what was sent, or none */
+    STREAM("/pass s\n/PASS \ts s \n/pass\n\xef\xbb\xbf/pass s\n",
+        "/pass s\n/PASS \ts s \n/pass " BAD "\n/pass s\n", 0),
+    STREAM("/pass \xef\xbb\xbfs\n/pass s\xc2\xad\n/pass s\xc2\xads\n/pass s\033\n",
+        "/pass " BAD "\n/pass " BAD "\n/pass " BAD "\n/pass " BAD "\n", 0),
+    STREAM("/pass\xc2\xad s\n/pass \xe2\x80\x8b s\n/pass \xff\xff\nx\n",
+        "/pass s\n/pass " BAD "\n/pass " BAD "\nx\n", 0),
     STREAM("", "", 0),
 #undef STREAM
 };

@@ -25,7 +25,7 @@ struct hub_config {
     uint64_t login_us;  /* a session must have given its name by then */
     uint64_t wait_us;   /* how long the room waits for slow readers, chatd(8), -w */
     unsigned rate;      /* lines a second from one client; 0: no limit */
-    const char *secret; /* what /pass must give; NULL: no secret, empty: all are refused */
+    const char *secret; /* what /pass must give, not empty; NULL: nothing */
     struct poller *poller;
     const struct report *report;
     /*

@@ -75,7 +75,7 @@ int parent_make_room(struct parent *p)
     config->start_worker = start_worker;
     config->signal_worker = signal_worker;
     config->name_reserved = p->options.authenticated ? is_login : NULL;
-    config->secret = p->options.secret_file != NULL ? p->secret : NULL;
+    config->secret = p->options.secret_file != NULL ? p->secret.text : NULL;
     config->context = p;
     p->hub = hub_new(config);
     if (p->hub == NULL) {
@@ -101,7 +101,7 @@ void parent_reload(struct parent *p)
 {
     notify_say(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
     recording_reopen(&p->recording, clock_us());
-    (void)secret_load(p->options.secret_file, p->secret, true, &p->report);
+    secret_reload(&p->secret, p->options.secret_file, &p->report);
     if (p->options.authenticated)
         (void)accounts_load(&p->accounts, &p->report);
     notify_say(&p->notify, "READY=1");
@@ -146,7 +146,8 @@ static bool state(void *context, struct codec *c)
     if (p->hub == NULL && parent_make_room(p) != 0)
         return false;
     notify_state(&p->notify, c);
-    codec_text(c, p->secret, sizeof(p->secret));
+    codec_text(c, p->secret.text, sizeof(p->secret.text));
+    codec_bool(c, &p->secret.once);
     children_state(&p->children, c);
     recording_state(&p->recording, c);
     lifetime_state(&p->lifetime, c);

@@ -44,7 +44,7 @@ struct parent {
     struct handover handover;
     struct pidfile pidfile;
     struct accounts accounts; /* with -a */
-    char secret[SECRET_SIZE];
+    struct secret secret;
     int sockets;   /* that the service manager has handed over */
     int detaching; /* of detach_begin(): told when the room is ready; -1: none */
     uint64_t started;

@@ -3,13 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "compat/compat.h"
 #include "wire/text.h"
+
+/* How long a start waits for a command that writes the secret: it may ask its user for a password.
+ */
+#define WAIT_MS 60000
 
 /* What is ours must be for us alone. Who was given another's file to read, perhaps by its group or
  * a list of users that shows as one, cannot narrow that: then it must not be for everybody. */
@@ -18,75 +24,137 @@ static bool is_exposed(const struct stat *st)
     return (st->st_mode & (st->st_uid == geteuid() ? S_IRWXG | S_IRWXO : S_IRWXO)) != 0;
 }
 
-/* Fills buf as far as the file goes; -1 with errno. */
-static ssize_t file_read(int fd, char *buf, size_t size)
+/* False with errno: nothing has come by then. */
+static bool wait_readable(int fd, uint64_t until)
 {
-    size_t len = 0;
-    ssize_t n;
+    uint64_t now = clock_us();
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
 
-    while (len < size && (n = read(fd, buf + len, size - len)) != 0) {
-        if (n == -1 && errno != EINTR)
+    if (now < until && poll(&waiting, 1, (int)((until - now) / 1000) + 1) != 0)
+        return true;
+    errno = ETIMEDOUT;
+    return false;
+}
+
+/* Fills buf up to the end of the first line, the file's end or its own; -1 with errno. */
+static ssize_t file_read(int fd, char *buf, size_t size, int wait_ms)
+{
+    uint64_t until = clock_us() + (uint64_t)wait_ms * 1000u;
+    size_t len = 0;
+
+    while (len < size && memchr(buf, '\n', len) == NULL) {
+        ssize_t n = read(fd, buf + len, size - len);
+
+        if (n == 0)
+            break;
+        if (n > 0)
+            len += (size_t)n;
+        else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!wait_readable(fd, until))
+                return -1;
+        } else if (errno != EINTR) {
             return -1;
-        len += n > 0 ? (size_t)n : 0;
+        }
     }
     return (ssize_t)len;
 }
 
-static enum secret_result take_first_line(char out[SECRET_SIZE], const char *buf, size_t len)
+/* True where a client can give it: in one line, and as it stands here after that was cleaned. */
+static bool text_is_given(const char *text, size_t len)
+{
+    static const char replacement[] = "\xEF\xBF\xBD";
+
+    for (size_t i = 0; i + 3 <= len; i++)
+        if (memcmp(text + i, replacement, 3) == 0)
+            return false;
+    return text_is_clean(text, len);
+}
+
+static enum secret_result take_first_line(struct secret *secret, const char *buf, size_t len)
 {
     const char *lf = memchr(buf, '\n', len);
 
-    out[0] = '\0';
     if (lf != NULL)
         len = (size_t)(lf - buf);
     if (len > 0 && buf[len - 1] == '\r')
         len--;
-    if (len == 0 || len > LINE_IN_MAX)
+    if (len == 0)
         return SECRET_EMPTY;
-    out[text_clean(out, buf, len)] = '\0';
+    if (len > SECRET_LEN_MAX)
+        return SECRET_TOO_LONG;
+    if (!text_is_given(buf, len))
+        return SECRET_UNCLEAN;
+    memcpy(secret->text, buf, len);
+    secret->text[len] = '\0';
     return SECRET_READ;
 }
 
-enum secret_result secret_read(const char *path, char out[SECRET_SIZE])
+enum secret_result secret_read(struct secret *secret, const char *path, int wait_ms)
 {
-    char buf[LINE_IN_MAX + 2];
+    char buf[SECRET_LEN_MAX + 2];
     struct stat st;
-    ssize_t len;
+    ssize_t len = -1;
     int error;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
     if (fd == -1)
         return SECRET_UNREADABLE;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && is_exposed(&st)) {
-        close(fd);
-        return SECRET_EXPOSED;
+    if (fstat(fd, &st) == 0) {
+        if (S_ISREG(st.st_mode) && is_exposed(&st)) {
+            close(fd);
+            return SECRET_EXPOSED;
+        }
+        secret->once = !S_ISREG(st.st_mode);
+        len = file_read(fd, buf, sizeof(buf), wait_ms);
     }
-    len = file_read(fd, buf, sizeof(buf));
     error = errno;
     close(fd);
     errno = error;
-    return len == -1 ? SECRET_UNREADABLE : take_first_line(out, buf, (size_t)len);
+    return len == -1 ? SECRET_UNREADABLE : take_first_line(secret, buf, (size_t)len);
 }
 
-int secret_load(const char *path, char out[SECRET_SIZE], bool again, const struct report *r)
+/* What is wrong, to stand behind "FILE: ". */
+static const char *result_text(enum secret_result result)
 {
-    const char *result = again ? "the old secret stays" : "nobody gets in";
-
-    if (path == NULL)
-        return 0;
-    switch (secret_read(path, out)) {
+    switch (result) {
     case SECRET_READ:
         break;
     case SECRET_EMPTY:
-        report(r, LOG_WARNING, "%s: no secret in its first line; nobody gets in", path);
-        break;
+        return "no secret in its first line";
+    case SECRET_TOO_LONG:
+        return "the secret is too long to be given";
+    case SECRET_UNCLEAN:
+        return "the secret is not printable UTF-8 text";
     case SECRET_UNREADABLE:
-        report(r, LOG_WARNING, "%s: %s; %s", path, strerror(errno), result);
-        break;
+        return strerror(errno);
     case SECRET_EXPOSED:
-        report(r, again ? LOG_WARNING : LOG_ERR, "%s: must not be open to others%s%s", path,
-            again ? "; " : "", again ? result : "");
-        return EX_NOPERM;
+        return "must not be open to others";
     }
-    return 0;
+    return "";
+}
+
+int secret_load(struct secret *secret, const char *path, const struct report *r)
+{
+    enum secret_result result;
+
+    if (path == NULL)
+        return 0;
+    result = secret_read(secret, path, WAIT_MS);
+    if (result == SECRET_READ)
+        return 0;
+    report(r, LOG_ERR, "%s: %s", path, result_text(result));
+    return result == SECRET_EXPOSED ? EX_NOPERM : EX_CONFIG;
+}
+
+void secret_reload(struct secret *secret, const char *path, const struct report *r)
+{
+    enum secret_result result;
+
+    /* Of a descriptor's path only the number is left: another file has it by now. */
+    if (path == NULL || secret->once)
+        return;
+    result = secret_read(secret, path, 0);
+    secret->once = false;
+    if (result != SECRET_READ)
+        report(r, LOG_WARNING, "%s: %s; the old secret stays", path, result_text(result));
 }

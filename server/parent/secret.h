@@ -1,35 +1,48 @@
 /*
- * secret.h: the file of -k, whose first line lets people in.
+ * secret.h: the file of -k, whose first line is the secret that a client must give.
  */
 #ifndef SERVER_SECRET_H
 #define SERVER_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "protocol.h"
 #include "server/report.h"
 
-/* The first line, cleaned as is what a client types: it may grow to three times its length. */
-#define SECRET_SIZE (3 * LINE_IN_MAX + 1)
+/* What fits behind "/pass " in a client's line. */
+#define SECRET_LEN_MAX (LINE_IN_MAX - 6)
+
+/* Zeroed, there is none. */
+struct secret {
+    char text[SECRET_LEN_MAX + 1];
+    bool once; /* it came out of a pipe, a FIFO or a device: it cannot be read again */
+};
 
 enum secret_result {
     SECRET_READ,
-    SECRET_EMPTY,      /* or too long to be ever given */
+    SECRET_EMPTY,
+    SECRET_TOO_LONG,
+    SECRET_UNCLEAN,    /* no text that could be given as it is: chat-protocol(7), TEXT */
     SECRET_UNREADABLE, /* with errno */
     SECRET_EXPOSED     /* others may read or change the file */
 };
 
 /*
- * Reads the secret into out, as a string. An empty one (nobody can give it) is written for
- * SECRET_EMPTY; otherwise out is left as it was.
+ * Reads the first line of a file. Out of a pipe or a FIFO it is waited for, at most wait_ms.
+ * Unless the result is SECRET_READ the secret is left as it was.
  */
-enum secret_result secret_read(const char *path, char out[SECRET_SIZE]);
+enum secret_result secret_read(struct secret *, const char *path, int wait_ms);
 
 /*
- * Reads it with a report of what is wrong, and returns 0 or the exit status. At the start a secret
- * that cannot be read is empty; at SIGHUP (again) the old one stays, which the user of -u may not
- * be able to read again. path NULL: nothing is done.
+ * At the start, while the descriptors of the caller are still open (path may be one of them):
+ * returns 0, or the exit status after a report. path NULL: nothing is done.
  */
-int secret_load(const char *path, char out[SECRET_SIZE], bool again, const struct report *);
+int secret_load(struct secret *, const char *path, const struct report *);
+/*
+ * At SIGHUP: the old secret stays, with a report, where the file cannot be read, as perhaps by the
+ * user of -u, or is wrong.
+ */
+void secret_reload(struct secret *, const char *path, const struct report *);
 
 #endif

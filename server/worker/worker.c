@@ -130,17 +130,41 @@ static void up_flush(struct worker *w)
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-static void line_relay_command(
-    struct worker *w, const char *clean, size_t len, enum line_result result)
+/* Nothing of the secret was replaced or removed: it stands behind its space as it was sent. */
+static bool secret_is_as_sent(struct span line, struct span secret)
 {
-    enum command command;
+    const char *sent;
+
+    if (line.len <= secret.len)
+        return false;
+    sent = line.at + line.len - secret.len;
+    return sent[-1] == ' ' && memcmp(sent, secret.at, secret.len) == 0;
+}
+
+/* A secret that was cleaned is none: U+FFFD stands in no right one. */
+static size_t secret_spoil(char *to)
+{
+    static const char spoilt[] = "/pass \xEF\xBF\xBD";
+
+    memcpy(to, spoilt, sizeof(spoilt) - 1);
+    return sizeof(spoilt) - 1;
+}
+
+/* A line that begins with a slash. It was cleaned to the end of what goes up, len bytes of it. */
+static void line_relay_command(
+    struct worker *w, struct span line, size_t len, enum line_result result)
+{
+    char *clean = up_end(w);
+    struct request request;
 
     if (result == LINE_TOO_LONG) {
         up_add(w, CONTROL_TOO_LONG);
         return;
     }
-    command = request_parse(clean, len, false).command;
-    w->resumable |= command == CMD_TOKEN || command == CMD_RESUME;
+    request = request_parse(clean, len, false);
+    w->resumable |= request.command == CMD_TOKEN || request.command == CMD_RESUME;
+    if (request.command == CMD_PASS && !secret_is_as_sent(line, request.text))
+        len = secret_spoil(clean);
     w->up_len += len;
     up_add(w, "\n");
 }
@@ -156,7 +180,7 @@ static void line_relay_first(struct worker *w, struct span line, enum line_resul
     size_t len = text_clean(clean, line.at, line.len);
 
     if (len > 0 && clean[0] == '/') {
-        line_relay_command(w, clean, len, result);
+        line_relay_command(w, line, len, result);
         return;
     }
     w->named = true;
