@@ -97,6 +97,43 @@ START_TEST(the_nameless_are_ended)
 }
 END_TEST
 
+/* Guessing is as slow with many connections as with one, and holds no other source up. */
+START_TEST(wrong_secrets_of_one_source)
+{
+    struct puppet *guessers[5];
+    struct puppet *other;
+    size_t answered = 0;
+
+    stage_open(&stage, &(struct hub_config){.secret = "sesame"});
+    for (int i = 0; i < 5; i++) {
+        char peer[] = "[2001:db8::1]:1";
+
+        peer[11] = (char)('1' + i);
+        guessers[i] = puppet_add_as(&stage, peer, NULL);
+        puppet_say(guessers[i], "/pass open\neve");
+    }
+    other = puppet_add_as(&stage, "[2001:db8:0:1::1]:1", NULL);
+    puppet_say(other, "/pass sesame\nann");
+    stage_settle(&stage);
+    ensure(hub_members(stage.hub) == 1, "ann is in at once");
+    puppet_say(puppet_add_as(&stage, "[2001:db8::9]:1", NULL), "/pass sesame\nben");
+    stage_settle(&stage);
+    ensure(stage_handover(&stage), "a handover");
+    ensure(hub_members(stage.hub) == 1, "ben waits, lest guesses be told by their time");
+    for (int second = 1; second <= 8; second++) {
+        size_t before = answered;
+
+        stage_wait(&stage, SECOND);
+        answered = 0;
+        for (int i = 0; i < 5; i++)
+            answered += guessers[i]->end > 0;
+        ensure(answered <= before + 1, "%zu guesses in second %d", answered - before, second);
+    }
+    ensure(answered == 5 && hub_members(stage.hub) == 2, "each has its answer");
+    stage_close(&stage);
+}
+END_TEST
+
 /* What drains for the longest time is cut first; a member is not. */
 START_TEST(the_draining_are_cut)
 {
@@ -222,6 +259,7 @@ START_TEST(a_source_that_comes_back)
         puppet_vanish(&stage.puppets[i]);
     stage_settle(&stage);
     ensure(hub_connections(stage.hub) == 0, "all have left");
+    ensure(_i == 0 || stage_handover(&stage), "a handover");
     for (int i = 0; i < 30; i++)
         puppet_add_as(&stage, "192.0.2.1:1", NULL);
     stage_settle(&stage);
@@ -313,10 +351,11 @@ int main(void)
         {connections_from_one_source, 1, 10},
         {the_nameless_are_ended, 1, 10},
         {the_draining_are_cut, 1, 10},
+        {wrong_secrets_of_one_source, 1, 10},
         {lines_before_the_name_at_a_rate, 2, 10},
         {sessions_of_a_source_at_a_rate, 1, 10},
         {sessions_that_wait, 2, 10},
-        {a_source_that_comes_back, 1, 10},
+        {a_source_that_comes_back, 2, 10},
         {one_list_waits, 2, 20},
         {a_megabyte_that_nobody_reads, 2 * COUNT_OF(questions), 60},
     };

@@ -16,7 +16,10 @@
 
 /* So many are logged in together in one turn, at most. */
 #define LOGINS_MAX 256
-/* The answer to a wrong secret is delayed by so much: guessing is slow. */
+/*
+ * The answer to a wrong secret is delayed by so much, and meanwhile no other secret from that
+ * source is looked at: one client guesses as slowly with many connections as with one.
+ */
 #define WRONG_SECRET_US 1000000u
 
 static const struct span no_text = {NULL, 0};
@@ -61,29 +64,38 @@ static bool has_secret(const struct connections *cs, const struct connection *c)
 static bool secret_equal(const char *secret, struct span given)
 {
     size_t len = strlen(secret);
-    unsigned char differ = len != given.len || len == 0;
+    unsigned char differ = len != given.len;
 
     for (size_t i = 0; i < given.len; i++)
-        differ |= (unsigned char)(given.at[i] ^ secret[len == 0 ? 0 : i % len]);
+        differ |= (unsigned char)(given.at[i] ^ secret[i % len]);
     return differ == 0;
+}
+
+static enum taken take_wrong_pass(struct connections *cs, struct connection *c)
+{
+    if (wishes(c, WISH_WRONG_SECRET))
+        return login_refuse(cs, c, "password wrong secret");
+    c->prepared.wishes |= WISH_WRONG_SECRET;
+    report_stranger(cs->config->report, cs->turn.now, LOG_NOTICE, "%s: wrong secret (pid %ld)",
+        c->peer, (long)c->worker.pid);
+    c->source->pass_at = cs->turn.now + WRONG_SECRET_US;
+    connection_pause(cs, c, PAUSE_UNTIL, c->source->pass_at);
+    return LINE_LATER;
 }
 
 static enum taken take_pass(struct connections *cs, struct connection *c, struct span given)
 {
     if (cs->config->secret == NULL)
         return LINE_TAKEN;
+    if (!wishes(c, WISH_WRONG_SECRET) && cs->turn.now < c->source->pass_at) {
+        connection_pause(cs, c, PAUSE_UNTIL, c->source->pass_at);
+        return LINE_LATER;
+    }
     if (secret_equal(cs->config->secret, given)) {
         c->prepared.wishes |= WISH_RIGHT_SECRET;
         return LINE_TAKEN;
     }
-    if (!wishes(c, WISH_WRONG_SECRET)) {
-        c->prepared.wishes |= WISH_WRONG_SECRET;
-        report_stranger(cs->config->report, cs->turn.now, LOG_NOTICE, "%s: wrong secret (pid %ld)",
-            c->peer, (long)c->worker.pid);
-        connection_pause(cs, c, PAUSE_UNTIL, cs->turn.now + WRONG_SECRET_US);
-        return LINE_LATER;
-    }
-    return login_refuse(cs, c, "password wrong secret");
+    return take_wrong_pass(cs, c);
 }
 
 /* ---- Resuming -------------------------------------------------------------------------------- */

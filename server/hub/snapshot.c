@@ -456,6 +456,41 @@ static void tokens_state(struct connections *cs, struct codec *c, const struct n
         }
 }
 
+/* ---- Sources --------------------------------------------------------------------------------- */
+
+static void source_state(struct codec *c, struct source *source)
+{
+    codec_bytes(c, source->key.bytes, sizeof(source->key.bytes));
+    codec_u64(c, &source->rate_at);
+    codec_u64(c, &source->pass_at);
+    codec_u64(c, &source->idle_since);
+}
+
+/* What each of them has done; those without a connection come first, in the order of their list. */
+static void sources_state(struct sources *sources, struct codec *c)
+{
+    size_t count = sources->table.count;
+    struct source past;
+
+    codec_size(c, &count);
+    if (c->loading) {
+        for (size_t i = 0; i < count && !c->bad; i++) {
+            source_state(c, &past);
+            c->bad |= !source_restore(sources, &past);
+        }
+        return;
+    }
+    for (struct list *at = sources->idle.next; at != &sources->idle; at = at->next)
+        source_state(c, LIST_ENTRY(struct source, equals, at));
+    for (size_t i = 0; i < sources->table.slot_count; i++)
+        for (struct table_entry *at = sources->table.slots[i]; at != NULL; at = at->next) {
+            struct source *source = TABLE_ENTRY(struct source, entry, at);
+
+            if (source->connections > 0)
+                source_state(c, source);
+        }
+}
+
 /* ---- The whole ------------------------------------------------------------------------------- */
 
 static void counters_state(struct codec *c, struct counters *counters)
@@ -525,6 +560,8 @@ void snapshot(struct connections *cs, struct codec *c)
         waiters_state(c, &n, &cs->room->hold);
     if (!c->bad)
         tokens_state(cs, c, &n);
+    if (!c->bad)
+        sources_state(&cs->sources, c);
     journal_state(cs->journal, c);
     numbers_free(&n);
 }

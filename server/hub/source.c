@@ -111,7 +111,7 @@ struct source *source_find(const struct sources *sources, const struct source_ke
     return NULL;
 }
 
-/* Those whose burst is over by now are as good as new. */
+/* Those of which nothing counts any more are as good as new. */
 static void idle_expire(struct sources *sources, uint64_t now)
 {
     while (!list_is_empty(&sources->idle)) {
@@ -158,12 +158,28 @@ void source_leave(struct sources *sources, struct source *source, uint64_t now)
 {
     if (--source->connections > 0)
         return;
-    if (source->rate_at <= now) {
+    if (source->rate_at <= now && source->pass_at <= now) {
         source_free(sources, source);
         return;
     }
     source->idle_since = now;
     list_append(&sources->idle, &source->equals);
+}
+
+bool source_restore(struct sources *sources, const struct source *past)
+{
+    struct source *source = source_find(sources, &past->key);
+
+    if (source == NULL) {
+        source = source_new(sources, &past->key);
+        if (source == NULL)
+            return false;
+        source->idle_since = past->idle_since;
+        list_append(&sources->idle, &source->equals);
+    }
+    source->rate_at = past->rate_at;
+    source->pass_at = past->pass_at;
+    return true;
 }
 
 /* ---- Sessions without a name ----------------------------------------------------------------- */

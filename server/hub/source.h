@@ -38,7 +38,8 @@ struct source_key {
 };
 
 /*
- * From the first of its connections to the end of the last, and a burst of -r longer.
+ * From the first of its connections to the end of the last, and longer while what it has done
+ * (rate_at, pass_at) still counts.
  * nameless_count <= connections
  */
 struct source {
@@ -51,6 +52,7 @@ struct source {
     struct list waiting;   /* sessions whose beginning waits */
     struct timer timer;    /* for the first of them */
     uint64_t rate_at;      /* -r: see rate.h; of the beginnings of sessions */
+    uint64_t pass_at;      /* no secret from there is looked at before that */
     uint64_t idle_since;   /* it has had no connection since then */
 };
 
@@ -79,8 +81,14 @@ void sources_free(struct sources *);
 struct source *source_find(const struct sources *, const struct source_key *);
 /* Counts one connection of the source, and makes that where it is new. NULL without memory. */
 struct source *source_enter(struct sources *, const struct source_key *, uint64_t now);
-/* The connection has ended. The last one frees the source, as soon as -r has forgotten it. */
+/* The connection has ended. The last one frees the source, as soon as nothing of it counts. */
 void source_leave(struct sources *, struct source *, uint64_t now);
+
+/*
+ * After the connections that were handed over: what a source has done still counts. One that has no
+ * connection was idle since that time; these come in that order. False without memory.
+ */
+bool source_restore(struct sources *, const struct source *past);
 
 /* The session of one of its connections has no name yet. entry is its place in the list. False
  * without memory. */
