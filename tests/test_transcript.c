@@ -961,8 +961,11 @@ START_TEST(a_stop_with_a_slow_disk)
 }
 END_TEST
 
-/* With -s lines that wait for the disk do not keep the server from its end either. */
-START_TEST(a_stop_with_a_hanging_disk_and_s)
+/*
+ * Lines that fill the log and wait for the disk do not keep the server from its end either, and the
+ * quits, for which the log has no space, come behind them.
+ */
+START_TEST(a_stop_with_a_full_log)
 {
     struct room room;
     struct record file = {0};
@@ -971,11 +974,14 @@ START_TEST(a_stop_with_a_hanging_disk_and_s)
     memset(line, 'x', sizeof line - 1);
     line[sizeof line - 1] = '\0';
     test_path(path, "transcript");
-    room_open(&room, ANY_PORT, "-b", "65536", "-s", "-t", path);
+    if (_i == 0)
+        room_open(&room, ANY_PORT, "-b", "65536", "-s", "-t", path);
+    else
+        room_open(&room, ANY_PORT, "-b", "65536", "-w", "60", "-t", path);
     record_await(&file, path, 1, "join ben");
     pid_t writer = family_find(room.server.pid, WRITER);
     process_stop(writer);
-    for (int i = 0; i < 200; i++) /* more than the log holds: some are never read */
+    for (int i = 0; i < 600; i++) /* more than the log holds: some are never read */
         conn_say(&room.ann, "%s", line);
     for (int64_t end = clock_ms() + 500; clock_ms() < end;)
         poll(NULL, 0, 20);
@@ -988,6 +994,7 @@ START_TEST(a_stop_with_a_hanging_disk_and_s)
     record_read(&file, path);
     ck_assert_uint_gt(record_count(&file, "msg ann *"), 10);
     ck_assert_uint_eq(record_missing(&file), 0);
+    ck_assert_uint_eq(record_count(&file, "quit *"), 2);
     conn_close(&room.ann);
     conn_close(&room.ben);
     close(room.server.log);
@@ -1741,7 +1748,7 @@ int main(void)
         {hub_and_writer_are_killed, 1, 60},
         {the_old_writer_is_waited_for, 1, 30},
         {a_stop_with_a_slow_disk, 1, 60},
-        {a_stop_with_a_hanging_disk_and_s, 1, 60},
+        {a_stop_with_a_full_log, 2, 60},
         {a_stop_with_a_full_disk, 1, 60},
         {a_start_that_waits, 2, 60},
         {two_servers_while_one_is_busy, 1, 60},

@@ -704,9 +704,21 @@ uint64_t hub_unwritten(const struct hub *hub)
     return journal_unwritten(&hub->journal, &hub->room);
 }
 
-bool hub_write_rest(struct hub *hub, int fd, int *pair)
+/* The lines are in the file now, so the log has space for quits that it had none for. */
+bool hub_write_rest(struct hub *hub, int fd, int *pair, uint64_t *quits)
 {
-    return journal_write_rest(&hub->journal, &hub->room, fd, pair);
+    struct connections *cs = &hub->connections;
+    const struct log *lines = room_lines(&hub->room);
+    uint64_t count = log_count(lines, log_head(lines));
+    bool done = journal_write_rest(&hub->journal, &hub->room, fd, pair);
+
+    while (done && *pair != -1 && hub_sessions(hub) > 0) {
+        cs->turn.head_max = log_head(lines) + log_size(lines) / 2;
+        stop_sessions(hub);
+        done = journal_write_rest(&hub->journal, &hub->room, fd, pair);
+    }
+    *quits = log_count(lines, log_head(lines)) - count;
+    return done && hub_sessions(hub) == 0;
 }
 
 /* ---- Handing over ---------------------------------------------------------------------------- */

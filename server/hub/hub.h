@@ -52,10 +52,11 @@ bool hub_file_fails(const struct hub *);
 /* How many events the file does not have, as far as the writer has answered. */
 uint64_t hub_unwritten(const struct hub *);
 /*
- * At the exit: writes to fd what the writer was not handed yet. *pair is the hub's end of its pair
+ * At the exit: writes to fd what the writer was not handed yet, and ends the sessions for whose
+ * quits the log had no space; *quits is how many these were. *pair is the hub's end of its pair
  * (still the hub's), or -1: the writer has everything. False: no writer can take it.
  */
-bool hub_write_rest(struct hub *, int fd, int *pair);
+bool hub_write_rest(struct hub *, int fd, int *pair, uint64_t *quits);
 
 /* ---- What one hub hands to the next ---------------------------------------------------------- */
 

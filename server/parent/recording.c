@@ -166,12 +166,13 @@ int recording_turn(struct recording *r, uint64_t now)
 
 /* ---- The exit -------------------------------------------------------------------------------- */
 
-/* Leaves what the writer was not handed yet to another process. False: it is lost. */
-static bool rest_leave(struct recording *r)
+/* Leaves what the writer was not handed yet to another process, with quits that come behind it.
+ * False: it is lost. */
+static bool rest_leave(struct recording *r, uint64_t *quits)
 {
     int lines = memory_file_blank(0);
     int pair = -1;
-    bool done = lines != -1 && hub_write_rest(r->hub, lines, &pair);
+    bool done = lines != -1 && hub_write_rest(r->hub, lines, &pair, quits);
 
     if (done && pair != -1)
         done = lseek(lines, 0, SEEK_SET) == 0 && children_start_remainder(r->children, lines, pair);
@@ -183,8 +184,10 @@ static bool rest_leave(struct recording *r)
 void recording_end(struct recording *r)
 {
     unsigned long long missing = r->path == NULL ? 0 : hub_unwritten(r->hub);
+    uint64_t quits = 0;
+    bool left = missing > 0 && !hub_is_done(r->hub) && rest_leave(r, &quits);
 
-    bool left = missing > 0 && !hub_is_done(r->hub) && rest_leave(r);
+    missing += quits;
 
     if (left && !hub_file_fails(r->hub))
         report(r->report, LOG_WARNING, "%s: the disk is slow: the writer goes on with %llu events",
