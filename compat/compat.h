@@ -122,6 +122,12 @@ int socketpair_cloexec_nonblock(int sv[2]);
  */
 int socket_peer_pid(int fd, pid_t *pid, uid_t *uid);
 
+/*
+ * The peer of a connected Unix-domain socket was in that group when it connected: as its effective
+ * group or, where the system tells those, as a supplementary one. False where nothing is told.
+ */
+bool socket_peer_in_group(int fd, gid_t gid);
+
 /* ---- TCP ------------------------------------------------------------------------------ */
 
 /* All of these are harmless on a socket that is not TCP. */

@@ -17,6 +17,13 @@
 struct poller;
 struct report;
 
+/* What the access rules say of a client. */
+enum standing {
+    STANDING_REFUSED,
+    STANDING_CLIENT,
+    STANDING_OPERATOR /* it may give operator commands */
+};
+
 /* What is pointed to must outlive the hub. */
 struct hub_config {
     size_t log_bytes;
@@ -38,6 +45,8 @@ struct hub_config {
     void (*signal_worker)(void *context, pid_t pid, int signal);
     /* Says that a folded name belongs to a login of this machine; NULL: no name does. */
     bool (*name_reserved)(void *context, const char *folded);
+    /* What the access rules say now of a client that was admitted; NULL: there are no rules. */
+    enum standing (*standing)(void *context, const struct origin *, int fd);
     void *context;
 };
 
@@ -45,6 +54,7 @@ struct hub_config {
 struct client {
     int fd;
     struct origin origin;
+    bool is_operator;             /* it may give operator commands */
     char peer[PEER_TEXT_MAX];     /* ip:port or local:PID; a clean name but for its colons */
     char login[NAME_LEN_MAX + 1]; /* the name that the kernel has proved; empty: none */
 };
