@@ -17,6 +17,7 @@
 #include "server/journal/opener.h"
 #include "server/journal/remainder.h"
 #include "server/journal/writer.h"
+#include "server/parent/access_file.h"
 #include "server/parent/addresses.h"
 #include "server/parent/detach.h"
 #include "server/parent/parent.h"
@@ -79,11 +80,11 @@ static void act_on_signals(struct parent *p, uint64_t now)
     int stops = caught[SIGTERM];
 
     if (has_come(SIGCHLD))
-        parent_reap(p);
+        parent_reap(p, now);
     if (has_come(SIGUSR1))
         parent_report(p, now);
     if (has_come(SIGHUP))
-        parent_reload(p);
+        parent_reload(p, now);
     if (has_come(SIGUSR2))
         handover_ask(&p->handover, now);
     if (stops > 0)
@@ -125,6 +126,7 @@ static int turn(struct parent *p, uint64_t now)
     timeout = timeout_earlier(timeout, report_turn(&p->report));
     timeout = timeout_earlier(timeout, listeners_turn(&p->listeners, now));
     timeout = timeout_earlier(timeout, admission_turn(&p->admission, now));
+    timeout = timeout_earlier(timeout, access_file_turn(&p->access, now));
     timeout = timeout_earlier(timeout, lifetime_turn(&p->lifetime, now));
     timeout = timeout_earlier(timeout, display_turn(&p->display, hub_members(p->hub), now));
     return timeout_earlier(timeout, handover_turn(&p->handover, now));
@@ -189,6 +191,8 @@ static int start(struct parent *p)
 
     if (status == 0)
         status = pidfile_take(&p->pidfile, &p->report);
+    if (status == 0)
+        status = access_file_load(&p->access);
     if (status == 0)
         status = children_confine(&p->children, o->sandbox, &p->report);
     if (status == 0 && o->authenticated)
@@ -276,6 +280,8 @@ static void child_become(struct proctitle *title, int argc, char **argv)
         opener_main(argv[2], argv[1][0] == 's');
     case CHILD_REMAINDER:
         remainder_main(title);
+    case CHILD_ACCESS:
+        access_file_main(argv[1]);
     case CHILD_QUESTION:
         handover_answer(argv[1]);
     }
@@ -327,5 +333,6 @@ int main(int argc, char **argv)
     pidfile_release(&p.pidfile);
     poller_free(p.poller);
     accounts_free(&p.accounts);
+    access_file_free(&p.access);
     return status;
 }

@@ -340,6 +340,9 @@ static struct puppet *puppet_admit(struct stage *s, const char *peer, const char
     struct puppet *p = puppet_new(s, sockets);
 
     client.fd = sockets[0];
+    client.is_operator =
+        s->config.standing != NULL &&
+        s->config.standing(s->config.context, &client.origin, client.fd) == STANDING_OPERATOR;
     snprintf(client.peer, sizeof(client.peer), "%s", peer);
     snprintf(client.login, sizeof(client.login), "%s", login == NULL ? "" : login);
     hub_entered(s, true);

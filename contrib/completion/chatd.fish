@@ -1,6 +1,7 @@
 # fish completion for chatd(8)
 
 complete -c chatd -f
+complete -c chatd -s A -rF -d 'Access rules'
 complete -c chatd -s a -d 'Authenticated names'
 complete -c chatd -s b -x -d 'Size of the log in memory, in bytes'
 complete -c chatd -s d -d 'Detach, log to syslog'

@@ -7,12 +7,14 @@
 #include "ending.h"
 #include "log.h"
 #include "login.h"
+#include "operator.h"
 #include "room.h"
 #include "submit.h"
 
 #define HELP                                                                                       \
     "note commands: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT]; "           \
     "//TEXT says /TEXT"
+#define HELP_OPERATOR HELP "; for operators: /kick NAME [TEXT]"
 #define NOT_RECORDED "error not-recorded the disk does not take it; nobody has got it"
 
 static enum taken refuse(struct connections *cs, struct connection *c, const char *error)
@@ -268,7 +270,7 @@ static enum taken quit(struct connections *cs, struct connection *c, struct span
 static bool is_allowed(const struct connection *c, enum command command)
 {
     return c->session != SESSION_POSTER ||
-           (command != CMD_MSG && command != CMD_ME && command != CMD_NICK);
+           (command != CMD_MSG && command != CMD_ME && command != CMD_NICK && command != CMD_KICK);
 }
 
 enum taken command_line(struct connections *cs, struct connection *c, const char *line, size_t len)
@@ -293,10 +295,11 @@ enum taken command_line(struct connections *cs, struct connection *c, const char
     case CMD_USERS:
         return answered(cs, c, connection_say_users(cs, c));
     case CMD_HELP:
-        return answered(cs, c, connection_say(cs, c, HELP));
+        return answered(cs, c, connection_say(cs, c, "%s", c->is_operator ? HELP_OPERATOR : HELP));
     case CMD_QUIT:
         return quit(cs, c, request.text);
     case CMD_KICK:
+        return operator_line(cs, c, &request);
     case CMD_BAN:
     case CMD_UNBAN:
         return refuse(cs, c, "not-allowed only an operator can do that");

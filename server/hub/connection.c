@@ -171,6 +171,7 @@ struct connection *connection_new(struct connections *cs, const struct client *c
     c->worker.pair = -1;
     c->arrived = now;
     c->origin = client->origin;
+    c->is_operator = client->is_operator;
     memcpy(c->peer, client->peer, sizeof(c->peer));
     memcpy(c->login_name, client->login, sizeof(c->login_name));
     if (!connection_enter_source(cs, c)) {

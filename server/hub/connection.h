@@ -166,8 +166,9 @@ struct connection {
     uint64_t deadlines[DEADLINES];
     uint64_t arrived;
     struct table_entry by_author;
-    size_t place;  /* its number in a snapshot */
-    bool finished; /* in the list of those that are freed at the turn's end */
+    size_t place;     /* its number in a snapshot */
+    bool finished;    /* in the list of those that are freed at the turn's end */
+    bool is_operator; /* it may give operator commands */
     struct origin origin;
     char peer[PEER_TEXT_MAX];          /* it as text, with its port or process */
     char login_name[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: none is */

@@ -22,6 +22,7 @@
 #include "input.h"
 #include "log.h"
 #include "login.h"
+#include "operator.h"
 #include "output.h"
 #include "resume.h"
 #include "room.h"
@@ -65,6 +66,7 @@ struct hub {
     uint64_t sent_to;   /* all followers were given what was visible, up to here */
     uint64_t flush_at;  /* when they are woken for mere joins and quits, at the earliest */
     uint64_t logins_at; /* when logins are tried again; TIME_NEVER: none is waiting */
+    uint64_t review_at; /* when sessions are compared with the rules; TIME_NEVER: no need */
     uint64_t ahead_at;  /* when timestamps ahead of the clock are reported next */
     bool stopping;
     bool start_failing; /* the last worker could not be started, and that was logged */
@@ -102,7 +104,7 @@ static bool hub_init(struct hub *hub)
     cs->journal = &hub->journal;
     cs->tokens = &hub->tokens;
     cs->completions = completions;
-    hub->logins_at = TIME_NEVER;
+    hub->logins_at = hub->review_at = TIME_NEVER;
     return done && log != NULL && (held != NULL || !config->sync);
 }
 
@@ -190,6 +192,12 @@ void hub_ready(struct hub *hub, void *tag, short revents)
         journal_ready(&hub->journal, revents);
         break;
     }
+}
+
+void hub_review(struct hub *hub)
+{
+    if (hub->config.standing != NULL)
+        hub->review_at = 0;
 }
 
 bool hub_reaped(struct hub *hub, pid_t pid, int status)
@@ -455,12 +463,22 @@ static uint64_t next_turn(struct hub *hub)
     else if (pressure == TIME_NEVER && !list_is_empty(&cs->inputs))
         return now;
     if (pressure == TIME_NEVER)
-        next = earlier(next, hub->logins_at);
+        next = earlier(next, earlier(hub->logins_at, hub->review_at));
     if (!list_is_empty(&cs->starts) || !list_is_empty(&cs->marked))
         return now;
     if (cs->turn.visible != hub->sent_to)
         next = earlier(next, hub->flush_at);
     return next;
+}
+
+/* As far as the log has space; the rest follows in the next turn. */
+static void review_sessions(struct hub *hub)
+{
+    struct connections *cs = &hub->connections;
+
+    if (hub->review_at > cs->turn.now || hub->stopping)
+        return;
+    hub->review_at = operators_review(cs) ? TIME_NEVER : cs->turn.now;
 }
 
 /* The quits of a server that stops are for the file only: what clients get has ended before. */
@@ -503,6 +521,7 @@ int hub_turn(struct hub *hub, uint64_t now)
         stop_sessions(hub);
     else
         workers_start(hub);
+    review_sessions(hub);
     input_read_all(cs, &hub->buffer);
     hub->logins_at = logins_make(cs);
     backpressure_end(&hub->backpressure, cs);

@@ -86,6 +86,8 @@ uint64_t hub_nameless_since(const struct hub *);
 bool hub_cut_draining(struct hub *, uint64_t now);
 /* The poller said this of a tag of the hub's. Only notes it down. */
 void hub_ready(struct hub *, void *tag, short revents);
+/* There are new access rules: every session is compared with them, in the next turns. */
+void hub_review(struct hub *);
 /* A worker was reaped, with that status of waitpid(2). False where it is none of the hub's. */
 bool hub_reaped(struct hub *, pid_t pid, int status);
 /* One turn: read all, apply all, write all. Returns in how many milliseconds the next is due at the

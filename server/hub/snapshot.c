@@ -276,6 +276,7 @@ static void connection_state(struct codec *c, struct numbers *n, struct connecti
     origin_state(c, &connection->origin);
     codec_text(c, connection->peer, sizeof(connection->peer));
     codec_text(c, connection->login_name, sizeof(connection->login_name));
+    codec_bool(c, &connection->is_operator);
     person_state(c, n, &connection->person);
     welcome_state(c, n, connection);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "access.h"
 #include "accounts.h"
 #include "listener.h"
 #include "server/hub/hub.h"
@@ -86,6 +87,8 @@ static bool make_place(struct admission *a, uint64_t now)
 /* Why the connection cannot be admitted now; NULL: it can. */
 static const char *find_refusal(struct admission *a, const struct visitor *v, uint64_t now)
 {
+    if (access_standing(a->access, &v->origin, v->fd) == STANDING_REFUSED)
+        return "not-allowed you are not admitted here";
     if (a->each != 0 && hub_connections_from(a->hub, &v->origin) >= a->each)
         return "full too many connections from your address";
     return make_place(a, now) ? NULL : "full no room for more people, try later";
@@ -135,6 +138,7 @@ void admission_decide(struct admission *a, const struct visitor *v, uint64_t now
         refuse(a, v, refusal, now);
         return;
     }
+    client.is_operator = access_standing(a->access, &v->origin, v->fd) == STANDING_OPERATOR;
     memcpy(client.peer, v->peer, sizeof(client.peer));
     if (login != NULL)
         (void)name_clean(client.login, login, strlen(login));

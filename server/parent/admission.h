@@ -17,6 +17,7 @@
 #include "server/hub/pacing.h"
 #include "server/report.h"
 
+struct access;
 struct accounts;
 struct hub;
 struct visitor;
@@ -24,6 +25,7 @@ struct visitor;
 /* Zeroed but for the pointers and the limits, nothing has happened yet. */
 struct admission {
     struct hub *hub;
+    const struct access *access;     /* the rules of -A */
     const struct accounts *accounts; /* NULL: names need no proof */
     const struct report *report;
     struct capacity capacity;

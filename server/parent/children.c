@@ -18,6 +18,7 @@
 #define QUESTION_NAME "chatd: handover"
 #define OPENER_NAME "chatd: opener"
 #define REMAINDER_NAME "chatd: remainder"
+#define ACCESS_NAME "chatd: access rules"
 /* Space in a process's arguments for the title that ps(1) shows. */
 #define TITLE_SPACE 160
 
@@ -38,6 +39,8 @@ enum child_kind children_role(int argc, char **argv)
         return CHILD_OPENER;
     if (role_is(argc, argv, 2, REMAINDER_NAME))
         return CHILD_REMAINDER;
+    if (role_is(argc, argv, 2, ACCESS_NAME))
+        return CHILD_ACCESS;
     return role_is(argc, argv, 2, QUESTION_NAME) ? CHILD_QUESTION : CHILD_NONE;
 }
 
@@ -156,21 +159,37 @@ bool children_start_remainder(struct children *c, int lines, int pair)
            others_add(c, CHILD_REMAINDER, spawn_worker(c->program, argv, lines, pair));
 }
 
-bool children_start_question(struct children *c, const char *program, char *version)
+/* A process without a pair; fd -1: it has no descriptor but /dev/null. */
+static bool start_alone(
+    struct children *c, enum child_kind kind, const char *program, char *const argv[], int fd)
 {
-    char name[] = QUESTION_NAME;
-    char *argv[] = {name, version, NULL};
     int null = others_have_space(c) ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
     bool done;
     int error;
 
     if (null == -1)
         return false;
-    done = others_add(c, CHILD_QUESTION, spawn_worker(program, argv, null, null));
+    done = others_add(c, kind, spawn_worker(program, argv, fd == -1 ? null : fd, null));
     error = errno;
     close(null);
     errno = error;
     return done;
+}
+
+bool children_start_question(struct children *c, const char *program, char *version)
+{
+    char name[] = QUESTION_NAME;
+    char *argv[] = {name, version, NULL};
+
+    return start_alone(c, CHILD_QUESTION, program, argv, -1);
+}
+
+bool children_start_access(struct children *c, int answer, const char *path)
+{
+    char name[] = ACCESS_NAME;
+    char *argv[] = {name, (char *)path, NULL};
+
+    return start_alone(c, CHILD_ACCESS, c->program, argv, answer);
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
@@ -224,7 +243,7 @@ void children_state(struct children *c, struct codec *codec)
     }
     for (size_t i = 0; i < c->count; i++) {
         c->others[i].kind =
-            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_REMAINDER + 1);
+            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_ACCESS + 1);
         codec_int(codec, &c->others[i].pid);
     }
 }

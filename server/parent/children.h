@@ -22,12 +22,13 @@ enum child_kind {
     CHILD_WORKER,
     CHILD_WRITER,
     CHILD_QUESTION,
-    CHILD_OPENER,   /* server/journal/opener.h */
-    CHILD_REMAINDER /* server/journal/remainder.h */
+    CHILD_OPENER,    /* server/journal/opener.h */
+    CHILD_REMAINDER, /* server/journal/remainder.h */
+    CHILD_ACCESS     /* access_file.h */
 };
 
 /* Processes at once that are no workers. */
-#define CHILDREN_OTHERS_MAX 6
+#define CHILDREN_OTHERS_MAX 8
 
 struct child {
     enum child_kind kind;
@@ -71,6 +72,10 @@ bool children_start_remainder(struct children *, int lines, int pair);
 /* Starts another program as CHILD_QUESTION, with this argument and no descriptors. False with
  * errno. */
 bool children_start_question(struct children *, const char *program, char *version);
+
+/* Starts a process that reads the file of -A and writes what it says to answer. False with errno.
+ */
+bool children_start_access(struct children *, int answer, const char *path);
 
 /* True where a process of that kind is not reaped yet. */
 bool children_have(const struct children *, enum child_kind);

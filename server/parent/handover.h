@@ -19,7 +19,7 @@
 #include "server/report.h"
 
 /* Counts up with every change of the form. */
-#define HANDOVER_VERSION 2
+#define HANDOVER_VERSION 3
 
 enum handover_step {
     HANDOVER_NONE,

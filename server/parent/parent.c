@@ -24,6 +24,11 @@ void parent_connect(struct parent *p)
     p->handover.report = &p->report;
     p->display.notify = &p->notify;
     p->pidfile = (struct pidfile){.path = o->pid_file, .fd = -1};
+    p->access.path = o->access_file;
+    p->access.children = &p->children;
+    p->access.report = &p->report;
+    p->access.answer = -1;
+    p->admission.access = &p->access.rules;
     p->admission.accounts = o->authenticated ? &p->accounts : NULL;
     p->admission.report = &p->report;
     p->admission.most = o->clients;
@@ -45,6 +50,13 @@ static bool is_login(void *context, const char *folded)
     const struct parent *p = context;
 
     return accounts_have(&p->accounts, folded);
+}
+
+static enum standing standing(void *context, const struct origin *origin, int fd)
+{
+    const struct parent *p = context;
+
+    return access_standing(&p->access.rules, origin, fd);
 }
 
 static pid_t start_worker(void *context, int client, int *pair)
@@ -76,6 +88,7 @@ int parent_make_room(struct parent *p)
     config->signal_worker = signal_worker;
     config->name_reserved = p->options.authenticated ? is_login : NULL;
     config->secret = p->options.secret_file != NULL ? p->secret.text : NULL;
+    config->standing = p->access.path != NULL ? standing : NULL;
     config->context = p;
     p->hub = hub_new(config);
     if (p->hub == NULL) {
@@ -97,17 +110,18 @@ void parent_report(struct parent *p, uint64_t now)
     hub_report(p->hub, now);
 }
 
-void parent_reload(struct parent *p)
+void parent_reload(struct parent *p, uint64_t now)
 {
     notify_say(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_us());
-    recording_reopen(&p->recording, clock_us());
+    recording_reopen(&p->recording, now);
+    access_file_reload(&p->access, now);
     secret_reload(&p->secret, p->options.secret_file, &p->report);
     if (p->options.authenticated)
         (void)accounts_load(&p->accounts, &p->report);
     notify_say(&p->notify, "READY=1");
 }
 
-void parent_reap(struct parent *p)
+void parent_reap(struct parent *p, uint64_t now)
 {
     struct child child;
     int status;
@@ -120,6 +134,10 @@ void parent_reap(struct parent *p)
             break;
         case CHILD_OPENER:
             recording_opened(&p->recording);
+            break;
+        case CHILD_ACCESS:
+            if (access_file_answered(&p->access, now))
+                hub_review(p->hub);
             break;
         case CHILD_QUESTION:
             handover_answered(&p->handover, status);
@@ -152,6 +170,7 @@ static bool state(void *context, struct codec *c)
     recording_state(&p->recording, c);
     lifetime_state(&p->lifetime, c);
     pidfile_state(&p->pidfile, c);
+    access_file_state(&p->access, c);
     codec_u64(c, &p->started);
     codec_u64(c, &p->loss.lines);
     listeners_state(&p->listeners, c);
@@ -180,6 +199,7 @@ int parent_take_over(struct parent *p, struct codec *c)
     if (status != 0)
         return status;
     recording_renew(&p->recording);
+    hub_review(p->hub); /* the old hub may have been asked to, and not got to it */
     report(&p->report, LOG_NOTICE,
         "this is chatd " CHAT_VERSION " now, with %zu member%s, after %.1f ms", hub_members(p->hub),
         hub_members(p->hub) == 1 ? "" : "s", (double)(clock_us() - p->handover.since) / 1000);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access_file.h"
 #include "accounts.h"
 #include "admission.h"
 #include "children.h"
@@ -44,6 +45,7 @@ struct parent {
     struct handover handover;
     struct pidfile pidfile;
     struct accounts accounts; /* with -a */
+    struct access_file access;
     struct secret secret;
     int sockets;   /* that the service manager has handed over */
     int detaching; /* of detach_begin(): told when the room is ready; -1: none */
@@ -58,9 +60,9 @@ int parent_make_room(struct parent *);
 /* SIGUSR1: a report to the operator. */
 void parent_report(struct parent *, uint64_t now);
 /* SIGHUP: everything that can be read again is. */
-void parent_reload(struct parent *);
+void parent_reload(struct parent *, uint64_t now);
 /* SIGCHLD: tells each part of its processes that have ended. */
-void parent_reap(struct parent *);
+void parent_reap(struct parent *, uint64_t now);
 
 /*
  * Between two turns, when the new program has agreed: becomes it. Returns where that failed after

@@ -1,0 +1,24 @@
+/*
+ * operator.h: what operators do to others, and what the access rules say of those who are here.
+ */
+#ifndef SERVER_HUB_OPERATOR_H
+#define SERVER_HUB_OPERATOR_H
+
+#include <stdbool.h>
+
+#include "connection.h"
+#include "protocol.h"
+
+/*
+ * /kick, of a member: the answer is a note behind the quit, or an error. The room has space for an
+ * event.
+ */
+enum taken operator_line(struct connections *, struct connection *, const struct request *);
+/*
+ * Compares every session with the access rules: makes operators those whom the rules name, and ends
+ * the sessions of clients that are no longer admitted. False where the log has no more space: call
+ * it again, from the beginning.
+ */
+bool operators_review(struct connections *);
+
+#endif

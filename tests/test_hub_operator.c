@@ -1,0 +1,256 @@
+/*
+ * test_hub_operator.c: the hub and operator commands: see puppets.h. The first client that comes is
+ * an operator.
+ */
+#include "puppets.h"
+#include "server/journal/writer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECOND 1000000u
+
+static struct stage stage;
+
+static unsigned char operators_last; /* 192.0.2.1 to there are operators */
+static unsigned char refused_from;   /* from there on they are refused; 0: nobody is */
+
+static enum standing rules(void *context, const struct origin *origin, int fd)
+{
+    unsigned char last = origin->ip.bytes[3];
+
+    (void)context;
+    (void)fd;
+    if (refused_from != 0 && last >= refused_from)
+        return STANDING_REFUSED;
+    return last <= operators_last ? STANDING_OPERATOR : STANDING_CLIENT;
+}
+
+static void open_with(struct hub_config config)
+{
+    config.standing = rules;
+    operators_last = 1;
+    refused_from = 0;
+    stage_open(&stage, &config);
+}
+
+/* ---- Scripts ---- */
+
+#define ANN_AND_BEN "a> ann\na~ you ann\nb> ben\nb~ you ben\na< join ben\n"
+#define REMOVED "note an operator has removed you from the room"
+
+static const struct {
+    const char *name;
+    const char *script;
+} plays[] = {
+    {"a kick is a quit, and then the answer",
+        ANN_AND_BEN "a> /kick ben\na< quit ben kicked\na< note ben (192.0.2.2) was kicked\na0\n"
+                    "b< " REMOVED "\nb. \n"},
+    {"with a text", ANN_AND_BEN
+        "a> /KICK  BEN go home, ben\na< quit ben kicked go home, ben\na< note ben *\na0\n"
+        "b< " REMOVED ": go home, ben\nb. \n"},
+    {"others get the quit alone",
+        ANN_AND_BEN "c> cid\nc~ you cid\nb< join cid\na> /kick ben\nc< quit ben kicked\nc0\n"},
+    {"what somebody sends behind a kick is not said",
+        ANN_AND_BEN "a: /kick ben\nb: one\nb& two\n+0\na< quit ben kicked\na< note ben *\na0\n"},
+    {"the name is free at once", ANN_AND_BEN "a> /kick ben\nc> ben\nc~ you ben\na~ join ben\na0\n"},
+    {"members are no operators",
+        ANN_AND_BEN "b> /kick ann\nb< error not-allowed *\nb> /ban ann\nb< error not-allowed *\n"
+                    "b> /unban ann\nb< error not-allowed *\na0\n"},
+    {"answers of wrong ones",
+        ANN_AND_BEN "a> /kick\na< error usage *\na> /kick \na< error usage *\na> /kick carl\n"
+                    "a< error no-such-user *\na> /kick ann\na< error usage *\na0\nb0\n"},
+    {"a poster",
+        ANN_AND_BEN "c> /post\nc> bot\nc< you bot\nc> hi\nc< post bot hi\na< post bot hi\n"
+                    "a> /kick bot\na< note bot (192.0.2.3) was kicked\na0\nc< " REMOVED "\nc. \n"},
+    {"a poster that is an operator may not",
+        "a> /post\na> bot\na~ you bot\nb> ben\nb~ you ben\na> /kick ben\n"
+        "a< error not-allowed *\na0\nb0\n"},
+    {"help", ANN_AND_BEN "a> /help\na< note * /kick NAME [TEXT]\n"},
+};
+
+START_TEST(plays_out)
+{
+    printf("%s\n", plays[_i].name);
+    open_with((struct hub_config){0});
+    stage_play(&stage, plays[_i].script);
+    stage_close(&stage);
+}
+END_TEST
+
+START_TEST(plays_out_with_upgrades)
+{
+    printf("%s\n", plays[_i].name);
+    for (unsigned at = 1; at == 1 || at <= stage.steps; at++) {
+        open_with((struct hub_config){0});
+        stage.upgrade_at = at;
+        stage_play(&stage, plays[_i].script);
+        stage_close(&stage);
+    }
+}
+END_TEST
+
+/* ---- Silence ---- */
+
+/* With -r a member has a backlog: nothing of it is said, and it is off the list at once. */
+START_TEST(a_backlog)
+{
+    struct puppet *ben;
+
+    open_with((struct hub_config){.rate = 1});
+    stage_play(&stage, ANN_AND_BEN);
+    ben = &stage.puppets[1];
+    for (int i = 0; i < 200; i++)
+        puppet_say(ben, "%d", i);
+    stage_settle(&stage);
+    stage_play(&stage, "a~ msg ben 9\na> /kick ben\na< quit ben kicked\na< note ben *\n+30\na0\n"
+                       "a> /users\na< here ann\na< users 1\n");
+    ensure(ben->kills == 1, "its worker lives");
+    hub_report(stage.hub, stage.now);
+    stage_close(&stage);
+}
+END_TEST
+
+/* With -s the quit, and the answer, wait for the disk as lines do. */
+START_TEST(held_lines)
+{
+    static const char kept[] = WRITER_KEPT "2999-01-01T00:00:00.000000Z\n";
+    int writer;
+
+    open_with((struct hub_config){.sync = true});
+    writer = writer_add(&stage);
+    for (int i = 0; i < 2; i++) {
+        ensure(write(writer, kept, strlen(kept)) == (ssize_t)strlen(kept), "the writer's word");
+        stage_settle(&stage);
+        if (i == 0)
+            stage_play(&stage, "a: ann\nb: ben\n+0\n");
+    }
+    stage_play(&stage, "a~ users 2\na< you ann\nb~ you ben\nb> one\na> /kick ben\na0\nb0\n");
+    if (_i == 1)
+        ensure(stage_handover(&stage), "a handover");
+    ensure(write(writer, kept, strlen(kept)) == (ssize_t)strlen(kept), "the writer's word");
+    stage_settle(&stage);
+    stage_play(&stage, "a< msg ben one\na< quit ben kicked\na< note ben *\na0\n"
+                       "b< msg ben one\nb< " REMOVED "\nb. \n");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- Resuming ---- */
+
+static void token_of(struct puppet *p, char token[33])
+{
+    while (puppet_line(p) == NULL || p->event.verb != VERB_TOKEN)
+        ensure(p->text[0] != '\0', "no token");
+    span_copy(token, 33, p->event.word);
+}
+
+/* A session is waited for by a newer connection: both end, with one quit. */
+START_TEST(a_claimed_session)
+{
+    char token[33];
+
+    open_with((struct hub_config){0});
+    stage_play(&stage, "a> ann\na~ you ann\nb> /token\nb> ben\n");
+    token_of(&stage.puppets[1], token);
+    stage_play(&stage, "b~ you ben\na< join ben\n");
+    puppet_say(puppet_add(&stage), "/resume %s\nben", token);
+    stage_settle(&stage);
+    ensure(stage.puppets[1].ends == 1, "the old one is asked to end");
+    stage_play(&stage, "a> /kick ben\na< quit ben kicked\na< note ben *\nc< " REMOVED "\nc. \n");
+    ensure(hub_members(stage.hub) == 1, "ann is alone");
+    stage_play(&stage, "d> ben\nd~ you ben\na< join ben\na0\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* The session has passed to the newer connection, which has not given its name yet. */
+START_TEST(a_session_that_is_passing)
+{
+    char token[33];
+
+    open_with((struct hub_config){0});
+    stage_play(&stage, "a> ann\na~ you ann\nb> /token\nb> ben\n");
+    token_of(&stage.puppets[1], token);
+    stage_play(&stage, "b~ you ben\na< join ben\n");
+    puppet_say(puppet_add(&stage), "/resume %s", token);
+    stage_settle(&stage);
+    stage_play(&stage, "b! lost\nc< resumed 0\na0\n");
+    if (_i == 1)
+        ensure(stage_handover(&stage), "a handover");
+    stage_play(&stage, "a> /kick ben\na< quit ben kicked\na< note ben *\nc< " REMOVED "\nc. \n");
+    ensure(hub_members(stage.hub) == 1, "ann is alone");
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- New rules ---- */
+
+/* Members, posters and those without a name are compared with them; operators are the new ones. */
+START_TEST(new_rules)
+{
+    open_with((struct hub_config){0});
+    stage_play(&stage,
+        "a> ann\na~ you ann\nb> ben\nb~ you ben\na< join ben\nc> cid\nc~ you cid\n"
+        "a< join cid\nb< join cid\nd> /post\nd> bot\nd~ you bot\ne> /users\ne~ users 3\n"
+        "f> fay\nf~ you fay\nf> /quit\nf. \na~ quit fay left\nb~ quit fay left\n"
+        "c~ quit fay left\n");
+    operators_last = 2;
+    refused_from = 3;
+    hub_review(stage.hub);
+    if (_i == 1)
+        ensure(stage_handover(&stage), "a handover");
+    hub_review(stage.hub);
+    stage.poked = true;
+    stage_play(&stage,
+        "+0\na< quit cid kicked\na0\nb< quit cid kicked\nb0\n"
+        "c< note you are no longer admitted *\nc. \n"
+        "d< note you are no longer admitted *\nd. \n"
+        "e< error not-allowed *\ne. \nb> /kick ann\nb< quit ann kicked\nb< note *\n");
+    operators_last = 1;
+    hub_review(stage.hub);
+    stage.poked = true;
+    stage_play(&stage, "b> /kick ann\nb< error not-allowed *\nb0\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* More are kicked than the log has space for in one turn. */
+START_TEST(a_crowd_that_is_refused)
+{
+    open_with((struct hub_config){.log_bytes = 65536});
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    for (int i = 0; i < 250; i++)
+        (void)puppet_add(&stage);
+    stage_settle(&stage);
+    for (size_t i = 1; i < stage.count; i++)
+        puppet_say(&stage.puppets[i], "a-name-of-many-letters-so-that-the-log-is-full-soon-%zu", i);
+    stage_settle(&stage);
+    ensure(hub_members(stage.hub) == 251, "%zu members", hub_members(stage.hub));
+    refused_from = 2;
+    hub_review(stage.hub);
+    stage.poked = true;
+    stage_settle(&stage);
+    stage_wait(&stage, SECOND);
+    ensure(hub_members(stage.hub) == 1, "%zu members", hub_members(stage.hub));
+    stage_close(&stage);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {plays_out, COUNT_OF(plays), 10},
+        {plays_out_with_upgrades, COUNT_OF(plays), 30},
+        {a_backlog, 1, 10},
+        {held_lines, 2, 10},
+        {a_claimed_session, 1, 10},
+        {a_session_that_is_passing, 2, 10},
+        {new_rules, 2, 10},
+        {a_crowd_that_is_refused, 1, 20},
+    };
+
+    return tests_run("hub_operator", tests, COUNT_OF(tests));
+}

@@ -1,0 +1,317 @@
+/*
+ * Access rules and operators: real files, real addresses, real users of a Unix-domain socket.
+ */
+#include "compat/os.h"
+
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static char rules_path[PATH_TEXT_MAX];
+
+static void rules_write(const char *text)
+{
+    FILE *file;
+
+    test_path(rules_path, "rules");
+    file = fopen(rules_path, "w");
+    ensure(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s", rules_path);
+}
+
+/* Waits until it has said that once more. */
+static void says_again(const struct server *server, const char *words, size_t before)
+{
+    int64_t deadline = deadline_in(5000);
+
+    while (server_times_said(server, words) == before)
+        ensure(deadline_wait(deadline), "\"%s\" is not said", words);
+}
+
+static void rules_reload(const struct server *server, const char *text)
+{
+    size_t before = server_times_said(server, " in force");
+
+    rules_write(text);
+    kill(server->pid, SIGHUP);
+    says_again(server, " in force", before);
+}
+
+static void join_from(
+    struct conn *conn, const struct server *server, const char *address, const char *name)
+{
+    conn_open_from(conn, server, address);
+    conn_say(conn, "%s", name);
+    conn_seek(conn, "you *");
+}
+
+static void is_refused(struct conn *conn)
+{
+    conn_expect(conn, "error not-allowed *");
+    conn_expect_end(conn);
+    conn_close(conn);
+}
+
+/* ---- Addresses ---- */
+
+START_TEST(addresses)
+{
+    struct server server;
+    struct conn ann;
+    struct conn ben;
+    struct conn conn;
+
+    rules_write("# who\noperator 127.0.0.2\ndeny 127.0.3.0/24\nallow 127.0.0.0/8\n");
+    server_start(&server, ANY_PORT, "-A", rules_path);
+    join_from(&ann, &server, "127.0.0.2", "ann");
+    join_from(&ben, &server, "127.0.2.9", "ben");
+    conn_open_from(&conn, &server, "127.0.3.200");
+    is_refused(&conn);
+    conn_say(&ben, "/kick ann");
+    conn_expect(&ben, "error not-allowed *");
+    conn_seek(&ann, "join ben");
+    conn_say(&ann, "/kick ben no, ann");
+    conn_expect(&ann, "quit ben kicked no, ann");
+    conn_expect(&ann, "note ben (127.0.2.9) was kicked");
+    conn_expect(&ben, "note *: no, ann");
+    conn_expect_end(&ben);
+    conn_close(&ben);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+START_TEST(ipv6)
+{
+    char address[ADDRESS_TEXT_MAX];
+    struct server server;
+    struct conn conn;
+
+    rules_write("operator ::1/64\n");
+    server_start(&server, ANY_PORT, "-l", "[::1]:0", "-A", rules_path);
+    server_listens(&server, 1, address);
+    conn_open_to(&conn, address);
+    conn_say(&conn, "ann\n/help");
+    conn_seek(&conn, "note * /kick *");
+    conn_close(&conn);
+    conn_open(&conn, &server);
+    is_refused(&conn);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- SIGHUP ---- */
+
+START_TEST(read_again)
+{
+    struct server server;
+    struct conn ann;
+    struct conn ben;
+    struct conn bot;
+    struct conn conn;
+
+    rules_write("operator 127.0.0.2\nallow all\n");
+    server_start(&server, ANY_PORT, "-A", rules_path);
+    join_from(&ann, &server, "127.0.0.2", "ann");
+    join_from(&ben, &server, "127.0.0.3", "ben");
+    conn_expect(&ann, "join ben");
+    join_from(&bot, &server, "127.0.0.4", "/post\nbot");
+    rules_reload(&server, "operator 127.0.0.3\nallow 127.0.0.2\n");
+    conn_expect(&bot, "note *");
+    conn_expect_end(&bot);
+    conn_open_from(&conn, &server, "127.0.0.4");
+    is_refused(&conn);
+    conn_say(&ann, "/kick ben");
+    conn_expect(&ann, "error not-allowed *");
+    conn_say(&ben, "/help");
+    conn_expect(&ben, "note * /kick *");
+    rules_reload(&server, "allow 127.0.0.2\n");
+    conn_expect(&ann, "quit ben kicked");
+    conn_expect(&ben, "note *");
+    conn_expect_end(&ben);
+    conn_close(&ben);
+    conn_close(&bot);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* The old rules stay: of a file that is wrong, that is gone, that is something else. */
+START_TEST(old_rules_stay)
+{
+    struct server server;
+    struct conn conn;
+
+    rules_write("allow 127.0.0.2\n");
+    server_start(&server, ANY_PORT, "-A", rules_path);
+    rules_write("allow all\nalow all\n");
+    kill(server.pid, SIGHUP);
+    server_says(&server, "rules:2: alow: no such rule");
+    says_again(&server, "the old rules stay in force", 0);
+    unlink(rules_path);
+    kill(server.pid, SIGHUP);
+    says_again(&server, "the old rules stay in force", 1);
+    ck_assert_int_eq(mkfifo(rules_path, 0600), 0);
+    kill(server.pid, SIGHUP);
+    says_again(&server, "the old rules stay in force", 2);
+    server_says(&server, "not a regular file");
+    unlink(rules_path);
+    conn_open_from(&conn, &server, "127.0.0.3");
+    is_refused(&conn);
+    conn_open_from(&conn, &server, "127.0.0.2");
+    conn_say(&conn, "ann");
+    conn_seek(&conn, "you ann");
+    conn_close(&conn);
+    server_stop(&server);
+}
+END_TEST
+
+/* They are those of the room, also in the next program, which reads no file. */
+START_TEST(upgrade)
+{
+    struct server server;
+    struct conn ann;
+    struct conn conn;
+
+    rules_write("operator 127.0.0.2\n");
+    server_start(&server, ANY_PORT, "-A", rules_path);
+    join_from(&ann, &server, "127.0.0.2", "ann");
+    unlink(rules_path);
+    kill(server.pid, SIGUSR2);
+    server_says(&server, "this is chatd");
+    conn_open_from(&conn, &server, "127.0.0.3");
+    is_refused(&conn);
+    conn_say(&ann, "/kick nobody");
+    conn_expect(&ann, "error no-such-user *");
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* ---- The start ---- */
+
+static const struct {
+    const char *text; /* NULL: there is no file */
+    const char *said;
+} wrong_rows[] = {
+    {"allow all\n\ndeny everybody\n", "rules:3: everybody: no ADDRESS"},
+    {"allow", "rules:1: who is missing"},
+    {NULL, "rules: No such file"},
+};
+
+START_TEST(wrong_files)
+{
+    struct server server;
+
+    rules_write(wrong_rows[_i].text == NULL ? "" : wrong_rows[_i].text);
+    if (wrong_rows[_i].text == NULL)
+        unlink(rules_path);
+    server_spawn(&server, NULL, (const char *const[]){"-l", "127.0.0.1:0", "-A", rules_path, NULL});
+    ck_assert_int_eq(server_exit(&server, 5000), EX_CONFIG);
+    server_says(&server, wrong_rows[_i].said);
+}
+END_TEST
+
+/* ---- Users ---- */
+
+/* Connects as another user, whose groups are that one and the supplementary one. */
+static void open_as(struct conn *conn, const char *path, const char *login, const char *group)
+{
+    const struct passwd *pw = getpwnam(login);
+    const struct group *gr = group == NULL ? NULL : getgrnam(group);
+    gid_t groups[1] = {gr == NULL ? 0 : gr->gr_gid};
+
+    ensure(pw != NULL && (group == NULL || gr != NULL), "there is no %s", login);
+    ck_assert_int_eq(setgroups(gr != NULL, groups), 0);
+    ck_assert_int_eq(setegid(pw->pw_gid), 0);
+    ck_assert_int_eq(seteuid(pw->pw_uid), 0);
+    conn_open_to(conn, path);
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(setegid(0), 0);
+    ck_assert_int_eq(setgroups(0, NULL), 0);
+}
+
+/* Others may reach what the tests have in their directory. */
+static void directory_open(const char *path)
+{
+    char directory[PATH_TEXT_MAX];
+
+    snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path), path);
+    ck_assert_int_eq(chmod(directory, 0755), 0);
+}
+
+static bool has_users(void)
+{
+    if (geteuid() == 0 && getpwnam("daemon") != NULL && getpwnam("bin") != NULL &&
+        getgrnam("daemon") != NULL && getgrnam("games") != NULL)
+        return true;
+    test_skip("not root, or no users daemon and bin");
+    return false;
+}
+
+START_TEST(users_and_groups)
+{
+    char path[PATH_TEXT_MAX];
+    struct server server;
+    struct conn boss;
+    struct conn player;
+    struct conn conn;
+
+    if (!has_users())
+        return;
+    test_path(path, "sock");
+    directory_open(path);
+    rules_write("operator user bin\ndeny user daemon\nallow group games\nallow group daemon\n"
+                "allow user no-such-login\nallow group no-such-group\n");
+    server_start(&server, "-l", path, "-M", "0666", "-A", rules_path);
+    server_says(&server, "rules:5: no-such-login is no login here; the rule matches nobody");
+    server_says(&server, "rules:6: no-such-group is no group here; the rule matches nobody");
+    open_as(&boss, path, "bin", NULL);
+    conn_say(&boss, "boss");
+    conn_seek(&boss, "you boss");
+    open_as(&player, path, "nobody", "games");
+    conn_say(&player, "player");
+    conn_seek(&player, "you player");
+    conn_expect(&boss, "join player");
+    open_as(&conn, path, "daemon", "games");
+    is_refused(&conn);
+    open_as(&conn, path, "nobody", NULL);
+    is_refused(&conn);
+    rules_reload(&server, "operator user bin\nallow group daemon\n");
+    conn_expect(&boss, "quit player kicked");
+    open_as(&conn, path, "daemon", NULL);
+    conn_say(&conn, "demon");
+    conn_seek(&conn, "you demon");
+    conn_seek(&boss, "join demon");
+    conn_say(&boss, "/kick demon");
+    conn_expect(&boss, "quit demon kicked");
+    conn_expect(&boss, "note demon (uid 1) was kicked");
+    conn_close(&conn);
+    conn_close(&player);
+    conn_close(&boss);
+    server_stop(&server);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {addresses, 1, 10},
+        {ipv6, 1, 10},
+        {read_again, 1, 10},
+        {old_rules_stay, 1, 20},
+        {upgrade, 1, 10},
+        {wrong_files, COUNT_OF(wrong_rows), 10},
+        {users_and_groups, 1, 20},
+    };
+
+    return tests_run("rules", tests, COUNT_OF(tests));
+}
