@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define SECOND 1000000u
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 static struct stage stage; /* too large for a stack */
 
@@ -131,6 +132,15 @@ static const struct play plays[] = {
         "f> /resume 0123456789abcdef0123456789abcdef\nf< error password *\nf. \n"},
     {"a secret with what nobody can have typed", {.secret = "se"},
         "a> /pass \xef\xbf\xbd\na> s\n+2\na< error password *\na. \n"},
+    {"errors name the thing", {0},
+        "a> ann\na~ you ann\na> /msg carl hi\na< error no-such-user nobody here is called carl\n"
+        "a> /whois carl\na< error unknown-command /whois is not a command here; try /help\n"
+        "a> /\na< error unknown-command / is not a command here; try /help\n"
+        "a> /history 3\na< error unknown-command /history is not a command here; try /help\n"
+        "b> /msg ann hi\nb< error unknown-command /msg is not a command before the name\n"
+        "b> /post\nb> ben\nb< you ben\n"
+        "b> /Me x\nb< error not-allowed /Me is not for a session that only posts\n"
+        "a> /msg " X64 "xxxxxx x\na< error no-such-user nobody here is called " X64 "\n"},
     {"no secret is asked for", {0}, "a> /pass x\na> ann\na~ you ann\n"},
     {"a session must have given its name by then, whatever it says", {.login_us = 5 * SECOND},
         "a> ann\na~ you ann\nb> /users\nb~ users 1\n+4\nb> /users\nb~ users 1\nb0\n+1.1\n"

@@ -1,6 +1,7 @@
 /* commands.c: messages and commands. */
 #include "commands.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -10,6 +11,7 @@
 #include "operator.h"
 #include "room.h"
 #include "submit.h"
+#include "wire/text.h"
 
 #define HELP                                                                                       \
     "note commands: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT]; "           \
@@ -17,12 +19,28 @@
 #define HELP_OPERATOR HELP "; for operators: /kick NAME [TEXT]"
 #define NOT_RECORDED "error not-recorded the disk does not take it; nobody has got it"
 
-static enum taken refuse(struct connections *cs, struct connection *c, const char *error)
+static enum taken refuse(struct connections *cs, struct connection *c, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum taken refuse(struct connections *cs, struct connection *c, const char *format, ...)
 {
-    if (!connection_say(cs, c, "error %s", error))
+    struct item *error;
+    va_list ap;
+
+    va_start(ap, format);
+    error = item_vtext(connections_time(cs), format, ap);
+    va_end(ap);
+    if (error == NULL)
         return LINE_LATER;
+    connection_put(cs, c, error);
     connection_count_answer(cs, c, &cs->counters.refused);
     return LINE_TAKEN;
+}
+
+/* How much of a client's word an error repeats. */
+static int word_shown(struct span word)
+{
+    return (int)text_cut(word.at, word.len, NAME_LEN_MAX);
 }
 
 enum taken command_too_long(struct connections *cs, struct connection *c)
@@ -166,12 +184,13 @@ static enum taken send_private(struct connections *cs, struct connection *c, str
     struct item *theirs = NULL;
 
     if (request.name.len == 0 || request.text.len == 0)
-        return refuse(cs, c, "usage /msg NAME TEXT");
+        return refuse(cs, c, "error usage /msg NAME TEXT");
     to = find_person(cs, request.name);
     if (to == NULL)
-        return refuse(cs, c, "no-such-user nobody here has that name");
+        return refuse(cs, c, "error no-such-user nobody here is called %.*s",
+            word_shown(request.name), request.name.at);
     if (to->link == NULL || (to != c->person && to->link->bytes > QUEUE_MAX))
-        return refuse(cs, c, "busy cannot take a private message now");
+        return refuse(cs, c, "error busy %s cannot take a private message now", to->name);
     mine = private_new(cs, c, to, request.text);
     other = to == c->person ? NULL : connection_by_author(cs, to->link->author);
     if (other != NULL)
@@ -206,9 +225,9 @@ static enum taken rename_person(struct connections *cs, struct connection *c, st
             .name = wanted}};
 
     if (c->login_name[0] != '\0')
-        return refuse(cs, c, "not-allowed names are login names here");
+        return refuse(cs, c, "error not-allowed names are login names here");
     if (name_clean(wanted, text.at, text.len) == 0 || strcmp(wanted, c->person->name) == 0)
-        return refuse(cs, c, "usage /nick NAME, another one than yours");
+        return refuse(cs, c, "error usage /nick NAME, another one than yours");
     renamed.request.reserved = login_reserved(cs, c, wanted);
     renamed.answer = taken_error_new(cs, wanted);
     if (renamed.answer != NULL && submit(cs, &renamed))
@@ -276,9 +295,12 @@ static bool is_allowed(const struct connection *c, enum command command)
 enum taken command_line(struct connections *cs, struct connection *c, const char *line, size_t len)
 {
     struct request request = request_parse(line, len, true);
+    struct span rest = {line, len};
+    struct span word = span_take_word(&rest);
 
     if (!is_allowed(c, request.command))
-        return refuse(cs, c, "not-allowed a session that only posts cannot do that");
+        return refuse(cs, c, "error not-allowed %.*s is not for a session that only posts",
+            word_shown(word), word.at);
     switch (request.command) {
     case CMD_EMPTY:
         return LINE_TAKEN;
@@ -286,7 +308,7 @@ enum taken command_line(struct connections *cs, struct connection *c, const char
         return say(cs, c, c->session == SESSION_POSTER ? ROOM_POST : ROOM_SAY, request.text);
     case CMD_ME:
         if (request.text.len == 0)
-            return refuse(cs, c, "usage /me TEXT");
+            return refuse(cs, c, "error usage /me TEXT");
         return say(cs, c, ROOM_ACT, request.text);
     case CMD_MSG:
         return send_private(cs, c, request);
@@ -302,7 +324,7 @@ enum taken command_line(struct connections *cs, struct connection *c, const char
         return operator_line(cs, c, &request);
     case CMD_BAN:
     case CMD_UNBAN:
-        return refuse(cs, c, "not-allowed only an operator can do that");
+        return refuse(cs, c, "error not-allowed %.*s is for operators", word_shown(word), word.at);
     case CMD_UNKNOWN:
     case CMD_HISTORY:
     case CMD_SINCE:
@@ -312,5 +334,6 @@ enum taken command_line(struct connections *cs, struct connection *c, const char
     case CMD_RESUME:
         break;
     }
-    return refuse(cs, c, "unknown-command try /help");
+    return refuse(cs, c, "error unknown-command %.*s is not a command here; try /help",
+        word_shown(word), word.at);
 }

@@ -13,6 +13,7 @@
 #include "users.h"
 #include "welcome.h"
 #include "wire/number.h"
+#include "wire/text.h"
 
 /* So many are logged in together in one turn, at most. */
 #define LOGINS_MAX 256
@@ -42,6 +43,17 @@ static enum taken login_refuse(struct connections *cs, struct connection *c, con
 static enum taken usage_error(struct connections *cs, struct connection *c, const char *usage)
 {
     return connection_say(cs, c, "error usage %s", usage) ? LINE_TAKEN : LINE_LATER;
+}
+
+static enum taken unknown_command(struct connections *cs, struct connection *c, struct span line)
+{
+    struct span word = span_take_word(&line);
+    int shown = (int)text_cut(word.at, word.len, NAME_LEN_MAX);
+
+    return connection_say(
+               cs, c, "error unknown-command %.*s is not a command before the name", shown, word.at)
+               ? LINE_TAKEN
+               : LINE_LATER;
 }
 
 void login_late(struct connections *cs, struct connection *c)
@@ -233,9 +245,7 @@ enum taken login_line(struct connections *cs, struct connection *c, const char *
     case CMD_UNBAN:
         break;
     }
-    return connection_say(cs, c, "error unknown-command no such command before the name")
-               ? LINE_TAKEN
-               : LINE_LATER;
+    return unknown_command(cs, c, (struct span){line, len});
 }
 
 /* ---- The logins of a turn -------------------------------------------------------------------- */
