@@ -183,6 +183,16 @@ static void standard_descriptors(void)
         close(fd);
 }
 
+/* The caller's descriptors are still open: a file may be one of them. */
+static int files_load(struct parent *p)
+{
+    int status = secret_load(&p->secret, p->options.secret_file, &p->report);
+
+    if (status == 0)
+        status = greeting_load(&p->greeting, p->options.greeting_file, &p->report);
+    return status;
+}
+
 static int start(struct parent *p)
 {
     struct options *o = &p->options;
@@ -307,7 +317,7 @@ int main(int argc, char **argv)
     if (p.options.sandbox != SANDBOX_OFF) /* which is for debuggers */
         process_hide();
     parent_connect(&p);
-    status = arrived ? 0 : secret_load(&p.secret, p.options.secret_file, &p.report);
+    status = arrived ? 0 : files_load(&p);
     if (status != 0)
         return status;
     if (!arrived) {

@@ -141,6 +141,14 @@ static const struct play plays[] = {
         "b> /post\nb> ben\nb< you ben\n"
         "b> /Me x\nb< error not-allowed /Me is not for a session that only posts\n"
         "a> /msg " X64 "xxxxxx x\na< error no-such-user nobody here is called " X64 "\n"},
+    {"a greeting", {.greeting = "hello\n\nand  mind the gap\n"},
+        "a> /token\na> ann\na< token *\na< here ann\na< users 1\na< note hello\na< note \n"
+        "a< note and  mind the gap\na< you ann\na> x\na< msg ann x\n"
+        "b> /post\nb> ben\nb< you ben\nb0\n"
+        "c> /resume 0123456789abcdef0123456789abcdef\nc< resumed *\nc> cid\nc< here ann cid\n"
+        "c< users 2\nc< you cid\na< join cid\n"
+        "d: dan\ne> eve\nd< here *\nd< users 4\nd< note hello\nd< note \nd< note and *\n"
+        "d< you dan\nd0\ne< here *\ne< users 4\ne< note hello\n"},
     {"no secret is asked for", {0}, "a> /pass x\na> ann\na~ you ann\n"},
     {"a session must have given its name by then, whatever it says", {.login_us = 5 * SECOND},
         "a> ann\na~ you ann\nb> /users\nb~ users 1\n+4\nb> /users\nb~ users 1\nb0\n+1.1\n"

@@ -4,7 +4,7 @@
 order='
     list table timers watch codec pacing rate transcript process <- source <- config <-
     names log token person remainder opener writer <- hold <- link <- room <-
-    users submission <- journal connection <- output backpressure resume status disk submit <-
+    users submission <- journal connection <- output backpressure resume status disk greeting submit <-
     welcome <- ending snapshot <- login operator <- commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and

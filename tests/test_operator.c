@@ -678,6 +678,61 @@ START_TEST(an_exposed_secret)
 }
 END_TEST
 
+/* ---- -g ---- */
+
+/* It is what the file says, also after SIGHUP; what cannot be used changes nothing. */
+START_TEST(the_greeting)
+{
+    struct server server;
+    struct conn conn;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "greeting");
+    file_write(path, "hel\033lo\r\n you\xad", 0644);
+    server_start(&server, ANY_PORT, "-g", path);
+    for (int i = 0; i < 3; i++) {
+        conn_open(&conn, &server);
+        conn_say(&conn, "ann");
+        conn_seek(&conn, "users 1");
+        conn_expect(&conn, i == 2 ? "note welcome" : "note hel\xef\xbf\xbdlo");
+        if (i < 2)
+            conn_expect(&conn, "note  you\xef\xbf\xbd");
+        conn_expect(&conn, "you ann*");
+        conn_say(&conn, "/quit");
+        conn_seek_end(&conn);
+        conn_close(&conn);
+        if (i == 0)
+            ck_assert_int_eq(unlink(path), 0);
+        else
+            file_write(path, "welcome\n", 0644);
+        kill(server.pid, SIGHUP);
+        kill(server.pid, SIGUSR1);
+        for (int64_t deadline = deadline_in(10000);
+             server_times_said(&server, "status: memory") < (size_t)i + 1;)
+            ck_assert(deadline_wait(deadline));
+    }
+    server_says(&server, "; the old greeting stays");
+    server_stop(&server);
+}
+END_TEST
+
+/* A file that is missing, or more than every client shall be sent. */
+START_TEST(no_greeting_no_server)
+{
+    static char text[8194];
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "greeting");
+    memset(text, _i == 1 ? 'x' : '\n', _i == 1 ? 8193 : 101);
+    if (_i > 0)
+        file_write(path, text, 0644);
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, FORGOTTEN, "-g", path, NULL});
+    ck_assert_int_eq(server_exit(&server, 10000), EX_CONFIG);
+    server_says(&server, path);
+    server_says(&server, _i == 0 ? "No such file" : _i == 1 ? "8192 bytes" : "100 lines");
+    close(server.log);
+}
+END_TEST
+
 /* ---- -a and the modes of sockets ---- */
 
 /* Connects as nobody, who is what the kernel vouches for then; false where he may not. */
@@ -969,6 +1024,8 @@ int main(void)
         {the_longest_secret, 1, 20},
         {a_secret_from_a_descriptor, 1, 30},
         {an_exposed_secret, COUNT_OF(exposed), 20},
+        {the_greeting, 1, 20},
+        {no_greeting_no_server, 3, 20},
         {a_second_session, 1, 20},
         {the_mode_of_sockets, 2 * COUNT_OF(modes), 20},
         {titles, 1, 20},

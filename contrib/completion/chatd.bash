@@ -13,7 +13,7 @@ _chatd()
         mapfile -t COMPREPLY < <(compgen -u -- "$cur")
         return
         ;;
-    -[Aklpt])
+    -[Agklpt])
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
@@ -22,8 +22,8 @@ _chatd()
         return
         ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W '-A -a -b -d -H -h -i -k -L -l -M -m -p -r -S -s -t -u -V
-        -v -w -x --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W '-A -a -b -d -g -H -h -i -k -L -l -M -m -p -r -S -s -t -u
+        -V -v -w -x --help --version' -- "$cur")
 }
 
 complete -F _chatd chatd

@@ -27,12 +27,13 @@ enum standing {
 /* What is pointed to must outlive the hub. */
 struct hub_config {
     size_t log_bytes;
-    bool sync;          /* -s: events are held until the transcript's writer has confirmed them */
-    unsigned history;   /* messages for a joiner who asks for no number */
-    uint64_t login_us;  /* a session must have given its name by then */
-    uint64_t wait_us;   /* how long the room waits for slow readers, chatd(8), -w */
-    unsigned rate;      /* lines a second from one client; 0: no limit */
-    const char *secret; /* what /pass must give, not empty; NULL: nothing */
+    bool sync;            /* -s: events are held until the transcript's writer has confirmed them */
+    unsigned history;     /* messages for a joiner who asks for no number */
+    uint64_t login_us;    /* a session must have given its name by then */
+    uint64_t wait_us;     /* how long the room waits for slow readers, chatd(8), -w */
+    unsigned rate;        /* lines a second from one client; 0: no limit */
+    const char *secret;   /* what /pass must give, not empty; NULL: nothing */
+    const char *greeting; /* clean lines for those who join, each with its LF; NULL: none */
     struct poller *poller;
     const struct report *report;
     /*

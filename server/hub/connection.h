@@ -29,6 +29,7 @@
 struct journal;
 struct person;
 struct room;
+struct shared;
 struct welcome;
 
 /* Bytes of answers that may wait for one client; then no more is read from it. */
@@ -206,6 +207,7 @@ struct connections {
     struct tokens *tokens;
     completion *const *completions; /* by the kind of the request, see submit.h */
     struct turn turn;
+    struct shared *greeting; /* of this turn; NULL: not written yet, see greeting.h */
     struct timers timers;
     struct table by_pid;
     struct table by_author;

@@ -19,6 +19,7 @@
 #include "connection.h"
 #include "disk.h"
 #include "ending.h"
+#include "greeting.h"
 #include "input.h"
 #include "log.h"
 #include "login.h"
@@ -140,6 +141,7 @@ void hub_free(struct hub *hub)
     if (hub == NULL)
         return;
     welcomes_free(&hub->connections.all);
+    greeting_forget(&hub->connections);
     connections_free(&hub->connections);
     journal_close(&hub->journal, hub->config.poller);
     tokens_free(&hub->tokens);
@@ -530,6 +532,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     journal_turn(hub);
     disk_turn(cs, &hub->disk_told);
     send_all(hub);
+    greeting_forget(cs);
     users_forget(&hub->room); /* written anew when it is wanted again: it carries the time */
     input_forget_closed(&hub->buffer);
     connections_free_finished(cs);

@@ -210,8 +210,8 @@ static void welcome_state(struct codec *c, struct numbers *n, struct connection 
     }
     codec_u64(c, &w->joins);
     codec_u64(c, &w->after);
-    for (int i = 0; i < 4 && !c->bad; i++) {
-        struct item **items[] = {&w->token, &w->gap, &w->list, &w->you};
+    for (int i = 0; i < 5 && !c->bad; i++) {
+        struct item **items[] = {&w->token, &w->gap, &w->list, &w->greeting, &w->you};
         bool has = *items[i] != NULL;
 
         codec_bool(c, &has);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "connection.h"
+#include "greeting.h"
 #include "log.h"
 #include "output.h"
 #include "room.h"
@@ -20,6 +21,12 @@ static bool is_posting(const struct connection *c)
     bool member = c->person != NULL && c->person->kind == PERSON_MEMBER;
 
     return !member && wishes(c, WISH_POST);
+}
+
+/* A client that comes back has read it. */
+static bool is_greeted(const struct connections *cs, const struct connection *c)
+{
+    return greeting_is_set(cs) && !is_posting(c) && !wishes(c, WISH_RESUME);
 }
 
 /* All but its stamp and name, which the login decides. */
@@ -45,6 +52,7 @@ static void welcome_free(struct welcome *w)
     item_free(w->token);
     item_free(w->gap);
     item_free(w->list);
+    item_free(w->greeting);
     item_free(w->you);
     free(w);
 }
@@ -63,6 +71,13 @@ static bool welcome_fill(struct connections *cs, struct connection *c, struct we
         w->gap = item_gap_unknown();
     if (!posting)
         w->list = item_shared(NULL);
+    if (is_greeted(cs, c)) {
+        struct shared *notes = greeting_now(cs);
+
+        w->greeting = notes == NULL ? NULL : item_shared(notes);
+        if (w->greeting == NULL)
+            return false;
+    }
     w->you = you_new();
     return w->you != NULL && (posting || w->list != NULL) && (!gap || w->gap != NULL) &&
            (!wishes(c, WISH_TOKEN) || w->token != NULL);
@@ -157,6 +172,7 @@ static void welcome_place(
     if (misses)
         item_place(c, &w->gap, from, from);
     item_place(c, &w->list, joins, joins);
+    item_place(c, &w->greeting, joins, joins);
     item_place(c, &w->you, joins, after);
     c->session = posting ? SESSION_POSTER : SESSION_MEMBER;
     c->person->link = &c->out.link;

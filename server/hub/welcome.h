@@ -28,6 +28,7 @@ struct welcome {
     struct item *token;
     struct item *gap;
     struct item *list;
+    struct item *greeting;
     struct item *you;
 };
 

@@ -18,7 +18,7 @@
 static const char synopsis[] =
     "usage: chatd [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-A FILE] [-x SECONDS]\n";
+    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-A FILE] [-g FILE] [-x SECONDS]\n";
 static const char usage_text[] =
     "  -l ADDRESS  listen there: host:port, [ipv6%scope]:port, *:port, or a path with / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
@@ -38,6 +38,7 @@ static const char usage_text[] =
     "  -p FILE     write the process ID there, and lock it\n"
     "  -k FILE     its first line is the secret that /pass must give\n"
     "  -A FILE     access rules: who is admitted, who is an operator\n"
+    "  -g FILE     its lines greet those who join\n"
     "  -d          detach: return when the room is ready, and log to syslog\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          log more: the ends of workers, and, on a terminal, joins and leaves\n"
@@ -208,6 +209,9 @@ static void option_take(struct options *o, int c, const char *text)
     case 'A':
         o->access_file = path_option(c, text);
         break;
+    case 'g':
+        o->greeting_file = path_option(c, text);
+        break;
     case 'k':
         o->secret_file = path_option(c, text);
         break;
@@ -244,6 +248,25 @@ static size_t count_letters(int argc, char **argv)
     return count;
 }
 
+/* The file that an option names, as an absolute path; NULL: it names none. */
+static char *option_path(const struct options *o, int c)
+{
+    switch (c) {
+    case 'A':
+        return o->access_file;
+    case 'g':
+        return o->greeting_file;
+    case 'k':
+        return o->secret_file;
+    case 'p':
+        return o->pid_file;
+    case 't':
+        return o->transcript.path;
+    default:
+        return NULL;
+    }
+}
+
 /* What another start from anywhere shall be given to mean the same. */
 static void option_keep(struct options *o, size_t *count, int c, char *text)
 {
@@ -251,10 +274,8 @@ static void option_keep(struct options *o, size_t *count, int c, char *text)
 
     if (c == 'l')
         return;
-    if (c == 'A' || c == 'k')
-        text = c == 'A' ? o->access_file : o->secret_file;
-    if (c == 'p' || c == 't')
-        text = c == 'p' ? o->pid_file : o->transcript.path;
+    if (option_path(o, c) != NULL)
+        text = option_path(o, c);
     option = malloc(3);
     if (option == NULL)
         usage_error("options", strerror(errno));
@@ -287,7 +308,7 @@ void options_read(struct options *o, int argc, char **argv)
     if (o->again == NULL)
         usage_error("options", strerror(errno));
     o->again[0] = argv[0];
-    while ((c = getopt(argc, argv, ":adhsvVA:b:H:i:k:L:l:M:m:p:r:S:t:u:w:x:-:")) != -1) {
+    while ((c = getopt(argc, argv, ":adhsvVA:b:g:H:i:k:L:l:M:m:p:r:S:t:u:w:x:-:")) != -1) {
         c = c == '-' ? option_long(optarg) : c;
         optarg = strchr("adhsvV", c) != NULL ? NULL : optarg;
         option_take(o, c, optarg);

@@ -30,12 +30,13 @@ struct options {
     struct transcript_options transcript;
     bool verbose;
     bool detach;
-    bool authenticated; /* names are login names, where the kernel knows them */
-    char *pid_file;     /* NULL: none */
-    char *secret_file;  /* NULL: no secret is asked for */
-    char *access_file;  /* NULL: everybody is admitted */
-    const char *user;   /* whom to give up root for; NULL: stay */
-    uint64_t empty_us;  /* exit when the room has been empty that long; 0: never */
+    bool authenticated;  /* names are login names, where the kernel knows them */
+    char *pid_file;      /* NULL: none */
+    char *secret_file;   /* NULL: no secret is asked for */
+    char *access_file;   /* NULL: everybody is admitted */
+    char *greeting_file; /* NULL: none */
+    const char *user;    /* whom to give up root for; NULL: stay */
+    uint64_t empty_us;   /* exit when the room has been empty that long; 0: never */
     mode_t mode;
     struct hub_config hub;
     char **again; /* the same options for another start: no addresses, every path absolute */

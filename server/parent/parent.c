@@ -89,6 +89,7 @@ int parent_make_room(struct parent *p)
     config->name_reserved = p->options.authenticated ? is_login : NULL;
     config->secret = p->options.secret_file != NULL ? p->secret.text : NULL;
     config->standing = p->access.path != NULL ? standing : NULL;
+    config->greeting = p->greeting.text;
     config->context = p;
     p->hub = hub_new(config);
     if (p->hub == NULL) {
@@ -116,6 +117,7 @@ void parent_reload(struct parent *p, uint64_t now)
     recording_reopen(&p->recording, now);
     access_file_reload(&p->access, now);
     secret_reload(&p->secret, p->options.secret_file, &p->report);
+    greeting_reload(&p->greeting, p->options.greeting_file, &p->report);
     if (p->options.authenticated)
         (void)accounts_load(&p->accounts, &p->report);
     notify_say(&p->notify, "READY=1");
@@ -166,6 +168,8 @@ static bool state(void *context, struct codec *c)
     notify_state(&p->notify, c);
     codec_text(c, p->secret.text, sizeof(p->secret.text));
     codec_bool(c, &p->secret.once);
+    codec_text(c, p->greeting.text, sizeof(p->greeting.text));
+    codec_bool(c, &p->greeting.once);
     children_state(&p->children, c);
     recording_state(&p->recording, c);
     lifetime_state(&p->lifetime, c);

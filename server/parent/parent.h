@@ -13,6 +13,7 @@
 #include "admission.h"
 #include "children.h"
 #include "display.h"
+#include "greeting_file.h"
 #include "handover.h"
 #include "lifetime.h"
 #include "listener.h"
@@ -47,6 +48,7 @@ struct parent {
     struct accounts accounts; /* with -a */
     struct access_file access;
     struct secret secret;
+    struct greeting greeting;
     int sockets;   /* that the service manager has handed over */
     int detaching; /* of detach_begin(): told when the room is ready; -1: none */
     uint64_t started;

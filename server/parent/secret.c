@@ -2,61 +2,20 @@
 #include "secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#include "compat/compat.h"
+#include "small_file.h"
 #include "wire/text.h"
-
-/* How long a start waits for a command that writes the secret: it may ask its user for a password.
- */
-#define WAIT_MS 60000
 
 /* What is ours must be for us alone. Who was given another's file to read, perhaps by its group or
  * a list of users that shows as one, cannot narrow that: then it must not be for everybody. */
 static bool is_exposed(const struct stat *st)
 {
     return (st->st_mode & (st->st_uid == geteuid() ? S_IRWXG | S_IRWXO : S_IRWXO)) != 0;
-}
-
-/* False with errno: nothing has come by then. */
-static bool wait_readable(int fd, uint64_t until)
-{
-    uint64_t now = clock_us();
-    struct pollfd waiting = {.fd = fd, .events = POLLIN};
-
-    if (now < until && poll(&waiting, 1, (int)((until - now) / 1000) + 1) != 0)
-        return true;
-    errno = ETIMEDOUT;
-    return false;
-}
-
-/* Fills buf up to the end of the first line, the file's end or its own; -1 with errno. */
-static ssize_t file_read(int fd, char *buf, size_t size, int wait_ms)
-{
-    uint64_t until = clock_us() + (uint64_t)wait_ms * 1000u;
-    size_t len = 0;
-
-    while (len < size && memchr(buf, '\n', len) == NULL) {
-        ssize_t n = read(fd, buf + len, size - len);
-
-        if (n == 0)
-            break;
-        if (n > 0)
-            len += (size_t)n;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!wait_readable(fd, until))
-                return -1;
-        } else if (errno != EINTR) {
-            return -1;
-        }
-    }
-    return (ssize_t)len;
 }
 
 /* True where a client can give it: in one line, and as it stands here after that was cleaned. */
@@ -93,20 +52,18 @@ enum secret_result secret_read(struct secret *secret, const char *path, int wait
 {
     char buf[SECRET_LEN_MAX + 2];
     struct stat st;
-    ssize_t len = -1;
+    ssize_t len;
     int error;
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    int fd = small_file_open(path, &st);
 
     if (fd == -1)
         return SECRET_UNREADABLE;
-    if (fstat(fd, &st) == 0) {
-        if (S_ISREG(st.st_mode) && is_exposed(&st)) {
-            close(fd);
-            return SECRET_EXPOSED;
-        }
-        secret->once = !S_ISREG(st.st_mode);
-        len = file_read(fd, buf, sizeof(buf), wait_ms);
+    if (S_ISREG(st.st_mode) && is_exposed(&st)) {
+        close(fd);
+        return SECRET_EXPOSED;
     }
+    secret->once = !S_ISREG(st.st_mode);
+    len = small_file_read(fd, buf, sizeof(buf), true, wait_ms);
     error = errno;
     close(fd);
     errno = error;
@@ -139,7 +96,7 @@ int secret_load(struct secret *secret, const char *path, const struct report *r)
 
     if (path == NULL)
         return 0;
-    result = secret_read(secret, path, WAIT_MS);
+    result = secret_read(secret, path, SMALL_FILE_WAIT_MS);
     if (result == SECRET_READ)
         return 0;
     report(r, LOG_ERR, "%s: %s", path, result_text(result));
