@@ -35,3 +35,34 @@ bool number_parse(const char *s, size_t len, unsigned long max, unsigned long *v
     *value = sum;
     return true;
 }
+
+/* The digits behind the point, as millionths. False: not all of them are digits. */
+static bool parse_decimals(const char *s, size_t len, uint64_t *millionths)
+{
+    uint64_t unit = 100000;
+
+    *millionths = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] < '0' || s[i] > '9')
+            return false;
+        *millionths += unit * (uint64_t)(s[i] - '0');
+        unit /= 10;
+    }
+    return true;
+}
+
+bool number_parse_fraction(const char *s, size_t len, unsigned long max, uint64_t *millionths)
+{
+    const char *point = memchr(s, '.', len);
+    size_t before = point != NULL ? (size_t)(point - s) : len;
+    size_t after = point != NULL ? len - before - 1 : 0;
+    unsigned long units = 0;
+    uint64_t decimals;
+
+    if ((before > 0 || after == 0) && !number_parse(s, before, max, &units))
+        return false;
+    if (!parse_decimals(s + len - after, after, &decimals) || (units == max && decimals > 0))
+        return false;
+    *millionths = units * UINT64_C(1000000) + decimals;
+    return true;
+}

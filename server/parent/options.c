@@ -64,19 +64,29 @@ static unsigned long number_option(
     return value;
 }
 
-/* Seconds, with a fraction where wanted. */
-static uint64_t seconds_option(int option, const char *text, double max)
+/* Seconds, such as 2, 0.2 or .2, in microseconds. */
+static uint64_t seconds_option(int option, const char *text, unsigned long max)
 {
     char what[3] = {'-', (char)option, '\0'};
     char why[128];
-    char *end;
-    double value = strtod(text, &end);
+    uint64_t us;
 
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || !(value >= 0 && value <= max)) {
-        snprintf(why, sizeof(why), "wants seconds, from 0 to %.0f", max);
+    if (!number_parse_fraction(text, strlen(text), max, &us)) {
+        snprintf(why, sizeof(why), "wants seconds, from 0 to %lu", max);
         usage_error(what, why);
     }
-    return (uint64_t)(value * 1e6);
+    return us;
+}
+
+/* The same where 0 is none. */
+static uint64_t positive_seconds_option(int option, const char *text, unsigned long max)
+{
+    char what[3] = {'-', (char)option, '\0'};
+    uint64_t us = seconds_option(option, text, max);
+
+    if (us == 0)
+        usage_error(what, "wants more than 0 seconds");
+    return us;
 }
 
 static enum sandbox_mode sandbox_option(const char *text)
@@ -165,7 +175,7 @@ static void option_number(struct options *o, int c, const char *text)
         o->clients_each = number_option(c, text, 0, 1000000);
         break;
     case 'L':
-        o->hub.login_us = number_option(c, text, 1, 86400) * 1000000u;
+        o->hub.login_us = positive_seconds_option(c, text, 86400);
         break;
     case 'm':
         o->clients = number_option(c, text, 1, 1000000);
@@ -177,9 +187,7 @@ static void option_number(struct options *o, int c, const char *text)
         o->hub.wait_us = seconds_option(c, text, 3600);
         break;
     case 'x':
-        o->empty_us = seconds_option(c, text, 1e8);
-        if (o->empty_us == 0)
-            usage_error("-x", "wants more than 0 seconds");
+        o->empty_us = positive_seconds_option(c, text, 100000000);
         break;
     default:
         usage_error(
