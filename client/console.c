@@ -546,6 +546,9 @@ static void message_show(struct console *console, const char *line, size_t len)
         return; /* a full pipe wakes the loop, too */
 }
 
+static size_t message_format(char line[MESSAGE_LINE_MAX], const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
 /* Formats and cleans a message. Returns its length. */
 static size_t message_format(char line[MESSAGE_LINE_MAX], const char *format, va_list arguments)
 {
