@@ -124,6 +124,7 @@ static struct session *session_run(const uint8_t *data, size_t size, size_t step
     struct session *session = must_allocate(sizeof *session);
     const char *at = (const char *)data + 2;
     const char *end = (const char *)data + size;
+    const char enter[] = "\r";
     uint32_t random = data[0];
 
     session->editor = editor_new("> ", data[0] & 31, data[1] & 127);
@@ -140,7 +141,7 @@ static struct session *session_run(const uint8_t *data, size_t size, size_t step
         at = stop;
     }
     session_pause(session);
-    session_type(session, "\r", "\r" + 1);
+    session_type(session, enter, enter + 1);
     editor_stop(session->editor, &session->drawn);
     drawn_check(&session->drawn);
     editor_free(session->editor);
