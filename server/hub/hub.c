@@ -711,6 +711,11 @@ bool hub_has_writer(const struct hub *hub)
     return journal_has_writer(&hub->journal);
 }
 
+bool hub_is_unsure_of_file(const struct hub *hub)
+{
+    return journal_is_unsure(&hub->journal, &hub->room);
+}
+
 bool hub_wants_file(const struct hub *hub)
 {
     return journal_wants_file(&hub->journal);

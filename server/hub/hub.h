@@ -45,6 +45,8 @@ void hub_miss_writer(struct hub *);
 void hub_finish_writer(struct hub *);
 /* There is a writer that has not exited. */
 bool hub_has_writer(const struct hub *);
+/* The last one has exited, and its file may have lines that it has not answered for. */
+bool hub_is_unsure_of_file(const struct hub *);
 /* The writer's file has no name any more: another one must be opened. */
 bool hub_wants_file(const struct hub *);
 /* The file did not take the last lines. */

@@ -426,6 +426,11 @@ uint64_t journal_write(struct journal *j, struct room *room, struct poller *poll
     return log_head(room->log);
 }
 
+bool journal_is_unsure(const struct journal *j, const struct room *room)
+{
+    return j->state == JOURNAL_ABSENT && log_line_at(room_lines(room), j->link.cursor) > j->kept;
+}
+
 bool journal_wants_file(const struct journal *j)
 {
     return j->health == JOURNAL_GONE;

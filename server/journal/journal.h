@@ -90,6 +90,9 @@ void journal_miss_writer(struct journal *);
 void journal_finish(struct journal *);
 /* There is a writer that has not exited. */
 bool journal_has_writer(const struct journal *);
+/* The last writer has exited and was handed lines that it has not answered for: its file may have
+ * them. */
+bool journal_is_unsure(const struct journal *, const struct room *);
 /* The writer's file has no name any more. */
 bool journal_wants_file(const struct journal *);
 /* The file did not take the last lines. */

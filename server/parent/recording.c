@@ -133,15 +133,23 @@ void recording_renew(struct recording *r)
     hub_finish_writer(r->hub);
 }
 
+/*
+ * A writer that was killed on its way to the next file may have written lines that it did not
+ * answer for. Only another one on the same file can tell: it finishes the file first.
+ */
 static void writer_restart(struct recording *r, uint64_t now)
 {
-    if (r->next != -1) {
+    bool finish_first = r->next != -1 && hub_is_unsure_of_file(r->hub);
+
+    if (r->next != -1 && !finish_first) {
         descriptor_close(&r->file);
         r->file = r->next;
         r->next = -1;
     }
     if (writer_start(r, now)) {
         r->reported = false;
+        if (finish_first)
+            recording_renew(r);
         return;
     }
     if (!r->reported)
