@@ -108,8 +108,9 @@ enum wish {
 struct worker {
     struct watch watch;
     enum worker_state state;
-    int pair;  /* -1: closed */
-    bool torn; /* the last word that it was sent was cut off */
+    int pair;   /* -1: closed */
+    bool torn;  /* the last word that it was sent was cut off */
+    bool heard; /* it has passed something on; also after an upgrade */
     pid_t pid;
     int status; /* of waitpid(2), when it is reaped */
     struct table_entry by_pid;

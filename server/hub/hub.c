@@ -603,6 +603,17 @@ uint64_t hub_nameless_since(const struct hub *hub)
     return c == NULL ? TIME_NEVER : c->arrived;
 }
 
+bool hub_nameless_waits(const struct hub *hub)
+{
+    const struct connection *c = oldest_nameless(hub);
+    char byte;
+
+    if (c == NULL || c->worker.state != WORKER_RUNNING || c->worker.heard)
+        return c != NULL && !list_is_empty(&hub->connections.starts);
+    return recv(c->worker.pair, &byte, 1, MSG_PEEK) > 0 ||
+           recv(c->out.link.fd, &byte, 1, MSG_PEEK) > 0;
+}
+
 bool hub_end_nameless(struct hub *hub, uint64_t now)
 {
     struct connections *cs = &hub->connections;

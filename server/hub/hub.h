@@ -84,6 +84,8 @@ bool hub_admit(struct hub *, const struct client *, uint64_t now);
 bool hub_end_nameless(struct hub *, uint64_t now);
 /* When the session that hub_end_nameless() would end was admitted; UINT64_MAX: there is none. */
 uint64_t hub_nameless_since(const struct hub *);
+/* It has sent something, or others have, that no worker has had the time to pass on. */
+bool hub_nameless_waits(const struct hub *);
 /* Closes the connection that has been draining for the longest time. False where there is none. */
 bool hub_cut_draining(struct hub *, uint64_t now);
 /* The poller said this of a tag of the hub's. Only notes it down. */

@@ -244,6 +244,7 @@ static enum read_result pair_read(struct connection *c, char *to, size_t *len)
         n = recv(c->worker.pair, to, READ_MAX, 0);
     if (n == -1)
         return READ_NOTHING;
+    c->worker.heard = true;
     *len += (size_t)n;
     return n == 0 ? READ_EOF : READ_SOME;
 }

@@ -240,6 +240,7 @@ static void way_in_state(struct codec *c, struct connection *connection)
     worker->state = codec_choice(c, worker->state, WORKER_REAPED + 1);
     codec_fd(c, &worker->pair);
     codec_bool(c, &worker->torn);
+    worker->heard |= c->loading;
     codec_int(c, &worker->pid);
     codec_int(c, &worker->status);
 }

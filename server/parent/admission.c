@@ -16,7 +16,10 @@
 #define NAMELESS_PART 4
 /* A session that began so recently may be about to give its name. */
 #define YOUNG_US 250000u
-/* For so long, in any ten times that time, new connections wait for that. */
+/* One that has given it waits for the server, at most for this long: its worker is not as fast as
+ * new connections come. */
+#define SERVED_US 10000000u
+/* For so long, in any ten times that time, new connections wait for the young. */
 #define PATIENCE_US 250000u
 #define PATIENCE_STEP_US 5000u
 
@@ -96,14 +99,18 @@ static const char *find_refusal(struct admission *a, const struct visitor *v, ui
 
 bool admission_waits(struct admission *a, uint64_t now, uint64_t *until)
 {
-    bool wants = wants_nameless_end(a) && now - hub_nameless_since(a->hub) < YOUNG_US;
+    bool full = wants_nameless_end(a);
+    uint64_t age = now - hub_nameless_since(a->hub);
+    bool wants = full && age < YOUNG_US;
     uint64_t left = pacing_left(&a->patience, now);
     uint64_t waited = a->waits_since == 0 ? 0 : now - a->waits_since;
 
+    *until = now + PATIENCE_STEP_US;
+    if (full && age < SERVED_US && hub_nameless_waits(a->hub))
+        return true;
     if (wants && waited < left) {
         if (a->waits_since == 0)
             a->waits_since = now;
-        *until = now + PATIENCE_STEP_US;
         return true;
     }
     if (a->waits_since != 0)
