@@ -123,6 +123,13 @@ static const struct play plays[] = {
         "b> /msg ann x\nb< error not-allowed *\nb> /nick x\nb< error not-allowed *\n"
         "a> /msg ben x\na< error no-such-user *\na> hi\na< msg ann hi\nb0\n"
         "c> ben\nc~ you ben_2\na< join ben_2\nb> /quit\nb. \na0\nd> ben\nd~ you ben\n"},
+    {"posters share a name", {0},
+        "a> ann\na~ you ann\nb> /post\nb> ci\nb< you ci\nc> /post\nc> CI\nc< you CI\n"
+        "d> /post\nd> ann\nd< you ann_2\ne> /post\ne> Ann\ne< you Ann_2\n"
+        "b> one\nb< post ci one\na< post ci one\nc> two\nc< post CI two\na< post CI two\nb0\n"
+        "f> ci\nf~ you ci_2\na< join ci_2\na> /nick ci\na< nick ann ci_3\nf< nick ann ci_3\n"
+        "b> /quit\nb. \nf> /nick ci\nf< error usage ci is taken\nc> /quit\nc. \n"
+        "f> /nick ci\nf< nick ci_2 ci\ng> /post\ng> ci\ng< you ci_2\n"},
     {"no web page", {0}, "a> GET / HTTP/1.1\na< error not-allowed *\na. \n"},
     {"a secret", {.secret = "sesame"},
         "a> /users\na< error password *\na. \nb> ben\nb< error password *\nb. \n"
@@ -1098,7 +1105,7 @@ START_TEST(a_hanging_disk_is_told)
         &stage, _i == 2 ? "a< error not-recorded *\n" : "a< msg ann hello\nb< msg ann hello\n");
     stage_play(&stage,
         "a< join dan\na< join eve\na< here *\na< users 4\na< note * answers again\na0\n"
-        "b< join dan\nb< join eve\nb< note * answers again\nb0\nc0\nf< you bot_2\nf0\n"
+        "b< join dan\nb< join eve\nb< note * answers again\nb0\nc0\nf< you bot\nf0\n"
         "d~ you dan\nd< join eve\nd< note * answers again\nd0\n"
         "e~ you eve\ne< note * answers again\ne0\n");
     close(writer);

@@ -16,6 +16,7 @@
 struct held {
     char name[NAME_LEN_MAX + 1];
     char folded[NAME_LEN_MAX + 1];
+    size_t sharers; /* 0: it has a holder */
 };
 
 /* What must be in the table. */
@@ -47,21 +48,24 @@ static bool is_reserved(names_mask reserved, unsigned n)
     return n <= NAMES_MASK_BITS && (reserved >> (n - 1) & 1) != 0;
 }
 
-static bool model_is_free(const char *name)
+static bool model_is_free(const char *name, bool sharing)
 {
     char folded[NAME_LEN_MAX + 1];
+    const struct held *held;
 
     name_fold(folded, name);
-    return model_find(folded) == NULL;
+    held = model_find(folded);
+    return held == NULL || (sharing && held->sharers > 0);
 }
 
 /* The rule. */
-static void model_choose(char out[NAME_LEN_MAX + 1], const char *wanted, names_mask reserved)
+static void model_choose(
+    char out[NAME_LEN_MAX + 1], const char *wanted, bool sharing, names_mask reserved)
 {
     unsigned n = 1;
 
     strcpy(out, wanted);
-    while (!model_is_free(out) || is_reserved(reserved, n))
+    while (!model_is_free(out, sharing) || is_reserved(reserved, n))
         name_suffixed(out, wanted, ++n);
 }
 
@@ -89,20 +93,29 @@ static void model_put(struct held *held, const char *name)
 
 static void take(struct names *names, struct names *other, const char *wanted)
 {
+    bool sharing = random_next(4) == 0;
     struct held *held = &model.held[model.count];
+    void *holder = sharing ? NULL : held;
     names_mask reserved = random_mask();
     char want[NAME_LEN_MAX + 1];
     char got[NAME_LEN_MAX + 1];
     char too[NAME_LEN_MAX + 1];
 
-    model_choose(want, wanted, reserved);
-    ensure(names_take(names, wanted, held, reserved, got), "no memory");
-    ensure(names_take(other, wanted, held, reserved, too), "no memory");
+    model_choose(want, wanted, sharing, reserved);
+    ensure(names_take(names, wanted, holder, reserved, got), "no memory");
+    ensure(names_take(other, wanted, holder, reserved, too), "no memory");
     ensure(strcmp(got, want) == 0, "%s became %s, not %s", wanted, got, want);
     ensure(strcmp(got, too) == 0, "%s became %s and %s", wanted, got, too);
+    name_fold(too, got);
+    if (model_find(too) != NULL) {
+        model_find(too)->sharers++;
+        return;
+    }
     model_put(held, got);
+    held->sharers = sharing;
     ensure(++model.count < HELD_MAX, "too many");
-    ensure(names_find(names, got) == held && names_find(names, held->folded) == held, "not there");
+    ensure(
+        names_find(names, got) == holder && names_find(names, held->folded) == holder, "not there");
 }
 
 /* The old name does not count as taken. */
@@ -116,9 +129,11 @@ static void change(struct names *names, struct names *other, const char *wanted)
     char got[NAME_LEN_MAX + 1];
     char too[NAME_LEN_MAX + 1];
 
+    if (held->sharers > 0)
+        return;
     strcpy(old, held->name);
     held->folded[0] = '\0';
-    model_choose(want, wanted, reserved);
+    model_choose(want, wanted, false, reserved);
     names_change(names, old, wanted, reserved, got);
     names_change(other, old, wanted, reserved, too);
     ensure(strcmp(got, want) == 0, "%s became %s, not %s", old, got, want);
@@ -131,7 +146,9 @@ static void change(struct names *names, struct names *other, const char *wanted)
 
 static void release(struct names *names, size_t which)
 {
-    ensure(names_find(names, model.held[which].folded) != NULL, "not there");
+    ensure(
+        (names_find(names, model.held[which].folded) != NULL) == (model.held[which].sharers == 0),
+        "not there");
     names_release(names, which % 2 == 0 ? model.held[which].name : model.held[which].folded);
     ensure(names_find(names, model.held[which].name) == NULL, "still there");
 }
@@ -140,6 +157,10 @@ static void release_both(struct names *names, struct names *other, size_t which)
 {
     release(names, which);
     release(other, which);
+    if (model.held[which].sharers > 1) {
+        model.held[which].sharers--;
+        return;
+    }
     model.held[which] = model.held[--model.count];
 }
 
@@ -149,9 +170,13 @@ static struct names *names_again(struct names *names, int which)
     struct names *again = names_new(&seeds[which]);
 
     ensure(again != NULL, "no memory");
-    for (size_t i = 0; i < model.count; i++)
-        ensure(names_put(again, model.held[i].name, names_find(names, model.held[i].name)),
-            "no memory, or twice");
+    for (size_t i = 0; i < model.count; i++) {
+        size_t times = model.held[i].sharers == 0 ? 1 : model.held[i].sharers;
+
+        while (times-- > 0)
+            ensure(names_put(again, model.held[i].name, names_find(names, model.held[i].name)),
+                "no memory, or twice");
+    }
     names_free(names);
     return again;
 }
@@ -265,6 +290,13 @@ START_TEST(holders)
     ensure(names_put(names, "eve", &ann) && names_find(names, "EVE") == &ann, "put");
     ensure(!names_put(names, "Eve", &ben) && names_find(names, "eve") == &ann, "put twice");
     ensure(names_take(names, "eve", &ben, 0, got) && strcmp(got, "eve_2") == 0, "taken");
+    ensure(!names_put(names, "EVE", NULL), "not to be shared");
+    ensure(names_put(names, "ci", NULL) && names_put(names, "CI", NULL), "shared");
+    ensure(names_find(names, "ci") == NULL && !names_put(names, "ci", &ann), "not to be held");
+    names_release(names, "ci");
+    ensure(!names_put(names, "ci", &ann), "one still shares it");
+    names_release(names, "Ci");
+    ensure(names_put(names, "ci", &ann), "free");
     names_free(names);
     names_free(NULL);
 }

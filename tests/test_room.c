@@ -145,8 +145,13 @@ static void login(struct world *w, struct room_request *request, size_t which)
     request->login = random_next(w, 5) == 0 ? "root" : "";
     (void)apply(w, request, &outcome);
     w->persons[which] = outcome.person;
-    ensure(outcome.person != NULL && room_find(&w->room, outcome.person->name) == outcome.person,
-        "the person is not found");
+    ensure(outcome.person != NULL, "no person");
+    if (request->posting == PERSON_MEMBER)
+        ensure(room_find(&w->room, outcome.person->name) == outcome.person, "no member is found");
+    else
+        ensure(room_find(&w->room, outcome.person->name) == NULL &&
+                   room_find_poster(&w->room, outcome.person->name) != NULL,
+            "no poster is found");
     ensure(outcome.person->joined == w->room.stamp || w->room.stamp == 0, "the stamp of the join");
 }
 
@@ -206,7 +211,8 @@ static void request_make(struct world *w, uint64_t *time)
         return;
     case 1:
     case 2:
-        rename_to(w, &request);
+        if (request.person->kind == PERSON_MEMBER)
+            rename_to(w, &request);
         return;
     case 3:
         request.kind = ROOM_ACT;
@@ -224,7 +230,12 @@ static void request_make(struct world *w, uint64_t *time)
 
 /* ---- What is looked at between requests ------------------------------------------------------ */
 
-/* Everybody in the table once, members in the list. */
+static bool both_post(const struct person *a, const struct person *b)
+{
+    return a->kind == PERSON_POSTER && b->kind == PERSON_POSTER;
+}
+
+/* Every name once, but that posters share theirs with each other; members in the list. */
 static void persons_check(const struct world *w)
 {
     size_t members = 0;
@@ -236,7 +247,8 @@ static void persons_check(const struct world *w)
             continue;
         members += person->kind == PERSON_MEMBER;
         for (size_t k = 0; k < i; k++)
-            ensure(w->persons[k] == NULL || strcasecmp(w->persons[k]->name, person->name) != 0,
+            ensure(w->persons[k] == NULL || both_post(w->persons[k], person) ||
+                       strcasecmp(w->persons[k]->name, person->name) != 0,
                 "%s is there twice", person->name);
     }
     ensure(members == w->room.member_count, "%zu members instead of %zu", w->room.member_count,
@@ -261,7 +273,9 @@ static void names_forget(struct world *w)
     ensure(again != NULL, "no memory");
     for (size_t i = 0; i < PERSONS; i++)
         if (w->persons[i] != NULL)
-            ensure(names_put(again, w->persons[i]->name, w->persons[i]), "twice");
+            ensure(names_put(again, w->persons[i]->name,
+                       w->persons[i]->kind == PERSON_MEMBER ? w->persons[i] : NULL),
+                "twice");
     names_free(w->room.names);
     w->room.names = again;
 }

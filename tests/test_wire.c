@@ -97,8 +97,8 @@ static const struct {
             "p> /foo\np< error unknown-command *\na> x\na< msg ann x\n"},
     {"a post ends with its input", {NO_PAST},
         ANN "p> /post\np> ci\np& bye\np|\np< you ci\np< post ci bye\np.\na< post ci bye\n"},
-    {"a post's name is taken while it lasts", {NO_PAST},
-        ANN "p> /post\np> ANN\np< you ANN_2\nq> /post\nq> ann\nq< you ann_3\n"
+    {"posts share a name with each other, and with no member", {NO_PAST},
+        ANN "p> /post\np> ANN\np< you ANN_2\nq> /post\nq> ann\nq< you ann_2\n"
             "c> ann_2\nc~ users 2\nc< you ann_2_2\na< join ann_2_2\n"},
     {"a post hears nothing of the past", {"-H", "20"}, ANN "p> /post\np> ci\np< you ci\n"},
     {"what is wrong before the name", {NO_PAST},

@@ -158,14 +158,12 @@ bool command_not_recorded(struct connections *cs, struct connection *c, uint64_t
 static struct person *find_person(const struct connections *cs, struct span name)
 {
     char text[NAME_LEN_MAX + 1];
-    struct person *person;
 
     if (name.len > NAME_LEN_MAX)
         return NULL;
     memcpy(text, name.at, name.len);
     text[name.len] = '\0';
-    person = room_find(cs->room, text);
-    return person != NULL && person->kind == PERSON_MEMBER ? person : NULL;
+    return room_find(cs->room, text);
 }
 
 static struct item *private_new(const struct connections *cs, const struct connection *c,

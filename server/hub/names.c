@@ -14,18 +14,22 @@
 
 struct name {
     struct table_entry entry;
-    void *holder;
+    void *holder;   /* NULL: it is shared */
+    size_t sharers; /* by so many */
     char folded[NAME_LEN_MAX + 1];
 };
 
+/* Whom a name is looked for: for a sharer, a name that is shared is not taken. */
+enum seeker { SEEKER_HOLDER, SEEKER_SHARER, SEEKERS };
+
 /*
- * For one base: for suffixes of d digits, every number below low[d - 1] is taken. Without it,
- * ten thousand people called bob would each try all the bobs before them.
+ * For one base: for suffixes of d digits, every number below low[seeker][d - 1] is taken. Without
+ * it, ten thousand people called bob would each try all the bobs before them.
  */
 struct hint {
     struct table_entry entry;
     struct hint *older;
-    unsigned low[DIGITS_MAX];
+    unsigned low[SEEKERS][DIGITS_MAX];
     char base[NAME_LEN_MAX + 1];
 };
 
@@ -112,7 +116,7 @@ static struct hint *hint_get(struct names *names, const char *base)
         return NULL;
     strcpy(hint->base, base);
     for (int i = 0; i < DIGITS_MAX; i++, first *= 10)
-        hint->low[i] = i == 0 ? 2 : first;
+        hint->low[SEEKER_HOLDER][i] = hint->low[SEEKER_SHARER][i] = i == 0 ? 2 : first;
     hint->older = names->newest_hint;
     names->newest_hint = hint;
     table_add(&names->hints, &hint->entry, table_hash(&names->hints, base, strlen(base)));
@@ -134,14 +138,21 @@ static unsigned suffix_of(const char *folded, char base[NAME_LEN_MAX + 1], int *
     return (unsigned)number;
 }
 
+static bool is_taken(const struct names *names, const char *folded, enum seeker seeker)
+{
+    const struct name *name = name_find(names, folded);
+
+    return name != NULL && (seeker == SEEKER_HOLDER || name->holder != NULL);
+}
+
 static bool is_reserved(names_mask reserved, unsigned n)
 {
     return n <= NAMES_MASK_BITS && (reserved >> (n - 1) & 1) != 0;
 }
 
 /* Looks for a free suffix among the numbers of so many digits, from first to 10 * first - 1. */
-static bool find_suffix(struct names *names, const char *wanted, int digits, unsigned first,
-    names_mask reserved, char out[NAME_LEN_MAX + 1])
+static bool find_suffix(struct names *names, enum seeker seeker, const char *wanted, int digits,
+    unsigned first, names_mask reserved, char out[NAME_LEN_MAX + 1])
 {
     char folded[NAME_LEN_MAX + 1];
     char base[NAME_LEN_MAX + 1];
@@ -155,33 +166,33 @@ static bool find_suffix(struct names *names, const char *wanted, int digits, uns
     name_fold(folded, out);
     hint = suffix_of(folded, base, &unused) != 0 ? hint_get(names, base) : NULL;
     if (hint != NULL)
-        n = hint->low[digits - 1];
+        n = hint->low[seeker][digits - 1];
     for (; n < limit; n++) {
         name_suffixed(out, wanted, n);
         name_fold(folded, out);
-        if (name_find(names, folded) != NULL)
+        if (is_taken(names, folded, seeker))
             continue;
         low = low == 0 ? n : low;
         if (!is_reserved(reserved, n))
             break;
     }
     if (hint != NULL)
-        hint->low[digits - 1] = low == 0 ? n : low;
+        hint->low[seeker][digits - 1] = low == 0 ? n : low;
     return n < limit;
 }
 
-static bool find_free(
-    struct names *names, const char *wanted, names_mask reserved, char out[NAME_LEN_MAX + 1])
+static bool find_free(struct names *names, enum seeker seeker, const char *wanted,
+    names_mask reserved, char out[NAME_LEN_MAX + 1])
 {
     char folded[NAME_LEN_MAX + 1];
     unsigned first = 1;
 
     name_fold(folded, wanted);
     strcpy(out, wanted);
-    if (name_find(names, folded) == NULL && !is_reserved(reserved, 1))
+    if (!is_taken(names, folded, seeker) && !is_reserved(reserved, 1))
         return true;
     for (int digits = 1; digits <= DIGITS_MAX; digits++, first *= 10)
-        if (find_suffix(names, wanted, digits, first, reserved, out))
+        if (find_suffix(names, seeker, wanted, digits, first, reserved, out))
             return true;
     return false;
 }
@@ -195,8 +206,9 @@ static void name_unlink(struct names *names, struct name *name)
     struct hint *hint = number >= 2 ? hint_find(names, base) : NULL;
 
     table_remove(&names->names, &name->entry);
-    if (hint != NULL && hint->low[digits - 1] > number)
-        hint->low[digits - 1] = number;
+    for (enum seeker seeker = 0; hint != NULL && seeker < SEEKERS; seeker++)
+        if (hint->low[seeker][digits - 1] > number)
+            hint->low[seeker][digits - 1] = number;
 }
 
 static void name_link(struct names *names, struct name *name, const char *text)
@@ -206,6 +218,23 @@ static void name_link(struct names *names, struct name *name, const char *text)
         &names->names, &name->entry, table_hash(&names->names, name->folded, strlen(name->folded)));
 }
 
+/* The name is free, for this seeker. fresh is used or freed. */
+static void name_assign(struct names *names, struct name *fresh, const char *text, void *holder)
+{
+    struct name *name;
+
+    fresh->holder = holder;
+    fresh->sharers = holder == NULL;
+    name_fold(fresh->folded, text);
+    name = name_find(names, fresh->folded);
+    if (name == NULL) {
+        name_link(names, fresh, text);
+        return;
+    }
+    name->sharers++;
+    free(fresh);
+}
+
 bool names_take(struct names *names, const char *wanted, void *holder, names_mask reserved,
     char out[NAME_LEN_MAX + 1])
 {
@@ -213,20 +242,27 @@ bool names_take(struct names *names, const char *wanted, void *holder, names_mas
 
     if (name == NULL)
         return false;
-    if (!find_free(names, wanted, reserved, out)) {
+    if (!find_free(names, holder == NULL ? SEEKER_SHARER : SEEKER_HOLDER, wanted, reserved, out)) {
         free(name);
         return false;
     }
-    name->holder = holder;
-    name_link(names, name, out);
+    name_assign(names, name, out, holder);
     return true;
 }
 
-bool names_put(struct names *names, const char *wanted, void *holder)
+bool names_put(struct names *names, const char *text, void *holder)
 {
-    char taken[NAME_LEN_MAX + 1];
+    char folded[NAME_LEN_MAX + 1];
+    struct name *name;
 
-    return names_find(names, wanted) == NULL && names_take(names, wanted, holder, 0, taken);
+    name_fold(folded, text);
+    if (is_taken(names, folded, holder == NULL ? SEEKER_SHARER : SEEKER_HOLDER))
+        return false;
+    name = calloc(1, sizeof(*name));
+    if (name == NULL)
+        return false;
+    name_assign(names, name, text, holder);
+    return true;
 }
 
 void names_give(struct names *names, const char *text, void *holder)
@@ -247,7 +283,7 @@ void names_release(struct names *names, const char *text)
 
     name_fold(folded, text);
     name = name_find(names, folded);
-    if (name == NULL)
+    if (name == NULL || (name->holder == NULL && --name->sharers > 0))
         return;
     name_unlink(names, name);
     free(name);
@@ -262,7 +298,7 @@ void names_change(struct names *names, const char *old, const char *wanted, name
     name_fold(folded, old);
     name = name_find(names, folded);
     name_unlink(names, name);
-    if (!find_free(names, wanted, reserved, out))
+    if (!find_free(names, SEEKER_HOLDER, wanted, reserved, out))
         strcpy(out, old);
     name_link(names, name, out);
 }

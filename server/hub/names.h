@@ -1,6 +1,8 @@
 /*
- * names.h: the names that are in use. Every name is there once, whatever its ASCII case, and
- * belongs to one holder; a name that is taken is suffixed _2, _3, ..., the first that is free.
+ * names.h: the names that are in use. Every name is there once, whatever its ASCII case. It belongs
+ * to one holder, or is shared by any number of users that want no name of their own; holders and
+ * sharers never have the same name. A name that is taken is suffixed _2, _3, ..., the first that is
+ * free.
  */
 #ifndef SERVER_HUB_NAMES_H
 #define SERVER_HUB_NAMES_H
@@ -25,12 +27,13 @@ typedef uint64_t names_mask;
 #define NAMES_MASK_BITS 64
 
 /*
- * Takes the first free one of wanted, wanted_2, wanted_3, ... for holder and writes it to out.
- * wanted is clean. False where there is no memory; then nothing was taken.
+ * Takes the first free one of wanted, wanted_2, wanted_3, ... for holder and writes it to out. With
+ * holder NULL the name is shared: those that others share are free then. wanted is clean. False
+ * where there is no memory; then nothing was taken.
  */
 bool names_take(struct names *, const char *wanted, void *holder, names_mask reserved,
     char out[NAME_LEN_MAX + 1]);
-/* Takes exactly this name, which nobody has. False where somebody has it, or without memory. */
+/* Takes exactly this name; holder NULL shares it. False where it is not free, or without memory. */
 bool names_put(struct names *, const char *name, void *holder);
 /*
  * Gives the holder of old the first free one of wanted, wanted_2, ... instead, where old itself
@@ -40,9 +43,9 @@ void names_change(struct names *, const char *old, const char *wanted, names_mas
     char out[NAME_LEN_MAX + 1]);
 /* Gives a name that is held to another holder. */
 void names_give(struct names *, const char *name, void *holder);
-/* Gives the name back; it is free at once. */
+/* Gives the name back; it is free at once, or when the last of those that share it does so. */
 void names_release(struct names *, const char *name);
-/* The holder of a name in any case; NULL where nobody has it. */
+/* The holder of a name in any case; NULL where nobody has it, or it is shared. */
 void *names_find(const struct names *, const char *name);
 
 #endif

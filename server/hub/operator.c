@@ -43,6 +43,8 @@ static struct connection *session_find(const struct connections *cs, struct span
     memcpy(text, name.at, name.len);
     text[name.len] = '\0';
     person = room_find(cs->room, text);
+    if (person == NULL)
+        person = room_find_poster(cs->room, text);
     return person == NULL ? NULL : connection_of(cs, person);
 }
 

@@ -47,6 +47,28 @@ struct person *room_find(const struct room *room, const char *name)
     return names_find(room->names, name);
 }
 
+/* The same name, whatever its ASCII case. */
+static bool name_equal(const char *a, const char *b)
+{
+    char folded_a[NAME_LEN_MAX + 1];
+    char folded_b[NAME_LEN_MAX + 1];
+
+    name_fold(folded_a, a);
+    name_fold(folded_b, b);
+    return strcmp(folded_a, folded_b) == 0;
+}
+
+struct person *room_find_poster(const struct room *room, const char *name)
+{
+    for (struct list *at = room->posters.next; at != &room->posters; at = at->next) {
+        struct person *person = LIST_ENTRY(struct person, entry, at);
+
+        if (name_equal(person->name, name))
+            return person;
+    }
+    return NULL;
+}
+
 /* The users list is out of date. */
 static void members_changed(struct room *room)
 {
@@ -106,6 +128,12 @@ static void person_list(struct room *room, struct person *person)
     room->member_count += member;
 }
 
+/* Posters hold no name for themselves alone. */
+static struct person *name_holder(struct person *person)
+{
+    return person->kind == PERSON_MEMBER ? person : NULL;
+}
+
 static enum room_result apply_login(
     struct room *room, const struct room_request *request, struct room_outcome *outcome)
 {
@@ -113,11 +141,12 @@ static enum room_result apply_login(
 
     if (person == NULL)
         return ROOM_LATER;
-    if (!names_take(room->names, request->name, person, request->reserved, person->name)) {
+    person->kind = request->posting;
+    if (!names_take(
+            room->names, request->name, name_holder(person), request->reserved, person->name)) {
         free(person);
         return ROOM_LATER;
     }
-    person->kind = request->posting;
     strcpy(person->login, request->login);
     outcome->person = person;
     person_list(room, person);
@@ -128,17 +157,6 @@ static enum room_result apply_login(
     }
     person->joined = room->stamp != 0 ? room->stamp : request->time;
     return ROOM_DONE;
-}
-
-/* The same name, whatever its ASCII case. */
-static bool name_equal(const char *a, const char *b)
-{
-    char folded_a[NAME_LEN_MAX + 1];
-    char folded_b[NAME_LEN_MAX + 1];
-
-    name_fold(folded_a, a);
-    name_fold(folded_b, b);
-    return strcmp(folded_a, folded_b) == 0;
 }
 
 static enum room_result apply_rename(
@@ -238,7 +256,7 @@ void room_remember_absent(struct room *room, const char *name, uint64_t time)
 
 bool room_restore(struct room *room, struct person *person)
 {
-    if (!names_put(room->names, person->name, person))
+    if (!names_put(room->names, person->name, name_holder(person)))
         return false;
     person_list(room, person);
     return true;

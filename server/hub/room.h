@@ -28,7 +28,7 @@ struct table_seed;
 struct room {
     struct log *log;     /* what is settled */
     struct hold hold;    /* what is not, with -s */
-    struct names *names; /* holder: struct person */
+    struct names *names; /* holder: struct person, a member; posters share theirs */
     struct list members; /* struct person, in the order of their joins */
     struct list posters; /* struct person, with a name but not in the room */
     size_t member_count;
@@ -90,8 +90,10 @@ enum room_result room_apply(struct room *, const struct room_request *, struct r
 struct log *room_lines(const struct room *);
 /* A stamp for a line that is no event, at this time of day: not before the last event's. */
 uint64_t room_time(const struct room *, uint64_t wall);
-/* The member or poster of that name, in any case; NULL: there is none. */
+/* The member of that name, in any case; NULL: there is none. */
 struct person *room_find(const struct room *, const char *name);
+/* The poster that began first of those of that name; NULL: there is none. Walks all posters. */
+struct person *room_find_poster(const struct room *, const char *name);
 
 /* ---- What was before: a transcript that is read back, a room that is handed over ------------- */
 
