@@ -106,3 +106,13 @@ void name_fold(char out[NAME_LEN_MAX + 1], const char *name)
         out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
     out[i] = '\0';
 }
+
+bool name_equal(const char *a, const char *b)
+{
+    char folded_a[NAME_LEN_MAX + 1];
+    char folded_b[NAME_LEN_MAX + 1];
+
+    name_fold(folded_a, a);
+    name_fold(folded_b, b);
+    return strcmp(folded_a, folded_b) == 0;
+}

@@ -20,5 +20,7 @@ bool name_is_clean(const char *s, size_t len);
 size_t name_suffixed(char out[NAME_LEN_MAX + 1], const char *name, unsigned n);
 /* Maps ASCII letters to lower case. Names with equal folded forms are the same name. */
 void name_fold(char out[NAME_LEN_MAX + 1], const char *name);
+/* True if both are the same name. */
+bool name_equal(const char *a, const char *b);
 
 #endif
