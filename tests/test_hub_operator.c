@@ -3,9 +3,11 @@
  * an operator.
  */
 #include "puppets.h"
+#include "server/hub/bans.h"
 #include "server/journal/writer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,7 +69,27 @@ static const struct {
     {"a poster that is an operator may not",
         "a> /post\na> bot\na~ you bot\nb> ben\nb~ you ben\na> /kick ben\n"
         "a< error not-allowed *\na0\nb0\n"},
-    {"help", ANN_AND_BEN "a> /help\na< note * /kick NAME [TEXT]\n"},
+    {"a ban is a kick of which the source is told", ANN_AND_BEN
+        "a> /ban ben\na< quit ben kicked\na< note ben (192.0.2.2) is banned for 60 minutes\na0\n"
+        "b< note you are banned for 60 minutes\nb. \n"},
+    {"for some minutes, and with a text",
+        ANN_AND_BEN "c> cid\nc~ you cid\na< join cid\n"
+                    "a> /ban BEN 1 go home\na< quit ben kicked go home\n"
+                    "a< note ben (192.0.2.2) is banned for 1 minute\n"
+                    "b~ note you are banned for 1 minute: go home\nb. \n"
+                    "a> /ban cid 5x is no number\na< quit cid kicked 5x is no number\n"
+                    "a< note cid (192.0.2.3) is banned for 60 minutes\na0\n"},
+    {"answers of wrong bans", ANN_AND_BEN
+        "a> /ban\na< error usage *\na> /ban ben 0\na< error usage *\na> /ban ann\n"
+        "a< error usage *\na> /ban carl\na< error no-such-user *\na> /unban\na< error usage *\n"
+        "a> /unban ben\na< error no-such-user *\na0\nb0\n"},
+    {"a ban is lifted by the name on which it was put", ANN_AND_BEN
+        "a> /ban ben 7\na~ note ben *\nb~ note *\nb. \nc> ben\nc~ you ben\na< join ben\n"
+        "a> /ban ben\na~ note ben *\na> /unban BEN\na< note BEN is not banned any more\n"
+        "a> /unban ben\na< error no-such-user *\na0\n"},
+    {"bans that are over", ANN_AND_BEN
+        "a> /ban ben 1\na~ note ben *\nb~ note *\nb. \n+61\na> /unban ben\na< error *\na0\n"},
+    {"help", ANN_AND_BEN "a> /help\na< note * /kick *\n"},
 };
 
 START_TEST(plays_out)
@@ -134,6 +156,83 @@ START_TEST(held_lines)
     stage_play(&stage, "a< msg ben one\na< quit ben kicked\na< note ben *\na0\n"
                        "b< msg ben one\nb< " REMOVED "\nb. \n");
     close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
+/* ---- Bans ---- */
+
+static struct origin origin_at(const char *address)
+{
+    struct origin origin = {.local = false};
+
+    ensure(ip_parse(&origin.ip, address, strlen(address)), "%s", address);
+    return origin;
+}
+
+static bool is_banned(const char *address)
+{
+    struct origin origin = origin_at(address);
+
+    return hub_is_banned(stage.hub, &origin, stage.now);
+}
+
+/* They are of the source, and outlive an upgrade. */
+START_TEST(sources)
+{
+    struct origin user = {.local = true, .uid = 1000};
+    struct puppet *ann;
+
+    open_with((struct hub_config){0});
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    ann = &stage.puppets[0];
+    puppet_say(puppet_add_as(&stage, "[2001:db8::1]:6", NULL), "six");
+    puppet_say(puppet_add_as(&stage, "local:7", "root"), "root");
+    puppet_say(puppet_add_as(&stage, "192.0.2.99:7", NULL), "four");
+    stage_settle(&stage);
+    stage_play(&stage, "a~ join four\na> /ban six 10\na~ note six (2001:db8::/64) is banned *\n"
+                       "a> /ban root 20\na~ note root (uid 1000) is banned *\n"
+                       "a> /ban four 30\na~ note four (192.0.2.99) is banned *\n");
+    for (int i = 0; i < 2; i++) {
+        ensure(is_banned("2001:db8::ffff:1") && !is_banned("2001:db8:0:1::1"), "IPv6");
+        ensure(is_banned("192.0.2.99") && !is_banned("192.0.2.98"), "IPv4");
+        ensure(hub_is_banned(stage.hub, &user, stage.now), "a user");
+        ensure(stage_handover(&stage), "a handover");
+    }
+    hub_report(stage.hub, stage.now);
+    stage_wait(&stage, 15 * 60 * (uint64_t)SECOND);
+    ensure(!is_banned("2001:db8::1") && is_banned("192.0.2.99"), "the first is over");
+    puppet_say(ann, "/unban four");
+    stage_settle(&stage);
+    ensure(!is_banned("192.0.2.99") && hub_is_banned(stage.hub, &user, stage.now), "lifted");
+    stage_close(&stage);
+}
+END_TEST
+
+/* So many and no more; those that are over make space. */
+START_TEST(many_bans)
+{
+    char peer[PEER_TEXT_MAX];
+
+    open_with((struct hub_config){0});
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    for (int i = 0; i <= BANS_MAX; i++) {
+        struct puppet *p = &stage.puppets[1];
+
+        stage.count = 1; /* the same place again */
+        snprintf(peer, sizeof(peer), "10.0.%d.%d:9", i / 256, i % 256);
+        ensure(p == puppet_add_as(&stage, peer, NULL), "the same place");
+        puppet_say(p, "ben");
+        stage_settle(&stage);
+        puppet_say(&stage.puppets[0], "/ban ben 10");
+        stage_settle(&stage);
+        if (i == BANS_MAX)
+            break;
+        puppet_vanish(p);
+        stage_settle(&stage);
+        free(p->bytes);
+    }
+    stage_play(&stage, "a~ error busy *\na0\n+601\na> /ban ben\na~ note ben *\na0\n");
     stage_close(&stage);
 }
 END_TEST
@@ -246,6 +345,8 @@ int main(void)
         {plays_out_with_upgrades, COUNT_OF(plays), 30},
         {a_backlog, 1, 10},
         {held_lines, 2, 10},
+        {sources, 1, 20},
+        {many_bans, 1, 30},
         {a_claimed_session, 1, 10},
         {a_session_that_is_passing, 2, 10},
         {new_rules, 2, 10},

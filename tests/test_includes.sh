@@ -2,7 +2,7 @@
 # in this order; files between two arrows do not include each other. NAME stands for NAME.h and
 # NAME.c. A new file is given its place here.
 order='
-    list table timers watch codec pacing rate transcript process <- source <- config <-
+    list table timers watch codec pacing rate transcript process <- source <- bans config <-
     names log token person remainder opener writer <- hold <- link <- room <-
     users submission <- journal connection <- output backpressure resume status disk greeting submit <-
     welcome <- ending snapshot <- login operator <- commands <- input <- hub <- readback'

@@ -108,6 +108,50 @@ START_TEST(ipv6)
 }
 END_TEST
 
+/* ---- Bans ---- */
+
+/* Another port, another name: the source is refused, over SIGHUP and an upgrade, until it is
+ * lifted. */
+START_TEST(bans)
+{
+    struct server server;
+    struct conn ann;
+    struct conn ben;
+    struct conn conn;
+
+    rules_write("operator 127.0.0.2\nallow all\n");
+    server_start(&server, ANY_PORT, "-A", rules_path);
+    join_from(&ann, &server, "127.0.0.2", "ann");
+    join_from(&ben, &server, "127.0.0.3", "ben");
+    conn_say(&ann, "/ban ben 30 enough");
+    conn_seek(&ann, "quit ben kicked enough");
+    conn_expect(&ann, "note ben (127.0.0.3) is banned for 30 minutes");
+    conn_expect(&ben, "note *: enough");
+    conn_expect_end(&ben);
+    conn_close(&ben);
+    for (int i = 0; i < 3; i++) {
+        conn_open_from(&conn, &server, "127.0.0.3");
+        is_refused(&conn);
+        if (i == 0)
+            rules_reload(&server, "operator 127.0.0.2\nallow 127.0.0.0/8\n");
+        if (i == 1)
+            kill(server.pid, SIGUSR2);
+        if (i == 1)
+            server_says(&server, "this is chatd");
+    }
+    kill(server.pid, SIGUSR1);
+    server_says(&server, "status: ban: ben (127.0.0.3), 30 minutes left");
+    join_from(&conn, &server, "127.0.0.4", "cid");
+    conn_close(&conn);
+    conn_say(&ann, "/unban ben");
+    conn_seek(&ann, "note ben is not banned any more");
+    join_from(&ben, &server, "127.0.0.3", "ben");
+    conn_close(&ben);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
 /* ---- SIGHUP ---- */
 
 START_TEST(read_again)
@@ -291,10 +335,12 @@ START_TEST(users_and_groups)
     conn_say(&conn, "demon");
     conn_seek(&conn, "you demon");
     conn_seek(&boss, "join demon");
-    conn_say(&boss, "/kick demon");
+    conn_say(&boss, "/ban demon");
     conn_expect(&boss, "quit demon kicked");
-    conn_expect(&boss, "note demon (uid 1) was kicked");
+    conn_expect(&boss, "note demon (uid 1) is banned for 60 minutes");
     conn_close(&conn);
+    open_as(&conn, path, "daemon", NULL);
+    is_refused(&conn);
     conn_close(&player);
     conn_close(&boss);
     server_stop(&server);
@@ -306,6 +352,7 @@ int main(void)
     const struct test tests[] = {
         {addresses, 1, 10},
         {ipv6, 1, 10},
+        {bans, 1, 20},
         {read_again, 1, 10},
         {old_rules_stay, 1, 20},
         {upgrade, 1, 10},

@@ -16,7 +16,8 @@
 #define HELP                                                                                       \
     "note commands: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT]; "           \
     "//TEXT says /TEXT"
-#define HELP_OPERATOR HELP "; for operators: /kick NAME [TEXT]"
+#define HELP_OPERATOR                                                                              \
+    HELP "; for operators: /kick NAME [TEXT], /ban NAME [MINUTES [TEXT]], /unban NAME"
 #define NOT_RECORDED "error not-recorded the disk does not take it; nobody has got it"
 
 static enum taken refuse(struct connections *cs, struct connection *c, const char *format, ...)
@@ -283,11 +284,12 @@ static enum taken quit(struct connections *cs, struct connection *c, struct span
     return LINE_TAKEN;
 }
 
-/* A poster may say something, and ask. */
+/* A poster may say something, ask, and leave. */
 static bool is_allowed(const struct connection *c, enum command command)
 {
-    return c->session != SESSION_POSTER ||
-           (command != CMD_MSG && command != CMD_ME && command != CMD_NICK && command != CMD_KICK);
+    return c->session != SESSION_POSTER || command == CMD_EMPTY || command == CMD_TEXT ||
+           command == CMD_USERS || command == CMD_HELP || command == CMD_QUIT ||
+           command == CMD_UNKNOWN;
 }
 
 enum taken command_line(struct connections *cs, struct connection *c, const char *line, size_t len)
@@ -319,9 +321,10 @@ enum taken command_line(struct connections *cs, struct connection *c, const char
     case CMD_QUIT:
         return quit(cs, c, request.text);
     case CMD_KICK:
-        return operator_line(cs, c, &request);
     case CMD_BAN:
     case CMD_UNBAN:
+        if (c->is_operator)
+            return operator_line(cs, c, &request);
         return refuse(cs, c, "error not-allowed %.*s is for operators", word_shown(word), word.at);
     case CMD_UNKNOWN:
     case CMD_HISTORY:

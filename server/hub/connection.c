@@ -33,7 +33,7 @@ bool connections_init(
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     return table_init(&cs->by_pid, seed) && table_init(&cs->by_author, seed) &&
-           sources_init(&cs->sources, seed);
+           sources_init(&cs->sources, seed) && bans_init(&cs->bans, seed);
 }
 
 /* Counts the connection for its source. False without memory. */
@@ -89,6 +89,7 @@ void connections_free(struct connections *cs)
     table_free(&cs->by_pid);
     table_free(&cs->by_author);
     sources_free(&cs->sources);
+    bans_free(&cs->bans);
 }
 
 void connections_free_finished(struct connections *cs)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bans.h"
 #include "config.h"
 #include "link.h"
 #include "list.h"
@@ -213,6 +214,7 @@ struct connections {
     struct table by_pid;
     struct table by_author;
     struct sources sources;
+    struct bans bans;
     struct list all;
     struct list followers; /* struct output */
     struct list marked;    /* struct output */

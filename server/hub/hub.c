@@ -589,6 +589,13 @@ size_t hub_connections_from(const struct hub *hub, const struct origin *origin)
     return source == NULL ? 0 : source->connections;
 }
 
+bool hub_is_banned(const struct hub *hub, const struct origin *origin, uint64_t now)
+{
+    struct source_key key = source_key(origin);
+
+    return bans_have(&hub->connections.bans, &key, now);
+}
+
 static struct connection *oldest_nameless(const struct hub *hub)
 {
     struct list *oldest = sources_oldest_nameless(&hub->connections.sources);

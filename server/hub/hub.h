@@ -116,6 +116,8 @@ size_t hub_sessions(const struct hub *);
 size_t hub_nameless(const struct hub *);
 /* All connections, also those that are draining, of the source to which this origin belongs. */
 size_t hub_connections_from(const struct hub *, const struct origin *);
+/* A ban of the source to which this origin belongs is in force. */
+bool hub_is_banned(const struct hub *, const struct origin *, uint64_t now);
 /* Members of the room. */
 size_t hub_members(const struct hub *);
 /* Sends a signal to every worker that is not reaped. */

@@ -1,19 +1,35 @@
 /* operator.c: see operator.h. */
 #include "operator.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
+#include "bans.h"
 #include "ending.h"
 #include "link.h"
 #include "room.h"
+#include "wire/text.h"
 
-static enum taken refuse(struct connections *cs, struct connection *c, const char *error)
+#define MINUTE_US 60000000u
+
+/* error: NULL without memory. */
+static enum taken refuse(struct connections *cs, struct connection *c, struct item *error)
 {
-    if (!connection_say(cs, c, "error %s", error))
+    if (error == NULL)
         return LINE_LATER;
+    connection_put(cs, c, error);
     connection_count_answer(cs, c, &cs->counters.refused);
     return LINE_TAKEN;
+}
+
+/* What a command is refused with where it names somebody; a name can be as long as a line. */
+static enum taken refuse_name(
+    struct connections *cs, struct connection *c, const char *before, struct span name)
+{
+    int len = (int)text_cut(name.at, name.len, NAME_LEN_MAX);
+
+    return refuse(cs, c, item_text(connections_time(cs), "%s %.*s", before, len, name.at));
 }
 
 /* ---- Finding --------------------------------------------------------------------------------- */
@@ -69,24 +85,91 @@ static void session_kick(
     }
 }
 
-/* The note is made first: what cannot fail comes last. */
+/* The answer to a command that has ended a session; it was made before, so it cannot fail. */
+static void answer_behind(struct connections *cs, struct connection *c, struct item *note)
+{
+    stamp_format(note->bytes, connections_time(cs)); /* not before the quit's */
+    connection_put(cs, c, note);
+    connection_count_answer(cs, c, &cs->counters.answered);
+}
+
 static enum taken kick(
     struct connections *cs, struct connection *c, struct connection *target, struct span text)
 {
+    const char *name = target->person->name;
     char source[SOURCE_TEXT_MAX];
     struct item *note;
 
     source_format(source, &target->source->key);
-    note = item_text(connections_time(cs), "note %s (%s) was kicked", target->person->name, source);
+    note = item_text(connections_time(cs), "note %s (%s) was kicked", name, source);
     if (note == NULL)
         return LINE_LATER;
-    report(cs->config->report, LOG_NOTICE, "%s: %s kicks %s (%s)", c->peer, c->person->name,
-        target->person->name, target->peer);
+    report(cs->config->report, LOG_NOTICE, "%s: %s kicks %s (%s)", c->peer, c->person->name, name,
+        target->peer);
     session_kick(cs, target, "note an operator has removed you from the room", text);
-    stamp_format(note->bytes, connections_time(cs)); /* not before the quit's */
-    connection_put(cs, c, note);
-    connection_count_answer(cs, c, &cs->counters.answered);
+    answer_behind(cs, c, note);
     return LINE_TAKEN;
+}
+
+/* ---- Bans ------------------------------------------------------------------------------------ */
+
+/* As it is said to both: `is banned for 60 minutes`. */
+static void banned_format(char out[64], const char *is, unsigned long minutes)
+{
+    snprintf(out, 64, "%s banned for %lu minute%s", is, minutes, minutes == 1 ? "" : "s");
+}
+
+static enum taken ban(struct connections *cs, struct connection *c, struct connection *target,
+    const struct request *request)
+{
+    const struct source_key *key = &target->source->key;
+    const char *name = target->person->name;
+    char source[SOURCE_TEXT_MAX];
+    char banned[64];
+    struct item *note;
+
+    source_format(source, key);
+    banned_format(banned, "is", request->minutes);
+    note = item_text(connections_time(cs), "note %s (%s) %s", name, source, banned);
+    if (note == NULL ||
+        !bans_put(&cs->bans, key, name, cs->turn.now + (uint64_t)request->minutes * MINUTE_US)) {
+        item_free(note);
+        return LINE_LATER;
+    }
+    report(cs->config->report, LOG_NOTICE, "%s: %s says that %s (%s) %s", c->peer, c->person->name,
+        name, source, banned);
+    banned_format(banned, "note you are", request->minutes);
+    session_kick(cs, target, banned, request->text);
+    answer_behind(cs, c, note);
+    return LINE_TAKEN;
+}
+
+static enum taken unban(struct connections *cs, struct connection *c, struct span name)
+{
+    int len = (int)text_cut(name.at, name.len, NAME_LEN_MAX);
+    struct item *note =
+        item_text(connections_time(cs), "note %.*s is not banned any more", len, name.at);
+
+    if (note == NULL)
+        return LINE_LATER;
+    if (!bans_lift(&cs->bans, name, cs->turn.now)) {
+        item_free(note);
+        return refuse_name(cs, c, "error no-such-user no ban was put on", name);
+    }
+    report(cs->config->report, LOG_NOTICE, "%s: %s lifts the ban of %.*s", c->peer, c->person->name,
+        len, name.at);
+    answer_behind(cs, c, note);
+    return LINE_TAKEN;
+}
+
+/* ---- Commands -------------------------------------------------------------------------------- */
+
+/* How a command is given. */
+static const char *usage_of(const struct request *request)
+{
+    return request->command == CMD_KICK  ? "/kick NAME [TEXT]"
+           : request->command == CMD_BAN ? "/ban NAME [MINUTES [TEXT]]"
+                                         : "/unban NAME";
 }
 
 enum taken operator_line(
@@ -94,16 +177,24 @@ enum taken operator_line(
 {
     struct connection *target;
 
-    if (!c->is_operator)
-        return refuse(cs, c, "not-allowed only an operator can do that");
-    if (request->name.len == 0)
-        return refuse(cs, c, "usage /kick NAME [TEXT]");
+    if (request->name.len == 0 || (request->command == CMD_BAN && request->minutes == 0))
+        return refuse(cs, c, item_text(connections_time(cs), "error usage %s", usage_of(request)));
+    if (request->command == CMD_UNBAN)
+        return unban(cs, c, request->name);
     target = session_find(cs, request->name);
     if (target == NULL)
-        return refuse(cs, c, "no-such-user nobody here has that name");
+        return refuse_name(cs, c, "error no-such-user nobody here is called", request->name);
     if (target == c)
-        return refuse(cs, c, "usage /kick NAME, another one than yours; /quit leaves");
-    return kick(cs, c, target, request->text);
+        return refuse(cs, c,
+            item_text(
+                connections_time(cs), "error usage %s is you; /quit leaves", c->person->name));
+    if (request->command == CMD_KICK)
+        return kick(cs, c, target, request->text);
+    if (!bans_have_space(&cs->bans, cs->turn.now))
+        return refuse(cs, c,
+            item_text(connections_time(cs),
+                "error busy %d bans are in force, and no more are possible", BANS_MAX));
+    return ban(cs, c, target, request);
 }
 
 /* ---- New rules ------------------------------------------------------------------------------- */

@@ -10,8 +10,8 @@
 #include "protocol.h"
 
 /*
- * /kick, of a member: the answer is a note behind the quit, or an error. The room has space for an
- * event.
+ * /kick, /ban and /unban, of an operator that is a member: the answer is a note, behind the quit
+ * where there is one, or an error. The room has space for an event.
  */
 enum taken operator_line(struct connections *, struct connection *, const struct request *);
 /*

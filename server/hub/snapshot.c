@@ -564,6 +564,8 @@ void snapshot(struct connections *cs, struct codec *c)
         tokens_state(cs, c, &n);
     if (!c->bad)
         sources_state(&cs->sources, c);
+    if (!c->bad)
+        bans_state(&cs->bans, c);
     journal_state(cs->journal, c);
     numbers_free(&n);
 }

@@ -9,6 +9,8 @@
 #include "room.h"
 #include "server/journal/journal.h"
 
+#define MINUTE_US 60000000u
+
 typedef unsigned long long ull;
 
 static const struct connection *connection_at(const struct list *at)
@@ -89,11 +91,29 @@ static void report_connection(const struct connections *cs, const struct connect
         (ull)(idle / 1000000u), (ull)c->in.lines, (ull)link->skipped);
 }
 
+/* How long each ban is still in force, in minutes that have begun. */
+static void report_bans(const struct connections *cs)
+{
+    const struct list *all = &cs->bans.all;
+
+    for (const struct list *at = all->next; at != all; at = at->next) {
+        const struct ban *ban = LIST_ENTRY(const struct ban, all, at);
+        char source[SOURCE_TEXT_MAX];
+
+        if (ban->until <= cs->turn.now)
+            continue;
+        source_format(source, &ban->key);
+        report(cs->config->report, LOG_NOTICE, "status: ban: %s (%s), %llu minutes left", ban->name,
+            source, (ull)((ban->until - cs->turn.now + MINUTE_US - 1) / MINUTE_US));
+    }
+}
+
 void status_report(const struct connections *cs)
 {
     report_counters(cs);
     report_memory(cs);
     report_transcript(cs);
+    report_bans(cs);
     for (const struct list *at = cs->all.next; at != &cs->all; at = at->next)
         report_connection(cs, connection_at(at));
 }

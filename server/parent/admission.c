@@ -92,6 +92,8 @@ static const char *find_refusal(struct admission *a, const struct visitor *v, ui
 {
     if (access_standing(a->access, &v->origin, v->fd) == STANDING_REFUSED)
         return "not-allowed you are not admitted here";
+    if (hub_is_banned(a->hub, &v->origin, now))
+        return "not-allowed you are banned";
     if (a->each != 0 && hub_connections_from(a->hub, &v->origin) >= a->each)
         return "full too many connections from your address";
     return make_place(a, now) ? NULL : "full no room for more people, try later";
