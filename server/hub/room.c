@@ -47,17 +47,6 @@ struct person *room_find(const struct room *room, const char *name)
     return names_find(room->names, name);
 }
 
-/* The same name, whatever its ASCII case. */
-static bool name_equal(const char *a, const char *b)
-{
-    char folded_a[NAME_LEN_MAX + 1];
-    char folded_b[NAME_LEN_MAX + 1];
-
-    name_fold(folded_a, a);
-    name_fold(folded_b, b);
-    return strcmp(folded_a, folded_b) == 0;
-}
-
 struct person *room_find_poster(const struct room *room, const char *name)
 {
     for (struct list *at = room->posters.next; at != &room->posters; at = at->next) {
