@@ -50,6 +50,23 @@ static int64_t first_deadline(const struct client *client)
     return clock_earlier(patience >= 0 ? clock_now() + patience : -1, client->leave_at);
 }
 
+static bool mode_reads_input(enum options_mode mode)
+{
+    return mode == MODE_TALK || mode == MODE_SEND;
+}
+
+/* Lines that were typed meanwhile were meant for the room: a shell must not run them. */
+static void drop_typed(struct client *client)
+{
+    unsigned long lines;
+
+    if (!mode_reads_input(client->options->mode) || !isatty(STDIN_FILENO))
+        return;
+    lines = modes_drop_typed();
+    if (lines > 0)
+        console_say(&client->console, "not sent: %lu line%s", lines, lines == 1 ? "" : "s");
+}
+
 /* Returns -1, or the status to exit with. */
 static int start_connection(struct client *client)
 {
@@ -65,9 +82,10 @@ static int start_connection(struct client *client)
         return -1;
     }
     if (clock_left(client->leave_at) == 0) /* the answer that -W gives, whatever is the reason */
-        return EXIT_NO;
-    if (!options->keep)
+        dialed.failure.status = EXIT_NO;
+    else if (!options->keep)
         console_say(&client->console, "%s%s", dialed.failure.text, dialed.failure.hint);
+    drop_typed(client);
     return dialed.failure.status;
 }
 
@@ -126,11 +144,6 @@ static enum console_format format_choose(const struct options *options)
         return CONSOLE_NAMES;
     }
     return CONSOLE_NOTHING;
-}
-
-static bool mode_reads_input(enum options_mode mode)
-{
-    return mode == MODE_TALK || mode == MODE_SEND;
 }
 
 static enum view_notice bell_choose(enum options_bell bell)

@@ -30,6 +30,13 @@ bool client_init(struct client *client, const struct options *options)
     return true;
 }
 
+const char *client_server(const struct client *client)
+{
+    const struct options *options = client->options;
+
+    return options->command != NULL ? options->command : options->server;
+}
+
 void client_wake(struct client *client)
 {
     for (int i = 0; i < WAKE_TRIES && write(client->wake[1], "", 1) < 0; i++) {

@@ -20,13 +20,14 @@
 
 /* Why the receiver has ended. */
 enum client_end {
-    CLIENT_ON,        /* it has not */
-    CLIENT_GONE,      /* the stream has ended, or broken */
-    CLIENT_NOT_CHATD, /* what came is not from a chatd */
-    CLIENT_REJECTED,  /* full, or refused */
-    CLIENT_WAITED,    /* no welcome within -w from a server that did answer */
-    CLIENT_UNREACHED, /* no first connection could be had in time; said already */
-    CLIENT_OUTPUT     /* nothing more can be printed */
+    CLIENT_ON,         /* it has not */
+    CLIENT_GONE,       /* the stream has ended, or broken */
+    CLIENT_UNANSWERED, /* the same, or silence for -w, before a line had come */
+    CLIENT_NOT_CHATD,  /* what came is not from a chatd */
+    CLIENT_REJECTED,   /* full, or refused */
+    CLIENT_WAITED,     /* no welcome within -w from a server that did answer */
+    CLIENT_UNREACHED,  /* no first connection could be had in time; said already */
+    CLIENT_OUTPUT      /* nothing more can be printed */
 };
 
 struct client {
@@ -48,6 +49,8 @@ struct client {
 
 /* Nothing is connected, printed or started yet. False with errno. */
 bool client_init(struct client *, const struct options *);
+/* Where the server is, for messages: the command of -c, or the addresses. */
+const char *client_server(const struct client *);
 /* Wakes the loop; from any thread. */
 void client_wake(struct client *);
 

@@ -67,7 +67,7 @@ void connection_drop(struct connection *, enum connection_state why);
 
 /*
  * When the server must have said something; -1 where it need not. A silent server at the end has
- * nothing more to say; at the beginning it is no chatd.
+ * nothing more to say; at the beginning it does not answer.
  */
 int64_t connection_silence_ends(const struct connection *, const struct session *);
 

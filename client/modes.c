@@ -60,3 +60,21 @@ size_t modes_drain(char *bytes, size_t size)
     tcsetattr(STDIN_FILENO, TCSANOW, &modes);
     return n > 0 ? (size_t)n : 0;
 }
+
+/* A last line without an end counts. */
+unsigned long modes_drop_typed(void)
+{
+    unsigned long lines = 0;
+    bool open = false;
+    char bytes[4096];
+    size_t len;
+
+    if (tcgetpgrp(STDIN_FILENO) != getpgrp())
+        return 0;
+    while ((len = modes_drain(bytes, sizeof bytes)) > 0) {
+        for (size_t i = 0; i < len; i++)
+            lines += bytes[i] == '\n';
+        open = bytes[len - 1] != '\n';
+    }
+    return lines + open;
+}

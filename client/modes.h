@@ -30,4 +30,7 @@ void modes_give(struct modes *, bool drops);
 /* Reads the input queue, including an unfinished line. Returns the number of bytes. */
 size_t modes_drain(char *bytes, size_t size);
 
+/* The same in the foreground, discarding what it reads. Returns the number of lines. */
+unsigned long modes_drop_typed(void);
+
 #endif

@@ -11,7 +11,6 @@
 struct outcome {
     enum client_end end;
     enum session_state state;
-    enum connection_state connection;
     bool done;
     unsigned long unanswered;
     unsigned long present;
@@ -25,12 +24,12 @@ int outcome_verdict(const struct client *client)
 
 bool outcome_loses_lines(struct client *client)
 {
-    bool loses;
+    enum client_end end;
 
     pthread_mutex_lock(&client->lock);
-    loses = client->end == CLIENT_GONE || client->end == CLIENT_OUTPUT;
+    end = client->end;
     pthread_mutex_unlock(&client->lock);
-    return loses;
+    return client->console.keyboard || (end != CLIENT_REJECTED && end != CLIENT_NOT_CHATD);
 }
 
 static struct outcome outcome_look(struct client *client)
@@ -42,7 +41,6 @@ static struct outcome outcome_look(struct client *client)
     outcome = (struct outcome){
         .end = client->end,
         .state = session->state,
-        .connection = client->connection.state,
         .done = session_is_done(session),
         .unanswered = queue_count_sent(&session->queue),
         .present = session->present,
@@ -73,15 +71,16 @@ static int outcome_result(const struct outcome *outcome, struct console *console
 
 static int outcome_by_server(struct client *client, const struct outcome *outcome)
 {
-    const struct options *options = client->options;
-    const char *where = options->command != NULL ? options->command : options->server;
+    const char *where = client_server(client);
     struct console *console = &client->console;
-    bool silent = outcome->connection == CONNECTION_SILENT;
     bool full = outcome->state == SESSION_FULL;
 
     switch (outcome->end) {
+    case CLIENT_UNANSWERED:
+        console_say(console, "%s: no answer", where);
+        return EX_UNAVAILABLE;
     case CLIENT_NOT_CHATD:
-        console_say(console, "%s: %snot a chatd server", where, silent ? "no answer; " : "");
+        console_say(console, "%s: not a chatd server", where);
         return EX_PROTOCOL;
     case CLIENT_REJECTED:
         console_say(console, "%s: %s", full ? "the room is full" : "refused", client->why);

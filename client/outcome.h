@@ -13,8 +13,8 @@
 /* All lines are answered: were all accepted? To be called with the client's lock. */
 int outcome_verdict(const struct client *);
 /*
- * True where the end was such that lines may be left: not where the server let nobody in, which
- * says enough.
+ * True where lines that are left are to be reported. That the server did not admit the client says
+ * enough to a script; at a keyboard it does not.
  */
 bool outcome_loses_lines(struct client *);
 /*

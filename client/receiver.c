@@ -298,9 +298,11 @@ static enum client_end receiver_connection(struct receiver *receiver)
     line_splitter_init(&receiver->splitter, receiver->held, LINE_OUT_MAX);
     while (how == CLIENT_ON && (n = receiver_read(receiver)) > 0)
         how = receiver_take(receiver, n);
-    if (how == CLIENT_ON)
-        how = receiver_heard_garbage(receiver) ? CLIENT_NOT_CHATD : CLIENT_GONE;
-    return how;
+    if (how != CLIENT_ON)
+        return how;
+    if (receiver_heard_garbage(receiver))
+        return CLIENT_NOT_CHATD;
+    return receiver->progress == RECEIVER_NOTHING ? CLIENT_UNANSWERED : CLIENT_GONE;
 }
 
 /* ---- From one connection to the next ------------------------------------------------- */
@@ -315,7 +317,8 @@ static bool client_may_return(struct client *client, enum client_end how)
     bool may;
 
     pthread_mutex_lock(&client->lock);
-    may = how == CLIENT_GONE || (how == CLIENT_REJECTED && session->state == SESSION_FULL);
+    may = how == CLIENT_GONE || how == CLIENT_UNANSWERED ||
+          (how == CLIENT_REJECTED && session->state == SESSION_FULL);
     if (session->me[0] == '\0' && clock_left(client->first_until) == 0)
         may = false;
     if (!client->options->keep || session_is_done(session))
@@ -330,11 +333,15 @@ static void receiver_say_away(struct receiver *receiver, enum client_end how)
 {
     struct console *console = &receiver->client->console;
 
-    if (!receiver->away && how == CLIENT_REJECTED)
-        console_say(console, "the room is full; trying again");
-    else if (!receiver->away)
-        console_say(console, "the server went away; trying to come back");
+    if (receiver->away)
+        return;
     receiver->away = true;
+    if (how == CLIENT_REJECTED)
+        console_say(console, "the room is full; trying again");
+    else if (how == CLIENT_UNANSWERED)
+        console_say(console, "%s: no answer; trying again", client_server(receiver->client));
+    else
+        console_say(console, "the server went away; trying to come back");
 }
 
 static void receiver_adopt(struct client *client, const struct dialed *dialed)
@@ -391,7 +398,7 @@ void *receiver_main(void *argument)
 
     pthread_mutex_lock(&client->lock);
     if (how == CLIENT_GONE && client->connection.state == CONNECTION_SILENT)
-        how = receiver.progress == RECEIVER_NOTHING ? CLIENT_NOT_CHATD : CLIENT_WAITED;
+        how = CLIENT_WAITED;
     client->end = how;
     pthread_mutex_unlock(&client->lock);
     client_wake(client);

@@ -216,6 +216,32 @@ START_TEST(nobody_answers)
 }
 END_TEST
 
+/* What was typed meanwhile is no command of a shell, and is not sent. */
+START_TEST(typed_while_nobody_answers)
+{
+    int waiting[8];
+    struct chatter chat;
+    struct fake fake;
+    char left;
+
+    fake_open(&fake);
+    ck_assert_int_eq(listen(fake.listener, 0), 0);
+    for (size_t i = 0; i < COUNT_OF(waiting); i++)
+        waiting[i] = knock(fake.address);
+    chatter_start_at_terminal(&chat, "-n", "x", "-w", "2", fake.address);
+    chatter_type(&chat, "one\rtwo\rhalf");
+    chatter_see(&chat, "no answer");
+    chatter_see(&chat, "chat: not sent: 3 lines");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    fcntl(chat.slave, F_SETFL, O_NONBLOCK);
+    ck_assert_int_eq(read(chat.slave, &left, 1), -1);
+    for (size_t i = 0; i < COUNT_OF(waiting); i++)
+        close(waiting[i]);
+    chatter_end(&chat);
+    fake_close(&fake);
+}
+END_TEST
+
 /* ---- Servers that are no chatd ----------------------------------------------------------- */
 
 #define WELCOME "2026-11-22T21:42:07.000001Z users 1\n2026-11-22T21:42:07.000002Z you x\n"
@@ -298,10 +324,46 @@ START_TEST(a_flood_without_a_line)
     for (int i = 0; len > 0 && i < 16384 && fake_send(&fake, bytes, sizeof bytes); i++)
         if (process_memory(chat.pid) > memory)
             memory = process_memory(chat.pid);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_PROTOCOL);
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), len > 0 ? EX_PROTOCOL : EX_UNAVAILABLE);
     chatter_complained_once(&chat);
     ck_assert_int_lt(memory, 65536); /* of a gigabyte that was sent */
     fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* A server that accepts and says nothing, or what may become a line of a chatd, does not answer. */
+START_TEST(a_server_that_is_silent)
+{
+    static const char *const words[] = {"", "2026-11-22T21:42:0"};
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start(&chat, "-n", "x", "-w", "1", fake.address);
+    fake_accept(&fake);
+    fake_send(&fake, words[_i], strlen(words[_i]));
+    chatter_type(&chat, "one\ntwo\n");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chatter_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
+    chatter_seek_error(&chat, "chat: not sent: one and 1 more line");
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* A command that never worked has not gone away. */
+START_TEST(a_command_that_never_works)
+{
+    struct chatter chat;
+
+    ck_assert_int_eq(RUN(&chat, "", "-r", "-n", "x", "-c", "exit 7"), EX_UNAVAILABLE);
+    chatter_complained_once(&chat);
+    chatter_seek_error(&chat, "chat: exit 7: no answer");
+    chatter_end(&chat);
+    chatter_start(&chat, "-k", "-r", "-n", "x", "-w", "1", "-c", "exit 7");
+    chatter_seek_error(&chat, "chat: exit 7: no answer; trying again");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
     chatter_end(&chat);
 }
 END_TEST
@@ -1284,9 +1346,12 @@ int main(int argc, char **argv)
         {none_of_several_addresses, 1, 20},
         {ways_to_write_an_address, 1, 20},
         {nobody_answers, 2, 20},
+        {typed_while_nobody_answers, 1, 20},
         {what_the_server_is, COUNT_OF(strangers), 20},
         {a_server_that_asks_for_patience, 2, 20},
         {a_flood_without_a_line, COUNT_OF(floods), 30},
+        {a_server_that_is_silent, 2, 20},
+        {a_command_that_never_works, 1, 20},
         {a_server_that_sends_escapes, 2, 20},
         {a_server_that_does_not_read, 1, 30},
         {the_server_closes_at_the_end_of_input, 1, 60},
