@@ -18,6 +18,8 @@
 
 /* How long a leaving client waits for the server's goodbye, in ms. */
 #define LEAVE_GRACE 1000
+/* How long a user who leaves waits for the next answer to the lines that are left, in ms. */
+#define QUIT_PATIENCE 10000
 /* How long a bot may go on when there is nothing more to hear, in ms. */
 #define BOT_GRACE 2000
 
@@ -37,11 +39,13 @@ enum leaving {
 /* How long a line may take to be echoed before the prompt counts it, in ms. */
 #define ECHO_PATIENCE 1000
 
-/* For how long the oldest unanswered line has been waiting. */
+/* For how long the oldest unanswered line has been waiting. Used at a keyboard only. */
 struct waiting {
     unsigned long answered; /* when that began */
     int64_t since;          /* -1: there is none */
     unsigned long shown;    /* lines that the prompt counts */
+    int64_t quit_at;        /* the user wanted to leave then; -1: no */
+    bool said;              /* the user, who wants to leave, knows of these lines */
 };
 
 /* The state of the main thread. */
@@ -112,23 +116,35 @@ static void loop_die(struct loop *loop, int signal)
 }
 
 /*
- * The input has ended: leaves when all is answered. If that is so already and the connection is
- * gone, there is no reason to wait until it is back.
+ * All is answered, and there is no reason to wait until the connection is back. A user who has said
+ * nothing does not wait for the first welcome either.
  */
+static bool client_is_settled(const struct client *client)
+{
+    const struct session *session = &client->session;
+
+    if (session->queue.count > 0)
+        return false;
+    if (client->console.keyboard && session->state == SESSION_LOGIN)
+        return true;
+    return !connection_is_alive(&client->connection) && session->me[0] != '\0';
+}
+
+/* The input has ended: leaves when all is answered. */
 static void loop_finish(struct loop *loop)
 {
     struct client *client = loop->client;
-    const struct session *session = &client->session;
     bool settled;
     int status;
 
     pthread_mutex_lock(&client->lock);
     session_input_end(&client->session);
-    settled = !connection_is_alive(&client->connection) && session->me[0] != '\0' &&
-              session->queue.count == 0;
+    settled = client_is_settled(client);
     status = outcome_verdict(client);
     pthread_mutex_unlock(&client->lock);
     input_stop(loop->input, &client->console);
+    if (client->console.keyboard && loop->waiting.quit_at < 0)
+        loop->waiting.quit_at = clock_now();
     if (settled)
         loop_leave(loop, status);
     else if (loop->leaving == STAYING)
@@ -163,8 +179,12 @@ static void loop_write(struct loop *loop)
         if (connection_is_open(connection) && session_is_done(&client->session))
             connection_finish(connection, &client->session);
     }
-    /* With -C nothing more is expected, and a server that goes on talking is no reason to stay. */
-    if (connection->state == CONNECTION_SHUT && client->enough && loop->give_up_at < 0)
+    /*
+     * With -C nothing more is expected, and a server that goes on talking is no reason to stay; nor
+     * is one that does not say goodbye to a user.
+     */
+    if (connection->state == CONNECTION_SHUT && loop->give_up_at < 0 &&
+        (client->enough || client->console.keyboard))
         loop->give_up_at = clock_now() + LEAVE_GRACE;
     pthread_mutex_unlock(&client->lock);
     if (loop->more != CONNECTION_LATER)
@@ -387,6 +407,31 @@ static int64_t waiting_ends(const struct waiting *waiting)
     return waiting->since >= 0 && waiting->shown == 0 ? waiting->since + ECHO_PATIENCE : -1;
 }
 
+/* When a user who wants to leave has waited long enough; -1: no line is waiting. */
+static int64_t waiting_quits(const struct waiting *waiting)
+{
+    int64_t since = waiting->since > waiting->quit_at ? waiting->since : waiting->quit_at;
+
+    return waiting->quit_at >= 0 && waiting->since >= 0 ? since + QUIT_PATIENCE : -1;
+}
+
+/* Tells a user who wants to leave what is waiting, and leaves without it after a while. */
+static void loop_look_at_quit(struct loop *loop)
+{
+    struct waiting *waiting = &loop->waiting;
+
+    if (loop->leaving != FINISHING || waiting->quit_at < 0)
+        return;
+    if (waiting->shown > 0 && !waiting->said) {
+        waiting->said = true;
+        console_say(&loop->client->console,
+            "%lu line%s waiting for the server, for %d seconds; Ctrl-C leaves at once",
+            waiting->shown, waiting->shown == 1 ? " is" : "s are", QUIT_PATIENCE / 1000);
+    }
+    if (clock_left(waiting_quits(waiting)) == 0)
+        loop_leave(loop, EX_UNAVAILABLE);
+}
+
 /* Without a connection all lines wait; else those that have gone without an echo for a while. */
 static void loop_count_waiting(struct loop *loop)
 {
@@ -460,6 +505,7 @@ static int64_t loop_wakes_at(struct loop *loop)
         loop->leave_at,
         loop->give_up_at,
         waiting_ends(&loop->waiting),
+        loop->leaving == FINISHING ? waiting_quits(&loop->waiting) : -1,
         loop->more == CONNECTION_LATER ? clock_now() + loop->pause : -1,
     };
     int64_t earliest = -1;
@@ -515,7 +561,7 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
     struct loop loop = {.client = client,
         .input = input,
         .bot = bot,
-        .waiting.since = -1,
+        .waiting = {.since = -1, .quit_at = -1},
         .pause = WRITE_PAUSE_FIRST,
         .out = loop_watched_out(client),
         .leave_at = client->leave_at,
@@ -530,6 +576,7 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
         loop_write(&loop);
         loop_say_losses(&loop);
         loop_count_waiting(&loop);
+        loop_look_at_quit(&loop);
         loop_wait(&loop);
         loop_take_signals(&loop);
         loop_look_at_count(&loop);

@@ -418,6 +418,70 @@ START_TEST(left_while_the_server_is_away)
 }
 END_TEST
 
+/* ... also with /quit or Ctrl-D, which wait for a while. */
+START_TEST(quit_while_the_server_is_away)
+{
+    static const char *const keys[] = {"/quit bye\r", "\004"};
+    char address[ADDRESS_TEXT_MAX];
+    struct server server;
+    struct chatter chat;
+
+    address_own(address);
+    server_start(&server, "-l", address);
+    chatter_start_at_terminal(&chat, "-k", "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    server_kill(&server);
+    chatter_see(&chat, "trying to come back");
+    chatter_type(&chat, "hello\rthere\r");
+    chatter_type(&chat, keys[_i]);
+    chatter_see(&chat, "chat: 2 lines are waiting for the server");
+    chatter_see(&chat, "chat: not sent: hello and 1 more line\r\n");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* ... and where the server is there and does not answer. */
+START_TEST(quit_while_the_server_is_silent)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-k", "-n", "ann", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "ann");
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, _i == 0 ? "hello\r/quit\r" : "/quit\r");
+    if (_i == 0) {
+        chatter_see(&chat, "chat: 1 line is waiting for the server");
+        chatter_type(&chat, "\003");
+        chatter_see(&chat, "chat: not confirmed: 1 line\r\n");
+    }
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
+/* A user who has said nothing waits for no welcome. */
+START_TEST(quit_before_the_welcome)
+{
+    struct chatter chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chatter_start_at_terminal(&chat, "-w", "600", "-n", "ann", fake.address);
+    fake_accept(&fake);
+    fake_say(&fake, "note not yet");
+    chatter_see(&chat, "not yet");
+    chatter_type(&chat, "/quit\r");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    fake_close(&fake);
+    chatter_end(&chat);
+}
+END_TEST
+
 /* ---- The first connection, and several addresses --------------------------------------- */
 
 /* A server that is not there yet: -k waits for it as long as -w says. */
@@ -565,6 +629,9 @@ int main(void)
         {the_session_is_asked_for, 2, 20},
         {done_while_the_server_is_away, 1, 20},
         {left_while_the_server_is_away, 1, 20},
+        {quit_while_the_server_is_away, 2, 40},
+        {quit_while_the_server_is_silent, 2, 30},
+        {quit_before_the_welcome, 1, 20},
         {the_name_is_taken_back, 1, 20},
         {what_cannot_be_sent_again, 2, 20},
         {the_first_connection_is_tried_again, 1, 30},
