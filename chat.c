@@ -203,7 +203,7 @@ static bool setup_session(struct client *client, const char *answer)
         return false;
     if (!session_name(&client->session, name) && options->mode != MODE_LIST)
         console_say(&client->console, "no name was given: your address will be your name");
-    console_ask(&client->console, client->session.asked);
+    console_ask(&client->console, name);
     return true;
 }
 

@@ -158,7 +158,7 @@ static void console_give(struct console *console)
 
 void console_ask(struct console *console, const char *name)
 {
-    snprintf(console->view.asked, sizeof console->view.asked, "%s", name);
+    asked_set(&console->view.asked, (struct span){name, strlen(name)});
 }
 
 void console_start(struct console *console)
@@ -427,10 +427,10 @@ void console_line(struct console *console, struct span line)
 static void name_note(struct console *console, struct span given)
 {
     char name[NAME_LEN_MAX + 1];
-    char why[NAME_LEN_MAX + 32];
+    char why[ASKED_WHY_MAX];
 
     name_take(name, given);
-    view_explain_name(why, console->view.asked, name);
+    asked_explain(&console->view.asked, name, why);
     if (*why != '\0')
         console_note(console, "%syou are %s", why, name);
 }

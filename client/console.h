@@ -70,7 +70,7 @@ struct console {
 
 /* Examines the descriptors and the environment. Does not change the terminal. */
 void console_init(struct console *, const struct console_setup *);
-/* Sets the name that is asked for. To be called before the first event. */
+/* Sets the name that is asked for, as it was typed. To be called before the first event. */
 void console_ask(struct console *, const char *name);
 
 /*

@@ -65,12 +65,6 @@ static void unignore(const struct local *local, const char *name)
         answer(local, "%s was not ignored", name);
 }
 
-/* Remembers the argument; the server may give another name. */
-static void remember_nick(const struct local *local, const char *name)
-{
-    strcpy(local->view->asked, name);
-}
-
 static const struct {
     const char *word;
     void (*command)(const struct local *, const char *name);
@@ -90,6 +84,6 @@ bool local_command(struct view *view, struct span line, struct outbuf *out)
         }
     }
     if (span_equal_caseless(word, "/nick"))
-        remember_nick(&local, name);
+        asked_set(&view->asked, line); /* the server may give another name */
     return false;
 }

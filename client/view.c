@@ -240,7 +240,7 @@ static bool name_is_own(const struct view *view, struct span name)
 /* True if another member mentions the user's name, or before `you` the one asked for. */
 static bool event_mentions(const struct view *view, const struct event *event)
 {
-    const char *name = *view->name != '\0' ? view->name : view->asked;
+    const char *name = *view->name != '\0' ? view->name : view->asked.name;
 
     return *name != '\0' && !name_is_own(view, event->name) && text_mentions(event->text, name);
 }
@@ -362,22 +362,6 @@ static void show_users(struct view *view, const struct event *event, struct outb
     line_end(view, out);
 }
 
-void view_explain_name(char *out, const char *asked, const char *name)
-{
-    const char *suffix = strrchr(name, '_');
-    size_t base = suffix != NULL ? (size_t)(suffix - name) : 0;
-
-    *out = '\0';
-    if (*asked == '\0' || strcasecmp(asked, name) == 0)
-        return;
-    /* NAME_2, NAME_3, ...: the base may have been shortened. */
-    if (base > 0 && suffix[1] != '\0' && suffix[1 + strspn(suffix + 1, "0123456789")] == '\0' &&
-        strncasecmp(asked, name, base) == 0)
-        sprintf(out, "%s is taken; ", asked);
-    else
-        sprintf(out, "%s is not to be had; ", asked);
-}
-
 /* The users list of the welcome, if it fits in the row, else the number only. */
 static void put_welcome_list(struct view *view, size_t used)
 {
@@ -391,9 +375,9 @@ static void put_welcome_list(struct view *view, size_t used)
 
 /* before: the name on the last connection, or the one that was asked for. */
 static void show_welcome(
-    struct view *view, const struct event *event, const char *before, struct outbuf *out)
+    struct view *view, const struct event *event, const struct asked *before, struct outbuf *out)
 {
-    char why[NAME_LEN_MAX + 32];
+    char why[ASKED_WHY_MAX];
 
     view->early.waits = false;
     early_show(view, out);
@@ -402,7 +386,7 @@ static void show_welcome(
         put(view, "now");
         mark_end(view, out);
     }
-    view_explain_name(why, before, view->name);
+    asked_explain(before, view->name, why);
     notice_begin(view, event, *why == '\0', out);
     put(view, why);
     put(view, "you are ");
@@ -463,11 +447,11 @@ static void show_quit(struct view *view, const struct event *event, struct outbu
 static void show_nick(struct view *view, const struct event *event, struct outbuf *out)
 {
     char name[NAME_SIZE];
-    char why[NAME_LEN_MAX + 32] = "";
+    char why[ASKED_WHY_MAX] = "";
 
     name_take(name, event->word);
     if (view->when == VIEW_PRESENT && strcmp(view->name, name) == 0)
-        view_explain_name(why, view->asked, name);
+        asked_explain(&view->asked, name, why);
     notice_begin(view, event, *why == '\0', out);
     put(view, why);
     put_name(view, event->name);
@@ -569,11 +553,23 @@ static void view_follow(struct view *view, const struct event *event)
         name_take(view->name, event->name);
 }
 
+/* The name on the last connection, or the one that was asked for. */
+static struct asked view_wanted(const struct view *view)
+{
+    struct asked before = {.name = ""};
+
+    if (*view->name == '\0')
+        return view->asked;
+    strcpy(before.name, view->name);
+    return before;
+}
+
 enum view_notice view_event(struct view *view, const struct event *event, struct outbuf *out)
 {
-    char before[NAME_SIZE];
+    struct asked before = {.name = ""};
 
-    strcpy(before, *view->name != '\0' ? view->name : view->asked);
+    if (event->verb == VERB_YOU)
+        before = view_wanted(view);
     view_follow(view, event);
     switch (event->verb) {
     case VERB_HERE:
@@ -585,7 +581,7 @@ enum view_notice view_event(struct view *view, const struct event *event, struct
             show_users(view, event, out);
         return NOTICE_NONE;
     case VERB_YOU:
-        show_welcome(view, event, before, out);
+        show_welcome(view, event, &before, out);
         view->when = VIEW_PRESENT;
         return NOTICE_NONE;
     case VERB_JOIN:

@@ -8,6 +8,7 @@
 #define CLIENT_VIEW_H
 
 #include "../protocol.h"
+#include "asked.h"
 #include "completion.h"
 #include "ignored.h"
 #include "roster.h"
@@ -56,8 +57,8 @@ struct view {
     enum view_colour colour;
     unsigned columns; /* width for wrapping; 0: no wrapping */
 
-    char asked[NAME_LEN_MAX + 1]; /* the name that was asked for; empty: the address */
-    char name[NAME_LEN_MAX + 1];  /* the user's name; empty before the first `you` */
+    struct asked asked;          /* the name that was asked for */
+    char name[NAME_LEN_MAX + 1]; /* the user's name; empty before the first `you` */
     enum view_when when;
     int day;             /* of the last event, in local time; 0: no event yet */
     unsigned long count; /* members */
@@ -93,12 +94,6 @@ void view_restart(struct view *);
 
 /* The other members, the last speaker first: a completion_names with a struct view as context. */
 const char *view_other(void *context, enum completion_kind kind, size_t i);
-
-/*
- * Why the name is not the one that was asked for, as the beginning of a sentence: "ann is taken; ".
- * Empty if it is that name, or if none was asked for. out has NAME_LEN_MAX + 32 bytes.
- */
-void view_explain_name(char *out, const char *asked, const char *name);
 
 /* For `chat -l`: adds the names of a `here` event, one on a line. */
 void view_here(const struct event *here, struct outbuf *out);

@@ -756,6 +756,28 @@ START_TEST(the_name_is_taken)
 }
 END_TEST
 
+/* A name that the room does not take as it is, too. */
+START_TEST(the_name_is_adjusted)
+{
+    struct server server;
+    struct chatter chat;
+
+    server_start(&server, ANY_PORT);
+    chatter_start_at_terminal(&chat, "-n", "a b", server.address);
+    chatter_see(&chat, "a b cannot be a name; you are a_b");
+    chatter_type(&chat, "/nick c:d\r");
+    chatter_see(&chat, "c:d cannot be a name; a_b is now c_d");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    chatter_start(&chat, "-n", "a b", "-m", "hi", server.address);
+    chatter_seek_error(&chat, "chat: a b cannot be a name; you are a_b");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    server_stop(&server);
+}
+END_TEST
+
 static unsigned bells_in(const struct chatter *chat)
 {
     unsigned bells = 0;
@@ -905,6 +927,7 @@ int main(void)
         {where_there_is_colour, 4, 20},
         {as_many_colours_as_there_are, 5, 20},
         {the_name_is_taken, 1, 20},
+        {the_name_is_adjusted, 1, 20},
         {one_bell_for_a_batch, 4, 20},
         {control_l_keeps_the_conversation, 1, 20},
         {some_are_ignored, 1, 20},

@@ -245,17 +245,27 @@ START_TEST(another_name)
         {"ann", "~ann", "ann is not to be had; you are ~ann"},
         {"ann", "bob_2", "ann is not to be had; you are bob_2"},
         {"ann", "ann_x", "ann is not to be had; you are ann_x"},
+        {"a b", "a_b", "a b cannot be a name; you are a_b"},
+        {" /ann\t", "ann", "/ann cannot be a name; you are ann"},
+        {" ann ", "ann", "you are ann"},
+        {"a b", "a_b_2", "a_b is taken; you are a_b_2"},
+        {"a\x1b[2Jb", "a_[2Jb", "a" BAD "[2Jb cannot be a name; you are a_[2Jb"},
+        {"0123456789012345678901234567890123456789012345678901234567890123456789",
+            "0123456789012345678901234567890123456789012345678901234567890123",
+            "012345678901234567890123456789012345678901234567890123456789... cannot be a name; you "
+            "are 0123456789012345678901234567890123456789012345678901234567890123"},
     };
     struct view view = {.quiet = true};
-    char lines[200], shown[200];
+    char lines[200], shown[300];
 
-    strcpy(view.asked, rows[_i].asked);
+    asked_set(&view.asked, (struct span){rows[_i].asked, strlen(rows[_i].asked)});
     snprintf(lines, sizeof lines, T0 "you %s\n", rows[_i].you);
     snprintf(shown, sizeof shown, P0 "-- %s\n", rows[_i].shown);
     check_shown(&view, lines, shown);
     view_restart(&view);
-    snprintf(lines, sizeof lines, T0 "you %s_2\n", rows[_i].you);
-    snprintf(shown, sizeof shown, P0 "-- %s is taken; you are %s_2\n", rows[_i].you, rows[_i].you);
+    snprintf(lines, sizeof lines, T0 "you %.60s_2\n", rows[_i].you);
+    snprintf(
+        shown, sizeof shown, P0 "-- %s is taken; you are %.60s_2\n", rows[_i].you, rows[_i].you);
     check_shown(&view, lines, shown);
     view_free(&view);
 }
@@ -273,6 +283,8 @@ START_TEST(another_nick)
     check_shown(&view, T0 "nick ann bob_2\n", P0 "-- bob is taken; ann is now bob_2\n");
     check_shown(&view, T0 "nick carol bob_3\n", P0 "-- carol is now bob_3\n");
     check_shown(&view, T0 "nick bob_2 bob\n", P0 "-- bob_2 is now bob\n");
+    ck_assert(!local_command(&view, (struct span){"/nick b:b", 9}, &out));
+    check_shown(&view, T0 "nick bob b_b\n", P0 "-- b:b cannot be a name; bob is now b_b\n");
     view_free(&view);
 }
 END_TEST
@@ -321,7 +333,7 @@ START_TEST(colour_of_the_past)
 {
     struct view view = {.terminal = true, .colour = COLOUR_256, .columns = 80};
 
-    strcpy(view.asked, "carol");
+    asked_set(&view.asked, (struct span){"carol", 5});
     check_shown(&view, T0 "msg bob hi\n" T0 "me ann ho\n" T0 "msg ann hey carol\n",
         DIM "-- earlier, Sunday 2026-11-22 --" OFF "\n" DIM_TIME "bob: hi" OFF "\n" DIM_TIME
             "* ann ho" OFF "\n" DIM_TIME "ann:" OFF BOLD " hey carol" OFF "\n");
@@ -874,7 +886,7 @@ int main(void)
     tcase_add_loop_test(tcase, terminal_with_marks, 0, COUNT_OF(terminal_sights));
     tcase_add_test(tcase, quiet_terminal_ends_the_past);
     tcase_add_test(tcase, another_connection);
-    tcase_add_loop_test(tcase, another_name, 0, 8);
+    tcase_add_loop_test(tcase, another_name, 0, 14);
     tcase_add_test(tcase, another_nick);
     tcase_add_loop_test(tcase, colour_of_the_present, 0, COUNT_OF(colour_sights));
     tcase_add_test(tcase, colour_of_the_past);
