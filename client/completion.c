@@ -7,16 +7,19 @@
 static const char *const commands[] = {"/msg", "/me", "/nick", "/users", "/help", "/quit",
     "/ignore", "/unignore", "/kick", "/ban", "/unban", NULL};
 
+/* True for the word after that command. */
+static bool word_is_after(const struct edit_buffer *edit, size_t word, const char *command)
+{
+    return word == strlen(command) && strncasecmp(edit->text, command, word) == 0;
+}
+
 static enum completion_kind kind_choose(const struct edit_buffer *edit, size_t word)
 {
-    static const char private[] = "/msg ";
-    size_t len = sizeof private - 1;
-
     if (word == 0 && edit->len > 0 && edit->text[0] == '/')
         return COMPLETION_COMMANDS;
-    if (word == len && strncasecmp(edit->text, private, len) == 0)
+    if (word_is_after(edit, word, "/msg "))
         return COMPLETION_PARTNERS;
-    return COMPLETION_NAMES;
+    return word_is_after(edit, word, "/unignore ") ? COMPLETION_IGNORED : COMPLETION_NAMES;
 }
 
 static bool completion_begin(struct completion *completion, const struct edit_buffer *edit)

@@ -13,7 +13,8 @@
 enum completion_kind {
     COMPLETION_COMMANDS, /* a word that begins with `/`, at the beginning of the line */
     COMPLETION_NAMES,
-    COMPLETION_PARTNERS /* names for a private message */
+    COMPLETION_PARTNERS, /* names for a private message */
+    COMPLETION_IGNORED   /* names to be shown again */
 };
 
 /*

@@ -347,6 +347,16 @@ static bool console_command(struct console *console, struct span line)
     return done;
 }
 
+bool console_typed(struct console *console, struct span line)
+{
+    bool shows = console->setup.format == CONSOLE_PRETTY || console->setup.format == CONSOLE_WIRE;
+
+    if (!console->keyboard || !shows || line.len == 0 || line.at[line.len - 1] != '\n')
+        return false;
+    line.len--;
+    return console_command(console, line);
+}
+
 enum editor_event console_feed(struct console *console, const char **at, const char *end)
 {
     for (;;) {
@@ -435,6 +445,16 @@ static void name_note(struct console *console, struct span given)
         console_note(console, "%syou are %s", why, name);
 }
 
+/* The text that is left out is the last part of the line. */
+static void console_wire(struct console *console, const struct event *event, struct span line)
+{
+    if (console->setup.quiet && verb_is_quiet(event->verb))
+        return;
+    if (event->text.len > 0 && view_ignores_text(&console->view, event))
+        line.len -= event->text.len + 1;
+    console_line(console, line);
+}
+
 static void console_show(struct console *console, const struct event *event, struct span line)
 {
     struct outbuf *text = console_text(console);
@@ -452,11 +472,13 @@ static void console_show(struct console *console, const struct event *event, str
             console->notice = notice;
         break;
     case CONSOLE_WIRE:
+        if (console->keyboard)
+            view_follow(&console->view, event);
+        if (!view_ignores(&console->view, event))
+            console_wire(console, event, line);
+        break;
     case CONSOLE_BOT:
-        if ((console->setup.quiet && verb_is_quiet(event->verb)) ||
-            view_ignores(&console->view, event))
-            break;
-        console_line(console, line);
+        console_wire(console, event, line);
         break;
     case CONSOLE_NAMES:
         if (event->verb == VERB_HERE)

@@ -111,6 +111,11 @@ bool console_clear_line(struct console *, char *whole, size_t size, size_t *len)
  */
 enum editor_event console_feed(struct console *, const char **at, const char *end);
 /*
+ * A line, with its LF, that the kernel has edited: executes it if it is one of the commands of
+ * local.h. False: it is not, and the server has to get it.
+ */
+bool console_typed(struct console *, struct span line);
+/*
  * Returns what the loop has to poll besides its own descriptors: a terminal with pending output, or
  * fd -1; and sets *due to a deadline (clock.h). After poll(2), if no keys have come, the loop calls
  * console_tick(), which writes pending output and ends incomplete keys.

@@ -65,6 +65,12 @@ static void unignore(const struct local *local, const char *name)
         answer(local, "%s was not ignored", name);
 }
 
+/* The server answers too, with its own commands. */
+static void help(const struct local *local)
+{
+    answer(local, "chat's own commands: /ignore [NAME], /unignore NAME; for its keys see chat(1)");
+}
+
 static const struct {
     const char *word;
     void (*command)(const struct local *, const char *name);
@@ -83,6 +89,8 @@ bool local_command(struct view *view, struct span line, struct outbuf *out)
             return true;
         }
     }
+    if (span_equal_caseless(word, "/help"))
+        help(&local);
     if (span_equal_caseless(word, "/nick"))
         asked_set(&view->asked, line); /* the server may give another name */
     return false;

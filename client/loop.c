@@ -260,10 +260,20 @@ static bool bot_has_ended(const struct bot *bot)
     return bot != NULL && bot->pid < 0;
 }
 
+/* A terminal that edits lines itself gives one at a time. */
+static void loop_take_command(struct loop *loop)
+{
+    struct span line = input_pending(loop->input);
+
+    if (loop->input->source == INPUT_TYPED && console_typed(&loop->client->console, line))
+        input_take(loop->input, line.len);
+}
+
 static void loop_read(struct loop *loop)
 {
     switch (input_read(loop->input)) {
     case INPUT_BYTES:
+        loop_take_command(loop);
         break;
     case INPUT_NOTHING: /* a bot that has ended says no more */
         if (bot_has_ended(loop->bot))

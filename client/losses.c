@@ -42,7 +42,7 @@ bool losses_tell(struct losses *losses, char *out, size_t size)
 {
     static const char *const words[LOSS_REASONS] = {
         [LOSS_TOO_LONG] = " (the command is too long)",
-        [LOSS_PRIVATE] = " (the connection was lost, and a private message is not sent twice)",
+        [LOSS_ONCE] = " (the connection was lost, and it is not sent twice)",
         [LOSS_REFUSED] = " (refused while the connection was lost)",
         [LOSS_LEFT] = "",
     };

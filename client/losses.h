@@ -8,7 +8,7 @@
 
 enum loss_reason {
     LOSS_TOO_LONG, /* a command that does not fit into a line of the wire */
-    LOSS_PRIVATE,  /* it was under way when the connection broke; it must not come twice */
+    LOSS_ONCE,     /* it was under way when the connection broke; it must not come twice */
     LOSS_REFUSED,  /* by an error that was lost with the connection */
     LOSS_LEFT,     /* the client leaves */
     LOSS_REASONS

@@ -50,7 +50,8 @@ static const char options_help[] =
     "  -h, -V      this help; the version\n"
     "\n"
     "In the room: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT],\n"
-    "and for operators /kick NAME, /ban NAME [MINUTES], /unban NAME.\n";
+    "/ignore [NAME], /unignore NAME, and for operators /kick NAME [TEXT],\n"
+    "/ban NAME [MINUTES [TEXT]], /unban NAME.\n";
 
 static int usage_error(const char *what, const char *detail)
 {

@@ -140,11 +140,17 @@ static unsigned long replay_drop_counted(
     return echoes - replay->echoes;
 }
 
+/* A second private line, or kick of somebody who has come back, is worse than none. */
+static bool command_is_once(enum command command)
+{
+    return command == CMD_MSG || command == CMD_KICK || command == CMD_BAN || command == CMD_UNBAN;
+}
+
 /*
  * It is not known which of the lines behind the last known one the server had taken. Room lines
- * would have come back as events; private ones must not be sent twice, so they are dropped.
+ * would have come back as events; lines that must not be sent twice are dropped.
  */
-static unsigned long replay_drop_private(struct queue *queue, struct losses *losses)
+static unsigned long replay_drop_once(struct queue *queue, struct losses *losses)
 {
     unsigned long dropped = 0;
     size_t to = queue->start;
@@ -154,8 +160,9 @@ static unsigned long replay_drop_private(struct queue *queue, struct losses *los
         line = queue_line(queue, at, queue->end);
         if (line.at == NULL)
             break;
-        if (at < queue->delivered && request_parse(line.at, line.len, true).command == CMD_MSG) {
-            losses_add(losses, LOSS_PRIVATE, line);
+        if (at < queue->delivered &&
+            command_is_once(request_parse(line.at, line.len, true).command)) {
+            losses_add(losses, LOSS_ONCE, line);
             dropped++;
             continue;
         }
@@ -172,7 +179,7 @@ static unsigned long replay_drop_taken(struct queue *queue, struct losses *losse
     queue->sent = queue->taken;
     while (queue->start < queue->taken && queue_answer(queue))
         continue;
-    return queue->start < queue->delivered ? replay_drop_private(queue, losses) : 0;
+    return queue->start < queue->delivered ? replay_drop_once(queue, losses) : 0;
 }
 
 unsigned long replay_end(

@@ -3,7 +3,8 @@
  *
  * The server tells it in one of two ways. `resumed N`: it has answered N lines of the session in
  * all. `resumed ?`, or nothing: then the room's events of the time in between are the receipts.
- * Room lines are sent exactly once in either case, private ones at most once.
+ * Room lines are sent exactly once in either case, private ones and operators' commands at most
+ * once.
  *
  * A state machine without I/O, like the session that it belongs to. It lasts from the broken
  * connection to the next complete welcome, over further connections that do not get that far:

@@ -436,7 +436,7 @@ static void show_quit(struct view *view, const struct event *event, struct outbu
     put_name(view, event->name);
     put_reason(view, event->word);
     put_new_count(view);
-    if (event->text.len != 0) {
+    if (event->text.len != 0 && !view_ignores_text(view, event)) {
         put(view, ": ");
         put_span(view, event->text);
     }
@@ -534,8 +534,7 @@ static void view_follow_nick(struct view *view, const struct event *event)
     ignored_rename(&view->ignored, name, to);
 }
 
-/* Updates the members and the user's name. */
-static void view_follow(struct view *view, const struct event *event)
+void view_follow(struct view *view, const struct event *event)
 {
     if (verb_is_message(event->verb))
         view_follow_message(view, event);
@@ -616,13 +615,24 @@ enum view_notice view_event(struct view *view, const struct event *event, struct
     return NOTICE_NONE;
 }
 
+static bool name_is_ignored(const struct view *view, struct span name)
+{
+    char clean[NAME_SIZE];
+
+    name_take(clean, name);
+    return ignored_has(&view->ignored, clean) && !name_is_own(view, name);
+}
+
 bool view_ignores(const struct view *view, const struct event *event)
 {
-    char name[NAME_SIZE];
+    return verb_is_message(event->verb) && name_is_ignored(view, event->name);
+}
 
-    name_take(name, event->name);
-    return verb_is_message(event->verb) && ignored_has(&view->ignored, name) &&
-           !name_is_own(view, event->name);
+/* The text of any other quit is of somebody else. */
+bool view_ignores_text(const struct view *view, const struct event *event)
+{
+    return event->verb == VERB_QUIT && span_is(event->word, "left") &&
+           name_is_ignored(view, event->name);
 }
 
 void view_restart(struct view *view)
@@ -656,6 +666,8 @@ const char *view_other(void *context, enum completion_kind kind, size_t i)
     struct view *view = context;
     const char *name;
 
+    if (kind == COMPLETION_IGNORED)
+        return i < view->ignored.len ? view->ignored.names[i] : NULL;
     if (i == 0)
         latest_begin(view, kind == COMPLETION_PARTNERS);
     if (i < view->latest.len)

@@ -83,6 +83,10 @@ enum view_notice view_event(struct view *, const struct event *, struct outbuf *
 
 /* True if the event is a message of an ignored name; view_event() adds no text for it. */
 bool view_ignores(const struct view *, const struct event *);
+/* True if the event is shown, but not the text that an ignored name has put into it. */
+bool view_ignores_text(const struct view *, const struct event *);
+/* Updates names and members as view_event() does, for a line that is shown as it came. */
+void view_follow(struct view *, const struct event *);
 
 /* Adds a line of clean text that is not an event, wrapped. */
 void view_line(struct view *, struct span line, struct outbuf *out);

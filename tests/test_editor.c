@@ -587,7 +587,7 @@ END_TEST
 
 static const char *kind_name(void *context, enum completion_kind kind, size_t i)
 {
-    static const char *const names[] = {"x_command", "x_name", "x_partner"};
+    static const char *const names[] = {"x_command", "x_name", "x_partner", "x_ignored"};
 
     (void)context;
     return i == 0 ? "" : i == 1 ? names[kind] : NULL;
@@ -598,6 +598,7 @@ START_TEST(completion_knows_the_place)
 {
     static const char *const rows[][2] = {{"x\t", "> x_name: "}, {"hi x\t", "> hi x_name "},
         {"/msg x\t", "> /msg x_partner "}, {"/MSG \t", "> /MSG x_partner "},
+        {"/unignore \t", "> /unignore x_ignored "}, {"/ignore \t", "> /ignore x_name "},
         {"/msg bob x\t", "> /msg bob x_name "}, {"/kick x\t", "> /kick x_name "}};
     struct desk desk;
 
@@ -1250,7 +1251,7 @@ int main(void)
     tcase_add_test(tcase, the_prompt_counts);
     tcase_add_loop_test(tcase, bells, 0, 5);
     tcase_add_test(tcase, completion_while_names_change);
-    tcase_add_loop_test(tcase, completion_knows_the_place, 0, 6);
+    tcase_add_loop_test(tcase, completion_knows_the_place, 0, 8);
     tcase_add_test(tcase, line_has_a_limit);
     tcase_add_test(tcase, paste_has_a_limit);
     tcase_add_test(tcase, history_has_a_limit);

@@ -130,6 +130,10 @@ static const struct script scripts[] = {
         "> /msg ann 1\n> a\n> /msg ann 2\n> b\n> /msg ann 3\n= /msg ann 1\n= a\n= /msg ann 2\n= "
         "b\n" AGAIN("3") "< resumed ?\n< token T2\n< msg me a\n< quit me crashed\n< you me\n"
                          "? 2 1\n= b\n= /msg ann 3\n=\n"},
+    /* ... and so are the commands of operators. */
+    {SESSION_MEMBER, true, true,
+        KEPT "> /kick ann\n> a\n> /ban ann\n= /kick ann\n= a\n" AGAIN(
+            "3") "< resumed ?\n< token T2\n< quit me crashed\n< you me\n? 2 1\n= a\n= /ban ann\n"},
     /* The old session is still there: when it ends, its name is taken back, once. */
     {SESSION_MEMBER, true, false,
         KEPT

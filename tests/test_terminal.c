@@ -872,6 +872,38 @@ START_TEST(some_are_ignored)
 }
 END_TEST
 
+/* Tab behind /unignore finds those who are ignored; what they leave with is a message, too. */
+START_TEST(ignored_to_the_end)
+{
+    static const char *const options[] = {"-H5", "-x", "-p"};
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_at_terminal(&chat, options[_i], "-n", "ann", server.address);
+    chatter_see(&chat, _i == 1 ? "you ann" : "you are ann");
+    chatter_type(&chat, "/ignore ben\r");
+    chatter_see(&chat, "-- ben is ignored");
+    conn_say(&ben, "/nick bob");
+    conn_seek(&ben, "nick ben bob");
+    conn_say(&ben, "/quit rude words");
+    chatter_see(&chat, _i == 1 ? "quit bob left\r\n" : "bob left, 1 here");
+    chatter_type(&chat, _i == 2 ? "/unignore bob\r" : "/unignore \t\r");
+    chatter_see(&chat, "-- bob is not ignored any more");
+    chatter_type(&chat, "/help\r");
+    chatter_see(&chat, "/ignore [NAME], /unignore NAME");
+    chatter_see(&chat, "/users");
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_ptr_null(strstr(chat.out.at, "rude"));
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
 /* Lines that the server does not answer are counted after a while. */
 START_TEST(the_prompt_counts_what_waits)
 {
@@ -931,6 +963,7 @@ int main(void)
         {one_bell_for_a_batch, 4, 20},
         {control_l_keeps_the_conversation, 1, 20},
         {some_are_ignored, 1, 20},
+        {ignored_to_the_end, 3, 20},
         {the_prompt_counts_what_waits, 1, 20},
     };
 

@@ -568,6 +568,12 @@ static const struct sight local_sights[] = {
     {"/ignore\n/ignore a\n/ignore b\n/ignore \n",
         "-- nobody is ignored\n-- a is ignored\n-- b is ignored\n-- ignored: a b\n"},
     {"/unignore\n", "-- use: /unignore NAME\n"},
+    /* the text of a quit is a message, too, unless an operator has given it */
+    {"/ignore bob\n" T0 "quit BOB left rude words\n" T0 "quit bob kicked enough\n" T0
+     "quit carol left bye\n",
+        "-- bob is ignored\n" P0 "-- BOB left\n" P0 "-- bob was kicked out: enough\n" P0
+        "-- carol left: bye\n"},
+    {"/HELP me\n", ""},
     {"//ignore bob\n/ignored bob\n/msg bob a\n" T0 "msg bob a\n", P0 "bob: a\n"},
 };
 
