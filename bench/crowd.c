@@ -130,9 +130,10 @@ static inline bool text_is_ours(const char *text)
 {
     const char *filler = text + FILLER_AT;
     size_t last = FILLER_LEN - sizeof(uint64_t);
-    uint64_t differing = word_read(filler + last) ^ word_read(FILLER + last);
+    const char *ours = FILLER;
+    uint64_t differing = word_read(filler + last) ^ word_read(ours + last);
     for (size_t i = 0; i < last; i += sizeof(uint64_t))
-        differing |= word_read(filler + i) ^ word_read(FILLER + i);
+        differing |= word_read(filler + i) ^ word_read(ours + i);
     return text[0] == '@' && text[2] == ' ' && differing == 0;
 }
 

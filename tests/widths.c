@@ -43,7 +43,7 @@ struct counts {
 
 /* ---- The terminal ---- */
 
-static void fail(const char *why)
+static _Noreturn void fail(const char *why)
 {
     fprintf(stderr, "widths: %s\n", why);
     exit(EXIT_FAILURE);
