@@ -1,0 +1,35 @@
+/*
+ * batch.h: the head of a batch of requests, by which a node knows its own in the stream:
+ * "CB", a byte 1 for the form, the node's name behind a byte for its length, and three numbers of 8
+ * bytes, most significant first.
+ */
+#ifndef SERVER_CLUSTER_BATCH_H
+#define SERVER_CLUSTER_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/span.h"
+
+/* Bytes in the name of a node, and of a room. */
+#define NODE_NAME_MAX 32
+#define BATCH_HEAD_MAX (4 + NODE_NAME_MAX + 3 * 8)
+/* The largest batch, head included. */
+#define BATCH_MAX 262144
+
+/* Which batch it is. node points into the bytes that were read. */
+struct batch_id {
+    struct span node;
+    uint64_t incarnation; /* of the node: its starts are numbered in the stream */
+    uint64_t nonce;       /* a random number of the incarnation */
+    uint64_t number;      /* of the batch in its incarnation, from 1 */
+};
+
+/* Writes the head, whose node has 1 to NODE_NAME_MAX bytes. Returns its length. */
+size_t batch_id_write(char out[BATCH_HEAD_MAX], const struct batch_id *);
+/* Reads the head in front of these bytes. Returns its length; 0 where there is none. */
+size_t batch_id_read(struct batch_id *, struct span bytes);
+bool batch_id_equal(const struct batch_id *, const struct batch_id *);
+
+#endif

@@ -1,0 +1,161 @@
+/* frame.c: see frame.h. */
+#include "frame.h"
+
+#include <string.h>
+
+#include "batch.h"
+#include "big_endian.h"
+#include "wire/text.h"
+
+void frame_head_write(char out[FRAME_HEAD], enum frame_kind kind, size_t payload)
+{
+    u32_put(out, (uint32_t)payload);
+    out[4] = (char)kind;
+}
+
+enum frame_result frame_next(struct frame *frame, struct span *rest)
+{
+    size_t len;
+
+    if (rest->len < FRAME_HEAD)
+        return FRAME_NONE;
+    len = u32_get(rest->at);
+    if (len > FRAME_PAYLOAD_MAX)
+        return FRAME_BAD;
+    if (rest->len - FRAME_HEAD < len)
+        return FRAME_NONE;
+    frame->kind = (uint8_t)rest->at[4];
+    frame->payload = (struct span){rest->at + FRAME_HEAD, len};
+    rest->at += FRAME_HEAD + len;
+    rest->len -= FRAME_HEAD + len;
+    return FRAME_READY;
+}
+
+/* ---- Fields: a length of 2 bytes before each --------------------------------------------------
+ */
+
+static char *field_put(char *at, struct span field)
+{
+    *at++ = (char)(field.len >> 8);
+    *at++ = (char)field.len;
+    if (field.len > 0)
+        memcpy(at, field.at, field.len);
+    return at + field.len;
+}
+
+static bool field_take(struct span *rest, size_t max, struct span *field)
+{
+    size_t len;
+
+    if (rest->len < 2)
+        return false;
+    len = (size_t)(unsigned char)rest->at[0] << 8 | (unsigned char)rest->at[1];
+    if (len > max || rest->len - 2 < len)
+        return false;
+    *field = (struct span){rest->at + 2, len};
+    rest->at += 2 + len;
+    rest->len -= 2 + len;
+    return true;
+}
+
+/* Room and node become parts of subjects. */
+static bool is_plain_name(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+
+        if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' &&
+            c != '_')
+            return false;
+    }
+    return name.len > 0 && name.len <= NODE_NAME_MAX;
+}
+
+/* ---- Payloads -------------------------------------------------------------------------------- */
+
+size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *setup)
+{
+    char *at = out + FRAME_HEAD;
+
+    if (!is_plain_name(setup->room) || !is_plain_name(setup->node) ||
+        setup->credentials.len > FRAME_CREDENTIALS_MAX || setup->servers.len > FRAME_SERVERS_MAX)
+        return 0;
+    u64_put(at, setup->next);
+    at = field_put(at + 8, setup->room);
+    at = field_put(at, setup->node);
+    at = field_put(at, setup->credentials);
+    at = field_put(at, setup->servers);
+    frame_head_write(out, FRAME_SETUP, (size_t)(at - out) - FRAME_HEAD);
+    return (size_t)(at - out);
+}
+
+bool frame_setup_read(struct frame_setup *setup, struct span payload)
+{
+    if (payload.len < 8)
+        return false;
+    setup->next = u64_get(payload.at);
+    payload.at += 8;
+    payload.len -= 8;
+    return field_take(&payload, NODE_NAME_MAX, &setup->room) &&
+           field_take(&payload, NODE_NAME_MAX, &setup->node) &&
+           field_take(&payload, FRAME_CREDENTIALS_MAX, &setup->credentials) &&
+           field_take(&payload, FRAME_SERVERS_MAX, &setup->servers) && payload.len == 0 &&
+           is_plain_name(setup->room) && is_plain_name(setup->node);
+}
+
+size_t frame_state_write(char out[FRAME_STATE_MAX], const struct frame_state *state)
+{
+    size_t len =
+        state->text.len > 0 ? text_cut(state->text.at, state->text.len, FRAME_TEXT_MAX) : 0;
+
+    frame_head_write(out, FRAME_STATE, 5 + len);
+    out[FRAME_HEAD] = (char)state->state;
+    u32_put(out + FRAME_HEAD + 1, state->batch_max);
+    if (len > 0)
+        memcpy(out + FRAME_HEAD + 5, state->text.at, len);
+    return FRAME_HEAD + 5 + len;
+}
+
+bool frame_state_read(struct frame_state *state, struct span payload)
+{
+    if (payload.len < 5 || payload.len > 5 + FRAME_TEXT_MAX ||
+        (unsigned char)payload.at[0] > ENGINE_GONE)
+        return false;
+    state->state = (enum engine_state)payload.at[0];
+    state->batch_max = u32_get(payload.at + 1);
+    state->text = (struct span){payload.at + 5, payload.len - 5};
+    return true;
+}
+
+void frame_message_write(
+    char out[FRAME_HEAD + FRAME_MESSAGE_HEAD], const struct frame_message *message)
+{
+    frame_head_write(out, FRAME_MESSAGE, FRAME_MESSAGE_HEAD + message->bytes.len);
+    u64_put(out + FRAME_HEAD, message->sequence);
+    u64_put(out + FRAME_HEAD + 8, message->time);
+}
+
+bool frame_message_read(struct frame_message *message, struct span payload)
+{
+    if (payload.len < FRAME_MESSAGE_HEAD)
+        return false;
+    message->sequence = u64_get(payload.at);
+    message->time = u64_get(payload.at + 8);
+    message->bytes =
+        (struct span){payload.at + FRAME_MESSAGE_HEAD, payload.len - FRAME_MESSAGE_HEAD};
+    return true;
+}
+
+void frame_end_write(char out[FRAME_END_SIZE], uint64_t sequence)
+{
+    frame_head_write(out, FRAME_END, 8);
+    u64_put(out + FRAME_HEAD, sequence);
+}
+
+bool frame_end_read(uint64_t *sequence, struct span payload)
+{
+    if (payload.len != 8)
+        return false;
+    *sequence = u64_get(payload.at);
+    return true;
+}

@@ -1,0 +1,104 @@
+/*
+ * frame.h: the form of what the hub and the engine say to each other through their pair: a length
+ * of 4 bytes, most significant first, a byte for the kind, and so many bytes of payload.
+ */
+#ifndef SERVER_CLUSTER_FRAME_H
+#define SERVER_CLUSTER_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/span.h"
+
+#define FRAME_HEAD 5
+#define FRAME_PAYLOAD_MAX (1048576 + 64)
+
+/* The numbers stay: two versions of the program may talk to each other. */
+enum frame_kind {
+    /* To the engine. */
+    FRAME_SETUP = 1,   /* the first: struct frame_setup */
+    FRAME_PUBLISH = 2, /* the bytes of one batch */
+    /* To the hub. */
+    FRAME_STATE = 16,   /* struct frame_state */
+    FRAME_MESSAGE = 17, /* struct frame_message */
+    FRAME_END = 18      /* a sequence number of 8 bytes */
+};
+
+enum frame_result {
+    FRAME_NONE, /* it is not complete yet */
+    FRAME_READY,
+    FRAME_BAD /* too long */
+};
+
+struct frame {
+    uint8_t kind;
+    struct span payload;
+};
+
+/* Takes the first frame from the front of rest. Its payload points into the same bytes. */
+enum frame_result frame_next(struct frame *, struct span *rest);
+/* Writes the head of a frame. */
+void frame_head_write(char out[FRAME_HEAD], enum frame_kind, size_t payload);
+
+/* ---- Payloads -------------------------------------------------------------------------------- */
+
+#define FRAME_SERVERS_MAX 4096
+#define FRAME_CREDENTIALS_MAX 1024
+#define FRAME_SETUP_MAX (FRAME_HEAD + 8 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
+
+/* What the engine is to do. The spans point elsewhere. */
+struct frame_setup {
+    uint64_t next;           /* the first stream sequence that is wanted; 0: the oldest there is */
+    struct span room, node;  /* letters, digits, `-` and `_` */
+    struct span credentials; /* `user:password`, a token, or nothing */
+    struct span servers;     /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
+};
+
+/* Writes the whole frame. Its length; 0 where something is too long for it. */
+size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *);
+/* False where the payload is none. */
+bool frame_setup_read(struct frame_setup *, struct span payload);
+
+/* How it is with the stream. */
+enum engine_state {
+    ENGINE_CONNECTING, /* not there yet: the text says what is tried, or why it failed */
+    ENGINE_READY,      /* connected, and read to the end */
+    ENGINE_AWAY,       /* it was ready; the text says why it is not */
+    ENGINE_REFUSED,    /* the server accepts neither these credentials nor nobody */
+    ENGINE_UNUSABLE,   /* no JetStream, or not for this: the text has the server's words */
+    ENGINE_GONE        /* the stream is missing, or ends before what was read of it */
+};
+
+#define FRAME_TEXT_MAX 256
+#define FRAME_STATE_MAX (FRAME_HEAD + 1 + 4 + FRAME_TEXT_MAX)
+
+struct frame_state {
+    enum engine_state state;
+    uint32_t batch_max; /* the largest batch that the server takes; 0: not known yet */
+    struct span text;   /* printable, for the log; may be empty */
+};
+
+/* Writes the whole frame, the text cut where it is too long. Its length. */
+size_t frame_state_write(char out[FRAME_STATE_MAX], const struct frame_state *);
+bool frame_state_read(struct frame_state *, struct span payload);
+
+/* Before the bytes of a message. */
+#define FRAME_MESSAGE_HEAD 16
+
+struct frame_message {
+    uint64_t sequence; /* in the stream */
+    uint64_t time;     /* when it was stored: nanoseconds since 1970 */
+    struct span bytes;
+};
+
+/* Writes the frame's head and the message's; the bytes are to follow. */
+void frame_message_write(char out[FRAME_HEAD + FRAME_MESSAGE_HEAD], const struct frame_message *);
+bool frame_message_read(struct frame_message *, struct span payload);
+
+#define FRAME_END_SIZE (FRAME_HEAD + 8)
+
+void frame_end_write(char out[FRAME_END_SIZE], uint64_t sequence);
+bool frame_end_read(uint64_t *sequence, struct span payload);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * test_cluster_frame.c: the frames between the hub and the engine, and the head of a batch.
+ */
+#include "bytes.h"
+#include "server/cluster/batch.h"
+#include "server/cluster/frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct span span_of(const char *text)
+{
+    return (struct span){text, strlen(text)};
+}
+
+/* ---- Batches --------------------------------------------------------------------------------- */
+
+#define HEAD "CB\x01\x03n-1\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\1\0\xff\0\0\0\0\0\0\0"
+
+START_TEST(batch_heads)
+{
+    static const struct span bytes = S(HEAD "rest");
+    struct batch_id id = {.node = S("n-1"), .incarnation = 2, .nonce = 256};
+    struct batch_id read;
+    char out[BATCH_HEAD_MAX];
+    size_t len;
+
+    id.number = 0xff00000000000000u;
+    len = batch_id_write(out, &id);
+    assert_bytes(out, len, (struct span){bytes.at, bytes.len - 4});
+    ck_assert_uint_eq(batch_id_read(&read, bytes), len);
+    ck_assert(batch_id_equal(&read, &id));
+    for (size_t cut = 0; cut < len; cut++) {
+        char *copy = bytes_copy((struct span){bytes.at, cut});
+
+        ck_assert_uint_eq(batch_id_read(&read, (struct span){copy, cut}), 0);
+        free(copy);
+    }
+}
+END_TEST
+
+static const struct span head_rows[] = {
+    S("CC\1\1a........................"),
+    S("CB\2\1a........................"),
+    S("CB\1\0........................"),
+    S("CB\1\x21" SIXTY),
+    S("hello, this is no batch of anybody"),
+};
+
+START_TEST(batch_heads_bad)
+{
+    struct batch_id id;
+
+    ck_assert_uint_eq(batch_id_read(&id, head_rows[_i]), 0);
+}
+END_TEST
+
+START_TEST(batch_ids_differ)
+{
+    const struct batch_id id = {.node = S("ab"), .incarnation = 1, .nonce = 2, .number = 3};
+    const struct batch_id others[] = {
+        {.node = S("aa"), .incarnation = 1, .nonce = 2, .number = 3},
+        {.node = S("a"), .incarnation = 1, .nonce = 2, .number = 3},
+        {.node = S("ab"), .incarnation = 2, .nonce = 2, .number = 3},
+        {.node = S("ab"), .incarnation = 1, .nonce = 3, .number = 3},
+        {.node = S("ab"), .incarnation = 1, .nonce = 2, .number = 4},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        ck_assert(!batch_id_equal(&id, &others[i]));
+}
+END_TEST
+
+/* ---- Frames ---------------------------------------------------------------------------------- */
+
+START_TEST(frames_in_pieces)
+{
+    static const struct span stream = S("\0\0\0\2\x02hi\0\0\0\0\x12\0\0");
+    struct frame frame;
+
+    for (size_t len = 0; len <= stream.len; len++) {
+        char *copy = bytes_copy((struct span){stream.at, len});
+        struct span rest = {copy, len};
+        unsigned count = 0;
+
+        while (frame_next(&frame, &rest) == FRAME_READY) {
+            ck_assert_uint_eq(frame.kind, count == 0 ? FRAME_PUBLISH : FRAME_END);
+            ck_assert(span_equal(frame.payload, count == 0 ? "hi" : ""));
+            count++;
+        }
+        ck_assert_uint_eq(count, len < 7 ? 0 : len < 12 ? 1 : 2);
+        free(copy);
+    }
+}
+END_TEST
+
+START_TEST(frames_too_long)
+{
+    struct span rest = S("\0\x10\0\x40\x02");
+    struct frame frame;
+
+    ck_assert_int_eq(frame_next(&frame, &rest), FRAME_NONE);
+    rest = (struct span)S("\0\x10\0\x41\x02");
+    ck_assert_int_eq(frame_next(&frame, &rest), FRAME_BAD);
+}
+END_TEST
+
+/* The payload of a whole frame. */
+static struct span payload_of(const char *bytes, size_t len, enum frame_kind kind)
+{
+    struct span rest = {bytes, len};
+    struct frame frame;
+
+    ck_assert_int_eq(frame_next(&frame, &rest), FRAME_READY);
+    ck_assert_uint_eq(rest.len, 0);
+    ck_assert_uint_eq(frame.kind, kind);
+    return frame.payload;
+}
+
+START_TEST(setups)
+{
+    struct frame_setup setup = {.next = 1ULL << 40,
+        .room = S("tea"),
+        .node = S("n_1"),
+        .credentials = S("a:b"),
+        .servers = S("h:1,[::1]:2")};
+    struct frame_setup read;
+    char out[FRAME_SETUP_MAX];
+    size_t len = frame_setup_write(out, &setup);
+    struct span payload = payload_of(out, len, FRAME_SETUP);
+
+    ck_assert(frame_setup_read(&read, payload));
+    ck_assert_uint_eq(read.next, setup.next);
+    ck_assert(span_equal(read.room, "tea") && span_equal(read.node, "n_1"));
+    ck_assert(span_equal(read.credentials, "a:b") && span_equal(read.servers, "h:1,[::1]:2"));
+    for (size_t cut = 0; cut < payload.len; cut++)
+        ck_assert(!frame_setup_read(&read, (struct span){payload.at, cut}));
+    ck_assert(!frame_setup_read(&read, (struct span){payload.at, payload.len + 1}));
+}
+END_TEST
+
+static const struct {
+    const char *room;
+    const char *node;
+    bool good;
+} name_rows[] = {
+    {"a", "Z-9_", true},
+    {"", "n", false},
+    {"r", "", false},
+    {"a.b", "n", false},
+    {"a", "n*", false},
+    {"a b", "n", false},
+    {"a", "\xc3\xa9", false},
+    {"12345678901234567890123456789012", "n", true},
+    {"123456789012345678901234567890123", "n", false},
+};
+
+START_TEST(setup_names)
+{
+    struct frame_setup setup = {.room = span_of(name_rows[_i].room),
+        .node = span_of(name_rows[_i].node),
+        .credentials = S(""),
+        .servers = S("h")};
+    char out[FRAME_SETUP_MAX];
+
+    ck_assert_int_eq(frame_setup_write(out, &setup) > 0, name_rows[_i].good);
+}
+END_TEST
+
+START_TEST(states)
+{
+    char text[300];
+    char out[FRAME_STATE_MAX];
+    struct frame_state read;
+    size_t len;
+
+    memset(text, 'x', sizeof text);
+    len = frame_state_write(
+        out, &(struct frame_state){ENGINE_AWAY, BATCH_MAX, (struct span){text, sizeof text}});
+    ck_assert(frame_state_read(&read, payload_of(out, len, FRAME_STATE)));
+    ck_assert_int_eq(read.state, ENGINE_AWAY);
+    ck_assert_uint_eq(read.batch_max, BATCH_MAX);
+    ck_assert_uint_eq(read.text.len, FRAME_TEXT_MAX);
+    len = frame_state_write(out, &(struct frame_state){.state = ENGINE_READY});
+    ck_assert(frame_state_read(&read, payload_of(out, len, FRAME_STATE)));
+    ck_assert_uint_eq(read.text.len, 0);
+    ck_assert(!frame_state_read(&read, (struct span)S("\x00\0\0\0")));
+    ck_assert(!frame_state_read(&read, (struct span)S("\x06\0\0\0\0")));
+}
+END_TEST
+
+START_TEST(messages_and_ends)
+{
+    char out[FRAME_HEAD + FRAME_MESSAGE_HEAD + 2];
+    char end[FRAME_END_SIZE];
+    struct frame_message message = {.sequence = 7, .time = 1ULL << 60, .bytes = S("hi")};
+    struct frame_message read;
+    uint64_t sequence;
+
+    frame_message_write(out, &message);
+    memcpy(out + sizeof out - 2, "hi", 2);
+    ck_assert(frame_message_read(&read, payload_of(out, sizeof out, FRAME_MESSAGE)));
+    ck_assert_uint_eq(read.sequence, 7);
+    ck_assert_uint_eq(read.time, 1ULL << 60);
+    ck_assert(span_equal(read.bytes, "hi"));
+    ck_assert(!frame_message_read(&read, (struct span){out, FRAME_MESSAGE_HEAD - 1}));
+    frame_end_write(end, 99);
+    ck_assert(frame_end_read(&sequence, payload_of(end, sizeof end, FRAME_END)));
+    ck_assert_uint_eq(sequence, 99);
+    ck_assert(!frame_end_read(&sequence, (struct span){end, 7}));
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {batch_heads, 1, 60},
+        {batch_heads_bad, COUNT_OF(head_rows), 60},
+        {batch_ids_differ, 1, 60},
+        {frames_in_pieces, 1, 60},
+        {frames_too_long, 1, 60},
+        {setups, 1, 60},
+        {setup_names, COUNT_OF(name_rows), 60},
+        {states, 1, 60},
+        {messages_and_ends, 1, 60},
+    };
+
+    return tests_run("cluster_frame", tests, COUNT_OF(tests));
+}
