@@ -316,6 +316,46 @@ START_TEST(text_grows_threefold_at_most)
 }
 END_TEST
 
+/* What is clean is safe, by any version of Unicode. */
+static bool code_point_is_safe(uint32_t cp)
+{
+    bool control = (cp < 0x20 && cp != '\t') || (cp >= 0x7F && cp <= 0x9F);
+    bool bidi = (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
+
+    return !control && !bidi && cp != 0x2028 && cp != 0x2029;
+}
+
+START_TEST(text_safe_every_code_point)
+{
+    for (uint32_t cp = 0; cp <= 0x10FFFF; cp++) {
+        char line[20] = "seven..";
+        size_t n = 7;
+
+        if (cp >= 0xD800 && cp <= 0xDFFF)
+            continue;
+        n += utf8_encode(cp, line + n);
+        memcpy(line + n, "eight...", 8);
+        n += 8;
+        if (text_is_safe(line, n) != code_point_is_safe(cp))
+            ck_abort_msg("U+%04X", (unsigned)cp);
+        if (text_is_clean(line, n) && !text_is_safe(line, n))
+            ck_abort_msg("U+%04X is clean and not safe", (unsigned)cp);
+    }
+}
+END_TEST
+
+START_TEST(text_safe_malformed)
+{
+    must(text_is_safe("", 0));
+    must(!text_is_safe("\x80", 1));
+    must(!text_is_safe("a\xc3", 2));
+    must(!text_is_safe("\xc0\xaf", 2));
+    must(!text_is_safe("\xed\xa0\x80", 3));
+    must(!text_is_safe("\xf4\x90\x80\x80", 4));
+    must(text_is_safe("tab\t\xc3\xa9", 6));
+}
+END_TEST
+
 START_TEST(text_random)
 {
     uint64_t state = random_seeded();
@@ -392,6 +432,8 @@ int main(void)
         {text_every_byte_everywhere, 1, 60},
         {text_every_code_point, 1, 60},
         {text_grows_threefold_at_most, 1, 60},
+        {text_safe_every_code_point, 1, 60},
+        {text_safe_malformed, 1, 60},
         {text_random, 1, 60},
         {cut_table, COUNT_OF(cut_rows), 60},
         {cut_random, 1, 60},

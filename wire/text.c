@@ -107,6 +107,28 @@ bool text_is_clean(const char *s, size_t len)
     return clean_prefix(s, len, &marks) == len;
 }
 
+/* C0, DEL and C1; line separators, embeddings and overrides; isolates. */
+static bool char_is_unsafe(uint32_t cp)
+{
+    return cp == UTF8_BAD || (cp < 0x20 && cp != '\t') || (cp >= 0x7F && cp < 0xA0) ||
+           (cp >= 0x2028 && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+bool text_is_safe(const char *s, size_t len)
+{
+    size_t at = ascii_prefix(s, len);
+
+    while (at < len) {
+        uint32_t cp;
+
+        at += utf8_decode(s + at, len - at, &cp);
+        if (char_is_unsafe(cp))
+            return false;
+        at += ascii_prefix(s + at, len - at);
+    }
+    return true;
+}
+
 /* The beginning of the character that s[at] is a byte of, at most three bytes before. */
 static size_t char_begin(const char *s, size_t len, size_t at)
 {

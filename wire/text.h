@@ -19,6 +19,12 @@ size_t text_clean(char *dst, const char *src, size_t len);
 /* True if text_clean() would change nothing. Fast for ASCII. */
 bool text_is_clean(const char *s, size_t len);
 /*
+ * True for valid UTF-8 without control characters other than TAB, line separators and bidi
+ * controls. That is less than text_is_clean() wants, but does not depend on the version of Unicode:
+ * what another machine has cleaned with another table is judged the same everywhere.
+ */
+bool text_is_safe(const char *s, size_t len);
+/*
  * The length of the longest prefix of s that has at most max bytes (max >= 4) and ends between
  * characters; if possible not between a base and its marks. 0 only if len is 0.
  */
