@@ -27,6 +27,8 @@
 #define LINE_OUT_MAX 16384
 /* A `here` line with its LF. */
 #define LINE_HERE_MAX 4096
+/* A token: 16 random bytes in hexadecimal digits. */
+#define TOKEN_LEN 32
 /* The minutes of a /ban. */
 #define BAN_DEFAULT 60
 #define BAN_MAX UINT32_MAX

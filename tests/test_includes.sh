@@ -1,11 +1,13 @@
-# What may include what. A file of the hub or of the journal includes only what stands to its left
-# in this order; files between two arrows do not include each other. NAME stands for NAME.h and
-# NAME.c. A new file is given its place here.
+# What may include what. A file of the hub, of the journal or of the hub's part of the cluster
+# includes only what stands to its left in this order; files between two arrows do not include each
+# other. NAME stands for NAME.h and NAME.c. A new file is given its place here.
 order='
+    big_endian <- batch <-
     list table timers watch codec pacing rate transcript process <- source <- bans config <-
-    names log token person remainder opener writer <- hold <- link <- room <-
-    users submission <- journal connection <- output backpressure resume status disk greeting submit <-
-    welcome <- ending snapshot <- login operator <- commands <- input <- hub <- readback'
+    names log token person node remainder opener writer <- hold <- link <- room <-
+    users submission requests <- apply journal connection <-
+    output backpressure resume status disk greeting submit <- welcome <- ending snapshot <-
+    login operator <- commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
 # the limits of its log, whose connection one is, and how often something may happen.
@@ -41,7 +43,9 @@ order_of_the_hub() {
                 else
                     place[word[i] ".h"] = place[word[i] ".c"] = floor + 1
         }
-        function is_inside(path) { return path ~ /^server\/(hub|journal)\// }
+        function is_inside(path) {
+            return path ~ /^server\/(hub|journal)\// || path ~ /^server\/cluster\/(batch|big_endian|requests|apply)\./
+        }
         function base(path) { sub(/.*\//, "", path); return path }
         function header(name) { sub(/c$/, "h", name); return name }
         is_inside($1) && !(base($1) in place) && !said[$1]++ { print $1, "has no place" }

@@ -205,6 +205,7 @@ static void request_make(struct world *w, uint64_t *time)
         login(w, &request, which);
         return;
     }
+    request.kind = request.person->kind == PERSON_POSTER ? ROOM_POST : ROOM_SAY;
     switch (random_next(w, 8)) {
     case 0:
         leave(w, &request, which);
@@ -215,14 +216,9 @@ static void request_make(struct world *w, uint64_t *time)
             rename_to(w, &request);
         return;
     case 3:
-        request.kind = ROOM_ACT;
-        break;
-    default:
-        request.kind = ROOM_SAY;
+        request.kind = request.kind == ROOM_POST ? ROOM_POST : ROOM_ACT;
         break;
     }
-    if (request.person->kind == PERSON_POSTER)
-        request.kind = ROOM_POST;
     if (request.text.len == 0) /* no line without text is said */
         request.text = (struct span){"y", 1};
     (void)apply(w, &request, &outcome);

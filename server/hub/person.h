@@ -10,8 +10,10 @@
 
 #include "list.h"
 #include "protocol.h"
+#include "table.h"
 
 struct link;
+struct node;
 
 enum person_kind {
     PERSON_MEMBER, /* in the room and on its list */
@@ -27,6 +29,13 @@ struct person {
     uint64_t joined;              /* the stamp of the join; of a poster: of the room's last event */
     char name[NAME_LEN_MAX + 1];  /* in the room */
     char login[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: none is */
+    /* Where several machines share the room: */
+    struct node *node;   /* whose person it is; NULL: there is one machine */
+    uint32_t number;     /* its number there */
+    struct list of_node; /* among the persons of its node */
+    struct table_entry by_number;
+    struct table_entry by_token;
+    char token[TOKEN_LEN + 1]; /* with which its session is resumed at another node; empty: none */
 };
 
 #endif

@@ -12,8 +12,10 @@ bool room_init(struct room *room, struct log *log, struct log *held, const struc
     hold_init(&room->hold, held);
     list_init(&room->members);
     list_init(&room->posters);
+    nodes_init(&room->nodes);
     room->names = names_new(seed);
-    return room->names != NULL;
+    return room->names != NULL && table_init(&room->by_number, seed) &&
+           table_init(&room->by_token, seed);
 }
 
 static void persons_free(struct list *persons)
@@ -26,6 +28,9 @@ void room_free(struct room *room)
 {
     persons_free(&room->members);
     persons_free(&room->posters);
+    nodes_free(&room->nodes);
+    table_free(&room->by_number);
+    table_free(&room->by_token);
     names_free(room->names);
     shared_release(room->users);
     hold_free(&room->hold);
@@ -56,6 +61,38 @@ struct person *room_find_poster(const struct room *room, const char *name)
             return person;
     }
     return NULL;
+}
+
+static uint64_t number_hash(const struct room *room, const struct node *node, uint32_t number)
+{
+    char key[NODE_NAME_MAX + sizeof(number)] = {0};
+
+    memcpy(key, node->name, strlen(node->name));
+    memcpy(key + NODE_NAME_MAX, &number, sizeof(number));
+    return table_hash(&room->by_number, key, sizeof(key));
+}
+
+struct person *room_find_number(const struct room *room, const struct node *node, uint32_t number)
+{
+    struct table_entry *entry = table_first(&room->by_number, number_hash(room, node, number));
+
+    for (; entry != NULL; entry = table_next(entry)) {
+        struct person *person = TABLE_ENTRY(struct person, by_number, entry);
+
+        if (person->node == node && person->number == number)
+            return person;
+    }
+    return NULL;
+}
+
+struct person *room_find_token(const struct room *room, const char *token)
+{
+    struct table_entry *entry =
+        table_first(&room->by_token, table_hash(&room->by_token, token, strlen(token)));
+
+    while (entry != NULL && strcmp(TABLE_ENTRY(struct person, by_token, entry)->token, token) != 0)
+        entry = table_next(entry);
+    return entry == NULL ? NULL : TABLE_ENTRY(struct person, by_token, entry);
 }
 
 /* The users list is out of date. */
@@ -101,6 +138,8 @@ static void event_append(struct room *room, const struct room_request *request,
     parts[1] = (struct iovec){(char *)event->text.at, event->text.len};
     parts[2] = (struct iovec){&lf, 1};
     outcome->stamp = room->stamp;
+    if (room->stamp <= room->known)
+        return;
     outcome->start = log_append(room_lines(room), parts, 3,
         (struct log_line){.stamp = room->stamp, .author = request->author, .message = message});
     outcome->end = log_head(room_lines(room));
@@ -108,6 +147,35 @@ static void event_append(struct room *room, const struct room_request *request,
 }
 
 /* ---- Requests -------------------------------------------------------------------------------- */
+
+/* Makes it one of a node's, by its number there. */
+static void person_settle(
+    struct room *room, struct person *person, struct node *node, uint32_t number)
+{
+    person->node = node;
+    person->number = number;
+    if (node == NULL)
+        return;
+    list_append(&node->persons, &person->of_node);
+    table_add(&room->by_number, &person->by_number, number_hash(room, node, number));
+}
+
+static void person_unsettle(struct room *room, struct person *person)
+{
+    if (person->node == NULL)
+        return;
+    list_remove(&person->of_node);
+    table_remove(&room->by_number, &person->by_number);
+}
+
+static void person_set_token(struct room *room, struct person *person, const char *token)
+{
+    if (token == NULL || token[0] == '\0')
+        return;
+    strcpy(person->token, token);
+    table_add(
+        &room->by_token, &person->by_token, table_hash(&room->by_token, token, strlen(token)));
+}
 
 static void person_list(struct room *room, struct person *person)
 {
@@ -126,8 +194,11 @@ static struct person *name_holder(struct person *person)
 static enum room_result apply_login(
     struct room *room, const struct room_request *request, struct room_outcome *outcome)
 {
-    struct person *person = calloc(1, sizeof(*person));
+    struct person *person;
 
+    if (request->node != NULL && room_find_number(room, request->node, request->number) != NULL)
+        return ROOM_NOBODY;
+    person = calloc(1, sizeof(*person));
     if (person == NULL)
         return ROOM_LATER;
     person->kind = request->posting;
@@ -139,6 +210,8 @@ static enum room_result apply_login(
     strcpy(person->login, request->login);
     outcome->person = person;
     person_list(room, person);
+    person_settle(room, person, request->node, request->number);
+    person_set_token(room, person, request->token);
     if (person->kind == PERSON_MEMBER) {
         members_changed(room);
         event_append(
@@ -155,6 +228,8 @@ static enum room_result apply_rename(
     char old[NAME_LEN_MAX + 1];
 
     memcpy(old, person->name, sizeof(old));
+    if (strcmp(old, request->name) == 0) /* since it was asked for */
+        return ROOM_TAKEN;
     names_change(room->names, old, request->name, request->reserved, person->name);
     if (name_equal(old, person->name) && !name_equal(old, request->name)) {
         memcpy(person->name, old, sizeof(old));
@@ -166,20 +241,29 @@ static enum room_result apply_rename(
     return ROOM_DONE;
 }
 
-static enum room_result apply_leave(
-    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+/* The person leaves the room; the event has this reason and text. */
+static void person_part(struct room *room, const struct room_request *request,
+    struct person *person, const char *reason, struct room_outcome *outcome)
 {
-    struct person *person = request->person;
-
+    outcome->parted = person->link;
     if (person->kind == PERSON_MEMBER) {
         room->member_count--;
         members_changed(room);
         event_append(room, request,
-            &(struct event_text){"quit", person->name, request->reason, request->text}, outcome);
+            &(struct event_text){"quit", person->name, reason, request->text}, outcome);
     }
     names_release(room->names, person->name);
     list_remove(&person->entry);
+    person_unsettle(room, person);
+    if (person->token[0] != '\0')
+        table_remove(&room->by_token, &person->by_token);
     free(person);
+}
+
+static enum room_result apply_leave(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    person_part(room, request, request->person, request->reason, outcome);
     return ROOM_DONE;
 }
 
@@ -191,12 +275,90 @@ static enum room_result apply_message(struct room *room, const struct room_reque
     return ROOM_DONE;
 }
 
+/* Its client is at another node now, or again at this one, and none of its names and events change.
+ * What is stored for it under the old number finds nobody. */
+static enum room_result apply_resume(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    struct person *person = room_find_token(room, request->token);
+
+    if (person == NULL || room_find_number(room, request->node, request->number) != NULL)
+        return ROOM_NOBODY;
+    outcome->person = person;
+    outcome->parted = person->link;
+    person->link = NULL;
+    person_unsettle(room, person);
+    person_settle(room, person, request->node, request->number);
+    return ROOM_DONE;
+}
+
+/* One person of a node that has ended leaves. */
+static enum room_result apply_node_end(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    struct list *persons = &request->node->persons;
+
+    if (list_is_empty(persons))
+        return ROOM_DONE;
+    person_part(room, request, LIST_ENTRY(struct person, of_node, persons->next), "lost", outcome);
+    return ROOM_MORE;
+}
+
+static enum room_result apply_node_start(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    struct node *node = request->node;
+
+    if (apply_node_end(room, request, outcome) == ROOM_MORE)
+        return ROOM_MORE;
+    node->state = NODE_RUNNING;
+    node->incarnation = request->incarnation;
+    node->batch = 0;
+    node->heard = room->nodes.clock;
+    return ROOM_DONE;
+}
+
+static enum room_result apply_node_stop(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    if (apply_node_end(room, request, outcome) == ROOM_MORE)
+        return ROOM_MORE;
+    request->node->state = NODE_OFF;
+    return ROOM_DONE;
+}
+
+/* Only a request that was stored can come when its person is gone, or has another part. */
+static bool has_its_person(const struct room_request *request)
+{
+    const struct person *person = request->person;
+
+    switch (request->kind) {
+    case ROOM_SAY:
+    case ROOM_ACT:
+    case ROOM_RENAME:
+        return person != NULL && person->kind == PERSON_MEMBER;
+    case ROOM_POST:
+        return person != NULL && person->kind == PERSON_POSTER;
+    case ROOM_LEAVE:
+        return person != NULL;
+    case ROOM_LOGIN:
+    case ROOM_RESUME:
+    case ROOM_NODE_START:
+    case ROOM_NODE_STOP:
+    case ROOM_REQUESTS:
+        break;
+    }
+    return true;
+}
+
 enum room_result room_apply(
     struct room *room, const struct room_request *request, struct room_outcome *outcome)
 {
     uint64_t head = log_head(room_lines(room));
 
     *outcome = (struct room_outcome){.start = head, .end = head, .stamp = room->stamp};
+    if (!has_its_person(request))
+        return ROOM_NOBODY;
     switch (request->kind) {
     case ROOM_LOGIN:
         return apply_login(room, request, outcome);
@@ -210,6 +372,12 @@ enum room_result room_apply(
         return apply_rename(room, request, outcome);
     case ROOM_LEAVE:
         return apply_leave(room, request, outcome);
+    case ROOM_RESUME:
+        return apply_resume(room, request, outcome);
+    case ROOM_NODE_START:
+        return apply_node_start(room, request, outcome);
+    case ROOM_NODE_STOP:
+        return apply_node_stop(room, request, outcome);
     case ROOM_REQUESTS:
         break;
     }

@@ -17,12 +17,14 @@
 #include "list.h"
 #include "log.h"
 #include "names.h"
+#include "node.h"
 #include "person.h"
 #include "protocol.h"
+#include "table.h"
 #include "wire/stamp.h"
 
+struct link;
 struct shared;
-struct table_seed;
 
 /* The state that room_apply() changes. Others read it. */
 struct room {
@@ -36,6 +38,11 @@ struct room {
     struct stamp_memo stamp_memo;
     struct shared *users; /* the users list as it is now; NULL: not written yet, see users.h */
     bool urgent;          /* since it was last reset: somebody has said something */
+    /* Where several machines share it: */
+    struct nodes nodes;
+    struct table by_number; /* struct person: by its node and its number there */
+    struct table by_token;  /* struct person */
+    uint64_t known; /* events up to this stamp are not appended: a transcript gave them before */
 };
 
 enum room_request_kind {
@@ -45,7 +52,11 @@ enum room_request_kind {
     ROOM_POST,
     ROOM_RENAME,
     ROOM_LEAVE,
-    ROOM_REQUESTS /* how many kinds there are */
+    /* where several machines share the room */
+    ROOM_RESUME,     /* a session goes on at another node */
+    ROOM_NODE_START, /* an incarnation begins; what is left of the one before ends */
+    ROOM_NODE_STOP,  /* an incarnation ends: its persons leave */
+    ROOM_REQUESTS    /* how many kinds there are */
 };
 
 /* Who, what, when. All that a pointer leads to is the caller's. */
@@ -61,16 +72,24 @@ struct room_request {
     names_mask reserved;      /* forms of it that must not be given */
     enum person_kind posting; /* login */
     const char *login;        /* login: the proved one; empty: none */
+    /* where several machines share the room */
+    struct node *node;              /* whose request it is; NULL: there is one machine */
+    uint32_t number;                /* login, resume: of the person, at that node from now on */
+    const char *token;              /* login: of its session, empty: none; resume: of which */
+    struct incarnation incarnation; /* node start */
 };
 
 enum room_result {
     ROOM_DONE,
-    ROOM_TAKEN, /* a rename: the wanted name is taken, and what is left is the present one */
-    ROOM_LATER  /* no memory: nothing has changed, and the request is to be made again */
+    ROOM_TAKEN,  /* a rename: the wanted name is taken, and what is left is the present one */
+    ROOM_NOBODY, /* the person is not there any more, or there already: nothing has changed */
+    ROOM_MORE,   /* one event of several was made: the request is to be made again for the next */
+    ROOM_LATER   /* no memory: nothing has changed, and the request is to be made again */
 };
 
 struct room_outcome {
-    struct person *person; /* of a login */
+    struct person *person; /* of a login, a resume */
+    struct link *parted;   /* of the person that has left or gone on elsewhere; NULL: it had none */
     uint64_t start;        /* the event in room_lines(): from here */
     uint64_t end;          /* to here; equal where there was none */
     uint64_t stamp;        /* of it */
@@ -94,6 +113,10 @@ uint64_t room_time(const struct room *, uint64_t wall);
 struct person *room_find(const struct room *, const char *name);
 /* The poster that began first of those of that name; NULL: there is none. Walks all posters. */
 struct person *room_find_poster(const struct room *, const char *name);
+/* The person of that number at that node; NULL: it is not there any more. */
+struct person *room_find_number(const struct room *, const struct node *, uint32_t number);
+/* The person whose session has that token; NULL: there is none. */
+struct person *room_find_token(const struct room *, const char *token);
 
 /* ---- What was before: a transcript that is read back, a room that is handed over ------------- */
 

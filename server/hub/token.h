@@ -11,13 +11,11 @@
 #include <stdint.h>
 
 #include "list.h"
+#include "protocol.h"
 #include "table.h"
 #include "wire/span.h"
 
 struct connection;
-
-/* Hexadecimal digits of 16 random bytes. */
-#define TOKEN_LEN 32
 
 /*
  * The session is open while it has a holder; then it is over, since over_at, and in the list of

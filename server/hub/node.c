@@ -1,0 +1,103 @@
+/* node.c: which batches are applied, and which nodes are gone. */
+#include "node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A node of which nothing was stored for so long is gone. */
+#define GONE_US 15000000u
+/* By so much the clock advances from one message to the next, at most. */
+#define STEP_MAX_US 2000000u
+
+void nodes_init(struct nodes *nodes)
+{
+    *nodes = (struct nodes){.time = 0};
+    list_init(&nodes->all);
+}
+
+void nodes_free(struct nodes *nodes)
+{
+    if (nodes->all.next == NULL) /* nodes_init() was not reached */
+        return;
+    while (!list_is_empty(&nodes->all))
+        free(LIST_ENTRY(struct node, entry, list_take(&nodes->all)));
+}
+
+static struct node *node_at(struct list *entry)
+{
+    return LIST_ENTRY(struct node, entry, entry);
+}
+
+struct node *nodes_find(const struct nodes *nodes, struct span name)
+{
+    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
+        if (span_equal(name, node_at(at)->name))
+            return node_at(at);
+    return NULL;
+}
+
+struct node *nodes_add(struct nodes *nodes, struct span name)
+{
+    struct node *node = calloc(1, sizeof(*node));
+
+    if (node == NULL)
+        return NULL;
+    memcpy(node->name, name.at, name.len);
+    list_init(&node->persons);
+    list_append(&nodes->all, &node->entry);
+    return node;
+}
+
+void nodes_advance(struct nodes *nodes, uint64_t time)
+{
+    uint64_t step = nodes->time != 0 && time > nodes->time ? time - nodes->time : 0;
+
+    nodes->clock += step < STEP_MAX_US ? step : STEP_MAX_US;
+    nodes->time = time > nodes->time ? time : nodes->time;
+    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
+        struct node *node = node_at(at);
+
+        if (node->state == NODE_RUNNING && nodes->clock - node->heard > GONE_US)
+            node->state = NODE_ENDING;
+    }
+}
+
+struct node *nodes_ending(const struct nodes *nodes)
+{
+    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
+        if (node_at(at)->state == NODE_ENDING)
+            return node_at(at);
+    return NULL;
+}
+
+bool incarnation_equal(struct incarnation a, struct incarnation b)
+{
+    return a.number == b.number && a.random == b.random;
+}
+
+void node_hear(const struct nodes *nodes, struct node *node, struct incarnation incarnation)
+{
+    if (node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation))
+        node->heard = nodes->clock;
+}
+
+bool node_accepts(
+    const struct node *node, struct incarnation incarnation, uint64_t batch, bool begins)
+{
+    if (begins)
+        return incarnation.number > node->incarnation.number && batch == 1;
+    return node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation) &&
+           batch == node->batch + 1;
+}
+
+bool node_name_is_valid(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                c == '-' || c == '_'))
+            return false;
+    }
+    return len > 0 && len <= NODE_NAME_MAX;
+}

@@ -1,0 +1,74 @@
+/*
+ * node.h: the machines of a room that several share, and the clock of what they have in common. On
+ * one machine there are none.
+ *
+ * A node numbers its starts: each one is an incarnation, with a random value, for two programs may
+ * have been given one name. An incarnation numbers its batches, 1, 2, ..., and a batch is applied
+ * only if it is the next one. So to store a batch again is always safe, and one that overtook
+ * another that was lost changes nothing.
+ */
+#ifndef SERVER_HUB_NODE_H
+#define SERVER_HUB_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "list.h"
+#include "server/cluster/batch.h"
+
+/* One start of a node. */
+struct incarnation {
+    uint64_t number;
+    uint64_t random;
+};
+
+/* OFF -> RUNNING -> ENDING -> OFF; RUNNING -> RUNNING, where another start ends the present one. */
+enum node_state {
+    NODE_OFF,     /* it has not started yet, has said that it stops, or is gone */
+    NODE_RUNNING, /* batches of its incarnation are applied */
+    NODE_ENDING   /* it is gone: its persons leave one by one */
+};
+
+/* Lives as long as the room. */
+struct node {
+    struct list entry;
+    enum node_state state;
+    struct incarnation incarnation; /* the last one */
+    uint64_t batch;                 /* of it: the last one that was applied */
+    uint64_t heard;                 /* the clock when something of it was stored last */
+    struct list persons;            /* struct person, in the order of their logins */
+    char name[NODE_NAME_MAX + 1];
+};
+
+/*
+ * time: of the last stored message. clock: advances with these times, by at most two seconds from
+ * one message to the next and never back, so that no node is gone because nothing could be stored.
+ */
+struct nodes {
+    struct list all; /* struct node, in the order of their first starts */
+    uint64_t time;
+    uint64_t clock;
+};
+
+void nodes_init(struct nodes *);
+void nodes_free(struct nodes *);
+/* NULL: no node of that name has ever started. */
+struct node *nodes_find(const struct nodes *, struct span name);
+/* A node that is not there yet; NULL without memory. */
+struct node *nodes_add(struct nodes *, struct span name);
+/* A message of that time was stored. Nodes of which nothing was stored for too long are ENDING. */
+void nodes_advance(struct nodes *, uint64_t time);
+/* The first that is ENDING; NULL: there is none. */
+struct node *nodes_ending(const struct nodes *);
+
+/* Something of this incarnation was stored: it is not gone. */
+void node_hear(const struct nodes *, struct node *, struct incarnation);
+/* Shall the node's batch of that number be applied? begins: it says that the incarnation starts. */
+bool node_accepts(const struct node *, struct incarnation, uint64_t batch, bool begins);
+bool incarnation_equal(struct incarnation, struct incarnation);
+
+/* 1 to 32 letters, digits, '-' and '_'. */
+bool node_name_is_valid(const char *name, size_t len);
+
+#endif
