@@ -1,0 +1,93 @@
+/* apply.c: which batch is applied, and its requests one after the other. */
+#include "apply.h"
+
+/* The incarnation that has made the batch. */
+static struct incarnation incarnation_of(const struct requests *requests)
+{
+    return (struct incarnation){requests->id.incarnation, requests->id.nonce};
+}
+
+void apply_begin(struct apply *a, struct room *room, struct span bytes, uint64_t time)
+{
+    struct node *node;
+
+    *a = (struct apply){.phase = APPLY_GONE, .time = time};
+    a->valid = requests_open(&a->requests, bytes);
+    nodes_advance(&room->nodes, time);
+    node = a->valid ? nodes_find(&room->nodes, a->requests.id.node) : NULL;
+    if (node != NULL)
+        node_hear(&room->nodes, node, incarnation_of(&a->requests));
+}
+
+/* A person of a node that is gone leaves; false: there are no such nodes any more. */
+static bool gone_step(struct apply *a, struct room *room, struct room_outcome *outcome)
+{
+    struct room_request stop = {.kind = ROOM_NODE_STOP, .time = a->time};
+
+    while ((stop.node = nodes_ending(&room->nodes)) != NULL)
+        if (room_apply(room, &stop, outcome) == ROOM_MORE)
+            return true;
+    return false;
+}
+
+/* Decides whether the batch is applied, when those that are gone are out of the way. */
+static enum apply_step batch_accept(struct apply *a, struct room *room)
+{
+    const struct batch_id *id = &a->requests.id;
+    bool begins = a->requests.begins;
+
+    a->phase = APPLY_IDLE;
+    if (!a->valid)
+        return STEP_DONE;
+    a->node = nodes_find(&room->nodes, id->node);
+    if (a->node == NULL && begins && (a->node = nodes_add(&room->nodes, id->node)) == NULL) {
+        a->phase = APPLY_GONE;
+        return STEP_LATER;
+    }
+    if (a->node == NULL || !node_accepts(a->node, incarnation_of(&a->requests), id->number, begins))
+        return STEP_DONE;
+    a->phase = APPLY_REQUESTS;
+    return STEP_REQUEST;
+}
+
+static enum apply_step request_step(
+    struct apply *a, struct room *room, enum room_result *result, struct room_outcome *outcome)
+{
+    struct room_request *request = &a->next.request;
+
+    if (!a->has_next && !requests_next(&a->requests, &a->next)) {
+        a->phase = APPLY_IDLE;
+        a->node->batch = a->requests.id.number;
+        return STEP_DONE;
+    }
+    a->has_next = true;
+    request->time = a->time;
+    request->node = a->node;
+    request->person = room_find_number(room, a->node, request->number);
+    *result = room_apply(room, request, outcome);
+    if (*result == ROOM_LATER)
+        return STEP_LATER;
+    a->has_next = *result == ROOM_MORE;
+    return a->has_next ? STEP_EVENT : STEP_REQUEST;
+}
+
+enum apply_step apply_next(
+    struct apply *a, struct room *room, enum room_result *result, struct room_outcome *outcome)
+{
+    enum apply_step step;
+
+    switch (a->phase) {
+    case APPLY_IDLE:
+        return STEP_DONE;
+    case APPLY_GONE:
+        if (gone_step(a, room, outcome))
+            return STEP_EVENT;
+        step = batch_accept(a, room);
+        if (a->phase != APPLY_REQUESTS)
+            return step;
+        break;
+    case APPLY_REQUESTS:
+        break;
+    }
+    return request_step(a, room, result, outcome);
+}

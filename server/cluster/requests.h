@@ -1,0 +1,49 @@
+/*
+ * requests.h: the requests of a node as bytes, as they are stored in the stream; doc/cluster.md has
+ * the form. A batch is written by one node and read by all, so a reader believes nothing: a batch
+ * that is wrong anywhere is void as a whole, at every node alike.
+ */
+#ifndef SERVER_CLUSTER_REQUESTS_H
+#define SERVER_CLUSTER_REQUESTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "batch.h"
+#include "server/hub/room.h"
+
+/* One request has at most so many. */
+#define REQUEST_MAX (1u + 4u + 2u + LINE_CLEAN_MAX + 2u * (1u + NAME_LEN_MAX) + 64u)
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+/*
+ * Writes a request; returns its length, at most REQUEST_MAX. Whom it concerns is its number;
+ * its person, author and time are not written.
+ */
+size_t request_write(char *out, const struct room_request *);
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/* A batch that is read. The bytes are the caller's. */
+struct requests {
+    struct batch_id id; /* whose batch it is, and which; its name points into the batch */
+    struct span rest;   /* the requests that follow */
+    bool begins;        /* the first request says that the incarnation starts */
+};
+
+/* What one request holds beside its spans, which point into the batch. */
+struct stored_request {
+    struct room_request request; /* its pointers lead into this structure and the batch */
+    char name[NAME_LEN_MAX + 1];
+    char login[NAME_LEN_MAX + 1];
+    char token[TOKEN_LEN + 1];
+};
+
+/* Looks at the whole batch. False: it is void. */
+bool requests_open(struct requests *, struct span bytes);
+/* The next request of a batch that requests_open() has found right; false: there is none. */
+bool requests_next(struct requests *, struct stored_request *);
+
+#endif
