@@ -120,7 +120,8 @@ void process_settles(pid_t, int fds);
 int64_t process_cpu(pid_t);
 /* Kilobytes of memory that are its own: resident and not shared. */
 long process_memory(pid_t);
-/* False in a build whose sanitizer needs memory of its own: then no small bound holds. */
+/* False in a build whose sanitizer needs memory of its own: then no small bound holds. With
+ * ASAN_OPTIONS=detect_stack_use_after_return=0 it needs so little that all of them do. */
 bool memory_is_exact(void);
 
 /* The descendants of a process, of all degrees, as they were when one looked. */
