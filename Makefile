@@ -7,6 +7,7 @@
 #   make run                  build, and talk in a room on this machine
 #   make bench                chatd beside bare relays: bench/README.md; BENCHFLAGS are its options
 #   make install              see the directories below; DESTDIR is put before each
+#   make install-strip        the same, without symbols in the programs
 #   make BUILD=dir ...        put everything that is made into dir instead
 #   make V=1 ...              show the commands
 #
@@ -20,16 +21,32 @@ ifdef OTHER_MAKE:
 endif
 
 CFLAGS ?= -O2 -g
+# Each directory has two names, GNU's in lower case and another; either can be set.
 PREFIX ?= /usr/local
-BINDIR ?= $(PREFIX)/bin
-SBINDIR ?= $(PREFIX)/sbin
-MANDIR ?= $(PREFIX)/share/man
-BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
-ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
-FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
-# Put before the names of both programs and of their pages.
+prefix = $(PREFIX)
+exec_prefix = $(prefix)
+BINDIR ?= $(exec_prefix)/bin
+bindir = $(BINDIR)
+SBINDIR ?= $(exec_prefix)/sbin
+sbindir = $(SBINDIR)
+datarootdir = $(prefix)/share
+MANDIR ?= $(datarootdir)/man
+mandir = $(MANDIR)
+DOCDIR ?= $(datarootdir)/doc/$(PROGPREFIX)chatd
+docdir = $(DOCDIR)
+# Only named in what is installed: nothing is put there.
+SYSCONFDIR ?= /etc
+sysconfdir = $(SYSCONFDIR)
+BASHCOMPDIR ?= $(datarootdir)/bash-completion/completions
+ZSHCOMPDIR ?= $(datarootdir)/zsh/site-functions
+FISHCOMPDIR ?= $(datarootdir)/fish/vendor_completions.d
+# Put before the names of both programs and of their pages and units.
 PROGPREFIX ?=
 INSTALL ?= install
+INSTALL_PROGRAM = $(INSTALL) -m 755
+INSTALL_SCRIPT = $(INSTALL_PROGRAM)
+INSTALL_DATA = $(INSTALL) -m 644
+PKG_CONFIG ?= pkg-config
 STATIC_CC ?= musl-gcc
 
 BUILD =
@@ -116,8 +133,8 @@ $(B)%.o: %.c
 
 # ---- Tests: tests/test_*.c are libcheck programs, tests/test_*.sh are scripts. ----
 
-CHECK_CFLAGS = $(shell pkg-config --cflags check 2>/dev/null)
-CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || \
+CHECK_CFLAGS = $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
+CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check 2>/dev/null || \
 	echo -lcheck -lsubunit -lm -lrt -lpthread)
 
 $(patsubst %.c,$(B)%.o,$(TEST_SRCS) $(TEST_LIB_SRCS) $(CHAOS_SRC)): OUR_CPPFLAGS += $(CHECK_CFLAGS)
@@ -201,41 +218,79 @@ man-check:
 # ---- Installation. ----
 
 # The names of both programs are words of their own in the pages, so a prefix is put before each.
-RENAME_PAGE = sed -E -e 's,^(\.Dt )(CHAT),\1$(shell echo '$(PROGPREFIX)' | tr a-z A-Z)\2,' \
-	$(foreach twice,1 2,-e 's,(^|[^[:alnum:]_./-])(chatd?|chat-protocol)($$|[^[:alnum:]_./@:-]),\1$(PROGPREFIX)\2\3,g')
+RENAME_WORDS = $(foreach twice,1 2,-e 's,(^|[^[:alnum:]_./-])(chatd?|chat-protocol)($$|[^[:alnum:]_./@:-]),\1$(PROGPREFIX)\2\3,g') \
+	-e 's,$(PROGPREFIX)chat server,chat server,g' \
+	-e 's,(^|/| )(chatd[-@[:alnum:]]*\.(service|socket|pid)|chatd-team/),\1$(PROGPREFIX)\2,g'
+RENAME_PAGE = sed -E -e 's,^(\.Dt )(CHAT),\1$(shell echo '$(PROGPREFIX)' | tr a-z A-Z)\2,' $(RENAME_WORDS)
 RENAME_COMPLETION = sed -E -e 's,^(\#compdef|complete .*) (chatd?)$$,\1 $(PROGPREFIX)\2,' \
 	-e 's,^(complete -c) (chatd?) ,\1 $(PROGPREFIX)\2 ,'
-PAGES = man1/$(PROGPREFIX)chat.1 man7/$(PROGPREFIX)chat-protocol.7 man8/$(PROGPREFIX)chatd.8
-INSTALLED = $(BINDIR)/$(PROGPREFIX)chat $(SBINDIR)/$(PROGPREFIX)chatd $(PAGES:%=$(MANDIR)/%) \
-	$(foreach name,chat chatd,$(BASHCOMPDIR)/$(PROGPREFIX)$(name) \
-	    $(ZSHCOMPDIR)/_$(PROGPREFIX)$(name) $(FISHCOMPDIR)/$(PROGPREFIX)$(name).fish)
+# Users, sockets, directories and other units are named after the program, too.
+RENAME_UNIT = sed -E -e 's,/usr/local/sbin/chatd,$(sbindir)/chatd,' \
+	-e 's,(^|[^[:alnum:]_])chatd,\1$(PROGPREFIX)chatd,g'
+RENAME_BOT = sed -E -e 's%(:-|", ")chat([}"])%\1$(PROGPREFIX)chat\2%' $(RENAME_WORDS)
 
-# The systemd units are installed, and removed, where UNITDIR says so.
-UNITDIR ?=
+PAGES = $(PROGPREFIX)chat.1 $(PROGPREFIX)chat-protocol.7 $(PROGPREFIX)chatd.8
+BOTS = $(notdir $(wildcard contrib/bots/*))
+DOCS = README.md NEWS SECURITY.md
 UNITS = $(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket))
-RENAME_UNIT = sed -e 's,/usr/local/sbin/chatd,$(SBINDIR)/$(PROGPREFIX)chatd,'
+# Where systemd looks: beside its own units for /usr, in its place below the prefix for others.
+# Empty: they are not installed.
+UNITDIR ?= $(if $(UNITDIR_OF_SYSTEMD),$(if $(filter /usr,$(prefix)),$(UNITDIR_OF_SYSTEMD),$(prefix)/lib/systemd/system))
+UNITDIR_OF_SYSTEMD := $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd 2>/dev/null)
 
-install: all
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
-	$(INSTALL) -m 755 $(B)chat $(DESTDIR)$(BINDIR)/$(PROGPREFIX)chat
-	$(INSTALL) -m 755 $(B)chatd $(DESTDIR)$(SBINDIR)/$(PROGPREFIX)chatd
-	umask 022; for page in $(PAGES); do name=$${page#*/}; \
-	    $(RENAME_PAGE) "man/$${name#$(PROGPREFIX)}" >"$(DESTDIR)$(MANDIR)/$$page" || exit 1; done
-	umask 022; for name in chat chatd; do \
-	    $(RENAME_COMPLETION) contrib/completion/$$name.bash \
-	        >"$(DESTDIR)$(BASHCOMPDIR)/$(PROGPREFIX)$$name" && \
-	    $(RENAME_COMPLETION) contrib/completion/_$$name \
-	        >"$(DESTDIR)$(ZSHCOMPDIR)/_$(PROGPREFIX)$$name" && \
-	    $(RENAME_COMPLETION) contrib/completion/$$name.fish \
-	        >"$(DESTDIR)$(FISHCOMPDIR)/$(PROGPREFIX)$$name.fish" || exit 1; done
+# What is changed on its way is made here, and installed from here.
+STAGE = $(B)stage
+INSTALLED = $(bindir)/$(PROGPREFIX)chat $(sbindir)/$(PROGPREFIX)chatd \
+	$(foreach page,$(PAGES),$(mandir)/man$(subst .,,$(suffix $(page)))/$(page)) \
+	$(foreach name,chat chatd,$(BASHCOMPDIR)/$(PROGPREFIX)$(name) \
+	    $(ZSHCOMPDIR)/_$(PROGPREFIX)$(name) $(FISHCOMPDIR)/$(PROGPREFIX)$(name).fish) \
+	$(DOCS:%=$(docdir)/%) $(BOTS:%=$(docdir)/examples/%) \
+	$(docdir)/examples/recipes.md $(docdir)/examples/logrotate \
+	$(if $(UNITDIR),$(UNITS:%=$(UNITDIR)/$(PROGPREFIX)%))
+
+# Made anew each time: the directories and names may be others than before.
+stage:
+	@rm -rf $(STAGE)
+	@mkdir -p $(STAGE)/man $(STAGE)/bash $(STAGE)/zsh $(STAGE)/fish $(STAGE)/bots $(STAGE)/units
+	@set -e; for page in man/*.[178]; do \
+	    $(RENAME_PAGE) $$page >$(STAGE)/man/$(PROGPREFIX)$${page##*/}; done
+	@set -e; for name in chat chatd; do \
+	    $(RENAME_COMPLETION) contrib/completion/$$name.bash >$(STAGE)/bash/$(PROGPREFIX)$$name; \
+	    $(RENAME_COMPLETION) contrib/completion/_$$name >$(STAGE)/zsh/_$(PROGPREFIX)$$name; \
+	    $(RENAME_COMPLETION) contrib/completion/$$name.fish >$(STAGE)/fish/$(PROGPREFIX)$$name.fish; \
+	done
+	@set -e; for bot in $(BOTS); do $(RENAME_BOT) contrib/bots/$$bot >$(STAGE)/bots/$$bot; done
+	@set -e; for unit in $(UNITS); do \
+	    $(RENAME_UNIT) contrib/systemd/$$unit >$(STAGE)/units/$(PROGPREFIX)$$unit; done
+	@sed -E $(RENAME_WORDS) -e 's,contrib/bots/,,g' contrib/recipes.md >$(STAGE)/recipes.md
+	@$(RENAME_UNIT) -e 's,/etc/,$(sysconfdir)/,' contrib/logrotate/chatd >$(STAGE)/logrotate
+
+install: all stage
+	umask 022; for dir in $(sort $(dir $(INSTALLED))); do \
+	    $(INSTALL) -d -m 755 "$(DESTDIR)$$dir" || exit 1; done
+	$(INSTALL_PROGRAM) $(B)chat "$(DESTDIR)$(bindir)/$(PROGPREFIX)chat"
+	$(INSTALL_PROGRAM) $(B)chatd "$(DESTDIR)$(sbindir)/$(PROGPREFIX)chatd"
+	for page in $(PAGES); do \
+	    $(INSTALL_DATA) $(STAGE)/man/$$page "$(DESTDIR)$(mandir)/man$${page##*.}/" || exit 1; done
+	$(INSTALL_DATA) $(STAGE)/bash/* "$(DESTDIR)$(BASHCOMPDIR)/"
+	$(INSTALL_DATA) $(STAGE)/zsh/* "$(DESTDIR)$(ZSHCOMPDIR)/"
+	$(INSTALL_DATA) $(STAGE)/fish/* "$(DESTDIR)$(FISHCOMPDIR)/"
+	$(INSTALL_DATA) $(DOCS) "$(DESTDIR)$(docdir)/"
+	$(INSTALL_DATA) $(STAGE)/logrotate $(STAGE)/recipes.md "$(DESTDIR)$(docdir)/examples/"
+	for bot in $(BOTS); do if [ -x contrib/bots/$$bot ]; then \
+	    $(INSTALL_SCRIPT) $(STAGE)/bots/$$bot "$(DESTDIR)$(docdir)/examples/"; else \
+	    $(INSTALL_DATA) $(STAGE)/bots/$$bot "$(DESTDIR)$(docdir)/examples/"; fi || exit 1; done
 ifneq ($(UNITDIR),)
-	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
-	umask 022; for unit in $(UNITS); do \
-	    $(RENAME_UNIT) contrib/systemd/$$unit >"$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
+	$(INSTALL_DATA) $(STAGE)/units/* "$(DESTDIR)$(UNITDIR)/"
 endif
 
+install-strip:
+	$(MAKE) INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' INSTALL_SCRIPT='$(INSTALL_SCRIPT)' install
+
+# The directories that are the programs' own go when they are empty.
 uninstall:
-	rm -f $(INSTALLED:%=$(DESTDIR)%) $(if $(UNITDIR),$(UNITS:%=$(DESTDIR)$(UNITDIR)/%))
+	for file in $(INSTALLED); do rm -f "$(DESTDIR)$$file" || exit 1; done
+	-rmdir "$(DESTDIR)$(docdir)/examples" "$(DESTDIR)$(docdir)"
 
 # ---- Distribution. ----
 
@@ -268,10 +323,10 @@ distcheck: dist
 clean:
 	$(call quiet,RM)rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(WIDTHS) $(REPLAYS) $(FUZZERS) $(BENCHES) \
 	    $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
-	@rm -rf $(DIST) $(DIST).tar.gz static fuzz bench/builds
+	@rm -rf $(DIST) $(DIST).tar.gz $(STAGE) static fuzz bench/builds
 
 -include $(SRCS:%.c=$(B)%.d)
 
 .DELETE_ON_ERROR:
-.PHONY: all bench chaos check check-fast clean dist distcheck everything format-check fuzz fuzzers install man-check \
-	run static uninstall
+.PHONY: all bench chaos check check-fast clean dist distcheck everything format-check fuzz fuzzers install install-strip \
+	man-check run stage static uninstall
