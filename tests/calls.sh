@@ -6,7 +6,7 @@
 : "${CHATD:?}" "${TEST:?}"
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
-source=$(dirname "$0")/../server/worker/sandbox_seccomp.c
+source=$(dirname "$0")/../server/sandbox_seccomp.c
 need strace pgrep
 
 # Allowed, and perhaps not seen.

@@ -3,7 +3,7 @@
 
 #include "compat/compat.h"
 #include "rig.h"
-#include "server/worker/sandbox.h"
+#include "server/sandbox.h"
 #include "server/worker/worker.h"
 
 #include <errno.h>

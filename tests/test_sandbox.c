@@ -3,8 +3,8 @@
 #include "compat/os.h"
 
 #include "compat/compat.h"
-#include "server/worker/sandbox.h"
-#include "server/worker/seccomp_arch.h"
+#include "server/sandbox.h"
+#include "server/seccomp_arch.h"
 #include "tests/harness.h"
 
 #include <errno.h>

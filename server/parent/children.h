@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "options.h"
-#include "server/worker/sandbox.h"
+#include "server/sandbox.h"
 
 struct codec;
 

@@ -12,7 +12,7 @@
 #include "path.h"
 #include "protocol.h"
 #include "server/hub/log.h"
-#include "server/worker/sandbox.h"
+#include "server/sandbox.h"
 #include "wire/number.h"
 
 static const char synopsis[] =

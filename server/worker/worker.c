@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "protocol.h"
-#include "sandbox.h"
+#include "server/sandbox.h"
 #include "wire/line.h"
 #include "wire/telnet.h"
 #include "wire/text.h"
