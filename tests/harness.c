@@ -491,6 +491,16 @@ long process_memory(pid_t pid)
     return (resident - shared) * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+long process_status(pid_t pid, const char *name)
+{
+    char text[4096];
+    long value = -1;
+    const char *at = proc_read(pid, "status", text, sizeof text) ? strstr(text, name) : NULL;
+    if (at != NULL)
+        sscanf(at + strlen(name), ":%ld", &value);
+    return value;
+}
+
 /* Adds the children of one process (its only thread's: proc(5), children). */
 static void family_add(struct family *family, pid_t parent)
 {

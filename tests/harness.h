@@ -120,6 +120,8 @@ void process_settles(pid_t, int fds);
 int64_t process_cpu(pid_t);
 /* Kilobytes of memory that are its own: resident and not shared. */
 long process_memory(pid_t);
+/* The number behind that name in /proc/PID/status ("Seccomp", "NoNewPrivs"); -1: there is none. */
+long process_status(pid_t, const char *name);
 /* False in a build whose sanitizer needs memory of its own: then no small bound holds. With
  * ASAN_OPTIONS=detect_stack_use_after_return=0 it needs so little that all of them do. */
 bool memory_is_exact(void);

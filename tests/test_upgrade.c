@@ -762,6 +762,27 @@ START_TEST(the_writer_is_renewed)
 }
 END_TEST
 
+/* What the new program starts is confined like what the old one has started. */
+START_TEST(the_sandbox_is_kept)
+{
+    struct server server;
+    struct program program;
+    struct conn ann;
+    struct conn ben;
+    program_open(&program);
+    server_start(&server, ANY_PORT);
+    conn_join(&ann, &server, "ann");
+    upgrade(&server, &program, 1);
+    conn_join(&ben, &server, "ben");
+    ck_assert_int_eq(process_status(family_find(server.pid, "chatd: ben"), "Seccomp"),
+        process_status(family_find(server.pid, "chatd: ann"), "Seccomp"));
+    server_stop(&server);
+    conn_close(&ann);
+    conn_close(&ben);
+    program_close(&program);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -775,6 +796,7 @@ int main(void)
         {workers_die_beside_it, 1, 60},
         {a_writer_beside_it, 2, 30},
         {the_writer_is_renewed, 4, 30},
+        {the_sandbox_is_kept, 1, 30},
         {waits_are_carried_over, 1, 60},
         {detached_with_relative_paths, 1, 60},
     };

@@ -192,6 +192,8 @@ int parent_take_over(struct parent *p, struct codec *c)
 {
     int status = admission_measure(&p->admission, geteuid() == 0) ? 0 : EX_OSERR;
 
+    if (status == 0)
+        status = children_confine(&p->children, p->options.sandbox, &p->report);
     if (status == 0 && p->options.authenticated)
         status = accounts_load(&p->accounts, &p->report);
     if (status == 0)
