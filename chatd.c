@@ -285,7 +285,7 @@ static void child_become(struct proctitle *title, int argc, char **argv)
         worker_main(title, argv[1]);
     case CHILD_WRITER:
         proctitle_spare(title, argv);
-        writer_main(title, argv[1], strcmp(argv[2], "-s") == 0);
+        writer_main(title, argv[1], argv[2]);
     case CHILD_OPENER:
         opener_main(argv[2], argv[1][0] == 's');
     case CHILD_REMAINDER:

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+struct stat;
+
 /* ---- Time ----------------------------------------------------------------------------- */
 
 /* Microseconds of CLOCK_MONOTONIC. */
@@ -183,7 +185,7 @@ struct tcp_progress {
 /* False where this is no TCP socket, or the system cannot tell. One getsockopt(TCP_INFO). */
 bool tcp_progress(int fd, struct tcp_progress *);
 
-/* ---- Sockets in a sandbox -------------------------------------------------------------- */
+/* ---- In a sandbox ---------------------------------------------------------------------- */
 
 /*
  * recv(), send() without SIGPIPE, and shutdown() of the sending side, as the system calls
@@ -193,6 +195,19 @@ bool tcp_progress(int fd, struct tcp_progress *);
 ssize_t socket_recv(int fd, void *buf, size_t len);
 ssize_t socket_send(int fd, const void *buf, size_t len);
 int socket_shutdown_write(int fd);
+
+/*
+ * fstat(). Where FILE_STAT_IS_FSTAT is defined it is the system call fstat(2), which takes no path:
+ * a C library may call fstatat(2) or statx(2) instead.
+ */
+int file_stat(int fd, struct stat *);
+
+/* Machines on which the kernel and the C library have the same struct stat. */
+#if defined(__linux__) && defined(__LP64__) &&                                                     \
+    (defined(__x86_64__) || defined(__aarch64__) || defined(__riscv) || defined(__powerpc64__) ||  \
+        defined(__s390__))
+#define FILE_STAT_IS_FSTAT 1
+#endif
 
 /* ---- Terminals ------------------------------------------------------------------------ */
 

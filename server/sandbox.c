@@ -2,15 +2,15 @@
 #include "sandbox.h"
 
 /* The limits first: a filter allows no system call that sets one. */
-bool sandbox_enter(enum sandbox_tier tier)
+bool sandbox_enter(enum sandbox_role role, enum sandbox_tier tier)
 {
     switch (tier) {
     case SANDBOX_NONE:
         return true;
     case SANDBOX_LIMITS:
-        return sandbox_set_limits();
+        return sandbox_set_limits(role);
     case SANDBOX_FILTER:
-        return sandbox_set_limits() && sandbox_set_filter();
+        return sandbox_set_limits(role) && sandbox_set_filter(role);
     }
     return false;
 }

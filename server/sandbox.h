@@ -1,27 +1,36 @@
 /*
- * sandbox.h: what a worker gives up before it reads the first byte of its client.
+ * sandbox.h: the rights that a process of the server gives up: a worker before it reads the first
+ * byte of its client, the transcript's writer when it has found the end of its file.
  *
- * sandbox.c is the order of things; sandbox_limits.c is for every system; one of sandbox_seccomp.c
- * (Linux), sandbox_pledge.c (OpenBSD) and sandbox_none.c provides the filter.
+ * sandbox.c sets the order of the steps; sandbox_limits.c works on every system; one of
+ * sandbox_seccomp.c (Linux), sandbox_pledge.c (OpenBSD) and sandbox_none.c provides the filter.
  *
- * Inside the filter a process can receive from 0 and from 1, send to 1, shut 0 down, poll, look at
- * the clock and exit; never send to its client, and never pass a descriptor or get one. Any other
- * system call ends the process with SIGSYS (SIGABRT on OpenBSD, where more is allowed), abort() and
- * malloc() included. Call socket_recv() and the others of compat.h, not recv(): see there.
+ * Inside the filter a process can poll, read the clock and exit, and
+ * - a worker can receive from its client (0) and from the hub (1), send to the hub, and shut its
+ *   client's socket down;
+ * - the writer can append to its file (0), cut it, look at it and synchronize it, and receive from
+ *   the hub (1) and send to it.
+ * Neither can open a file or pass a descriptor, and a worker cannot send to its client. Any other
+ * system call kills the process with SIGSYS (SIGABRT on OpenBSD, where more is allowed), also when
+ * abort() or malloc() makes it. Call socket_recv(), file_stat() and the others of compat.h, not
+ * recv() and fstat(): see there.
  */
 #ifndef SERVER_SANDBOX_H
 #define SERVER_SANDBOX_H
 
 #include <stdbool.h>
 
+/* The processes that have a sandbox. */
+enum sandbox_role { SANDBOX_WORKER, SANDBOX_WRITER };
+
 enum sandbox_tier {
     SANDBOX_NONE,   /* no restriction: for sanitizers and valgrind, which need more system calls */
-    SANDBOX_LIMITS, /* no core, no files, no further descriptors or processes (root may) */
+    SANDBOX_LIMITS, /* no core, no further descriptors or processes (root may); worker: no files */
     SANDBOX_FILTER  /* the limits, and only the system calls above */
 };
 
-/* Restricts this process, for good. False where not all of that could be done. */
-bool sandbox_enter(enum sandbox_tier);
+/* Restricts this process, for good. False with errno where not all of that could be done. */
+bool sandbox_enter(enum sandbox_role, enum sandbox_tier);
 
 /* The most that sandbox_enter() can do on this system, found out without entering. */
 enum sandbox_tier sandbox_probe(void);
@@ -29,18 +38,18 @@ enum sandbox_tier sandbox_probe(void);
 /* "none", "limits" or "filter", for the log. */
 const char *sandbox_name(enum sandbox_tier);
 
-/* How the parent tells a worker what to enter. From a letter that is none: false. */
+/* How the parent tells such a process what to enter. From a letter that is none: false. */
 char sandbox_letter(enum sandbox_tier);
 bool sandbox_from_letter(char letter, enum sandbox_tier *);
 
 /* ---- Between the sandbox's own files --------------------------------------------------------- */
 
-/* Lowers the resource limits, soft and hard. False where one of them could not be. */
-bool sandbox_set_limits(void);
+/* Lowers the resource limits, soft and hard. False with errno where one of them could not be. */
+bool sandbox_set_limits(enum sandbox_role);
 
 /* Whether this system has a filter. */
 bool sandbox_filter_exists(void);
-/* Puts it in force, for good. False where that failed. */
-bool sandbox_set_filter(void);
+/* Puts it in force, for good. False with errno where that failed. */
+bool sandbox_set_filter(enum sandbox_role);
 
 #endif

@@ -1,19 +1,19 @@
-/* What every system can refuse a worker: see sandbox.h. */
+/* What every system can refuse a process: see sandbox.h. */
 #include "compat/os.h"
 
 #include "sandbox.h"
 
 #include <sys/resource.h>
 
-bool sandbox_set_limits(void)
+bool sandbox_set_limits(enum sandbox_role role)
 {
     const struct rlimit nothing = {0, 0};
     /* 0, 1 and 2 are taken. With less, poll() would refuse to look at all three. */
     const struct rlimit descriptors = {3, 3};
 
-    /* A dump would put a user's words on the disk. */
+    /* A dump would put users' messages on the disk. */
     bool core = setrlimit(RLIMIT_CORE, &nothing) == 0;
-    bool files = setrlimit(RLIMIT_FSIZE, &nothing) == 0;
+    bool files = role == SANDBOX_WRITER || setrlimit(RLIMIT_FSIZE, &nothing) == 0;
     bool opening = setrlimit(RLIMIT_NOFILE, &descriptors) == 0;
 #ifdef RLIMIT_NPROC
     bool processes = setrlimit(RLIMIT_NPROC, &nothing) == 0;

@@ -4,13 +4,17 @@
 
 #if !defined(SECCOMP_ARCH) && !defined(__OpenBSD__)
 
+#include <errno.h>
+
 bool sandbox_filter_exists(void)
 {
     return false;
 }
 
-bool sandbox_set_filter(void)
+bool sandbox_set_filter(enum sandbox_role role)
 {
+    (void)role;
+    errno = ENOSYS;
     return false;
 }
 

@@ -13,9 +13,10 @@ bool sandbox_filter_exists(void)
     return true;
 }
 
-/* The smallest promise: what is open can be read, written, polled and shut down. */
-bool sandbox_set_filter(void)
+/* The smallest promise, for every role: what is open can be read, written, polled and shut down. */
+bool sandbox_set_filter(enum sandbox_role role)
 {
+    (void)role;
     return pledge("stdio", "") == 0;
 }
 

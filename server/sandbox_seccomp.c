@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "compat/compat.h"
+
 /*
  * The kernel's side of it, <linux/seccomp.h> and <linux/filter.h>, as far as it is used: a musl
  * compiler need not have the kernel's headers, and none of this can ever change.
@@ -53,28 +55,71 @@ struct program {
 #endif
 
 /* The descriptors that a call may be made for. */
-enum { ON_CLIENT = 1 << 0, ON_HUB = 1 << 1, ON_ANY = 0 /* no descriptor is an argument */ };
+enum {
+    ON_ANY = 0, /* no descriptor is an argument */
+    ON_CLIENT = 1 << 0,
+    ON_FILE = 1 << 0,
+    ON_HUB = 1 << 1
+};
 
-/*
- * What relaying a client's input takes, the frequent ones first, as tests/calls.sh finds it. Only
- * these very numbers: x86-64's second set of them, with bit 30, matches nothing.
- */
-static const struct rule {
+struct rule {
     uint32_t number;
     unsigned on;
-} rules[] = {
+};
+
+/*
+ * The calls of each role, the frequent ones first, as tests/calls.sh finds them. Only these very
+ * numbers: x86-64's second set of them, with bit 30, matches nothing.
+ */
+static const struct rule worker_calls[] = {
+    {SYS_recvfrom, ON_CLIENT | ON_HUB},
+    {SYS_sendto, ON_HUB},
+    {SYS_shutdown, ON_CLIENT},
+};
+
+static const struct rule writer_calls[] = {
+    {SYS_recvfrom, ON_HUB},
+    {SYS_write, ON_FILE},
+    {SYS_sendto, ON_HUB},
+    {SYS_fdatasync, ON_FILE},
+#ifdef SYS_lseek
+    {SYS_lseek, ON_FILE},
+#endif
+#ifdef SYS__llseek
+    {SYS__llseek, ON_FILE}, /* of 32 bits, as the next */
+#endif
+#ifdef SYS_ftruncate64
+    {SYS_ftruncate64, ON_FILE},
+#endif
+#ifdef SYS_ftruncate
+    {SYS_ftruncate, ON_FILE},
+#endif
+#ifdef SYS_fstat
+    {SYS_fstat, ON_FILE},
+#endif
+#ifndef FILE_STAT_IS_FSTAT /* fstat() can be one of these, which look at any path too */
+#ifdef SYS_fstat64
+    {SYS_fstat64, ON_FILE},
+#endif
+#ifdef SYS_newfstatat
+    {SYS_newfstatat, ON_FILE},
+#endif
+#ifdef SYS_statx
+    {SYS_statx, ON_FILE},
+#endif
+#endif
+};
+
+static const struct rule common_calls[] = {
 #ifdef SYS_poll
     {SYS_poll, ON_ANY},
 #endif
-    {SYS_recvfrom, ON_CLIENT | ON_HUB},
-    {SYS_sendto, ON_HUB},
 #ifdef SYS_ppoll
     {SYS_ppoll, ON_ANY},
 #endif
 #ifdef SYS_ppoll_time64
     {SYS_ppoll_time64, ON_ANY},
 #endif
-    {SYS_shutdown, ON_CLIENT},
 #ifdef SYS_clock_gettime
     {SYS_clock_gettime, ON_ANY}, /* where the kernel's page does not do it */
 #endif
@@ -85,17 +130,20 @@ static const struct rule {
     {SYS_exit_group, ON_ANY},
 };
 
-enum { RULES = sizeof rules / sizeof *rules, INSTRUCTIONS_MAX = 7 * RULES + 5 };
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+/* Of the longest program: the writer's has more calls than a worker's. */
+#define INSTRUCTIONS_MAX (7 * (COUNT_OF(writer_calls) + COUNT_OF(common_calls)) + 5)
 
-static void add(struct program *program, uint16_t code, uint32_t value, uint8_t yes, uint8_t no)
+static void program_add(
+    struct program *program, uint16_t code, uint32_t value, uint8_t yes, uint8_t no)
 {
     program->at[program->len++] = (struct instruction){code, yes, no, value};
 }
 
 static void allow_if_equal(struct program *program, uint32_t value)
 {
-    add(program, JUMP_IF_EQUAL, value, 0, 1);
-    add(program, RETURN, ALLOW, 0, 0);
+    program_add(program, JUMP_IF_EQUAL, value, 0, 1);
+    program_add(program, RETURN, ALLOW, 0, 0);
 }
 
 /* The loaded word is the call's number before, and after where the rule is for another call. */
@@ -107,24 +155,37 @@ static void add_rule(struct program *program, const struct rule *rule)
         allow_if_equal(program, rule->number);
         return;
     }
-    add(program, JUMP_IF_EQUAL, rule->number, 0, 0);
-    add(program, LOAD_WORD, DESCRIPTOR_WORD, 0, 0);
+    program_add(program, JUMP_IF_EQUAL, rule->number, 0, 0);
+    program_add(program, LOAD_WORD, DESCRIPTOR_WORD, 0, 0);
     for (uint32_t fd = 0; fd < 2; fd++)
         if ((rule->on & (1U << fd)) != 0)
             allow_if_equal(program, fd);
-    add(program, RETURN, KILL_PROCESS, 0, 0);
+    program_add(program, RETURN, KILL_PROCESS, 0, 0);
     program->at[jump].if_false = (uint8_t)(program->len - jump - 1);
 }
 
-static void program_fill(struct program *program)
+static void add_rules(struct program *program, const struct rule *rules, size_t count)
 {
-    add(program, LOAD_WORD, offsetof(struct call, arch), 0, 0);
-    add(program, JUMP_IF_EQUAL, SECCOMP_ARCH, 1, 0);
-    add(program, RETURN, KILL_PROCESS, 0, 0);
-    add(program, LOAD_WORD, offsetof(struct call, number), 0, 0);
-    for (size_t i = 0; i < RULES; i++)
+    for (size_t i = 0; i < count; i++)
         add_rule(program, &rules[i]);
-    add(program, RETURN, KILL_PROCESS, 0, 0);
+}
+
+static void program_fill(struct program *program, enum sandbox_role role)
+{
+    program_add(program, LOAD_WORD, offsetof(struct call, arch), 0, 0);
+    program_add(program, JUMP_IF_EQUAL, SECCOMP_ARCH, 1, 0);
+    program_add(program, RETURN, KILL_PROCESS, 0, 0);
+    program_add(program, LOAD_WORD, offsetof(struct call, number), 0, 0);
+    switch (role) {
+    case SANDBOX_WORKER:
+        add_rules(program, worker_calls, COUNT_OF(worker_calls));
+        break;
+    case SANDBOX_WRITER:
+        add_rules(program, writer_calls, COUNT_OF(writer_calls));
+        break;
+    }
+    add_rules(program, common_calls, COUNT_OF(common_calls));
+    program_add(program, RETURN, KILL_PROCESS, 0, 0);
 }
 
 /* A kernel that knows filters gets as far as reading the one at NULL. */
@@ -133,12 +194,12 @@ bool sandbox_filter_exists(void)
     return prctl(PR_SET_SECCOMP, MODE_FILTER, NULL) == -1 && errno == EFAULT;
 }
 
-bool sandbox_set_filter(void)
+bool sandbox_set_filter(enum sandbox_role role)
 {
     struct instruction instructions[INSTRUCTIONS_MAX];
     struct program program = {0, instructions};
 
-    program_fill(&program);
+    program_fill(&program, role);
     /* The kernel's condition: nothing executed from now on gains rights. */
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            prctl(PR_SET_SECCOMP, MODE_FILTER, &program) == 0;

@@ -18,6 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
 #define WORKER_NAME "chatd: worker"
 
 /* ---- Starting ---- */
@@ -62,8 +70,36 @@ static void pair_open(int pair[2], bool tcp, bool cuts)
         ensure(fcntl(pair[i], F_SETFL, O_NONBLOCK) == 0, "fcntl");
 }
 
+#ifdef __linux__
+
+bool filters_can_refuse(void)
+{
+    uint32_t action = SECCOMP_RET_ERRNO;
+
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+void filters_refuse(void)
+{
+    struct sock_filter instructions[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {COUNT_OF(instructions), instructions};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
+        _exit(99);
+}
+
+#endif
+
 /* A sanitizer's calls are not among those that a filter allows. */
-static char mode_default(void)
+char rig_sandbox(void)
 {
     const char *options = getenv("CHATD_OPTIONS");
 
@@ -83,7 +119,7 @@ static _Noreturn void be_worker(
     if (start->mode != NULL)
         strcpy(mode, start->mode);
     else
-        mode[0] = mode_default();
+        mode[0] = rig_sandbox();
     where = (struct proctitle){.at = title, .room = TITLE_ROOM, .args = TITLE_ROOM};
     dup2(client[1], 200);
     dup2(hub[1], 201);

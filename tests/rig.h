@@ -43,6 +43,15 @@ struct rig_start {
     void (*in_child)(void); /* where there is one, it is called in the new process first */
 };
 
+/* The letter of the strongest sandbox here, unless CHATD_OPTIONS says -S off. */
+char rig_sandbox(void);
+#ifdef __linux__
+/* No filter is entered by prctl(2) from here on, as another security module might have it. */
+void filters_refuse(void);
+/* Whether that works here. */
+bool filters_can_refuse(void);
+#endif
+
 void rig_start_as(struct rig *, const struct rig_start *);
 void rig_start(struct rig *, enum rig_kind);
 /* Waits for the worker's end, by its wait status, and checks that the client has got nothing. */

@@ -1,5 +1,5 @@
-/* test_sandbox.c: a worker's sandbox from inside: what it forbids ends that process alone, what it
- * allows works. */
+/* test_sandbox.c: the sandbox of each role from inside: what it forbids ends that process alone,
+ * what it allows works. */
 #include "compat/os.h"
 
 #include "compat/compat.h"
@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +37,8 @@
         if (!(condition))                                                                          \
             LEAVE(__LINE__ % 250 + 1);                                                             \
     } while (0)
+
+static const enum sandbox_role roles[] = {SANDBOX_WORKER, SANDBOX_WRITER};
 
 /* A child, and the other ends of the two sockets that are its 0 and its 1. */
 struct child {
@@ -89,6 +92,8 @@ static int child_run(void (*what)(void))
 
 /* ---- The limits ---- */
 
+/* Of the children of the running test. */
+static enum sandbox_role role;
 static volatile sig_atomic_t caught;
 
 static void handle(int sig)
@@ -107,8 +112,11 @@ static void limits_hold(void)
     MUST(close(2) == 0 && open(path, O_CREAT | O_WRONLY, 0600) == 2);
     MUST(unlink(path) == 0);
     sigaction(SIGXFSZ, &action, NULL);
-    MUST(sandbox_set_limits());
-    MUST(write(2, "x", 1) == -1 && errno == EFBIG && caught == SIGXFSZ);
+    MUST(sandbox_set_limits(role));
+    if (role == SANDBOX_WORKER)
+        MUST(write(2, "x", 1) == -1 && errno == EFBIG && caught == SIGXFSZ);
+    else
+        MUST(write(2, "x", 1) == 1);
     MUST(open("/dev/null", O_RDONLY) == -1 && errno == EMFILE);
     MUST(socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EMFILE);
     MUST(dup(0) == -1 && errno == EMFILE);
@@ -123,6 +131,7 @@ static void limits_hold(void)
 
 START_TEST(limits_leave_nothing_to_open)
 {
+    role = roles[_i];
     ck_assert_int_eq(child_run(limits_hold), 0);
 }
 END_TEST
@@ -133,17 +142,18 @@ static void enter_as_probed(void)
 
     MUST(tier == sandbox_probe());
     MUST(tier == SANDBOX_LIMITS || tier == SANDBOX_FILTER);
-    MUST(sandbox_enter(tier));
+    MUST(sandbox_enter(role, tier));
 }
 
 static void enter_nothing(void)
 {
-    MUST(sandbox_enter(SANDBOX_NONE));
+    MUST(sandbox_enter(role, SANDBOX_NONE));
     MUST(dup(0) == 3);
 }
 
 START_TEST(the_probe_tells_what_can_be)
 {
+    role = roles[_i];
     ck_assert_int_eq(child_run(enter_as_probed), 0);
     ck_assert_int_eq(child_run(enter_nothing), 0);
 }
@@ -180,7 +190,7 @@ END_TEST
 
 static void enter(void)
 {
-    MUST(sandbox_enter(SANDBOX_FILTER));
+    MUST(sandbox_enter(role, SANDBOX_FILTER));
 }
 
 static void try_open(void)
@@ -392,46 +402,118 @@ static void try_32_bit(void)
 
 #endif
 
-static void (*const forbidden[])(void) = {
-    try_open,
-    try_read,
-    try_write,
-    try_close,
-    try_socket,
-    try_connect,
-    try_fork,
-    try_vfork,
-    try_kill,
-    try_tgkill,
-    try_exec,
-    try_ptrace,
-    try_vm_read,
-    try_sendmsg,
-    try_recvmsg,
-    try_mmap,
-    try_mprotect,
-    try_setsockopt,
-    try_getsockopt,
-    try_send_to_client,
-    try_send_elsewhere,
-    try_recv_elsewhere,
-    try_recv_on_minus_one,
-    try_shutdown_of_hub,
-    try_shutdown_elsewhere,
-    try_sigreturn,
-    try_fcntl,
-    try_ioctl,
-    try_setrlimit,
-    try_another_filter,
-    try_abort,
-    try_unknown,
+static void try_write_to_hub(void)
+{
+    (void)!write(1, "x", 1);
+}
+
+static void try_pread(void)
+{
+    char byte;
+
+    (void)!pread(0, &byte, 1, 0);
+}
+
+static void try_fstat_of_a_path(void)
+{
+    struct stat st;
+
+    stat("/", &st);
+}
+
+static void try_unlink(void)
+{
+    unlink("/dev/null/x");
+}
+
+static void try_ftruncate(void)
+{
+    (void)!ftruncate(0, 0);
+}
+
+static void try_lseek(void)
+{
+    lseek(0, 0, SEEK_END);
+}
+
+static void try_fdatasync(void)
+{
+    fdatasync(0);
+}
+
+static void try_ftruncate_elsewhere(void)
+{
+    (void)!ftruncate(1, 0);
+}
+
+static void try_shutdown_of_file(void)
+{
+    socket_shutdown_write(0);
+}
+
+static void try_recv_from_file(void)
+{
+    char byte;
+
+    socket_recv(0, &byte, 1);
+}
+
+/* Whose filter forbids it. */
+enum { WORKER = 1 << SANDBOX_WORKER, WRITER = 1 << SANDBOX_WRITER, BOTH = WORKER | WRITER };
+
+static const struct {
+    void (*what)(void);
+    unsigned roles;
+} forbidden[] = {
+    {try_open, BOTH},
+    {try_read, BOTH},
+    {try_write, WORKER},
+    {try_write_to_hub, WRITER},
+    {try_pread, BOTH},
+    {try_fstat_of_a_path, BOTH},
+    {try_unlink, BOTH},
+    {try_ftruncate, WORKER},
+    {try_lseek, WORKER},
+    {try_fdatasync, WORKER},
+    {try_ftruncate_elsewhere, WRITER},
+    {try_shutdown_of_file, WRITER},
+    {try_close, BOTH},
+    {try_socket, BOTH},
+    {try_connect, BOTH},
+    {try_fork, BOTH},
+    {try_vfork, BOTH},
+    {try_kill, BOTH},
+    {try_tgkill, BOTH},
+    {try_exec, BOTH},
+    {try_ptrace, BOTH},
+    {try_vm_read, BOTH},
+    {try_sendmsg, BOTH},
+    {try_recvmsg, BOTH},
+    {try_mmap, BOTH},
+    {try_mprotect, BOTH},
+    {try_setsockopt, BOTH},
+    {try_getsockopt, BOTH},
+    {try_send_to_client, BOTH},
+    {try_send_elsewhere, BOTH},
+    {try_recv_elsewhere, BOTH},
+    {try_recv_from_file, WRITER},
+    {try_recv_on_minus_one, BOTH},
+    {try_shutdown_of_hub, BOTH},
+    {try_shutdown_elsewhere, BOTH},
+    {try_sigreturn, BOTH},
+    {try_fcntl, BOTH},
+    {try_ioctl, BOTH},
+    {try_setrlimit, BOTH},
+    {try_another_filter, BOTH},
+    {try_abort, BOTH},
+    {try_unknown, BOTH},
 #ifdef __LP64__
-    try_send_with_upper_half,
+    {try_send_with_upper_half, BOTH},
 #endif
 #ifdef __x86_64__
-    try_x32,
-    try_negative,
-    try_32_bit,
+    {try_x32, BOTH},
+    {try_negative, BOTH},
+    {try_32_bit, BOTH},
 #endif
 };
 
@@ -440,7 +522,7 @@ static size_t forbidden_one;
 static void enter_and_try(void)
 {
     enter();
-    forbidden[forbidden_one]();
+    forbidden[forbidden_one].what();
 }
 
 /* Passes what comes on 0 on to 1, to its end, as a worker would. */
@@ -477,9 +559,14 @@ START_TEST(what_is_forbidden_ends_that_process_alone)
     child_start(&neighbour, enter_and_relay);
     relay_check(&neighbour);
     forbidden_one = (size_t)_i;
-    int status = child_run(enter_and_try);
-    ck_assert(WIFSIGNALED(status));
-    ck_assert_int_eq(WTERMSIG(status), SIGSYS);
+    for (size_t i = 0; i < COUNT_OF(roles); i++) {
+        role = roles[i];
+        if ((forbidden[_i].roles & 1U << role) == 0)
+            continue;
+        int status = child_run(enter_and_try);
+        ck_assert(WIFSIGNALED(status));
+        ck_assert_int_eq(WTERMSIG(status), SIGSYS);
+    }
     relay_check(&neighbour);
     ck_assert_int_eq(child_end(&neighbour), 0);
 }
@@ -515,6 +602,43 @@ START_TEST(what_is_allowed_works)
     ck_assert_int_eq(write(child.hub, "b", 1), 1);
     ck_assert_int_eq(write(child.client, "a", 1), 1);
     ck_assert_int_eq(read(child.client, got, sizeof got), 0);
+    ck_assert_int_eq(read(child.hub, got, sizeof got), 1);
+    ck_assert_int_eq(got[0], 'c');
+    ck_assert_int_eq(child_end(&child), 0);
+}
+END_TEST
+
+/* The same for a writer, whose 0 is a file. */
+static void use_all_that_a_writer_may(void)
+{
+    char path[PATH_TEXT_MAX];
+    char byte;
+    struct pollfd pfd = {1, POLLIN, 0};
+    struct stat st;
+
+    test_path(path, "file");
+    MUST(close(0) == 0 && open(path, O_CREAT | O_RDWR | O_APPEND, 0600) == 0);
+    MUST(unlink(path) == 0);
+    enter();
+    MUST(poll(&pfd, 1, -1) == 1);
+    MUST(socket_recv(1, &byte, 1) == 1 && byte == 'b');
+    MUST(write(0, "torn", 4) == 4);
+    MUST(ftruncate(0, 1) == 0);
+    MUST(lseek(0, 0, SEEK_END) == 1);
+    MUST(fdatasync(0) == 0);
+    MUST(file_stat(0, &st) == 0 && st.st_size == 1 && st.st_nlink == 0);
+    MUST(clock_us() > 0);
+    MUST(socket_send(1, "c", 1) == 1);
+}
+
+START_TEST(what_a_writer_may_works)
+{
+    char got[4];
+    struct child child;
+
+    role = SANDBOX_WRITER;
+    child_start(&child, use_all_that_a_writer_may);
+    ck_assert_int_eq(write(child.hub, "b", 1), 1);
     ck_assert_int_eq(read(child.hub, got, sizeof got), 1);
     ck_assert_int_eq(got[0], 'c');
     ck_assert_int_eq(child_end(&child), 0);
@@ -626,20 +750,12 @@ END_TEST
 
 START_TEST(the_kernel_says_so)
 {
-    char path[64], line[128];
-    int seen = 0;
     struct child child;
 
     child_start(&child, enter_and_relay);
     relay_check(&child);
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)child.pid);
-    FILE *file = fopen(path, "re");
-    ck_assert_ptr_nonnull(file);
-    while (fgets(line, sizeof line, file) != NULL)
-        if (strcmp(line, "Seccomp:\t2\n") == 0 || strcmp(line, "NoNewPrivs:\t1\n") == 0)
-            seen++;
-    fclose(file);
-    ck_assert_int_eq(seen, 2);
+    ck_assert_int_eq(process_status(child.pid, "Seccomp"), 2);
+    ck_assert_int_eq(process_status(child.pid, "NoNewPrivs"), 1);
     ck_assert_int_eq(child_end(&child), 0);
 }
 END_TEST
@@ -649,12 +765,13 @@ END_TEST
 int main(void)
 {
     const struct test tests[] = {
-        {limits_leave_nothing_to_open, 1, 10},
-        {the_probe_tells_what_can_be, 1, 10},
+        {limits_leave_nothing_to_open, COUNT_OF(roles), 10},
+        {the_probe_tells_what_can_be, COUNT_OF(roles), 10},
         {tiers_have_letters, 1, 10},
 #ifdef SECCOMP_ARCH
         {what_is_forbidden_ends_that_process_alone, COUNT_OF(forbidden), 20},
         {what_is_allowed_works, 1, 10},
+        {what_a_writer_may_works, 1, 10},
         {signals_have_their_actions, 1, 20},
         {a_stop_is_no_end, COUNT_OF(waits), 20},
         {the_kernel_says_so, 1, 20},

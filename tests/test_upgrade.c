@@ -762,6 +762,16 @@ START_TEST(the_writer_is_renewed)
 }
 END_TEST
 
+/* The process with that title has that filter, at the latest in a moment. */
+static pid_t confined(const struct server *server, const char *title, long filter)
+{
+    pid_t pid = family_find(server->pid, title);
+    int64_t deadline = deadline_in(10000);
+    while (process_status(pid, "Seccomp") != filter)
+        ensure(deadline_wait(deadline), "%s: another filter", title);
+    return pid;
+}
+
 /* What the new program starts is confined like what the old one has started. */
 START_TEST(the_sandbox_is_kept)
 {
@@ -769,13 +779,20 @@ START_TEST(the_sandbox_is_kept)
     struct program program;
     struct conn ann;
     struct conn ben;
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
     program_open(&program);
-    server_start(&server, ANY_PORT);
+    server_start(&server, ANY_PORT, "-t", path);
     conn_join(&ann, &server, "ann");
+    long filter = process_status(family_find(server.pid, "chatd: ann"), "Seccomp");
+    pid_t writer = confined(&server, "chatd: transcript", filter);
     upgrade(&server, &program, 1);
     conn_join(&ben, &server, "ben");
-    ck_assert_int_eq(process_status(family_find(server.pid, "chatd: ben"), "Seccomp"),
-        process_status(family_find(server.pid, "chatd: ann"), "Seccomp"));
+    confined(&server, "chatd: ben", filter);
+    int64_t deadline = deadline_in(10000);
+    while (process_state(writer) != 0)
+        ensure(deadline_wait(deadline), "the old writer stays");
+    confined(&server, "chatd: transcript", filter);
     server_stop(&server);
     conn_close(&ann);
     conn_close(&ben);

@@ -18,6 +18,7 @@
 
 #include "process.h"
 #include "protocol.h"
+#include "server/sandbox.h"
 #include "transcript.h"
 #include "wire/line.h"
 
@@ -136,7 +137,7 @@ static bool has_no_name(void)
 {
     struct stat st;
 
-    return fstat(FILE_FD, &st) == 0 && st.st_nlink == 0;
+    return file_stat(FILE_FD, &st) == 0 && st.st_nlink == 0;
 }
 
 /* Appends the gap line that is due and these bytes; nothing of it where that fails. */
@@ -346,16 +347,31 @@ static void finish(struct writer *w)
     }
 }
 
-_Noreturn void writer_main(const struct proctitle *title, const char *path, bool sync)
+/* From here on nothing is opened, and the file is only appended to and cut. */
+static void confine(struct writer *w, enum sandbox_tier tier)
 {
-    struct writer w;
+    if (sandbox_enter(SANDBOX_WRITER, tier))
+        return;
+    warn(w, "%s: the writer cannot enter its sandbox: %s", w->path, strerror(errno));
+    _exit(1);
+}
 
+_Noreturn void writer_main(const struct proctitle *title, const char *path, const char *mode)
+{
+    enum sandbox_tier tier;
+    struct writer w;
+    uint64_t end;
+
+    if (!sandbox_from_letter(mode[0], &tier))
+        _exit(1);
     memset(&w, 0, offsetof(struct writer, buf));
     w.path = path;
-    w.sync = sync;
+    w.sync = mode[1] == 's';
     w.torn = -1;
     process_begin(title, "chatd: transcript");
-    answer(&w, WRITER_KEPT, find_end(&w));
+    end = find_end(&w);
+    confine(&w, tier);
+    answer(&w, WRITER_KEPT, end);
     serve(&w);
     finish(&w);
     _exit(0);

@@ -7,8 +7,6 @@
 #ifndef SERVER_JOURNAL_WRITER_H
 #define SERVER_JOURNAL_WRITER_H
 
-#include <stdbool.h>
-
 #include "compat/compat.h"
 
 /* With a timestamp: the file accounts for all events up to it (with -s: the disk does), as lines or
@@ -22,10 +20,11 @@
 #define WRITER_WARN "\001warn "
 
 /*
- * Runs the writer. Descriptor 0 is the file, locked, 1 its end of the pair. sync: an event counts
- * as kept when it is on the disk. Exits when the hub has shut down its side and everything is
- * written, or cannot be.
+ * Runs the writer. Descriptor 0 is the file, locked, 1 its end of the pair. mode has two letters:
+ * the sandbox, as sandbox_letter() writes it, and 's' if an event counts as kept only when it is on
+ * the disk. Exits when the hub has shut down its side and everything is written, or cannot be; with
+ * status 1, before it writes or answers, when it cannot enter its sandbox.
  */
-_Noreturn void writer_main(const struct proctitle *, const char *path, bool sync);
+_Noreturn void writer_main(const struct proctitle *, const char *path, const char *mode);
 
 #endif

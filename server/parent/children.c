@@ -133,7 +133,7 @@ static bool others_have_space(const struct children *c)
 bool children_start_writer(struct children *c, int file, const char *path, bool sync, int *pair)
 {
     char name[] = WRITER_NAME;
-    char mode[] = {'-', sync ? 's' : '-', '\0'};
+    char mode[] = {sandbox_letter(c->sandbox), sync ? 's' : '-', '\0'};
     char space[TITLE_SPACE + 1];
     char *argv[] = {name, (char *)path, mode, title_space(space), NULL};
 

@@ -41,7 +41,7 @@ struct child {
  */
 struct children {
     const char *program;       /* executes this image again */
-    enum sandbox_tier sandbox; /* what workers enter */
+    enum sandbox_tier sandbox; /* what workers and the writer enter */
     struct child others[CHILDREN_OTHERS_MAX];
     size_t count;
     char path[4096];
@@ -52,7 +52,8 @@ enum child_kind children_role(int argc, char **argv);
 
 /* Finds this image's own program. False after a report. */
 bool children_init(struct children *, const char *argv0, const struct report *);
-/* Decides which sandbox workers enter, and reports it. Returns 0, or the exit status. */
+/* Decides which sandbox workers and the writer enter, and reports it. Returns 0, or the exit
+ * status. */
 int children_confine(struct children *, enum sandbox_mode, const struct report *);
 
 /*

@@ -29,7 +29,7 @@ static const char usage_text[] =
     "  -r RATE     lines a second from one client (default 0: no limit)\n"
     "  -w SECONDS  how long the room waits for readers that are a whole log behind (default 1)\n"
     "  -b BYTES    the room's log in memory (default 4194304)\n"
-    "  -S MODE     the workers' sandbox: auto, require, off (default auto)\n"
+    "  -S MODE     the sandbox of workers and writer: auto, require, off (default auto)\n"
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
     "  -t FILE     transcript: appended to, and read back for history at start\n"
     "  -s          a message is on the disk before anybody gets it\n"

@@ -400,7 +400,7 @@ _Noreturn void worker_main(const struct proctitle *title, const char *mode)
     oom_score_raise();
     parent_death_continues(); /* a worker that is stopped must not outlive a hub that is killed */
     proctitle_set(title, starting, strlen(starting)); /* over the arguments, mode among them */
-    if (!sandbox_enter(tier))
+    if (!sandbox_enter(SANDBOX_WORKER, tier))
         _exit(1);
     for (;;)
         turn(&w);

@@ -475,7 +475,7 @@ static pid_t writer_start(struct room *room, int file, const char *path, bool sy
         pair[1] = fcntl(pair[1], F_DUPFD, 10);
         must(dup2(file, 0) == 0 && dup2(pair[1], 1) == 1);
         descriptors_close_from(3);
-        writer_main(&title, path, sync);
+        writer_main(&title, path, sync ? "os" : "o-");
     }
     close(pair[1]);
     must(hub_set_writer(room->hub, pair[0], room->now));
