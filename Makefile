@@ -40,7 +40,7 @@ sysconfdir = $(SYSCONFDIR)
 BASHCOMPDIR ?= $(datarootdir)/bash-completion/completions
 ZSHCOMPDIR ?= $(datarootdir)/zsh/site-functions
 FISHCOMPDIR ?= $(datarootdir)/fish/vendor_completions.d
-# Put before the names of both programs and of their pages and units.
+# Put before the names of both programs, also where they give them, and of their pages and units.
 PROGPREFIX ?=
 INSTALL ?= install
 INSTALL_PROGRAM = $(INSTALL) -m 755
@@ -65,6 +65,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
 
 # The last two: files beyond 2 GiB, and dates beyond 2038, where a long has 32 bits.
 OUR_CPPFLAGS = -I. -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+OUR_CPPFLAGS += $(if $(PROGPREFIX),-DPROGPREFIX='"$(PROGPREFIX)"')
 OUR_CFLAGS = -std=c11 -MMD -MP $(WARNINGS) $(HARDEN_CFLAGS)
 COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS)
@@ -127,7 +128,13 @@ $(LIBS):
 	@rm -f $@
 	$(call quiet,AR)$(AR) rc $@ $^
 
-$(B)%.o: %.c
+# Programs know their names: objects are made anew when the prefix is another.
+NAMED = $(B).progprefix
+$(NAMED): FORCE
+	@mkdir -p $(@D)
+	@[ -e $@ ] && [ "$$(cat $@)" = '$(PROGPREFIX)' ] || printf '%s\n' '$(PROGPREFIX)' >$@
+
+$(B)%.o: %.c $(NAMED)
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(COMPILE) -c -o $@ $<
 
@@ -322,11 +329,11 @@ distcheck: dist
 
 clean:
 	$(call quiet,RM)rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(WIDTHS) $(REPLAYS) $(FUZZERS) $(BENCHES) \
-	    $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d)
+	    $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d) $(NAMED)
 	@rm -rf $(DIST) $(DIST).tar.gz $(STAGE) static fuzz bench/builds
 
 -include $(SRCS:%.c=$(B)%.d)
 
 .DELETE_ON_ERROR:
-.PHONY: all bench chaos check check-fast clean dist distcheck everything format-check fuzz fuzzers install install-strip \
+.PHONY: FORCE all bench chaos check check-fast clean dist distcheck everything format-check fuzz fuzzers install install-strip \
 	man-check run stage static uninstall

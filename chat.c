@@ -10,6 +10,7 @@
 #include "client/outcome.h"
 #include "client/receiver.h"
 #include "client/signals.h"
+#include "protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@
 
 static int fail(int status, const char *what)
 {
-    fprintf(stderr, "chat: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, CHAT_PROGRAM ": %s: %s\n", what, strerror(errno));
     return status;
 }
 

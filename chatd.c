@@ -13,6 +13,7 @@
 
 #include "compat/compat.h"
 #include "compat/poller.h"
+#include "protocol.h"
 #include "server/hub/hub.h"
 #include "server/journal/opener.h"
 #include "server/journal/remainder.h"
@@ -242,7 +243,7 @@ static int detach(struct parent *p, bool arrived)
             return EX_OSERR;
         }
     }
-    p->report.syslog = syslog_connect("chatd");
+    p->report.syslog = syslog_connect(CHATD_PROGRAM);
     p->report.to = arrived ? REPORT_SYSLOG : REPORT_BOTH;
     return 0;
 }

@@ -19,6 +19,13 @@
 
 #define CHAT_VERSION "0.1.0"
 
+/* What the programs are called: PROGPREFIX of the Makefile stands before both names. */
+#ifndef PROGPREFIX
+#define PROGPREFIX ""
+#endif
+#define CHAT_PROGRAM PROGPREFIX "chat"
+#define CHATD_PROGRAM PROGPREFIX "chatd"
+
 /* A client's line as sent: before cleaning, without its end. */
 #define LINE_IN_MAX 4096
 /* The same line after cleaning: a malformed byte becomes the three bytes of U+FFFD. */

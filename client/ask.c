@@ -4,6 +4,7 @@
 #include "ask.h"
 
 #include "../compat/compat.h"
+#include "../protocol.h"
 #include "clock.h"
 #include "outcome.h"
 
@@ -15,7 +16,7 @@
 
 int ask_name(int64_t deadline, char *answer, size_t size)
 {
-    static const char question[] = "chat: your name: ";
+    static const char question[] = CHAT_PROGRAM ": your name: ";
     struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
     int awake;
     ssize_t n;

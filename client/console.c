@@ -4,6 +4,7 @@
 #include "console.h"
 
 #include "../compat/compat.h"
+#include "../protocol.h"
 #include "../wire/text.h"
 #include "clock.h"
 #include "local.h"
@@ -34,7 +35,7 @@
 #define PASTE_PATIENCE 10000
 
 static const char prompt[] = "> ";
-static const char message_begin[] = "chat: ";
+static const char message_begin[] = CHAT_PROGRAM ": ";
 
 static bool variable_is_set(const char *name)
 {

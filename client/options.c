@@ -3,6 +3,8 @@
  */
 #include "options.h"
 
+#include "../compat/compat.h"
+#include "../protocol.h"
 #include "../wire/number.h"
 #include "session.h"
 
@@ -22,7 +24,7 @@
 static const char options_known[] = ":hkpqrsVlxn:m:H:C:W:w:b:e:c:-:";
 
 static const char options_usage[] =
-    "usage: chat [-hkpqrsV] [-n NAME] [-m TEXT]... [-l] [-H LINES] [-C COUNT]\n"
+    "usage: " CHAT_PROGRAM " [-hkpqrsV] [-n NAME] [-m TEXT]... [-l] [-H LINES] [-C COUNT]\n"
     "            [-W SECONDS] [-w SECONDS] [-b WHEN] [-x] [-e COMMAND] [-c COMMAND]\n"
     "            [ADDRESS[,ADDRESS]... | HOST PORT]\n";
 
@@ -47,7 +49,7 @@ static const char options_help[] =
     "  -b WHEN     ring the bell: off, mention (of your name, or in private), or all\n"
     "  -e COMMAND  run a bot: COMMAND reads the protocol's lines and writes yours\n"
     "  -c COMMAND  reach the server through COMMAND's standard input and output\n"
-    "  -h, -V      this help; the version\n"
+    "  -h, -V      this help; the version and the C library\n"
     "\n"
     "In the room: /msg NAME TEXT, /me TEXT, /nick NAME, /users, /help, /quit [TEXT],\n"
     "/ignore [NAME], /unignore NAME, and for operators /kick NAME [TEXT],\n"
@@ -55,7 +57,7 @@ static const char options_help[] =
 
 static int usage_error(const char *what, const char *detail)
 {
-    fprintf(stderr, "chat: %s%s\n%s", what, detail, options_usage);
+    fprintf(stderr, CHAT_PROGRAM ": %s%s\n%s", what, detail, options_usage);
     return EX_USAGE;
 }
 
@@ -64,7 +66,7 @@ static int print_text(const char *text, const char *more)
 {
     if (fputs(text, stdout) >= 0 && fputs(more, stdout) >= 0 && fflush(stdout) == 0)
         return EX_OK;
-    perror("chat: standard output");
+    perror(CHAT_PROGRAM ": standard output");
     return EX_IOERR;
 }
 
@@ -75,7 +77,12 @@ static int print_help(void)
 
 static int print_version(void)
 {
-    return print_text("chat " CHAT_VERSION, "\n");
+    char libc[64];
+    char more[80];
+
+    libc_name(libc, sizeof(libc));
+    snprintf(more, sizeof(more), "libc: %s\n", libc);
+    return print_text(CHAT_PROGRAM " " CHAT_VERSION "\n", more);
 }
 
 static int option_long(const char *word)
@@ -91,8 +98,8 @@ static int option_number(int option, unsigned long min, unsigned long max, unsig
 {
     if (number_parse(optarg, strlen(optarg), max, value) && *value >= min)
         return -1;
-    fprintf(stderr, "chat: -%c takes a number from %lu to %lu, not %s\n%s", option, min, max,
-        optarg, options_usage);
+    fprintf(stderr, CHAT_PROGRAM ": -%c takes a number from %lu to %lu, not %s\n%s", option, min,
+        max, optarg, options_usage);
     return EX_USAGE;
 }
 
@@ -216,7 +223,7 @@ static int addresses_add(struct options *options, const char *text)
         error = "not an address to connect to";
     if (error == NULL)
         return -1;
-    fprintf(stderr, "chat: %s: %s\n", text, error);
+    fprintf(stderr, CHAT_PROGRAM ": %s: %s\n", text, error);
     return EX_USAGE;
 }
 

@@ -25,8 +25,8 @@ static bool write_stderr(const struct report *report, int priority, const char *
 {
     char line[3 * REPORT_MAX + 32];
     int n = report->to == REPORT_JOURNAL
-                ? snprintf(line, sizeof(line), "<%d>chatd: %s\n", priority, text)
-                : snprintf(line, sizeof(line), "chatd: %s\n", text);
+                ? snprintf(line, sizeof(line), "<%d>" CHATD_PROGRAM ": %s\n", priority, text)
+                : snprintf(line, sizeof(line), CHATD_PROGRAM ": %s\n", text);
     struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
 
     return n > 0 && (size_t)n < sizeof(line) && poll(&pfd, 1, 0) == 1 &&
@@ -41,7 +41,7 @@ static bool write_line(const struct report *r, int priority, const char *text)
     if (r->to != REPORT_SYSLOG)
         done = write_stderr(r, priority, text);
     if (r->to == REPORT_SYSLOG || r->to == REPORT_BOTH)
-        done = syslog_line(r->syslog, "chatd", priority, text) || done;
+        done = syslog_line(r->syslog, CHATD_PROGRAM, priority, text) || done;
     return done;
 }
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum report_to {
-    REPORT_STDERR,  /* "chatd: text" */
+    REPORT_STDERR,  /* "chatd: text", by the name that the program was built with */
     REPORT_JOURNAL, /* the same with a priority prefix, sd-daemon(3) */
     REPORT_SYSLOG,
     REPORT_BOTH /* stderr and syslog: a server that will detach is starting */

@@ -50,7 +50,7 @@ START_TEST(help_and_version)
     static const struct {
         const char *option, *pattern;
     } cases[] = {{"-h", "usage: chat *"}, {"--help", "usage: chat *"}, {"-V", "chat " CHAT_VERSION},
-        {"--version", "chat " CHAT_VERSION}};
+        {"--version", "libc: *"}};
     struct chatter chat;
 
     ck_assert_int_eq(RUN(&chat, "", "-x", cases[_i].option, "-Z"), EX_OK);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "process.h"
+#include "protocol.h"
 
 #define LINES_FD 0
 #define WRITER_FD 1
@@ -49,7 +50,7 @@ _Noreturn void remainder_main(const struct proctitle *title)
     char buf[PIECE];
     ssize_t n;
 
-    process_begin(title, "chatd: remainder");
+    process_begin(title, CHATD_PROGRAM ": remainder");
     while ((n = read(LINES_FD, buf, sizeof(buf))) > 0)
         if (!hand_over(buf, (size_t)n))
             break;

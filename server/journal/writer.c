@@ -368,7 +368,7 @@ _Noreturn void writer_main(const struct proctitle *title, const char *path, cons
     w.path = path;
     w.sync = mode[1] == 's';
     w.torn = -1;
-    process_begin(title, "chatd: transcript");
+    process_begin(title, CHATD_PROGRAM ": transcript");
     end = find_end(&w);
     confine(&w, tier);
     answer(&w, WRITER_KEPT, end);

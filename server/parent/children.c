@@ -11,14 +11,15 @@
 #include <unistd.h>
 
 #include "compat/compat.h"
+#include "protocol.h"
 #include "server/hub/codec.h"
 
-#define WORKER_NAME "chatd: worker"
-#define WRITER_NAME "chatd: writer"
-#define QUESTION_NAME "chatd: handover"
-#define OPENER_NAME "chatd: opener"
-#define REMAINDER_NAME "chatd: remainder"
-#define ACCESS_NAME "chatd: access rules"
+#define WORKER_NAME CHATD_PROGRAM ": worker"
+#define WRITER_NAME CHATD_PROGRAM ": writer"
+#define QUESTION_NAME CHATD_PROGRAM ": handover"
+#define OPENER_NAME CHATD_PROGRAM ": opener"
+#define REMAINDER_NAME CHATD_PROGRAM ": remainder"
+#define ACCESS_NAME CHATD_PROGRAM ": access rules"
 /* Space in a process's arguments for the title that ps(1) shows. */
 #define TITLE_SPACE 160
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "listener.h"
+#include "protocol.h"
 #include "timeout.h"
 
 /* The service manager is told at most that often. */
@@ -21,8 +22,8 @@ static const char *describe(const struct display *d, size_t members, char out[TE
 static void show_title(struct display *d, size_t members)
 {
     char text[TEXT_MAX];
-    char title[TEXT_MAX + 8];
-    int len = snprintf(title, sizeof(title), "chatd: %s", describe(d, members, text));
+    char title[TEXT_MAX + sizeof(CHATD_PROGRAM)];
+    int len = snprintf(title, sizeof(title), CHATD_PROGRAM ": %s", describe(d, members, text));
 
     proctitle_set(&d->title, title, (size_t)len);
     d->titled = members;

@@ -16,7 +16,8 @@
 #include "wire/number.h"
 
 static const char synopsis[] =
-    "usage: chatd [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
+    "usage: " CHATD_PROGRAM
+    " [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
     "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-A FILE] [-g FILE] [-x SECONDS]\n";
 static const char usage_text[] =
@@ -46,7 +47,7 @@ static const char usage_text[] =
 
 static _Noreturn void usage_error(const char *what, const char *why)
 {
-    fprintf(stderr, "chatd: %s: %s\n%s", what, why, synopsis);
+    fprintf(stderr, CHATD_PROGRAM ": %s: %s\n%s", what, why, synopsis);
     exit(EX_USAGE);
 }
 
@@ -158,7 +159,7 @@ static _Noreturn void version_and_exit(void)
 
     libc_name(libc, sizeof(libc));
     snprintf(more, sizeof(more), "libc: %s\nsandbox: %s\n", libc, sandbox_name(sandbox_probe()));
-    print_and_exit("chatd " CHAT_VERSION "\n", more);
+    print_and_exit(CHATD_PROGRAM " " CHAT_VERSION "\n", more);
 }
 
 /* The options that are numbers. */

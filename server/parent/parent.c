@@ -105,7 +105,8 @@ int parent_make_room(struct parent *p)
 void parent_report(struct parent *p, uint64_t now)
 {
     report(&p->report, LOG_NOTICE,
-        "status: chatd " CHAT_VERSION ", pid %ld, up %llu s, on %s, for at most %zu clients (%s)",
+        "status: " CHATD_PROGRAM " " CHAT_VERSION
+        ", pid %ld, up %llu s, on %s, for at most %zu clients (%s)",
         (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->display.where,
         admission_places(&p->admission), admission_bound(&p->admission));
     hub_report(p->hub, now);
@@ -207,7 +208,8 @@ int parent_take_over(struct parent *p, struct codec *c)
     recording_renew(&p->recording);
     hub_review(p->hub); /* the old hub may have been asked to, and not got to it */
     report(&p->report, LOG_NOTICE,
-        "this is chatd " CHAT_VERSION " now, with %zu member%s, after %.1f ms", hub_members(p->hub),
-        hub_members(p->hub) == 1 ? "" : "s", (double)(clock_us() - p->handover.since) / 1000);
+        "this is " CHATD_PROGRAM " " CHAT_VERSION " now, with %zu member%s, after %.1f ms",
+        hub_members(p->hub), hub_members(p->hub) == 1 ? "" : "s",
+        (double)(clock_us() - p->handover.since) / 1000);
     return 0;
 }

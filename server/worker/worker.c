@@ -273,7 +273,7 @@ static void client_discard(struct worker *w)
 
 static void title_set(const struct worker *w, const char *text, size_t len)
 {
-    char title[sizeof("chatd: ") + WORD_MAX] = "chatd: ";
+    char title[sizeof(CHATD_PROGRAM ": ") + WORD_MAX] = CHATD_PROGRAM ": ";
     size_t prefix = strlen(title);
 
     memcpy(title + prefix, text, len);
@@ -385,7 +385,7 @@ static void signals_ignore(void)
 
 _Noreturn void worker_main(const struct proctitle *title, const char *mode)
 {
-    static const char starting[] = "chatd: no name yet";
+    static const char starting[] = CHATD_PROGRAM ": no name yet";
     enum sandbox_tier tier;
     struct worker w;
 
