@@ -98,7 +98,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
 
 static void handle_event(struct parent *p, const struct poller_event *event, uint64_t now)
 {
-    struct visitor visitor;
+    struct accepted accepted;
     uint64_t until;
 
     if (admission_ready(&p->admission, event->tag))
@@ -112,9 +112,9 @@ static void handle_event(struct parent *p, const struct poller_event *event, uin
             listeners_wait(&p->listeners, until);
             return;
         }
-        if (!listeners_accept(&p->listeners, event->tag, now, &visitor))
+        if (!listeners_accept(&p->listeners, event->tag, now, &accepted))
             return;
-        admission_decide(&p->admission, &visitor, now);
+        admission_decide(&p->admission, &accepted, now);
     }
 }
 

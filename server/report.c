@@ -14,10 +14,10 @@
 
 /* A line of at most PIPE_BUF bytes is written to a pipe whole or, after poll says so, at once. */
 #define REPORT_MAX 512
-/* REPORT_LIMIT_LINES are said in this time. */
+/* The span in which at most REPORT_LIMIT_LINES lines are written. */
 #define LIMIT_US 1000000u
 
-/* How often it is tried to say that lines were left out. */
+/* How often to try to report that lines were left out. */
 #define LOSS_RETRY_MS 1000
 
 /* False where the line could not be written at once, and whole. */
@@ -33,7 +33,7 @@ static bool write_stderr(const struct report *report, int priority, const char *
            (pfd.revents & POLLOUT) != 0 && write(STDERR_FILENO, line, (size_t)n) == n;
 }
 
-/* Of two logs one is enough. */
+/* True if at least one log took the line. */
 static bool write_line(const struct report *r, int priority, const char *text)
 {
     bool done = false;
@@ -45,7 +45,7 @@ static bool write_line(const struct report *r, int priority, const char *text)
     return done;
 }
 
-/* Says how many lines were left out; false where the log still takes nothing. */
+/* Reports how many lines were left out; false if the log still takes nothing. */
 static bool write_loss(const struct report *r)
 {
     char text[REPORT_MAX];
@@ -95,7 +95,7 @@ void report(const struct report *report, int priority, const char *format, ...)
     va_end(ap);
 }
 
-/* There has been no line for so long that so many more, one or two, may be said. */
+/* True if that many more lines, one or two, keep the limit. */
 static bool limit_allows(const struct report_limit *limit, uint64_t now, unsigned lines)
 {
     uint64_t time = limit->times[(limit->oldest + lines - 1) % REPORT_LIMIT_LINES];
@@ -109,7 +109,7 @@ static void limit_count(struct report_limit *limit, uint64_t now)
     limit->oldest = (limit->oldest + 1) % REPORT_LIMIT_LINES;
 }
 
-/* The next line may be said; before it, how many were left out. */
+/* True if the next line may be written; reports before it how many were left out. */
 static bool limit_passes(const struct report *r, uint64_t now, int priority)
 {
     struct report_limit *limit = r->strangers;

@@ -1,5 +1,5 @@
 /*
- * report.h: what the server says to its operator: lines on stderr or to syslog.
+ * report.h: the operator's log: lines on stderr or to syslog.
  */
 #ifndef SERVER_REPORT_H
 #define SERVER_REPORT_H
@@ -14,7 +14,7 @@ enum report_to {
     REPORT_BOTH /* stderr and syslog: a server that will detach is starting */
 };
 
-/* Lines that a log did not take, since it was last said how many. Zero at first. */
+/* The number of lines that the log did not take and that were not reported yet. Zero at first. */
 struct report_loss {
     uint64_t lines;
 };
@@ -22,7 +22,7 @@ struct report_loss {
 /* Lines a second, in any second, that strangers can cause. */
 #define REPORT_LIMIT_LINES 10
 
-/* When something that strangers can cause at will was said. Zero at first. */
+/* The times of the last lines that strangers have caused. Zero at first. */
 struct report_limit {
     uint64_t times[REPORT_LIMIT_LINES]; /* of the last lines, as a ring: */
     unsigned oldest;
@@ -34,28 +34,29 @@ struct report {
     struct report_loss *loss;       /* NULL: they are not counted */
     struct report_limit *strangers; /* for report_stranger(); NULL: no limit */
     int syslog;                     /* of syslog_connect() */
-    int level; /* what is more detailed than this priority (LOG_INFO, ...) is not said */
+    int level; /* lines of a lower priority than this (LOG_INFO, ...) are not written */
 };
 
-/* Decides what is said: all (-v), what is worth keeping, or what is worth a line on a terminal. */
+/* all (-v): every line; kept: the log is stored, so joins and leaves too; else notices and errors.
+ */
 void report_set_level(struct report *, bool all, bool kept);
 
 /*
- * Says one line. priority is syslog(3)'s (LOG_ERR, ...). Never blocks: where the log takes nothing
- * now, the line is left out, and the log has a line with the count before the next one that it
- * takes. Bytes that are not safe to print are replaced.
+ * Writes one line. priority is syslog(3)'s (LOG_ERR, ...). Never blocks: if the log takes nothing
+ * now, the line is left out and counted, and the count precedes the next line that the log takes.
+ * Bytes that are not safe to print are replaced.
  */
 void report(const struct report *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Says how many lines were left out, as soon as the log takes that; in how many milliseconds it is
- * to be tried again, -1: no need. */
+/* Reports how many lines were left out, once the log takes that. Returns in how many milliseconds
+ * to call it again, -1: no need. */
 int report_turn(const struct report *);
 
 /*
- * Says what a client causes, a stranger among others: joins and leaves, refusals, errors of
- * workers. All of these together are REPORT_LIMIT_LINES a second at most; then only how many were
- * left out. now is in microseconds, of any clock that does not step back.
+ * The same for a line that clients, strangers among them, can cause: joins and leaves, refusals,
+ * errors of workers. All of these together are at most REPORT_LIMIT_LINES a second; what exceeds
+ * that is counted. now is in microseconds, of any clock that does not step back.
  */
 void report_stranger(const struct report *, uint64_t now, int priority, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

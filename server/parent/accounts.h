@@ -1,6 +1,6 @@
 /*
- * accounts.h: the logins of this machine, for -a: who a uid is, and which names are logins. They
- * are read as a whole, now and then; a look-up opens and asks nothing.
+ * accounts.h: the logins of this machine, for -a: the name of a uid, and whether a name is a login.
+ * The whole list is read at the start and at SIGHUP, so a look-up opens no file and asks no server.
  */
 #ifndef SERVER_ACCOUNTS_H
 #define SERVER_ACCOUNTS_H
@@ -20,7 +20,7 @@ struct accounts {
     size_t count;
 };
 
-/* Reads them anew. False with errno: then they are what they were. */
+/* Reads the list again. False with errno; then the old list is kept. */
 bool accounts_read(struct accounts *);
 /* The same with a report of what is wrong; 0 or the exit status. */
 int accounts_load(struct accounts *, const struct report *);

@@ -16,10 +16,10 @@
 #define NAMELESS_PART 4
 /* A session that began so recently may be about to give its name. */
 #define YOUNG_US 250000u
-/* One that has given it waits for the server, at most for this long: its worker is not as fast as
- * new connections come. */
+/* One that has given its name may still wait for the server: workers start more slowly than
+ * connections arrive. It is spared for at most this long. */
 #define SERVED_US 10000000u
-/* For so long, in any ten times that time, new connections wait for the young. */
+/* How long, in any ten times that span, new connections wait for young sessions to give a name. */
 #define PATIENCE_US 250000u
 #define PATIENCE_STEP_US 5000u
 
@@ -88,7 +88,7 @@ static bool make_place(struct admission *a, uint64_t now)
 }
 
 /* Why the connection cannot be admitted now; NULL: it can. */
-static const char *find_refusal(struct admission *a, const struct visitor *v, uint64_t now)
+static const char *find_refusal(struct admission *a, const struct accepted *v, uint64_t now)
 {
     if (access_standing(a->access, &v->origin, v->fd) == STANDING_REFUSED)
         return "not-allowed you are not admitted here";
@@ -122,7 +122,7 @@ bool admission_waits(struct admission *a, uint64_t now, uint64_t *until)
 }
 
 /* That the room is full is reported once, with what bounds it; each refusal meanwhile with -v. */
-static void refuse(struct admission *a, const struct visitor *v, const char *refusal, uint64_t now)
+static void refuse(struct admission *a, const struct accepted *v, const char *refusal, uint64_t now)
 {
     bool full = is_full(a);
 
@@ -136,7 +136,7 @@ static void refuse(struct admission *a, const struct visitor *v, const char *ref
     refusals_add(&a->refused, v->fd, refusal, now);
 }
 
-void admission_decide(struct admission *a, const struct visitor *v, uint64_t now)
+void admission_decide(struct admission *a, const struct accepted *v, uint64_t now)
 {
     const char *refusal = find_refusal(a, v, now);
     struct client client = {.fd = v->fd, .origin = v->origin};

@@ -20,7 +20,7 @@
 struct access;
 struct accounts;
 struct hub;
-struct visitor;
+struct accepted;
 
 /* Zeroed but for the pointers and the limits, nothing has happened yet. */
 struct admission {
@@ -29,8 +29,8 @@ struct admission {
     const struct accounts *accounts; /* NULL: names need no proof */
     const struct report *report;
     struct capacity capacity;
-    size_t most; /* -m; 0: as many */
-    size_t each; /* -i; 0: no limit */
+    size_t most; /* -m; 0: as many as the system allows */
+    size_t each; /* -i: connections of one source; 0: no limit */
     bool full;   /* that the room is full was reported, and no client was admitted since */
     struct pacing patience;
     uint64_t waits_since; /* connections stay in the backlog since then; 0: they do not */
@@ -41,17 +41,17 @@ struct admission {
 bool admission_measure(struct admission *, bool privileged);
 /* Clients at once: -m, or what the system allows. */
 size_t admission_places(const struct admission *);
-/* What allows no more, as it is called. */
+/* The name of the limit that binds first: "-m", "RLIMIT_NOFILE", ... */
 const char *admission_bound(const struct admission *);
 /*
- * The next connection would end a session that has only just begun and may be about to give its
- * name: it shall stay in the listener's backlog. That lasts until *until, when it is to be asked
- * again, and so for a moment in all, however many connections there are.
+ * True if admitting the next connection would end a session that has only just begun and may be
+ * about to give its name. The connection stays in the listener's backlog until *until; then the
+ * caller asks again. The sum of these waits is bounded, however many connections arrive.
  */
 bool admission_waits(struct admission *, uint64_t now, uint64_t *until);
 /* Admits a connection or refuses it. Its descriptor is taken in either case. */
-void admission_decide(struct admission *, const struct visitor *, uint64_t now);
-/* The poller said that this tag is ready. False where it is no connection that was refused. */
+void admission_decide(struct admission *, const struct accepted *, uint64_t now);
+/* The poller reported this tag. False if it is not a refused connection. */
 bool admission_ready(struct admission *, void *tag);
 /* Closes refused connections; in how many milliseconds again, -1: no need. */
 int admission_turn(struct admission *, uint64_t now);

@@ -1,6 +1,6 @@
 /*
- * bind.h: makes the sockets of one address and has them listened on. The functions return 0, or the
- * exit status (sysexits(3)) after a report of what failed.
+ * bind.h: creates the sockets of one address and listens on them. The functions return 0, or the
+ * exit status (sysexits(3)) after a report.
  */
 #ifndef SERVER_BIND_H
 #define SERVER_BIND_H

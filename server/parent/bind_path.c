@@ -17,13 +17,13 @@
 #include "compat/compat.h"
 #include "listener.h"
 
-/* How long the start of another server in the same directory is waited for. */
+/* How long to wait for another server that is starting in the same directory. */
 #define LOCK_MS 2000
 #define LOCK_STEP_MS 10
 
 /*
- * Is the file at the path a socket that nobody listens on any more? Only such a one is replaced;
- * a live socket, a link, or any other file is left alone.
+ * Removes the file at the path if it is a socket on which nobody listens. A live socket, a link or
+ * any other file is left alone. Returns NULL if the path is free, else the reason.
  */
 static const char *clear_stale(const char *path, const struct sockaddr_un *un)
 {
@@ -47,7 +47,7 @@ static const char *clear_stale(const char *path, const struct sockaddr_un *un)
     return unlink(path) == -1 && errno != ENOENT ? strerror(errno) : NULL;
 }
 
-/* The umask makes the mode right from the first instant; the chmod adds what a umask cannot. */
+/* The umask gives the socket its mode from the first instant; chmod() afterwards would be late. */
 static int bind_local(int fd, const struct sockaddr_un *un, mode_t mode)
 {
     mode_t old = umask(~mode & 0777);
@@ -60,9 +60,9 @@ static int bind_local(int fd, const struct sockaddr_un *un, mode_t mode)
 }
 
 /*
- * Two servers that start at once must not take each other's new socket for a stale one: from the
- * look at it to listen(2), a server holds the lock of the directory. Where it cannot be had (a
- * directory that cannot be read, or a lock of somebody else) the start goes on without it.
+ * Two servers that start at once must not take each other's new socket for a stale one. So a server
+ * holds a lock on the directory from the check of the path until listen(2). If the directory cannot
+ * be read or another process keeps the lock, the start goes on without it.
  */
 static int directory_lock(const char *path)
 {
@@ -71,7 +71,7 @@ static int directory_lock(const char *path)
     const char *slash = strrchr(path, '/');
     int fd;
 
-    /* "room" is "./room" only for chatd(8): a path here has a slash. */
+    /* An address without a slash is a host, so a path here has one. */
     snprintf(directory, sizeof(directory), "%.*s.", (int)(slash - path) + 1, path);
     fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int waited = 0; fd != -1 && waited < LOCK_MS; waited += LOCK_STEP_MS) {

@@ -14,13 +14,13 @@
 
 struct capacity {
     size_t clients;
-    const char *bound; /* what allows no more, as it is called */
+    const char *bound; /* the name of the limit that binds first */
 };
 
 /*
  * Raises the soft limits on descriptors and processes to the hard ones, and finds how many clients
- * they allow. privileged: the server stays root, whom the limit on a user's processes does not
- * bind. False after a report, where they are too few for any.
+ * they allow. privileged: the server stays root, to whom the limit on a user's processes does not
+ * apply. False after a report if the limits do not allow a single client.
  */
 bool capacity_find(struct capacity *, bool privileged, const struct report *);
 

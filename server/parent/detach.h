@@ -1,13 +1,13 @@
 /*
- * detach.h: a server that goes on in the background when, and only when, it is ready.
+ * detach.h: puts the server into the background (-d) once it is ready.
  */
 #ifndef SERVER_DETACH_H
 #define SERVER_DETACH_H
 
 /*
- * Goes on in a new process; the old one waits and exits with 0 when that is ready, else with the
- * new one's exit status. Returns the descriptor for detach_finish(), or -1 with errno. Call it
- * before signals are caught or blocked.
+ * Forks and returns in the child. The old process waits; it exits with 0 when the child is ready,
+ * else with the child's exit status. Returns the descriptor for detach_finish(), or -1 with errno.
+ * To be called before signals are caught or blocked.
  */
 int detach_begin(void);
 

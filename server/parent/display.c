@@ -35,13 +35,13 @@ void display_begin(struct display *d, const struct listeners *listeners, size_t 
 
     listeners_describe(listeners, d->where, sizeof(d->where));
     show_title(d, members);
-    d->told = members;
+    d->notified = members;
     notify_say(d->notify, "READY=1\nSTATUS=%s", describe(d, members, text));
 }
 
 void display_again(struct display *d)
 {
-    d->told = SIZE_MAX;
+    d->notified = SIZE_MAX;
 }
 
 int display_turn(struct display *d, size_t members, uint64_t now)
@@ -50,12 +50,12 @@ int display_turn(struct display *d, size_t members, uint64_t now)
 
     if (members != d->titled)
         show_title(d, members);
-    if (members == d->told)
+    if (members == d->notified)
         return -1;
-    if (now - d->told_at < TELL_US)
-        return timeout_until(d->told_at + TELL_US, now);
-    d->told = members;
-    d->told_at = now;
+    if (now - d->notified_at < TELL_US)
+        return timeout_until(d->notified_at + TELL_US, now);
+    d->notified = members;
+    d->notified_at = now;
     notify_say(d->notify, "STATUS=%s", describe(d, members, text));
     return -1;
 }

@@ -1,6 +1,6 @@
 /*
- * display.h: shows how many members the room has, and where it listens: to ps(1) by the process's
- * title, and to the service manager.
+ * display.h: shows the number of members and the addresses in the process's title, for ps(1), and
+ * in the service manager's status.
  */
 #ifndef SERVER_DISPLAY_H
 #define SERVER_DISPLAY_H
@@ -19,9 +19,9 @@ struct listeners;
 struct display {
     struct proctitle title;
     const struct notify *notify;
-    size_t titled;    /* members that the title shows */
-    size_t told;      /* members that the service manager was told of */
-    uint64_t told_at; /* when */
+    size_t titled;        /* members that the title shows */
+    size_t notified;      /* members in the last status that the service manager was sent */
+    uint64_t notified_at; /* when */
     char where[DISPLAY_WHERE_MAX];
 };
 
@@ -29,7 +29,7 @@ struct display {
 void display_begin(struct display *, const struct listeners *, size_t members);
 /* Keeps both up to date; in how many milliseconds again, -1: no need. */
 int display_turn(struct display *, size_t members, uint64_t now);
-/* The service manager was told something else: tells it how many members there are. */
+/* The service manager's status has another text now: sends the number of members again. */
 void display_again(struct display *);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * handover.h: SIGUSR2: the server becomes the program that is now installed, and goes on.
+ * handover.h: SIGUSR2: the server executes the program that is now installed, and goes on as it.
  *
- * First the new program is asked, by a start of its own, whether it understands the form in which
- * the state is handed over. Then the state is written to a file without a name, whose descriptor
- * goes to the new program with all others, by an exec. The process, its workers and every
- * connection stay. The form:
+ * First a child executes the new program, which tells by its exit status whether it can read this
+ * version of the state. Then the state is written to a file without a name, and the server executes
+ * the new program with all descriptors open, that file's among them. The process ID, the workers
+ * and every connection stay. The file holds:
  *
- *   HANDOVER_VERSION, then what state() in chatd.c writes, see codec.h
+ *   HANDOVER_VERSION, the time, then what state() in parent.c writes, see codec.h
  */
 #ifndef SERVER_HANDOVER_H
 #define SERVER_HANDOVER_H
@@ -18,34 +18,35 @@
 #include "server/hub/codec.h"
 #include "server/report.h"
 
-/* Counts up with every change of the form. */
+/* Incremented with every change of the state's format. */
 #define HANDOVER_VERSION 3
 
 enum handover_step {
     HANDOVER_NONE,
-    HANDOVER_ASKING,       /* the new program is asked */
-    HANDOVER_ASKING_AGAIN, /* and once more after that: it may be another one by now */
-    HANDOVER_AGREED        /* it is ready to be executed */
+    HANDOVER_ASKING,       /* the new program was started to answer */
+    HANDOVER_ASKING_AGAIN, /* SIGUSR2 came meanwhile: ask once more, another may be installed */
+    HANDOVER_AGREED        /* it can read the state and is to be executed */
 };
 
-/* Zeroed but for children, report and program, nothing is under way. */
+/* Set children, report and program, and zero the rest: no upgrade is under way. */
 struct handover {
     struct children *children;
     const struct report *report;
     enum handover_step step;
-    uint64_t until;     /* when the program that is asked must have answered */
-    uint64_t since;     /* in the new program: when the old one stood still */
+    uint64_t until;     /* deadline of the answer */
+    uint64_t since;     /* in the new program: when the old one stopped serving */
     char program[4096]; /* where it is installed; empty: not known */
 };
 
-/* In the process that is asked: exits with the answer. */
+/* In the child that executes the new program: exits with the answer. */
 _Noreturn void handover_answer(const char *version);
 
-/* Asks the program; if one is being asked, and does not agree, once more after that. */
+/* Starts the question. If one is under way and its answer is no, another one follows. */
 void handover_ask(struct handover *, uint64_t now);
-/* The process that was asked has ended with that status of waitpid(2). */
+/* The child has ended with that status of waitpid(2). */
 void handover_answered(struct handover *, int status);
-/* Kills a process that does not answer, asks again; in how many milliseconds again, -1: no need. */
+/* Kills a child that does not answer. Returns in how many milliseconds to call it again, -1: none.
+ */
 int handover_turn(struct handover *, uint64_t now);
 
 /* Writes all state of the server to the codec, or takes it over; false where that failed. */

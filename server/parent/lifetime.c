@@ -39,7 +39,8 @@ void lifetime_hurry(struct lifetime *l, uint64_t now)
         l->kill_at = now;
 }
 
-/* Notes whether there is a client; when the room ends if none comes. */
+/* Notes since when there has been no client. Returns the time until an empty room ends the server.
+ */
 static int timeout_of_emptiness(struct lifetime *l, uint64_t now)
 {
     if (l->empty_us == 0 || l->kill_at != 0 || hub_connections(l->hub) > 0) {

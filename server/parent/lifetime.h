@@ -1,5 +1,5 @@
 /*
- * lifetime.h: when the server ends: a stop that is under way, and a room that stays empty (-x).
+ * lifetime.h: when the server exits: the stop with its grace period, and an empty room (-x).
  */
 #ifndef SERVER_LIFETIME_H
 #define SERVER_LIFETIME_H
@@ -14,7 +14,7 @@ struct hub;
 struct listeners;
 struct notify;
 
-/* Zeroed but for the pointers and empty_us, no stop is under way. */
+/* Set the pointers and empty_us, and zero the rest: no stop is under way. */
 struct lifetime {
     struct hub *hub;
     struct listeners *listeners;
@@ -33,7 +33,7 @@ bool lifetime_is_stopping(const struct lifetime *);
 void lifetime_hurry(struct lifetime *, uint64_t now);
 /* Kills workers when it is time; in how many milliseconds again, -1: no need. */
 int lifetime_turn(struct lifetime *, uint64_t now);
-/* Nothing was ready in this turn: begins the stop where the room has been empty for long enough. */
+/* To be called when nothing was ready: begins the stop if the room has been empty for empty_us. */
 void lifetime_idle(struct lifetime *, uint64_t now);
 /* The stop is over. */
 bool lifetime_is_over(const struct lifetime *, uint64_t now);

@@ -74,7 +74,7 @@ static bool listener_describe(struct listener *l)
     return true;
 }
 
-/* Whatever happens to the path from here on, only this very file is removed at the end. */
+/* Remembers the socket's inode: at the end the file is removed only if it still is this one. */
 static void listener_note_file(struct listener *l, const char *path)
 {
     struct stat st;
@@ -234,7 +234,8 @@ void listeners_resume(struct listeners *ls)
         ls->paused_until += PAUSE_US;
 }
 
-static void visitor_describe(struct visitor *v, const struct listener *l, const struct sockaddr *sa)
+static void accepted_describe(
+    struct accepted *v, const struct listener *l, const struct sockaddr *sa)
 {
     pid_t pid = 0;
 
@@ -248,7 +249,7 @@ static void visitor_describe(struct visitor *v, const struct listener *l, const 
     snprintf(v->peer, sizeof(v->peer), "local:%ld", (long)pid);
 }
 
-bool listeners_accept(struct listeners *ls, void *tag, uint64_t now, struct visitor *v)
+bool listeners_accept(struct listeners *ls, void *tag, uint64_t now, struct accepted *v)
 {
     struct listener *l = tag;
     struct sockaddr_storage ss = {0};
@@ -258,7 +259,7 @@ bool listeners_accept(struct listeners *ls, void *tag, uint64_t now, struct visi
         return false;
     v->fd = accept_cloexec_nonblock(l->fd, (struct sockaddr *)&ss, &len);
     if (v->fd != -1) {
-        visitor_describe(v, l, (struct sockaddr *)&ss);
+        accepted_describe(v, l, (struct sockaddr *)&ss);
         return true;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK)

@@ -42,8 +42,8 @@ struct listeners {
     uint64_t paused_until; /* no connection is accepted before; 0: not paused */
 };
 
-/* One who has come in. */
-struct visitor {
+/* A connection that was accepted and not yet admitted or refused. */
+struct accepted {
     int fd;
     struct origin origin;
     char peer[PEER_TEXT_MAX]; /* ip:port or local:PID */
@@ -58,7 +58,7 @@ int listeners_add(struct listeners *, int fd, const char *path);
 bool listeners_have(const struct listeners *, const char *text);
 /* Reports "what: why" as an error and returns the status. */
 int listeners_fail(const struct listeners *, int status, const char *what, const char *why);
-/* Takes over a socket that somebody else has opened and listens on. */
+/* Listens on a socket that the service manager has opened. */
 int listeners_adopt(struct listeners *, int fd);
 /* Reports "listening on ADDRESS" for each socket: the room is ready. */
 void listeners_announce(const struct listeners *);
@@ -72,11 +72,11 @@ void listeners_close(struct listeners *);
 /* True where a poller's tag is a listener of these. */
 bool listeners_own(const struct listeners *, const void *tag);
 /*
- * The next visitor at the listener of that tag, with a descriptor that is the caller's. False where
- * there is none now. Where accept(2) fails, all listeners are paused for a moment; from the first
- * failure until the backlog is drained that is one line in the log.
+ * The next connection at the listener of that tag, with a descriptor that is the caller's. False
+ * where there is none now. Where accept(2) fails, all listeners are paused for a moment; from the
+ * first failure until the backlog is drained that is one line in the log.
  */
-bool listeners_accept(struct listeners *, void *tag, uint64_t now, struct visitor *);
+bool listeners_accept(struct listeners *, void *tag, uint64_t now, struct accepted *);
 /* No connection is accepted until then. */
 void listeners_wait(struct listeners *, uint64_t until);
 /* Ends a pause that is over; in how many milliseconds again, -1: no need. */

@@ -16,7 +16,7 @@
 
 #define SAY_MAX 512
 
-/* 0 where it is no number, as where there is none. */
+/* The variable's value; 0 if it is unset or not a number. */
 static unsigned long number_variable(const char *name)
 {
     const char *text = getenv(name);
@@ -39,7 +39,8 @@ int notify_sockets(void)
     return count > INT_MAX - NOTIFY_FIRST_FD ? 0 : (int)count;
 }
 
-/* The variable holds the device and inode of the stream: stderr may be another by now. */
+/* The variable has the device and inode of the manager's stream; stderr may have been redirected.
+ */
 bool notify_reads_stderr(void)
 {
     const char *text = getenv("JOURNAL_STREAM");

@@ -1,7 +1,7 @@
 /*
- * notify.h: what a service manager hands to a server and is told by it, as systemd and others do
- * it: sockets (sd_listen_fds(3)), readiness and state (sd_notify(3)), a log that wants levels
- * (sd-daemon(3)). All of it comes by the environment, and is taken out of there.
+ * notify.h: the service manager's interface: sockets that it passes (sd_listen_fds(3)), readiness
+ * and state that it is sent (sd_notify(3)), and log lines with a priority prefix (sd-daemon(3)).
+ * The environment variables are removed once they are read.
  */
 #ifndef SERVER_NOTIFY_H
 #define SERVER_NOTIFY_H
@@ -15,21 +15,21 @@ struct codec;
 /* The first of the sockets that were handed over. */
 #define NOTIFY_FIRST_FD 3
 
-/* Where to tell. */
+/* The manager's socket. */
 struct notify {
-    int fd; /* -1: nobody wants to know */
+    int fd; /* -1: the manager has asked for no messages */
     struct sockaddr_un address;
     socklen_t len;
 };
 
-/* How many sockets were handed over to this very process, from NOTIFY_FIRST_FD on. */
+/* How many sockets were passed to this process; the first is NOTIFY_FIRST_FD. */
 int notify_sockets(void);
-/* What is said on stderr goes to the journal. */
+/* True if stderr is the manager's journal. */
 bool notify_reads_stderr(void);
 
-/* Finds where to tell. */
+/* Finds the manager's socket. */
 void notify_open(struct notify *);
-/* Tells these variables, a line each. Never blocks: what cannot be taken now is lost. */
+/* Sends these assignments, one a line. Never blocks: if the socket is full they are dropped. */
 void notify_say(const struct notify *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

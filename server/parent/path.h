@@ -1,11 +1,11 @@
 /*
- * path.h: paths that stay true when the server leaves the directory it was started in.
+ * path.h: paths that stay valid when the server changes its working directory.
  */
 #ifndef SERVER_PATH_H
 #define SERVER_PATH_H
 
-/* The same file's path from the root, links in it unresolved; NULL without memory. The caller
- * frees it. Where the present directory cannot be told, it is the path as it was. */
+/* Makes the path absolute without resolving links; NULL without memory. The caller frees it. If the
+ * working directory is unknown, the result is a copy of the path. */
 char *path_absolute(const char *path);
 
 #endif

@@ -23,7 +23,7 @@ static size_t pid_text(char out[PID_TEXT_MAX])
     return (size_t)snprintf(out, PID_TEXT_MAX, "%ld\n", (long)getpid());
 }
 
-/* O_NONBLOCK: a FIFO that nobody reads must not stop us. */
+/* O_NONBLOCK: open(2) must not wait at a FIFO that nobody reads. */
 static int file_open(const char *path)
 {
     struct stat st;
@@ -37,7 +37,7 @@ static int file_open(const char *path)
     return fd;
 }
 
-/* The path still is the open file. */
+/* True if the path still names the open file. */
 static bool file_is_there(const char *path, int fd)
 {
     struct stat now;
@@ -47,7 +47,8 @@ static bool file_is_there(const char *path, int fd)
            now.st_ino == ours.st_ino;
 }
 
-/* Opens and locks it. A server that ends removes the file that it has locked: then once more. */
+/* Opens and locks the file. A server that exits removes the file it has locked; if that happened
+ * between open and lock, the new file at the path is tried. */
 static int file_take(const char *path)
 {
     int error;
@@ -71,7 +72,7 @@ static int file_take(const char *path)
     return -1;
 }
 
-/* Over the old text and then cut: whoever looks meanwhile does not find the file empty. */
+/* Overwrites, then truncates, so that a reader never finds the file empty. */
 static bool file_fill(int fd)
 {
     char text[PID_TEXT_MAX];
@@ -114,7 +115,7 @@ void pidfile_release(struct pidfile *p)
         return;
     if (file_is_ours(p->fd) && file_is_there(p->path, p->fd) && unlink(p->path) == -1 &&
         ftruncate(p->fd, 0) == -1) {
-        /* Then a stale ID stays: nothing is left to try. */
+        /* A stale ID stays: there is nothing else to try. */
     }
     close(p->fd);
     p->fd = -1;

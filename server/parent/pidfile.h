@@ -15,12 +15,12 @@ struct pidfile {
 };
 
 /*
- * Takes the lock and writes this process's ID and a newline. The file is made where it is missing;
- * one that is no ordinary file, a link included, is left alone. Returns 0, or the exit status after
- * a report.
+ * Takes the lock and writes this process's ID and a newline. A missing file is created. A path that
+ * is not a regular file (a symbolic link, for instance) is an error. Returns 0, or the exit status
+ * after a report.
  */
 int pidfile_take(struct pidfile *, const struct report *);
-/* Removes the file, if the ID in it still is this process's; empties it where it may not. */
+/* Removes the file if it still has this process's ID; truncates it if it cannot be removed. */
 void pidfile_release(struct pidfile *);
 /* Writes it for the next program, or takes it over; see codec.h. */
 void pidfile_state(struct pidfile *, struct codec *);

@@ -12,7 +12,7 @@
 
 struct poller;
 
-/* So many are waited for at once; further ones are closed at once. */
+/* At most this many wait for their client to close; further ones are closed at once. */
 #define REFUSALS_MAX 8
 
 struct refusal {
@@ -29,7 +29,7 @@ struct refusals {
 
 /* Sends "error TEXT" and takes the descriptor. */
 void refusals_add(struct refusals *, int fd, const char *text, uint64_t now);
-/* The poller said that this tag is ready. False where it is none of these. */
+/* The poller reported this tag. False if it is not one of these. */
 bool refusals_ready(struct refusals *, void *tag);
 /* Closes those that are due; in how many milliseconds again, -1: no need. */
 int refusals_turn(struct refusals *, uint64_t now);

@@ -11,14 +11,16 @@
 #include "small_file.h"
 #include "wire/text.h"
 
-/* What is ours must be for us alone. Who was given another's file to read, perhaps by its group or
- * a list of users that shows as one, cannot narrow that: then it must not be for everybody. */
+/*
+ * A secret file of our own must have no permissions for group and others. The file of another user,
+ * which we may read through its group or an ACL (shown as group bits), must have none for others.
+ */
 static bool is_exposed(const struct stat *st)
 {
     return (st->st_mode & (st->st_uid == geteuid() ? S_IRWXG | S_IRWXO : S_IRWXO)) != 0;
 }
 
-/* True where a client can give it: in one line, and as it stands here after that was cleaned. */
+/* True if a client can send it: it is one line that cleaning leaves unchanged. */
 static bool text_is_given(const char *text, size_t len)
 {
     static const char replacement[] = "\xEF\xBF\xBD";
@@ -107,7 +109,7 @@ void secret_reload(struct secret *secret, const char *path, const struct report 
 {
     enum secret_result result;
 
-    /* Of a descriptor's path only the number is left: another file has it by now. */
+    /* A path such as /dev/fd/63 names the caller's descriptor, which was closed after the start. */
     if (path == NULL || secret->once)
         return;
     result = secret_read(secret, path, 0);

@@ -23,7 +23,7 @@ enum secret_result {
     SECRET_READ,
     SECRET_EMPTY,
     SECRET_TOO_LONG,
-    SECRET_UNCLEAN,    /* no text that could be given as it is: chat-protocol(7), TEXT */
+    SECRET_UNCLEAN,    /* cleaning would change it: chat-protocol(7), TEXT */
     SECRET_UNREADABLE, /* with errno */
     SECRET_EXPOSED     /* others may read or change the file */
 };

@@ -1,5 +1,5 @@
 /*
- * timeout.h: how long poll(2) may wait: milliseconds, -1 where nothing is due.
+ * timeout.h: timeouts for poll(2), in milliseconds; -1 is none.
  */
 #ifndef SERVER_TIMEOUT_H
 #define SERVER_TIMEOUT_H

@@ -7,9 +7,9 @@
 #include "server/report.h"
 
 /*
- * Gives up root for that user; NULL: stays what it is, with a warning where that is root. What only
- * root may do must be done before; what comes next is done, and made, as the user. Returns 0, or
- * the exit status after a report.
+ * Changes from root to that user for good. user NULL: nothing changes, with a warning if this is
+ * root. What needs root must be done before; files created afterwards belong to the user. Returns
+ * 0, or the exit status after a report.
  */
 int user_become(const char *user, const struct report *);
 
