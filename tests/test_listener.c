@@ -103,13 +103,13 @@ static int connect_to(const char *path)
 static int door_turn(struct door *d)
 {
     struct poller_event events[8];
-    struct accepted accepted;
+    struct accepted client;
     int accepted = 0;
     (void)listeners_turn(&d->listeners, d->now);
     int n = poller_wait(d->listeners.poller, 0, NULL, events, COUNT_OF(events));
     for (int i = 0; i < n; i++)
-        while (listeners_accept(&d->listeners, events[i].tag, d->now, &accepted)) {
-            close(accepted.fd);
+        while (listeners_accept(&d->listeners, events[i].tag, d->now, &client)) {
+            close(client.fd);
             accepted++;
         }
     return accepted;
@@ -146,7 +146,7 @@ END_TEST
 START_TEST(accept_fails_now_and_then)
 {
     struct door d;
-    struct accepted accepted;
+    struct accepted client;
     int fds[10];
     door_open(&d);
     for (int i = 0; i < 10; i++)
@@ -156,13 +156,13 @@ START_TEST(accept_fails_now_and_then)
         ck_assert_int_eq(door_turn(&d), 0);
         accept_error = 0;
         listeners_resume(&d.listeners);
-        ck_assert(listeners_accept(&d.listeners, &d.listeners.all[0], d.now, &accepted));
-        close(accepted.fd);
+        ck_assert(listeners_accept(&d.listeners, &d.listeners.all[0], d.now, &client));
+        close(client.fd);
         close(fds[i]);
     }
     ck_assert_int_eq(times_said(&d), 1);
     ck_assert_int_eq(door_turn(&d), 0);
-    ck_assert(!listeners_accept(&d.listeners, &d.listeners.all[0], d.now, &accepted));
+    ck_assert(!listeners_accept(&d.listeners, &d.listeners.all[0], d.now, &client));
     fds[0] = connect_to(d.paths[0]);
     accept_error = EMFILE;
     ck_assert_int_eq(door_turn(&d), 0);

@@ -1,4 +1,4 @@
-/* opener.c: both ends of the conversation, which is one message. */
+/* opener.c: see opener.h. The result is one message with the descriptor. */
 #include "opener.h"
 
 #include <string.h>

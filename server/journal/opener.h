@@ -1,6 +1,6 @@
 /*
- * opener.h: a process that opens the transcript anew and hands the open file to the hub. The hub
- * does not do that itself: open(2) can wait for a disk that hangs.
+ * opener.h: a process that opens the transcript again and passes the descriptor to the parent,
+ * which must not do that itself: open(2) can wait for a disk that hangs.
  */
 #ifndef SERVER_JOURNAL_OPENER_H
 #define SERVER_JOURNAL_OPENER_H
@@ -10,15 +10,15 @@
 #include "transcript.h"
 
 /*
- * Runs the process. Descriptor 0 is the file that is written now, 1 its end of a pair to the hub.
- * It opens and locks path, unless that is the same file. sync: the file has its name on the disk.
+ * Runs the process. Descriptor 0 is the present file, 1 its end of the pair. It opens and locks
+ * path, unless that is the same file. sync: it also synchronizes the directory.
  */
 _Noreturn void opener_main(const char *path, bool sync);
 
 /*
- * What the process has sent to the hub's end of the pair, when it has exited: returns the open
- * file, or -1. Then why is the reason, or empty if path is the file that is written now. Beside a
- * file it is a warning, or empty.
+ * To be called when the process has exited: reads its result from the other end of the pair.
+ * Returns the open file; then why is a warning, or empty. Or -1; then why is the reason, or empty
+ * if path still is the present file.
  */
 int opener_result(int pair, char why[TRANSCRIPT_WHY_MAX]);
 

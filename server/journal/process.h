@@ -1,5 +1,5 @@
 /*
- * process.h: what the transcript's own processes have in common.
+ * process.h: the common start of the transcript's processes.
  */
 #ifndef SERVER_JOURNAL_PROCESS_H
 #define SERVER_JOURNAL_PROCESS_H
@@ -7,8 +7,8 @@
 #include "compat/compat.h"
 
 /*
- * Ignores the signals that are meant for the hub, because a process group or a whole service can
- * get them, and those that are errors of a call; shows name in ps(1).
+ * Ignores the signals that are meant for the hub but reach a whole process group or service, and
+ * SIGPIPE and SIGXFSZ, whose system call fails as well; shows name in ps(1).
  */
 void process_begin(const struct proctitle *, const char *name);
 

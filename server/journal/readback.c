@@ -1,6 +1,6 @@
 /*
- * readback.c: from the file's end backwards, so that a start takes no longer with a file of years
- * than with one of a day.
+ * readback.c: see readback.h. Only the end of the file is read, so that the time of a start does
+ * not grow with the file.
  */
 #include "readback.h"
 
@@ -90,7 +90,7 @@ static void present_remove(struct reading *rd, struct span name)
     free(p);
 }
 
-/* A member who speaks is present, also where the join is in a part that is not read. */
+/* A message makes its sender present too: the join may be in the part that is not read. */
 static void present_follow(struct reading *rd, const struct event *event)
 {
     switch (event->verb) {
@@ -133,7 +133,7 @@ static void present_quit(struct reading *rd)
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* What is missing is older than the event behind it, whatever stamp a gap line has. */
+/* The missing events are older than the next one, even if the gap line has a later stamp. */
 static void note_gap(struct reading *rd, uint64_t next)
 {
     if (rd->gap != 0)
@@ -170,7 +170,7 @@ static bool read_lines(struct reading *rd, off_t from, off_t to)
     char buf[BLOCK];
     struct line_splitter splitter;
     bool first = from == rd->begin;
-    off_t at = first ? from : from - 1; /* what ends at or behind from begins before it */
+    off_t at = first ? from : from - 1; /* the line that reaches across from is not counted */
     ssize_t n = 1;
 
     line_splitter_init(&splitter, held, sizeof(held) - 1);
@@ -196,8 +196,8 @@ static bool read_lines(struct reading *rd, off_t from, off_t to)
 }
 
 /*
- * Reads as much as the log holds; further back only where that has no event, for stamps go on from
- * the last one.
+ * Reads as many bytes as the log holds. If there is no event in them it goes further back, because
+ * new stamps must follow the last one.
  */
 static bool read_end(struct reading *rd)
 {
@@ -218,7 +218,7 @@ static bool read_end(struct reading *rd)
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-/* Whatever stands behind the last line end was left by a crash or a full disk. */
+/* Bytes behind the last line end were left by a crash or a full disk. */
 static bool cut_torn_end(const struct reading *rd)
 {
     off_t size = lseek(rd->fd, 0, SEEK_END);
@@ -246,11 +246,10 @@ static bool reading_init(struct reading *rd)
 static void report_damage(const struct reading *rd)
 {
     if (rd->begin > 0)
-        report(rd->report, LOG_WARNING, "%s: skipped %lld bytes at its beginning that are no text",
+        report(rd->report, LOG_WARNING, "%s: skipped %lld bytes at its beginning: not text",
             rd->path, (long long)rd->begin);
     if (rd->bad > 0)
-        report(
-            rd->report, LOG_WARNING, "%s: skipped %lu lines that are no events", rd->path, rd->bad);
+        report(rd->report, LOG_WARNING, "%s: skipped %lu lines: not events", rd->path, rd->bad);
 }
 
 bool readback(int fd, const char *path, struct hub *hub, const struct report *r)

@@ -1,4 +1,4 @@
-/* remainder.c: copies the lines, and discards the writer's answers. */
+/* remainder.c: see remainder.h. The writer's answers are read and discarded. */
 #include "remainder.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* transcript.c: what is asked of the file before anything is appended to it. */
+/* transcript.c: see transcript.h. */
 #include "transcript.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "wire/line.h"
 #include "wire/text.h"
 
-/* How long a file that is locked may not grow; how often that is looked at. */
+/* How long to wait for the lock while the file does not grow, and how often to look. */
 #define LOCK_US 10000000u
 #define LOCK_STEP_MS 50
 #define LOCK_STEPS_A_SECOND (1000 / LOCK_STEP_MS)
@@ -80,7 +80,7 @@ bool transcript_find_end(int fd, off_t *end)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* Gives the reason, and returns false. */
+/* Sets the reason. Returns false. */
 static bool because(char why[TRANSCRIPT_WHY_MAX], const char *reason)
 {
     snprintf(why, TRANSCRIPT_WHY_MAX, "%s", reason);
@@ -96,7 +96,7 @@ static bool check_kind(int fd, char why[TRANSCRIPT_WHY_MAX])
     if (!S_ISREG(st.st_mode))
         return because(why, "not a regular file");
     if (st.st_uid != geteuid())
-        return because(why, "belongs to somebody else");
+        return because(why, "belongs to another user");
     if (st.st_nlink > 1)
         return because(why, "has more than one name");
     return true;

@@ -14,25 +14,25 @@
 struct event;
 struct report;
 
-/* 9999-01-01: a line with a later timestamp is no event. Timestamps go on growing from the last
- * one, and there must be some left. */
+/* 9999-01-01: a line with a later timestamp is not an event. New timestamps follow the last one, so
+ * the last one must leave some. */
 #define TRANSCRIPT_STAMP_MAX 253370764800000000u
 /* Bytes of a reason, NUL included. */
 #define TRANSCRIPT_WHY_MAX 160
 
 /* Opens the file for reading and appending, and creates it if it is missing. Returns the
- * descriptor, or -1: also if it is no regular file, or not this user's alone. */
+ * descriptor, or -1; also if it is not a regular file, or not this user's alone. */
 int transcript_open(const char *path, char why[TRANSCRIPT_WHY_MAX]);
 
-/* Takes the lock, which every process that has this descriptor holds then. Does not wait. */
+/* Takes the lock, which all processes share that inherit this descriptor. Does not wait. */
 bool transcript_lock(int fd, char why[TRANSCRIPT_WHY_MAX]);
 /* While a start waits for the lock, this is called once a second. */
 struct transcript_waiter {
     void (*waits)(void *context);
     void *context;
 };
-/* The same at a start: waits for the writer of an earlier server as long as the file grows, and 10
- * seconds more; for a running server no longer than that. */
+/* The same at a start: waits for the writer of an earlier server while the file grows, and 10
+ * seconds more. For a running server it waits 10 seconds. */
 bool transcript_lock_waiting(int fd, const char *path, const struct report *,
     const struct transcript_waiter *, char why[TRANSCRIPT_WHY_MAX]);
 /* Marks the file as that of this process, a running server: until it exits, or closes any
@@ -42,7 +42,7 @@ void transcript_mark(int fd);
 /* Whether this is a transcript: it has a valid line, or is empty but for NUL bytes or an incomplete
  * first line. Reads up to the first valid line. */
 bool transcript_check(int fd, char why[TRANSCRIPT_WHY_MAX]);
-/* The file's name is on the disk then. */
+/* Synchronizes the directory, so that the file's name is on the disk. */
 bool transcript_sync_name(const char *path, char why[TRANSCRIPT_WHY_MAX]);
 
 /* Parses a line of the file, without its end. False if it is none of a room, not clean, or has a

@@ -1,7 +1,7 @@
 /*
- * writer.c: appends what the hub hands over, as much as there is at once, and answers how far the
- * file accounts for it. If the file does not take a piece, its events are counted, and the next
- * piece is tried a second later, behind a line that gives their number.
+ * writer.c: appends the lines that the hub sends, all that have arrived with one write, and answers
+ * up to which timestamp the file has them. If a write fails, its events are counted as missing. The
+ * next write is tried a second later; a gap line with the number of missing events precedes it.
  */
 #include "writer.h"
 
@@ -26,7 +26,7 @@
 #define HUB_FD 1
 #define PIECE 262144
 #define RETRY_US 1000000u
-/* How often the missing events are tried when nothing more will come. */
+/* How often to try to write the gap line once the hub has shut down its side. */
 #define LAST_TRIES 5
 #define GAP_MAX (STAMP_LEN + 64)
 
@@ -40,9 +40,9 @@ struct writer {
     const char *path;
     bool sync;
     bool input_over; /* the hub has shut down its side, and everything was read */
-    bool deaf;       /* the hub takes no answers */
+    bool unanswered; /* the hub has closed its side: answers are not sent any more */
     enum file_state file;
-    off_t torn;        /* the file is to be cut here before it is appended to; -1: it is not */
+    off_t torn;        /* truncate the file to this size before the next append; -1: no need */
     uint64_t missing;  /* events since the last gap line that the file does not have */
     uint64_t answered; /* the timestamp of the last answer */
     uint64_t retry_at;
@@ -54,7 +54,7 @@ struct writer {
 
 static void answer_send(struct writer *w, const char *line, size_t len)
 {
-    while (len > 0 && !w->deaf) {
+    while (len > 0 && !w->unanswered) {
         ssize_t sent = socket_send(HUB_FD, line, len);
         struct pollfd pfd = {.fd = HUB_FD, .events = POLLOUT};
 
@@ -64,7 +64,7 @@ static void answer_send(struct writer *w, const char *line, size_t len)
         } else if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             (void)poll(&pfd, 1, -1);
         } else if (errno != EINTR) {
-            w->deaf = true;
+            w->unanswered = true;
         }
     }
 }
@@ -125,8 +125,8 @@ static size_t gap_format(const struct writer *w, char out[GAP_MAX])
                            (unsigned long long)w->missing);
 }
 
-/* Leaves the file as it was before a piece that it took in part. */
-static bool cut(struct writer *w)
+/* Removes a write that the file took only in part. */
+static bool torn_remove(struct writer *w)
 {
     if (w->torn != -1 && ftruncate(FILE_FD, w->torn) == 0)
         w->torn = -1;
@@ -140,14 +140,14 @@ static bool has_no_name(void)
     return file_stat(FILE_FD, &st) == 0 && st.st_nlink == 0;
 }
 
-/* Appends the gap line that is due and these bytes; nothing of it where that fails. */
-static bool append(struct writer *w, const char *bytes, size_t len)
+/* Appends the gap line, if one is due, and these bytes: all of it or nothing. */
+static bool file_append(struct writer *w, const char *bytes, size_t len)
 {
     char gap[GAP_MAX];
     size_t gap_len = gap_format(w, gap);
     int error;
 
-    if (!cut(w))
+    if (!torn_remove(w))
         return false;
     w->torn = lseek(FILE_FD, 0, SEEK_END);
     if (write_bytes(gap, gap_len) && write_bytes(bytes, len) &&
@@ -156,13 +156,13 @@ static bool append(struct writer *w, const char *bytes, size_t len)
         return true;
     }
     error = errno;
-    (void)cut(w);
+    (void)torn_remove(w);
     errno = error;
     return false;
 }
 
-/* Says why the file does not take what comes, once until it takes something again. */
-static void fail(struct writer *w, enum file_state state, const char *why)
+/* Reports why a write failed, once until one succeeds, and sets the time of the next one. */
+static void file_fail(struct writer *w, enum file_state state, const char *why)
 {
     if (w->file != state)
         warn(w, "%s: %s; events are missing from the transcript", w->path, why);
@@ -172,19 +172,19 @@ static void fail(struct writer *w, enum file_state state, const char *why)
     w->retry_at = clock_us() + RETRY_US;
 }
 
-/* Appends these bytes and the gap line before them, unless it failed less than a second ago. */
-static bool file_take(struct writer *w, const char *bytes, size_t len)
+/* Appends these bytes, unless the last write failed less than a second ago. */
+static bool file_try(struct writer *w, const char *bytes, size_t len)
 {
     bool early = w->file == FILE_FAILING && clock_us() < w->retry_at && !w->input_over;
 
     if (early || w->file == FILE_GONE)
         return false;
-    if (!append(w, bytes, len)) {
-        fail(w, FILE_FAILING, strerror(errno));
+    if (!file_append(w, bytes, len)) {
+        file_fail(w, FILE_FAILING, strerror(errno));
         return false;
     }
     if (has_no_name()) {
-        fail(w, FILE_GONE, "the file was removed or replaced");
+        file_fail(w, FILE_GONE, "the file was removed or replaced");
         return false;
     }
     w->missing = 0;
@@ -193,10 +193,10 @@ static bool file_take(struct writer *w, const char *bytes, size_t len)
 
 /* ---- The lines ------------------------------------------------------------------------------- */
 
-/* What some complete lines are. */
+/* What a piece of the hub's lines contains. */
 struct account {
     uint64_t events;
-    uint64_t messages; /* of these, what members and posters have said */
+    uint64_t messages; /* of these, messages of members and posters */
     uint64_t last;     /* the timestamp of the last event */
 };
 
@@ -225,12 +225,12 @@ static struct account account_of(const char *bytes, size_t len, uint64_t last)
     return account;
 }
 
-/* With -s a message that the disk did not take is no event: the hub refuses it. */
-static void take_lines(struct writer *w, const char *bytes, size_t len)
+/* With -s a message that could not be written is not a missing event: the hub refuses it. */
+static void lines_write(struct writer *w, const char *bytes, size_t len)
 {
     struct account account = account_of(bytes, len, w->answered);
 
-    if (file_take(w, bytes, len)) {
+    if (file_try(w, bytes, len)) {
         if (w->file == FILE_FAILING)
             warn(w, "%s: written again", w->path);
         w->file = FILE_WELL;
@@ -241,7 +241,8 @@ static void take_lines(struct writer *w, const char *bytes, size_t len)
     answer(w, WRITER_LOST, account.last);
 }
 
-static void take_all(struct writer *w)
+/* Writes the complete lines of the buffer. */
+static void buffer_write(struct writer *w)
 {
     size_t whole = w->len;
 
@@ -249,21 +250,21 @@ static void take_all(struct writer *w)
         whole--;
     if (whole == 0)
         return;
-    take_lines(w, w->buf, whole);
+    lines_write(w, w->buf, whole);
     w->len -= whole;
     memmove(w->buf, w->buf + whole, w->len);
 }
 
-/* No lines come: the gap line can be written without them. */
-static void retry(struct writer *w)
+/* Writes the gap line by itself, if no other lines have come meanwhile. */
+static void gap_write(struct writer *w)
 {
-    if (w->file == FILE_FAILING && w->missing > 0 && file_take(w, NULL, 0))
+    if (w->file == FILE_FAILING && w->missing > 0 && file_try(w, NULL, 0))
         answer(w, WRITER_KEPT, w->answered);
 }
 
 /* ---- The end of the file at the start -------------------------------------------------------- */
 
-/* Up to which timestamp these lines account for events; see readback.c. */
+/* The timestamp up to which these lines account for events; see readback.c. */
 static uint64_t account_end(const char *at, const char *end)
 {
     char held[LINE_OUT_MAX];
@@ -288,8 +289,8 @@ static uint64_t account_end(const char *at, const char *end)
     return gap > last ? gap : last;
 }
 
-/* Cuts off an incomplete line, which a writer leaves that is killed while it writes, and returns
- * up to which timestamp the file accounts for events. */
+/* Cuts off the incomplete last line that a writer leaves when it is killed during a write. Returns
+ * the timestamp up to which the file accounts for events. */
 static uint64_t find_end(struct writer *w)
 {
     char tail[2 * LINE_OUT_MAX];
@@ -311,8 +312,8 @@ static uint64_t find_end(struct writer *w)
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-/* Reads all that is there, so that one write, and one sync, is for many lines. */
-static void read_some(struct writer *w)
+/* Reads all that has arrived, so that many lines share one write and one sync. */
+static void hub_read(struct writer *w)
 {
     while (!w->input_over && w->len < PIECE) {
         ssize_t n = socket_recv(HUB_FD, w->buf + w->len, PIECE - w->len);
@@ -332,18 +333,18 @@ static void serve(struct writer *w)
         struct pollfd pfd = {.fd = HUB_FD, .events = POLLIN};
 
         (void)poll(&pfd, 1, w->file == FILE_FAILING ? (int)(RETRY_US / 1000) : -1);
-        read_some(w);
-        take_all(w);
-        retry(w);
+        hub_read(w);
+        buffer_write(w);
+        gap_write(w);
     }
 }
 
-/* Nothing more will come. What the file does not take now is lost. */
+/* The hub sends nothing more. What cannot be written now is lost. */
 static void finish(struct writer *w)
 {
     for (int i = 0; i < LAST_TRIES && w->file == FILE_FAILING && w->missing > 0; i++) {
         (void)poll(NULL, 0, (int)(RETRY_US / 1000));
-        retry(w);
+        gap_write(w);
     }
 }
 

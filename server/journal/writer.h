@@ -1,20 +1,20 @@
 /*
- * writer.h: the process that writes the transcript, and its words to the hub.
+ * writer.h: the process that writes the transcript, and its messages to the hub.
  *
- * The hub hands it the room's lines through a socket pair. It outlives the hub to write what it was
- * handed, and holds the file's lock until then. Its answers begin with CONTROL_BYTE.
+ * The hub sends it the room's lines through a socketpair. If the hub dies, the writer first writes
+ * what it has received; it holds the file's lock until then. Its messages begin with CONTROL_BYTE.
  */
 #ifndef SERVER_JOURNAL_WRITER_H
 #define SERVER_JOURNAL_WRITER_H
 
 #include "compat/compat.h"
 
-/* With a timestamp: the file accounts for all events up to it (with -s: the disk does), as lines or
- * in a gap line. The first word gives the end of the file as it was found. */
+/* With a timestamp: all events up to it are in the file (with -s: on the disk), as lines or in a
+ * gap line. The first message gives the end of the file as it was found. */
 #define WRITER_KEPT "\001kept "
-/* With a timestamp: the events up to it that were not answered yet are not in the file. */
+/* With a timestamp: the unanswered events up to it are not in the file. */
 #define WRITER_LOST "\001lost "
-/* The file has no name any more: it was removed, or replaced. Only another file helps. */
+/* The file has no name any more: it was removed or replaced. Another one must be opened. */
 #define WRITER_GONE "\001gone\n"
 /* With a text for the log. */
 #define WRITER_WARN "\001warn "

@@ -27,7 +27,7 @@ enum child_kind {
     CHILD_ACCESS     /* access_file.h */
 };
 
-/* Processes at once that are no workers. */
+/* The most processes at once besides workers. */
 #define CHILDREN_OTHERS_MAX 8
 
 struct child {
@@ -36,8 +36,8 @@ struct child {
 };
 
 /*
- * What each process is. Workers are not listed: the hub knows theirs, and a pid that is not here is
- * a worker's. A pid stays here until it is reaped, so a signal never reaches another process.
+ * The processes besides workers, whose pids the hub has: a reaped pid that is not in the table is a
+ * worker's. A pid stays in the table until it is reaped, so a signal never reaches another process.
  */
 struct children {
     const char *program;       /* executes this image again */
@@ -47,7 +47,7 @@ struct children {
     char path[4096];
 };
 
-/* What this process is, by its arguments. */
+/* The kind of this process, from its arguments. */
 enum child_kind children_role(int argc, char **argv);
 
 /* Finds this image's own program. False after a report. */
@@ -66,7 +66,7 @@ void children_signal_worker(pid_t, int signal);
 
 /* The same for the transcript's writer, with the locked file as 0. False with errno. */
 bool children_start_writer(struct children *, int file, const char *path, bool sync, int *pair);
-/* The same for a process that opens path anew, with the present file as 0. */
+/* The same for the opener of path, with the present file as 0. */
 bool children_start_opener(struct children *, int file, const char *path, bool sync, int *pair);
 /* Starts a process that hands the writer the lines in a file, through the hub's end of its pair. */
 bool children_start_remainder(struct children *, int lines, int pair);
@@ -82,7 +82,7 @@ bool children_start_access(struct children *, int answer, const char *path);
 bool children_have(const struct children *, enum child_kind);
 /* SIGKILL to the processes of that kind. */
 void children_kill(const struct children *, enum child_kind);
-/* Reaps one process that has ended: what it was, and its status of waitpid(2). False: none has. */
+/* Reaps one process: its kind and pid, and its status of waitpid(2). False: none has ended. */
 bool children_reap(struct children *, struct child *, int *status);
 
 /* Writes the table for the next program, or takes it over; see codec.h. */

@@ -1,4 +1,5 @@
-/* recording.c: one writer at a time, and at most one start of each process a second. */
+/* recording.c: see recording.h. There is one writer at a time, and each kind of process is started
+ * at most once a second. */
 #include "recording.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ static void descriptor_close(int *fd)
 
 /* ---- The start ------------------------------------------------------------------------------- */
 
-/* The mark is lost in a start, which closes a copy of the file's descriptor. */
+/* Starting a process closes a copy of the file's descriptor, which removes the mark: set it again.
+ */
 static bool writer_start(struct recording *r, uint64_t now)
 {
     int pair;
