@@ -292,22 +292,6 @@ void console_resize(struct console *console)
 
 /* ---- The keyboard -------------------------------------------------------------------- */
 
-bool console_clear_line(struct console *console, char *whole, size_t size, size_t *len)
-{
-    size_t n;
-
-    *len = 0;
-    if (!console->keyboard || console->editor != NULL || !console_owns_keys(console))
-        return false;
-    n = modes_drain(whole, size);
-    for (*len = n; *len > 0 && whole[*len - 1] != '\n';)
-        --*len;
-    if (n == *len)
-        return false;
-    message_write(STDIN_FILENO, "\n", 1, HELD_PATIENCE);
-    return true;
-}
-
 static enum editor_event keys_feed(struct console *console, const char **at, const char *end)
 {
     enum editor_event event;
@@ -348,14 +332,28 @@ static bool console_command(struct console *console, struct span line)
     return done;
 }
 
-bool console_typed(struct console *console, struct span line)
+static bool line_is_cleared(struct console *console, struct span line)
+{
+    bool cleared;
+
+    pthread_mutex_lock(&console->lock);
+    cleared = line.len > 0 && modes_is_interrupt(&console->modes, line.at[line.len - 1]);
+    pthread_mutex_unlock(&console->lock);
+    return cleared;
+}
+
+enum editor_event console_typed(struct console *console, struct span line)
 {
     bool shows = console->setup.format == CONSOLE_PRETTY || console->setup.format == CONSOLE_WIRE;
 
-    if (!console->keyboard || !shows || line.len == 0 || line.at[line.len - 1] != '\n')
-        return false;
+    if (line_is_cleared(console, line)) {
+        message_write(STDIN_FILENO, "\n", 1, HELD_PATIENCE);
+        return line.len == 1 ? EDITOR_INTERRUPT : EDITOR_NONE;
+    }
+    if (!shows || line.len == 0 || line.at[line.len - 1] != '\n')
+        return EDITOR_LINE;
     line.len--;
-    return console_command(console, line);
+    return console_command(console, line) ? EDITOR_NONE : EDITOR_LINE;
 }
 
 enum editor_event console_feed(struct console *console, const char **at, const char *end)

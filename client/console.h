@@ -99,22 +99,16 @@ void console_continue(struct console *);
 void console_resize(struct console *);
 
 /*
- * SIGINT has come while the kernel edits lines: discards an unfinished line. False: there was none.
- * Complete lines that were not yet read are copied to `whole`, which has size bytes; *len is their
- * length.
- */
-bool console_clear_line(struct console *, char *whole, size_t size, size_t *len);
-
-/*
  * Feeds keys to the editor; see editor_feed(). Handles EDITOR_REDRAW, EDITOR_TOO_LONG,
  * EDITOR_REFUSED and the commands of local.h itself and does not return those.
  */
 enum editor_event console_feed(struct console *, const char **at, const char *end);
 /*
- * A line, with its LF, that the kernel has edited: executes it if it is one of the commands of
- * local.h. False: it is not, and the server has to get it.
+ * Takes a line, with its end, that the kernel has edited. EDITOR_LINE: it is for the session.
+ * EDITOR_INTERRUPT: Ctrl-C on an empty line. EDITOR_NONE: Ctrl-C has cleared it, or it was one of
+ * the commands of local.h.
  */
-bool console_typed(struct console *, struct span line);
+enum editor_event console_typed(struct console *, struct span line);
 /*
  * Returns what the loop has to poll besides its own descriptors: a terminal with pending output, or
  * fd -1; and sets *due to a deadline (clock.h). After poll(2), if no keys have come, the loop calls

@@ -41,7 +41,8 @@ void input_take(struct input *input, size_t len)
     input->pending.len -= len;
 }
 
-void input_give(struct input *input, size_t len)
+/* Puts bytes that lie in input->bytes where input_pending() finds them. */
+static void input_give(struct input *input, size_t len)
 {
     input->pending = (struct span){input->bytes, len};
 }
@@ -117,6 +118,8 @@ bool input_can_read(const struct input *input)
         return false;
     if (input->source == INPUT_KEYS)
         return (size_t)(input->keys_end - input->keys) < INPUT_MAX;
+    if (input->source == INPUT_TYPED)
+        return input->pending.len <= INPUT_MAX - READ_MAX;
     return input->pending.len == 0 && !input->lf_due;
 }
 
@@ -145,6 +148,36 @@ static enum input_event input_read_lines(struct input *input)
     if (n <= 0)
         return input_read_nothing(n);
     input_give(input, (size_t)n);
+    return INPUT_BYTES;
+}
+
+/* A terminal gives one line at a time; it is read behind those that are not taken yet. */
+static enum input_event input_read_typed(struct input *input, struct console *console)
+{
+    size_t left = input->pending.len;
+    char *line = input->bytes + left;
+    ssize_t n;
+
+    if (left > 0)
+        memmove(input->bytes, input->pending.at, left);
+    n = input_read_bytes(input->fd, line, READ_MAX);
+    input_give(input, left);
+    if (n <= 0)
+        return input_read_nothing(n);
+    switch (console_typed(console, (struct span){line, (size_t)n})) {
+    case EDITOR_LINE:
+        input_give(input, left + (size_t)n);
+        break;
+    case EDITOR_INTERRUPT:
+        return INPUT_INTERRUPT;
+    case EDITOR_NONE:
+    case EDITOR_TOO_LONG:
+    case EDITOR_REFUSED:
+    case EDITOR_REDRAW:
+    case EDITOR_SUSPEND:
+    case EDITOR_END:
+        break;
+    }
     return INPUT_BYTES;
 }
 
@@ -182,11 +215,22 @@ static enum input_event input_read_keys(struct input *input)
     return INPUT_BYTES;
 }
 
-enum input_event input_read(struct input *input)
+enum input_event input_read(struct input *input, struct console *console)
 {
-    if (input->source == INPUT_KEYS)
+    switch (input->source) {
+    case INPUT_KEYS:
         return input_read_keys(input);
-    return input->source == INPUT_PIPE ? input_read_pipe(input) : input_read_lines(input);
+    case INPUT_TYPED:
+        return input_read_typed(input, console);
+    case INPUT_PIPE:
+        return input_read_pipe(input);
+    case INPUT_NONE:
+    case INPUT_BOT:
+    case INPUT_TEXTS:
+    case INPUT_OVER:
+        break;
+    }
+    return input_read_lines(input);
 }
 
 bool input_is_empty(struct input *input)
@@ -194,7 +238,7 @@ bool input_is_empty(struct input *input)
     struct pollfd ready = {.fd = input->fd, .events = POLLIN};
 
     return input->source == INPUT_PIPE && poll(&ready, 1, 0) > 0 &&
-           input_read(input) == INPUT_ENDED;
+           input_read_pipe(input) == INPUT_ENDED;
 }
 
 bool input_is_over(const struct input *input)

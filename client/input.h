@@ -12,9 +12,9 @@
 #include "console.h"
 
 /*
- * Keys that wait for their turn: a large paste while the server takes nothing, and behind it the
- * Ctrl-C of a user who does not want to wait, which can only be found by reading on. What is more
- * stays in the terminal. Memory that was never used costs nothing.
+ * Keys, and lines of a terminal, that wait for their turn: a large paste while the server takes
+ * nothing, and behind it the Ctrl-C of a user who does not want to wait, which can only be found by
+ * reading on. What is more stays in the terminal. Memory that was never used costs nothing.
  */
 #define INPUT_MAX ((size_t)4 << 20)
 
@@ -61,8 +61,6 @@ bool input_is_empty(struct input *);
 /* Bytes for the session that are not taken yet, and that len of them have been. */
 struct span input_pending(const struct input *);
 void input_take(struct input *, size_t len);
-/* Puts bytes that lie in input->bytes where input_pending() finds them. */
-void input_give(struct input *, size_t len);
 /* Finds more in what has been read. */
 enum input_event input_next(struct input *, struct console *);
 
@@ -74,7 +72,7 @@ bool input_can_read(const struct input *);
  * Reads; INPUT_BYTES where something came. The Ctrl-C of a user whose line the session has no room
  * for is found at once: INPUT_INTERRUPT.
  */
-enum input_event input_read(struct input *);
+enum input_event input_read(struct input *, struct console *);
 
 /* How many lines were read, or stand on the command line, that the session has not taken. */
 unsigned long input_lines_left(const struct input *);

@@ -247,7 +247,7 @@ static bool loop_wants_input(struct loop *loop)
 
     if (!input_can_read(loop->input) || !loop_owns_keys(loop))
         return false;
-    if (loop->input->source == INPUT_KEYS)
+    if (loop->client->console.keyboard) /* for Ctrl-C */
         return true;
     pthread_mutex_lock(&loop->client->lock);
     wants = session_wants_input(&loop->client->session);
@@ -260,20 +260,10 @@ static bool bot_has_ended(const struct bot *bot)
     return bot != NULL && bot->pid < 0;
 }
 
-/* A terminal that edits lines itself gives one at a time. */
-static void loop_take_command(struct loop *loop)
-{
-    struct span line = input_pending(loop->input);
-
-    if (loop->input->source == INPUT_TYPED && console_typed(&loop->client->console, line))
-        input_take(loop->input, line.len);
-}
-
 static void loop_read(struct loop *loop)
 {
-    switch (input_read(loop->input)) {
+    switch (input_read(loop->input, &loop->client->console)) {
     case INPUT_BYTES:
-        loop_take_command(loop);
         break;
     case INPUT_NOTHING: /* a bot that has ended says no more */
         if (bot_has_ended(loop->bot))
@@ -301,15 +291,8 @@ static void loop_read(struct loop *loop)
 static void loop_interrupted(struct loop *loop)
 {
     struct client *client = loop->client;
-    struct input *input = loop->input;
     enum options_mode mode = client->options->mode;
-    size_t len;
 
-    if (input->fd >= 0 && input_pending(input).len == 0 &&
-        console_clear_line(&client->console, input->bytes, INPUT_MAX, &len)) {
-        input_give(input, len);
-        return;
-    }
     if (client->console.keyboard || mode == MODE_RECEIVE || mode == MODE_BOT)
         loop_leave(loop, EX_OK);
     else

@@ -13,7 +13,8 @@ void modes_take(struct modes *modes, enum modes_editing editing)
     now = modes->before;
     switch (editing) {
     case MODES_KERNEL:
-        now.c_lflag |= NOFLSH;
+        now.c_cc[VEOL] = now.c_cc[VINTR];
+        now.c_cc[VINTR] = _POSIX_VDISABLE;
         break;
     case MODES_EDITOR:
         now.c_iflag &= ~(tcflag_t)IXON;
@@ -43,7 +44,15 @@ void modes_give(struct modes *modes, bool drops)
     modes->changed = false;
 }
 
-size_t modes_drain(char *bytes, size_t size)
+bool modes_is_interrupt(const struct modes *modes, char c)
+{
+    cc_t interrupt = modes->before.c_cc[VINTR];
+
+    return modes->changed && interrupt != _POSIX_VDISABLE && (cc_t)c == interrupt;
+}
+
+/* Reads the input queue, including an unfinished line. Returns the number of bytes. */
+static size_t modes_drain(char *bytes, size_t size)
 {
     struct termios modes;
     struct termios keys;

@@ -9,7 +9,8 @@
 #include <termios.h>
 
 enum modes_editing {
-    MODES_KERNEL, /* the kernel edits lines; Ctrl-C leaves the input queue for modes_drain() */
+    MODES_KERNEL, /* the kernel edits lines; Ctrl-C ends one, as Return does, and is its last byte,
+                     so that it has its place among the keys, and is no signal */
     MODES_EDITOR  /* every byte is read at once, also Ctrl-C, Ctrl-Z, Ctrl-S and Ctrl-Q */
 };
 
@@ -27,10 +28,13 @@ void modes_take(struct modes *, enum modes_editing);
  */
 void modes_give(struct modes *, bool drops);
 
-/* Reads the input queue, including an unfinished line. Returns the number of bytes. */
-size_t modes_drain(char *bytes, size_t size);
+/* True for the byte that Ctrl-C is, or what the user has in its place (stty intr). */
+bool modes_is_interrupt(const struct modes *, char);
 
-/* The same in the foreground, discarding what it reads. Returns the number of lines. */
+/*
+ * In the foreground, discards what was typed and not read, also an unfinished line. Returns the
+ * number of lines.
+ */
 unsigned long modes_drop_typed(void);
 
 #endif

@@ -204,6 +204,12 @@ START_TEST(control_c_without_an_editor)
     chatter_type(&chat, "said\r");
     conn_seek(&ben, "msg ann said");
     chatter_see(&chat, "ann: said");
+    /* also where the next line is there at once, as over a slow link */
+    chatter_type(&chat, "one\rthrown away\003two\rhalf\003three\r");
+    conn_expect(&ben, "msg ann one");
+    conn_expect(&ben, "msg ann two");
+    conn_expect(&ben, "msg ann three");
+    chatter_see(&chat, "ann: three");
     chatter_type(&chat, "\003");
     ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
     conn_expect(&ben, "quit ann left");
