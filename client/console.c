@@ -284,8 +284,9 @@ void console_resize(struct console *console)
     pthread_mutex_lock(&console->lock);
     console->rows = rows;
     console->view.columns = console->setup.plain ? 0 : columns;
-    if (console->editor != NULL)
-        editor_resize(console->editor, rows, columns);
+    if (console->editor != NULL && editor_resize(console->editor, rows, columns) &&
+        console->editing != EDITING_OFF)
+        console->editing = EDITING_REDRAW;
     line_refresh(console);
     pthread_mutex_unlock(&console->lock);
 }

@@ -44,7 +44,7 @@ enum console_owner {
 enum console_editing {
     EDITING_OFF,
     EDITING_ON,    /* the line is shown, except between console_begin() and console_end() */
-    EDITING_REDRAW /* Ctrl-L: to be drawn again, with what is above it, when the terminal takes it
+    EDITING_REDRAW /* to be drawn again, with what is above it, when the terminal takes it
                     */
 };
 

@@ -311,15 +311,20 @@ void display_refresh(struct display *display, struct outbuf *out)
     draw_all(display, out);
 }
 
-void display_resize(struct display *display, unsigned rows, unsigned columns)
+bool display_resize(struct display *display, unsigned rows, unsigned columns)
 {
+    bool returned;
+
     rows = rows != 0 ? rows : 24;
     columns = columns != 0 ? columns : 80;
     if (rows == display->rows && columns == display->columns)
-        return;
+        return false;
+    returned = display->spilled && (rows > display->rows || columns > display->columns);
     if (display->shown)
         rows_reflow(display, columns);
+    display->spilled = !returned && (display->spilled || display->drawn_rows > rows);
     display->rows = rows;
     display->columns = columns;
     display->edit->changed = true;
+    return returned;
 }

@@ -22,7 +22,8 @@ struct display {
     unsigned rows;            /* of the terminal */
     unsigned columns;
     bool shown;
-    size_t top; /* the first row that is on the screen, if the text has more rows than that */
+    bool spilled; /* rows of the line have gone off a screen that was made smaller */
+    size_t top;   /* the first row that is on the screen, if the text has more rows than that */
     /* The state of the screen, if shown. Positions include the bytes of the prompt. */
     size_t drawn_rows;
     size_t drawn_row; /* of the cursor, counted from top */
@@ -43,7 +44,10 @@ void display_prompt(struct display *, struct span prompt);
 void display_forget(struct display *);
 /* Updates the screen, if the line is shown. */
 void display_refresh(struct display *, struct outbuf *out);
-/* Sets the size of the terminal; the next refresh draws all. */
-void display_resize(struct display *, unsigned rows, unsigned columns);
+/*
+ * Sets the size of the terminal; the next refresh draws all. True: rows that had gone off a smaller
+ * screen may have come back, and what is above the line has to be drawn, too.
+ */
+bool display_resize(struct display *, unsigned rows, unsigned columns);
 
 #endif

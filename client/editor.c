@@ -575,13 +575,14 @@ void editor_waiting(struct editor *ed, unsigned long lines)
     ed->waiting = lines;
 }
 
+/* Not in one step, see erase_all() in display.c. */
 void editor_clear(struct editor *ed, struct outbuf *out)
 {
     display_forget(&ed->display);
-    outbuf_puts(out, "\x1b[H\x1b[2J");
+    outbuf_puts(out, "\x1b[H\x1b[K\n\x1b[J\x1b[H");
 }
 
-void editor_resize(struct editor *ed, unsigned rows, unsigned columns)
+bool editor_resize(struct editor *ed, unsigned rows, unsigned columns)
 {
-    display_resize(&ed->display, rows, columns);
+    return display_resize(&ed->display, rows, columns);
 }

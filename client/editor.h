@@ -94,7 +94,10 @@ void editor_waiting(struct editor *, unsigned long lines);
 /* Erases the whole screen, and hides the line. */
 void editor_clear(struct editor *, struct outbuf *out);
 
-/* Sets the size of the terminal (0: unknown), for the next refresh. */
-void editor_resize(struct editor *, unsigned rows, unsigned columns);
+/*
+ * Sets the size of the terminal (0: unknown), for the next refresh. True: rows of the line may have
+ * come back from above a smaller screen: treat it as EDITOR_REDRAW.
+ */
+bool editor_resize(struct editor *, unsigned rows, unsigned columns);
 
 #endif

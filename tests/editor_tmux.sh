@@ -141,6 +141,23 @@ keys() {
     shows '>'
 }
 
+prompts_are() { [ "$(screen capture-pane -p | grep -c '^>')" -eq "$1" ]; }
+
+# A line of several rows, on a screen that is made lower than that, and high again: rows that were
+# gone come back.
+ghosts() {
+    typed=$(digits 50)
+    screen send-keys -l "$typed"
+    expect 'ghosts: the line' shows "> $typed"
+    screen resize-window -x 20 -y 2
+    expect 'ghosts: its end' until_true has_line "$(digits 50 | tail -c 13)"
+    screen resize-window -x 20 -y 10
+    expect 'ghosts: the line again' shows "> $typed"
+    expect 'ghosts: there is one' until_true prompts_are 1
+    screen send-keys C-u
+    expect 'ghosts: it is gone' shows '>'
+}
+
 has_line() { screen capture-pane -p | grep -q -x -e "$1"; }
 
 every_key() {
@@ -230,6 +247,9 @@ for size in 80x24 20x5 200x50; do
 done
 start_chat 20 5
 taller_than_the_screen
+stop_chat
+start_chat 20 10
+ghosts
 stop_chat
 start_chat 80 24
 every_key

@@ -844,7 +844,7 @@ START_TEST(control_l_keeps_the_conversation)
     chatter_see(&pair.ann, "message 29");
     ck_assert_int_eq(write(pair.ann.slave, "garbage", 7), 7);
     chatter_type(&pair.ann, "typed\014");
-    chatter_see(&pair.ann, "\033[2J");
+    chatter_see(&pair.ann, "\033[H");
     chatter_see(&pair.ann, "> typed");
     terminal_write(screen, pair.ann.out.at, pair.ann.out.len, false);
     for (unsigned row = 0; row < 23; row++)
