@@ -154,7 +154,8 @@ static const struct play plays[] = {
         "b> /post\nb> ben\nb< you ben\nb0\n"
         "c> /resume 0123456789abcdef0123456789abcdef\nc< resumed *\nc> cid\nc< here ann cid\n"
         "c< users 2\nc< you cid\na< join cid\n"
-        "d: dan\ne> eve\nd< here *\nd< users 4\nd< note hello\nd< note \nd< note and *\n"
+        "d& \ne& \nd: dan\ne: eve\n+0\nd< here *\nd< users 4\nd< note hello\nd< note \nd< note and "
+        "*\n"
         "d< you dan\nd0\ne< here *\ne< users 4\ne< note hello\n"},
     {"no secret is asked for", {0}, "a> /pass x\na> ann\na~ you ann\n"},
     {"a session must have given its name by then, whatever it says", {.login_us = 5 * SECOND},
