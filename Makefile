@@ -53,8 +53,8 @@ BUILD =
 B := $(if $(BUILD),$(BUILD)/)
 VERSION := $(shell sed -n 's/^\#define CHAT_VERSION "\(.*\)"/\1/p' protocol.h)
 
-# The last -O counts. Without optimisation _FORTIFY_SOURCE only warns, with a sanitizer it hides
-# calls from it, and whoever sets it himself has decided.
+# The last -O counts. _FORTIFY_SOURCE is left out without optimisation, where it only warns; with a
+# sanitizer, from which it hides calls; and if CPPFLAGS or CFLAGS set it.
 OPTIMISED = $(filter-out -O0,$(lastword $(filter -O%,$(CC) $(CFLAGS))))
 OWN_IDEAS = $(findstring FORTIFY,$(CPPFLAGS) $(CFLAGS))$(findstring -fsanitize,$(CFLAGS))
 FORTIFY = $(if $(OWN_IDEAS),,$(if $(OPTIMISED),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))

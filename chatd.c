@@ -29,10 +29,10 @@
 /* Events taken from the poller at once, and connections from one listener. */
 #define EVENTS_MAX 1024
 #define ACCEPTS_MAX 32
-/* How long a poller that fails is left alone. */
+/* The pause after the poller has failed. */
 #define RETRY_MS 100
 
-/* How often each signal has come since it was acted on; SIGTERM also counts SIGINT. */
+/* How often each signal came since it was handled; SIGINT counts as SIGTERM. */
 static volatile sig_atomic_t caught[64];
 
 /* ---- Signals --------------------------------------------------------------------------------- */
@@ -43,8 +43,8 @@ static void on_signal(int sig)
 }
 
 /*
- * Signals are blocked but while the parent waits, so that none is lost between looking at the
- * flags and the wait. *waiting is the mask of the wait.
+ * Signals are blocked except during the wait for events, so that none is lost between the check of
+ * the counters and the wait. *waiting is the mask of the wait.
  */
 static void signals_prepare(sigset_t *waiting)
 {
@@ -59,13 +59,13 @@ static void signals_prepare(sigset_t *waiting)
         sigaction(handled[i], &sa, NULL);
     }
     sigprocmask(SIG_SETMASK, &block, NULL);
-    /* A reader that is gone, and a log or a state beyond RLIMIT_FSIZE, are errors of one call. */
+    /* A closed socket (SIGPIPE) and RLIMIT_FSIZE (SIGXFSZ) are handled as errors of the call. */
     sa.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &sa, NULL);
     sigaction(SIGXFSZ, &sa, NULL);
 }
 
-/* The signal has come since it was asked for last. */
+/* True if the signal came since the last call. */
 static bool has_come(int sig)
 {
     bool come = caught[sig] != 0;
@@ -118,7 +118,8 @@ static void handle_event(struct parent *p, const struct poller_event *event, uin
     }
 }
 
-/* A turn of each part; in how many milliseconds the next is due. The hub's writer comes first. */
+/* A turn of each part; returns in how many milliseconds the next is due. The recording comes first,
+ * so that the hub has a writer before its turn. */
 static int turn(struct parent *p, uint64_t now)
 {
     int timeout = recording_turn(&p->recording, now);
@@ -133,7 +134,7 @@ static int turn(struct parent *p, uint64_t now)
     return timeout_earlier(timeout, handover_turn(&p->handover, now));
 }
 
-/* A poller that fails is tried again in a moment. */
+/* Waits for events. If the poller fails, it pauses, reports that once, and returns -1. */
 static int events_wait(
     struct parent *p, int timeout, const sigset_t *waiting, struct poller_event *events)
 {
@@ -172,7 +173,7 @@ static void run(struct parent *p, const sigset_t *waiting)
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
-/* 0, 1 and 2 are open, whatever the caller left: what is opened later must not become one. */
+/* Opens /dev/null as 0, 1 and 2 where they are closed, so that no later descriptor becomes one. */
 static void standard_descriptors(void)
 {
     int fd;
@@ -219,7 +220,7 @@ static int start(struct parent *p)
     return status;
 }
 
-/* Where the log goes, and how much of it. A terminal is looked at, perhaps with a chat(1) on it. */
+/* Where the log goes, and its level: on a terminal, perhaps beside a chat(1), it is shorter. */
 static void report_prepare(struct parent *p)
 {
     const struct options *o = &p->options;
@@ -230,7 +231,7 @@ static void report_prepare(struct parent *p)
         p->report.to = REPORT_JOURNAL;
 }
 
-/* -d: from here on this is the child, which is on its own when it is ready. */
+/* -d: from here on this is the child. Its parent waits until the child is ready. */
 static int detach(struct parent *p, bool arrived)
 {
     p->detaching = -1;
@@ -263,7 +264,7 @@ static void be_ready(struct parent *p, bool arrived)
     }
 }
 
-/* Where the programs are: this one, and the one that is executed at an upgrade. */
+/* Finds the path of this image, for workers, and of the program to execute at an upgrade. */
 static int programs_find(struct parent *p, char *argv0)
 {
     if (!children_init(&p->children, argv0, &p->report))
@@ -275,7 +276,7 @@ static int programs_find(struct parent *p, char *argv0)
     return 0;
 }
 
-/* Returns only in the server itself. A worker must touch no page that it does not need. */
+/* Returns only in the server itself. A worker must not touch pages that it does not need. */
 static void child_become(struct proctitle *title, int argc, char **argv)
 {
     switch (children_role(argc, argv)) {

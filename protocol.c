@@ -59,7 +59,7 @@ static void request_take_name(struct request *request, struct span *rest)
     span_skip_space(rest);
 }
 
-/* Takes the minutes off `MINUTES TEXT`. A first word that is no number belongs to the text. */
+/* Takes the minutes off `MINUTES TEXT`. A first word that is not a number belongs to the text. */
 static void request_take_minutes(struct request *request, struct span *rest)
 {
     struct span text = *rest;

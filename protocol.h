@@ -111,7 +111,7 @@ enum verb {
 
 /* The first argument of `error`: chat-protocol(7), ERROR CODES. */
 enum error_code {
-    ERROR_OTHER, /* one that this version does not know */
+    ERROR_OTHER, /* a code that this version does not know */
     ERROR_TOO_LONG,
     ERROR_UNKNOWN_COMMAND,
     ERROR_USAGE,
@@ -158,16 +158,16 @@ struct event {
 bool event_parse(struct event *, const char *line, size_t len);
 /* join quit nick msg me post: the events of the room, which have an order. */
 bool verb_is_room(enum verb);
-/* msg me post priv: what people write. */
+/* msg me post priv: text of a user. */
 bool verb_is_message(enum verb);
 
 /* ---- Between hub and worker ------------------------------------------------------------- */
 
 /*
- * A line that begins with this byte, which no clean text can hold, is a word of the worker's to the
- * hub or of the hub's to the worker. After an upgrade the hub's version is newer than that of the
- * workers that were there: words are added, never changed, and never reused. A worker ignores a
- * word that it does not know; a hub knows all that there ever were.
+ * A line that begins with this byte, which clean text cannot contain, is a control word between
+ * worker and hub. After an upgrade the hub is newer than the workers that were there before, so
+ * words are added and never changed or reused. A worker ignores a word that it does not know; the
+ * hub knows every word that has ever existed.
  */
 #define CONTROL_BYTE '\001'
 /* Raised whenever a word is added. */
@@ -175,13 +175,13 @@ bool verb_is_message(enum verb);
 
 /* Worker to hub. No line follows CONTROL_LEFT and CONTROL_LOST. */
 
-/* A line stood here that was too long. */
+/* In place of a line that was too long. */
 #define CONTROL_TOO_LONG "\001too-long\n"
-/* With a cleaned line and LF behind it: what the client sent last, without a line end. */
+/* Followed by a cleaned line and LF: the client's last line, which had no line end. */
 #define CONTROL_LAST "\001last "
 /* The client has ended its side. */
 #define CONTROL_LEFT "\001left\n"
-/* The connection broke, or CONTROL_END has been obeyed. */
+/* The connection broke, or the worker has carried out CONTROL_END. */
 #define CONTROL_LOST "\001lost\n"
 /* One telnet DO TIMING-MARK, which the hub answers. */
 #define CONTROL_TIMING_MARK "\001timing-mark\n"
@@ -190,9 +190,9 @@ bool verb_is_message(enum verb);
 
 /* Hub to worker: nothing else goes that way. */
 
-/* Read what the client's socket holds now, pass its complete lines on, say CONTROL_LOST, exit. */
+/* Relay the complete lines that the client's socket holds now, send CONTROL_LOST, and exit. */
 #define CONTROL_END "\001end\n"
-/* With the title and LF behind it: what ps(1) shows. */
+/* Followed by the title and LF: the process's title for ps(1). */
 #define CONTROL_TITLE "\001title "
 
 #endif

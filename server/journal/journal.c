@@ -1,4 +1,4 @@
-/* journal.c: hands the room's lines to the writer and keeps account of what the file has. */
+/* journal.c: see journal.h. */
 #include "journal.h"
 
 #include <errno.h>
@@ -19,12 +19,13 @@
 
 /* Without -s: how long members wait for a writer that takes nothing. */
 #define SLOW_US 200000u
-/* What found no memory is tried again after this time. */
+/* When to try again after an allocation has failed. */
 #define RETRY_US 100000u
-/* With -s: after how long that is logged, and after how long members are told. */
+/* With -s: how long the disk may confirm nothing until that is logged, and until members get a
+ * note. */
 #define UNCONFIRMED_US 1000000u
 #define HANGING_US 3000000u
-/* No connection has it: gaps in the file count nobody's lines. */
+/* No connection's author number: MINE is 0 in the file's gap lines. */
 #define WRITER_AUTHOR LOG_AUTHOR_MAX
 
 void journal_init(struct journal *j, bool sync)
@@ -50,13 +51,13 @@ void journal_close(struct journal *j, struct poller *poller)
     j->link.fd = -1;
     j->watch.events = 0;
     while (j->words_len > 0 && j->words[j->words_len - 1] != '\n')
-        j->words_len--; /* a word that was cut off */
+        j->words_len--; /* an incomplete word */
     j->words_old = j->words_len;
     j->state = JOURNAL_ABSENT;
 }
 
-/* Its last words may be unread: a write has met its end first, or its successor is there already.
- */
+/* The writer's last words may be unread if a write noticed its end, or if the next writer was
+ * started before the end of the pair was noticed. */
 static void last_words_read(struct journal *j)
 {
     int tries = 10;
@@ -106,7 +107,7 @@ void journal_finish(struct journal *j)
     j->leaving = true;
 }
 
-/* The file has every line before pos, or a gap line that says how many it lacks. */
+/* The file has every line before pos, or a gap line in place of those that are missing. */
 static void file_to(struct journal *j, const struct log *lines, uint64_t pos)
 {
     j->filed = pos;
@@ -120,9 +121,10 @@ void journal_begin(struct journal *j, const struct room *room)
     file_to(j, room_lines(room), log_head(room_lines(room)));
 }
 
-/* ---- What the writer says -------------------------------------------------------------------- */
+/* ---- The writer's words ---------------------------------------------------------------------- */
 
-/* Events in [from, to) that the file should have; with -s refused messages are no events. */
+/* Counts the events in [from, to) that the file should have. With -s the messages among them were
+ * refused and do not count. */
 static uint64_t count_missing(
     const struct journal *j, const struct log *lines, uint64_t from, uint64_t to)
 {
@@ -138,7 +140,8 @@ static uint64_t count_missing(
     return count;
 }
 
-/* How many events the file lacks, which ends with this stamp, before begin, and goes on at from. */
+/* Counts the events missing from a file that ends with this stamp if it goes on at from; begin is
+ * the first position that it could go on at. */
 static uint64_t count_gap(
     const struct journal *j, const struct log *lines, uint64_t stamp, uint64_t begin, uint64_t from)
 {
@@ -150,9 +153,9 @@ static uint64_t count_gap(
 }
 
 /*
- * The first word of a writer: its file ends with this stamp, so it goes on behind it; but nothing
- * that is in the file's predecessor, which was moved away, comes again, and nothing that was
- * refused. What is missing between is a gap line. False without memory for it: nothing happened.
+ * The first word of a writer: its file ends with this stamp, so it gets the lines after it. It does
+ * not get lines that are in an earlier file, which was moved away, nor lines that were refused. A
+ * gap line is queued for events that are missing. False without memory; nothing has changed then.
  */
 static bool writer_begins(struct journal *j, const struct log *lines, uint64_t stamp)
 {
@@ -181,7 +184,7 @@ static bool writer_begins(struct journal *j, const struct log *lines, uint64_t s
     return true;
 }
 
-/* The lines before pos are in the file, or, lost, never will be. */
+/* The lines before pos are in the file or, if lost, never will be. */
 static void account_to(struct journal *j, uint64_t pos, bool lost)
 {
     j->refusing = lost;
@@ -191,7 +194,7 @@ static void account_to(struct journal *j, uint64_t pos, bool lost)
         j->kept = pos;
 }
 
-/* The part of a word behind its name, which is to be a stamp. */
+/* Parses a word that is name and a stamp. */
 static bool word_stamp(struct span word, const char *name, uint64_t *stamp)
 {
     size_t len = strlen(name);
@@ -200,7 +203,7 @@ static bool word_stamp(struct span word, const char *name, uint64_t *stamp)
            stamp_parse(word.at + len, word.len - len, stamp);
 }
 
-/* With -s a disk that did not answer has ended that. */
+/* With -s: the disk has answered, which ends JOURNAL_SLOW and JOURNAL_HANGING. */
 static void disk_answers(struct journal *j, const struct report *r)
 {
     if (!j->sync || (j->health != JOURNAL_SLOW && j->health != JOURNAL_HANGING))
@@ -209,8 +212,8 @@ static void disk_answers(struct journal *j, const struct report *r)
     j->health = JOURNAL_WELL;
 }
 
-/* old: a writer that has died has said it. False without memory: it is to be heard again. */
-static bool hear_word(
+/* old: it comes from a writer that has exited. False without memory: call it again later. */
+static bool word_take(
     struct journal *j, const struct log *lines, const struct report *r, struct span word, bool old)
 {
     size_t warn = strlen(WRITER_WARN);
@@ -240,13 +243,14 @@ static bool hear_word(
     return true;
 }
 
-/* Every held line that can be settled is: the next word may be heard. */
+/* True if the held lines up to the last word's position are settled, so the next word may be taken.
+ */
 static bool is_settled(const struct journal *j, const struct room *room)
 {
     return !j->sync || room->hold.settled >= j->settle_to;
 }
 
-static void hear_words(struct journal *j, struct room *room, const struct report *r, uint64_t now)
+static void words_take(struct journal *j, struct room *room, const struct report *r, uint64_t now)
 {
     size_t at = 0;
     const char *lf;
@@ -255,13 +259,13 @@ static void hear_words(struct journal *j, struct room *room, const struct report
            (lf = memchr(j->words + at, '\n', j->words_len - at)) != NULL) {
         struct span word = {j->words + at, (size_t)(lf - (j->words + at))};
 
-        if (hear_word(j, room_lines(room), r, word, at < j->words_old))
+        if (word_take(j, room_lines(room), r, word, at < j->words_old))
             at += word.len + 1;
         else
             j->retry_at = now + RETRY_US;
     }
     if (at == 0 && j->words_len == sizeof(j->words))
-        at = is_settled(j, room) ? j->words_len : 0; /* a word that long is none */
+        at = is_settled(j, room) ? j->words_len : 0; /* too long for a word: discard it */
     j->words_len -= at;
     j->words_old -= at < j->words_old ? at : j->words_old;
     memmove(j->words, j->words + at, j->words_len);
@@ -289,8 +293,8 @@ void journal_read(struct journal *j, struct room *room, struct poller *poller,
         else if (n == 0 || errno == ECONNRESET)
             writer_lose(j, poller, r);
     }
-    hear_words(j, room, r, now);
-    /* Nobody writes, and the file could not be opened: what is said is refused. */
+    words_take(j, room, r, now);
+    /* There is no writer and none could be started: with -s messages are refused. */
     if (j->state == JOURNAL_ABSENT && j->health == JOURNAL_FAILING && j->words_len == 0)
         account_to(j, log_head(room_lines(room)), true);
 }
@@ -337,14 +341,14 @@ static void journal_listen(struct journal *j, struct poller *poller)
         j->watch.events = events;
 }
 
-/* It has been handed everything; lines that follow are for the next one. */
+/* The writer was sent every line. */
 static bool has_all(const struct journal *j, const struct room *room)
 {
     return j->link.first == NULL && j->link.cursor >= log_head(room_lines(room));
 }
 
-/* The writer that shall finish does, when it has everything, for a slow one still gets the rest at
- * a stop. One whose file is gone has no use for it. */
+/* Ends the writer's input, if it is to finish: when it was sent everything, so that a slow one
+ * still gets all lines at a stop; at once if its file is gone. */
 static void writer_finish(struct journal *j, const struct room *room)
 {
     if (!j->leaving || (j->health != JOURNAL_GONE && !has_all(j, room)))
@@ -354,8 +358,8 @@ static void writer_finish(struct journal *j, const struct room *room)
     j->state = JOURNAL_FINISHING;
 }
 
-/* Without -s: up to where members may see the log, which is as far as the writer has been handed
- * it, unless that takes too long. */
+/* Without -s: the position up to which members may see the log: what the writer was sent, or, if it
+ * has taken nothing for SLOW_US, the head. */
 static uint64_t find_visible(
     struct journal *j, const struct room *room, const struct report *r, uint64_t now)
 {
@@ -383,8 +387,8 @@ static uint64_t find_visible(
     return j->health == JOURNAL_WELL ? handed : head;
 }
 
-/* With -s: how long the disk has confirmed nothing of what is held. Its answers end that, see
- * disk_answers(). */
+/* With -s: notices when the disk has confirmed no held line for UNCONFIRMED_US and HANGING_US. See
+ * disk_answers() for the end of that state. */
 static void watch_disk(
     struct journal *j, const struct room *room, const struct report *r, uint64_t now)
 {
@@ -459,7 +463,7 @@ void journal_skip(struct journal *j, const struct room *room, uint64_t target)
 uint64_t journal_due(const struct journal *j, const struct room *room)
 {
     if (is_settled(j, room) && memchr(j->words, '\n', j->words_len) != NULL)
-        return j->retry_at; /* words that waited for the lines before them, or for memory */
+        return j->retry_at; /* there are words to take, perhaps when there is memory */
     if (j->waiting_since == 0 || j->health == JOURNAL_HANGING || j->health == JOURNAL_GONE)
         return TIME_NEVER;
     if (j->sync)
@@ -501,8 +505,7 @@ bool journal_write_rest(struct journal *j, const struct room *room, int fd, int 
 
 /* ---- Handing over ---------------------------------------------------------------------------- */
 
-/* What is queued for the writer beside the lines: requests to open its file anew, and gaps, which
- * are written as they are now. */
+/* The gap lines that are queued for the writer, with what was sent of them. */
 static void queue_state(struct journal *j, struct codec *c)
 {
     size_t count = 0;

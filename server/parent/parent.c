@@ -100,7 +100,7 @@ int parent_make_room(struct parent *p)
     return 0;
 }
 
-/* ---- What signals ask for -------------------------------------------------------------------- */
+/* ---- Signals --------------------------------------------------------------------------------- */
 
 void parent_report(struct parent *p, uint64_t now)
 {
@@ -156,8 +156,8 @@ void parent_reap(struct parent *p, uint64_t now)
 /* ---- The next program ------------------------------------------------------------------------ */
 
 /*
- * All that another program needs to go on in this process. What can be found out again (limits,
- * logins, the options) is not in it.
+ * Encodes the state that the next program needs, or decodes it. Limits, logins and options are not
+ * part of it: the next program finds them out itself.
  */
 static bool state(void *context, struct codec *c)
 {
@@ -206,7 +206,7 @@ int parent_take_over(struct parent *p, struct codec *c)
     if (status != 0)
         return status;
     recording_renew(&p->recording);
-    hub_review(p->hub); /* the old hub may have been asked to, and not got to it */
+    hub_review(p->hub); /* a review may have been due when the old program stopped */
     report(&p->report, LOG_NOTICE,
         "this is " CHATD_PROGRAM " " CHAT_VERSION " now, with %zu member%s, after %.1f ms",
         hub_members(p->hub), hub_members(p->hub) == 1 ? "" : "s",

@@ -1,6 +1,6 @@
 /*
- * parent.h: the parts of the parent process, and what they do together. The order of the start and
- * the loop are in chatd.c.
+ * parent.h: the parts of the parent process, how they are connected, and the actions that concern
+ * several of them. The order of the start and the loop are in chatd.c.
  */
 #ifndef SERVER_PARENT_H
 #define SERVER_PARENT_H
@@ -27,7 +27,7 @@
 struct hub;
 struct poller;
 
-/* All of it. Zeroed but for options and report, nothing has begun. */
+/* All state of the process. Set options and report, and zero the rest. */
 struct parent {
     struct options options;
     struct report report;
@@ -35,7 +35,7 @@ struct parent {
     struct report_loss loss;
     struct notify notify;
     struct poller *poller;
-    bool poller_failing; /* which was reported */
+    bool poller_failing; /* the poller's failure was reported */
     struct listeners listeners;
     struct hub *hub;
     struct children children;
@@ -49,8 +49,8 @@ struct parent {
     struct access_file access;
     struct secret secret;
     struct greeting greeting;
-    int sockets;   /* that the service manager has handed over */
-    int detaching; /* of detach_begin(): told when the room is ready; -1: none */
+    int sockets;   /* how many the service manager has passed */
+    int detaching; /* of detach_begin(), for detach_finish(); -1: none */
     uint64_t started;
 };
 
@@ -61,19 +61,18 @@ int parent_make_room(struct parent *);
 
 /* SIGUSR1: a report to the operator. */
 void parent_report(struct parent *, uint64_t now);
-/* SIGHUP: everything that can be read again is. */
+/* SIGHUP: opens the transcript again and reads the files of the options again. */
 void parent_reload(struct parent *, uint64_t now);
-/* SIGCHLD: tells each part of its processes that have ended. */
+/* SIGCHLD: reaps the processes that have ended, each by the part that it belongs to. */
 void parent_reap(struct parent *, uint64_t now);
 
 /*
- * Between two turns, when the new program has agreed: becomes it. Returns where that failed after
- * all.
+ * SIGUSR2, once the new program has agreed, between two turns: executes it. Returns if that failed.
  */
 void parent_hand_over(struct parent *);
 /*
- * In the new program: the room goes on where the old one left it. Processes may have ended
- * meanwhile: parent_reap() follows. Returns 0, or the exit status after a report.
+ * In the new program: decodes the state and goes on. Processes may have ended meanwhile, so the
+ * caller must call parent_reap(). Returns 0, or the exit status after a report.
  */
 int parent_take_over(struct parent *, struct codec *);
 
