@@ -74,7 +74,7 @@ static _Noreturn void worker_begin(unsigned slot, bool one_way, pid_t parent)
     atomic_store(&slots[slot], SLOT_BACK);
     syscall(SYS_close_range, 3u, fd - 1, 0u);
     syscall(SYS_close_range, fd + 2, ~0u, 0u);
-    /* A one-way worker never hears from the hub. */
+    /* A one-way worker never reads from the hub. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);

@@ -157,7 +157,7 @@ static bool timing_report(struct timing *t, struct load *l)
     return account_report(&t->account, l);
 }
 
-/* One text in each period, whatever has become of those before. */
+/* One text in each period, even if earlier ones are late. */
 static void timing_run_paced(struct timing *t, const char *cell, uint64_t period)
 {
     struct samples late = {NULL, 0, 0};

@@ -89,8 +89,8 @@ void descriptors_close_from(int lowest);
 /* accept() whose descriptor is close-on-exec and non-blocking from the first instant. */
 int accept_cloexec_nonblock(int fd, struct sockaddr *, socklen_t *);
 
-/* True for an errno of accept() that is about one connection: on Linux its network's errors come
- * this way. The next call may do better at once. */
+/* True for an errno of accept() that concerns only one connection: Linux reports its pending
+ * network errors this way. The next call may succeed at once. */
 bool accept_error_is_connections(int error);
 
 /* Takes the lock of an open file, which holds until its last descriptor, in whatever process, is
@@ -119,8 +119,8 @@ bool pipe_cloexec(int fds[2]);
 int socketpair_cloexec_nonblock(int sv[2]);
 
 /*
- * Who is at the other end of a connected Unix-domain socket, by the kernel's word. *pid is 0 where
- * the system does not tell it (or cannot: another pid namespace).
+ * The process and user at the other end of a connected Unix-domain socket, from the kernel. *pid is
+ * 0 if the system does not report it, or if the process is in another pid namespace.
  */
 int socket_peer_pid(int fd, pid_t *pid, uid_t *uid);
 
@@ -148,16 +148,15 @@ void tcp_prepare(int fd);
 void tcp_keepalive(int fd, int idle, int interval, int count);
 
 /*
- * The peer is gone: the kernel is waiting for an answer (to data, or to probes of a closed window
- * or of an idle connection), has asked more than once, and has heard nothing at all for that many
- * seconds. A peer that does not read but whose kernel answers is not dead, however long.
- * Let seconds be 80 or more, for an idle peer is not heard of in the first 60; with 100 a peer that
- * vanishes is told within two minutes, and one that loses the network for 40 s is kept. False
- * where the system cannot tell. One getsockopt(TCP_INFO).
+ * True if the peer is gone: the kernel is waiting for an acknowledgement (of data, or of probes of
+ * a closed window or an idle connection), has probed more than once, and has received nothing for
+ * that many seconds. A peer that does not read but whose kernel answers is never dead. seconds
+ * should be 80 or more, because an idle peer is not probed in the first 60; with 100 a peer that
+ * vanishes is found within two minutes, and one that loses the network for 40 s is kept. False if
+ * the system has no such information. One getsockopt(TCP_INFO).
  *
- * With data pending Linux since 6.15 asks at least every 15 s; before, it asks a peer that has not
- * read for long no more than every two minutes, and such a peer's end is seen after the second
- * question.
+ * While data is pending, Linux since 6.15 probes at least every 15 s. Older kernels probe a peer
+ * that has not read for long only every two minutes, so its end is found after the second probe.
  */
 bool tcp_is_dead(int fd, unsigned seconds);
 
@@ -173,11 +172,11 @@ bool tcp_all_acked(int fd);
  */
 uint64_t tcp_bytes_acked(int fd);
 
-/* What the kernel tells of the data on its way. */
+/* The progress of the data that was sent. */
 struct tcp_progress {
     uint64_t acked;  /* bytes that the peer's kernel has acknowledged so far */
-    uint64_t window; /* how many more than these it has room for; or TCP_WINDOW_UNKNOWN */
-    bool repeats;    /* unacknowledged bytes have been sent again more than once, in vain */
+    uint64_t window; /* how many more than these fit into its window; or TCP_WINDOW_UNKNOWN */
+    bool repeats;    /* the same bytes were retransmitted more than once without an answer */
 };
 
 #define TCP_WINDOW_UNKNOWN UINT64_MAX
@@ -217,10 +216,10 @@ void terminal_size(int fd, unsigned *rows, unsigned *columns);
 /* ---- Waiting -------------------------------------------------------------------------- */
 
 /*
- * ppoll(): poll() with this signal mask (NULL: the present one) put in force and taken back in one
- * step, so that a signal blocked elsewhere cannot slip in before the sleep. timeout_ms -1 waits
- * for ever. Where a system has no ppoll() the two steps are two, and only a handler that writes to
- * a polled pipe is sure to be noticed.
+ * ppoll(): poll() with this signal mask (NULL: the present one), set and restored atomically, so
+ * that no signal is handled between the caller's check and the sleep. timeout_ms -1: no timeout. On
+ * a system without ppoll() this is not atomic, and only a handler that writes to a polled pipe is
+ * sure to end the wait.
  */
 int poll_masked(struct pollfd *fds, nfds_t count, int timeout_ms, const sigset_t *mask);
 
@@ -246,34 +245,35 @@ bool passwd_each(bool (*take)(void *context, uid_t uid, const char *name), void 
 /* ---- Processes ------------------------------------------------------------------------ */
 
 /*
- * Starts the program at path with fd0 as its 0, fd1 as its 1, /dev/null as its 2 and no other
- * descriptor, no environment, and every signal's default action; SIGHUP, SIGINT, SIGQUIT, SIGUSR1
- * and SIGUSR2, which mean the caller where all processes get them, are blocked. The caller keeps
- * (and closes) fd0 and fd1. They are above 2; the caller's 0, 1 and 2 are open, every other
- * descriptor is close-on-exec, there are no threads, and two more descriptors can be had for the
- * moment. Returns the new process, which the caller reaps; -1 with errno, and no process, where
- * anything failed, the execution included.
+ * Starts the program at path with fd0 as its 0, fd1 as its 1, /dev/null as its 2, no other
+ * descriptor, no environment, and the default action for every signal. SIGHUP, SIGINT, SIGQUIT,
+ * SIGUSR1 and SIGUSR2 are blocked: sent to a process group, they are meant for the caller. The
+ * caller keeps (and closes) fd0 and fd1.
  *
- * This is the program's one fork: what runs in the child is nothing but the steps to the new
- * image. It costs the same however much memory and however many descriptors the caller has.
+ * The caller must have 0, 1 and 2 open, fd0 and fd1 above 2, close-on-exec on every other
+ * descriptor, one thread, and two more descriptors free for the moment. Returns the pid, which the
+ * caller reaps; or -1 with errno and no process if any step failed, the exec included.
+ *
+ * Besides detach_begin() this is the server's only fork. Its cost does not depend on the caller's
+ * memory or number of descriptors.
  */
 pid_t spawn_worker(const char *path, char *const argv[], int fd0, int fd1);
 
-/* So many processes there can be at most, and what allows no more, as it is called. */
+/* The most processes there can be, and the name of the limit. */
 struct process_limit {
     unsigned long count; /* ULONG_MAX: no limit is known */
     const char *name;
 };
 
 /*
- * The limit on what this process and its children can start: of its user, unless it is privileged,
- * of its group of processes (cgroup), and of the system. Others may use up the same limit.
+ * The lowest limit on the processes that this one and its children can start: its user's, unless it
+ * is privileged, its cgroup's and the system's. Other processes may count against the same limit.
  */
 struct process_limit process_limit(bool privileged);
 
 /*
- * Makes this process one that the kernel kills before others when memory runs out; what it starts
- * is so too. Does nothing where the system has no such preference or refuses it.
+ * Makes the kernel kill this process and its children before others when memory runs out. Does
+ * nothing if the system has no such setting or refuses it.
  */
 void oom_score_raise(void);
 
@@ -285,15 +285,15 @@ void oom_score_raise(void);
 void parent_death_continues(void);
 
 /*
- * Keeps the memory of this process from others: no core dump, also of what it starts, and, where
- * the system can do that, no tracer but root. The latter ends with an exec.
+ * Protects the memory of this process: no core dumps of it and its children and, where the system
+ * can do that, no tracing except by root. The latter lasts until an exec.
  */
 void process_hide(void);
 
 /*
- * Gives up root for good: groups, gid and uid of user, and checks that they cannot be had back.
- * Nothing to do where the process is that user already. NULL, or what went wrong, fit to stand
- * behind "USER: "; errno is 0 where it has nothing to add. After a failure the caller must exit.
+ * Gives up root for good: takes the groups, gid and uid of user, and checks that root cannot be
+ * regained. Does nothing if the process is that user already. Returns NULL, or what failed, to be
+ * printed after "USER: "; errno is 0 if it adds nothing. After a failure the caller must exit.
  */
 const char *privileges_drop(const char *user);
 

@@ -31,13 +31,13 @@ int poller_set(struct poller *, int fd, short events, void *tag);
 void poller_remove(struct poller *, int fd);
 
 /*
- * Waits at most timeout_ms (-1: for ever) under the signal mask given (NULL: the present one; see
- * poll_masked() in compat.h) and writes at most max events. What does not fit comes first the next
- * time, so that none waits for ever. The number, 0 after the time, or -1 with errno: EINTR where
- * a signal was handled.
+ * Waits at most timeout_ms (-1: no timeout) with this signal mask (NULL: the present one; see
+ * poll_masked() in compat.h) and writes at most max events. Events that do not fit come first in
+ * the next call, so every descriptor is reported in time. Returns their number, 0 after the
+ * timeout, or -1 with errno: EINTR if a signal was handled.
  *
- * An event may concern a descriptor that the caller removes while it works through earlier ones:
- * what tags point at must not be freed before the whole batch is done.
+ * An event may concern a descriptor that the caller removes while it handles earlier events. So
+ * nothing that a tag points to may be freed before all events are handled.
  */
 int poller_wait(
     struct poller *, int timeout_ms, const sigset_t *mask, struct poller_event *out, size_t max);

@@ -15,8 +15,8 @@ _Static_assert(
     POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR && POLLHUP == EPOLLHUP,
     "poll's bits are epoll's");
 
-/* What the kernel has been told of a descriptor. Events 0: not there, for epoll would report
- * errors and hang-ups of whatever is. */
+/* A descriptor's registration. Events 0: it is not registered, because epoll reports errors and
+ * hang-ups of every registered descriptor. */
 struct slot {
     void *tag;
     short events;

@@ -13,7 +13,7 @@
 #define PATH_MAX 4096 /* the Hurd has no limit of its own */
 #endif
 
-/* Linux: a link to the image that runs, whatever has become of its path. */
+/* Linux: a link to the running image, valid even if its file was replaced or removed. */
 #define IMAGE_LINK "/proc/self/exe"
 
 static bool file_is_program(const char *path)

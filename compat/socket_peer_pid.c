@@ -1,4 +1,4 @@
-/* Who is at the other end: see compat.h. */
+/* The peer's process and user: see compat.h. */
 #include "os.h"
 
 #include "compat.h"

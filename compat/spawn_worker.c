@@ -88,13 +88,14 @@ static pid_t spawn_portably(const char *path, char *const argv[], int fd0, int f
 /* The child's stack. It makes a few system calls there and nothing else. */
 enum { CHILD_STACK = 32 * 1024 };
 
-/* What the child is told, and what it tells: both live in the same memory, the parent's. */
+/* Shared by parent and child, which run in the same memory: the child's arguments and its result.
+ */
 struct spawn {
     const char *path;
     char *const *argv;
     sigset_t blocked;
     int error;
-    bool unable; /* the fast way is not to be had here; another one may be */
+    bool unable; /* this system refuses the fast way; use the portable one */
 };
 
 /*

@@ -45,7 +45,7 @@ _Static_assert(offsetof(struct tcp_facts, unacked) == offsetof(struct tcp_info, 
                    offsetof(struct tcp_facts, send_window) == 228,
     "the kernel's layout");
 
-/* How often the kernel must have asked in vain: one question may just be under way, or be lost. */
+/* How many probes must be unanswered: one may be on its way, or lost. */
 enum { PROBES_MIN = 2, BACKOFF_MIN = 3 };
 
 /* The bytes that the kernel told; 0 where this is no TCP socket. What it does not tell stays 0. */

@@ -27,8 +27,8 @@ struct address {
 
 /*
  * Parses `host`, `host:port`, `[ipv6]`, `[ipv6]:port`, a bare IPv6 address, `:port`, `*`, `*:port`,
- * or a path (whatever contains a `/`, but no `://`). Missing parts get the defaults. Returns NULL,
- * or what is wrong with the text, fit to stand behind "ADDRESS: ".
+ * or a path (a text with a `/`, but without `://`). Missing parts get the defaults. Returns NULL,
+ * or what is wrong with the text, to be printed after "ADDRESS: ".
  */
 const char *address_parse(struct address *, const char *text);
 
