@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -114,6 +115,51 @@ START_TEST(in_table)
 }
 END_TEST
 
+/* ---- With a port ---- */
+
+static const struct {
+    const char *text;
+    const char *written; /* NULL: it is wrong */
+} port_rows[] = {
+    {"192.0.2.7:5555", "192.0.2.7:5555"},
+    {"0.0.0.0:0", "0.0.0.0:0"},
+    {"[2001:DB8::1]:65535", "[2001:db8::1]:65535"},
+    {"[::ffff:192.0.2.7]:1", "192.0.2.7:1"},
+    {"192.0.2.7:65536", NULL},
+    {"192.0.2.7:", NULL},
+    {"192.0.2.7", NULL},
+    {":5555", NULL},
+    {"", NULL},
+    {"[]:1", NULL},
+    {"[192.0.2.7]:1", NULL},
+    {"[2001:db8::1]", NULL},
+    {"[2001:db8::1]5555", NULL},
+    {"[2001:db8::1:5555", NULL},
+    {"2001:db8::1:5555", NULL},
+    {"[fe80::1%eth0]:1", NULL},
+    {"192.0.2.7:5555 ", NULL},
+    {" 192.0.2.7:5555", NULL},
+    {"[", NULL},
+};
+
+START_TEST(port_table)
+{
+    const char *text = port_rows[_i].text;
+    char *copy = bytes_copy((struct span){text, strlen(text)});
+    char written[IP_PORT_TEXT_MAX];
+    struct ip ip;
+    unsigned port;
+    bool parsed = ip_port_parse(&ip, &port, copy, strlen(text));
+
+    free(copy);
+    ck_assert_msg(parsed == (port_rows[_i].written != NULL), "%s", text);
+    if (!parsed)
+        return;
+    ip_port_format(written, &ip, port);
+    ck_assert_str_eq(written, port_rows[_i].written);
+}
+END_TEST
+
 /* ---- Sockets' addresses ---- */
 
 START_TEST(of_sockets)
@@ -143,6 +189,7 @@ int main(void)
         {range_table, COUNT_OF(range_rows), 60},
         {text_ends_where_it_is_said_to_end, 1, 60},
         {in_table, COUNT_OF(in_rows), 60},
+        {port_table, COUNT_OF(port_rows), 60},
         {of_sockets, 1, 60},
     };
 

@@ -49,6 +49,16 @@ struct ip ip_of(const struct sockaddr *sa)
     return ip_from_v6(&in6.sin6_addr, in6.sin6_scope_id);
 }
 
+struct ip ip_from_bytes(const unsigned char *bytes, enum ip_version version)
+{
+    struct in6_addr address;
+
+    if (version == IP_V4)
+        return ip_from_v4(bytes);
+    memcpy(address.s6_addr, bytes, sizeof address.s6_addr);
+    return ip_from_v6(&address, 0);
+}
+
 bool ip_is_link_local(const struct ip *ip)
 {
     return ip->version == IP_V6 && ip->bytes[0] == 0xFE && (ip->bytes[1] & 0xC0) == 0x80;
@@ -119,4 +129,38 @@ void ip_range_format(char out[IP_TEXT_MAX], const struct ip_range *range)
     at = out + strlen(out);
     *at++ = '/';
     at[number_write(at, range->bits)] = '\0';
+}
+
+/* ---- With a port ----------------------------------------------------------------------------- */
+
+void ip_port_format(char out[IP_PORT_TEXT_MAX], const struct ip *ip, unsigned port)
+{
+    bool v4 = ip->version == IP_V4;
+    char *at = out;
+
+    if (!v4)
+        *at++ = '[';
+    inet_ntop(v4 ? AF_INET : AF_INET6, ip->bytes, at, INET6_ADDRSTRLEN);
+    at += strlen(at);
+    if (!v4)
+        *at++ = ']';
+    *at++ = ':';
+    at[number_write(at, port)] = '\0';
+}
+
+bool ip_port_parse(struct ip *ip, unsigned *port, const char *text, size_t len)
+{
+    bool bracket = len > 0 && text[0] == '[';
+    const char *end = len == 0 ? NULL : memchr(text, bracket ? ']' : ':', len);
+    size_t ip_len = end == NULL ? 0 : (size_t)(end - text);
+    size_t rest = ip_len + bracket; /* where the colon is */
+    unsigned long number;
+
+    if (end == NULL || rest >= len || text[rest] != ':' ||
+        !number_parse(text + rest + 1, len - rest - 1, 65535, &number) ||
+        !ip_parse(ip, text + bracket, ip_len - bracket) ||
+        bracket != (memchr(text, ':', ip_len) != NULL))
+        return false;
+    *port = (unsigned)number;
+    return true;
 }
