@@ -140,6 +140,16 @@ bool line_is_http(const char *line, size_t len)
     return false;
 }
 
+bool line_is_proxy(const char *line, size_t len)
+{
+    static const char *const beginnings[] = {"PROXY TCP4 ", "PROXY TCP6 ", "PROXY UNKNOWN"};
+
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+        if (len >= strlen(beginnings[i]) && memcmp(line, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
 /* ---- What the server sends ----------------------------------------------------------------- */
 
 /* What may follow a verb, after one space each. */

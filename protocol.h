@@ -89,6 +89,9 @@ struct request request_parse(const char *line, size_t len, bool named);
 /* True for an HTTP request line of any method, and for the first LINE_IN_MAX bytes of one. */
 bool line_is_http(const char *line, size_t len);
 
+/* True for a header of version 1 of the PROXY protocol, and for the beginning of one. */
+bool line_is_proxy(const char *line, size_t len);
+
 /* ---- What the server sends -------------------------------------------------------------- */
 
 enum verb {
@@ -171,9 +174,9 @@ bool verb_is_message(enum verb);
  */
 #define CONTROL_BYTE '\001'
 /* Raised whenever a word is added. */
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 
-/* Worker to hub. No line follows CONTROL_LEFT and CONTROL_LOST. */
+/* Worker to hub. No line follows CONTROL_LEFT, CONTROL_LOST and CONTROL_NO_PROXY. */
 
 /* In place of a line that was too long. */
 #define CONTROL_TOO_LONG "\001too-long\n"
@@ -187,6 +190,13 @@ bool verb_is_message(enum verb);
 #define CONTROL_TIMING_MARK "\001timing-mark\n"
 /* Version 0.1's workers sent it at SIGTERM. */
 #define CONTROL_KICKED "\001kicked\n"
+
+/* With an address of ip_port_format() and LF behind it: the client's, as a proxy has told it. */
+#define CONTROL_PROXY "\001proxy "
+/* The proxy has told no address: its own stays. */
+#define CONTROL_PROXY_SELF "\001proxy-self\n"
+/* The first bytes are no PROXY header where there must be one, or are one where there must not. */
+#define CONTROL_NO_PROXY "\001no-proxy\n"
 
 /* Hub to worker: nothing else goes that way. */
 

@@ -124,12 +124,13 @@ static void worker_close(struct puppet *p)
     close_once(&p->copy);
 }
 
-static pid_t start_worker(void *context, int client, int *pair)
+static pid_t start_worker(void *context, int client, bool proxied, int *pair)
 {
     struct stage *s = context;
     struct puppet *p = puppet_of_socket(s, client);
     char byte;
 
+    (void)proxied;
     hub_entered(s, false);
     ensure(p->process == PROCESS_NONE && p->hub_pair != -1, "a second worker");
     ensure(recv(client, &byte, 1, MSG_PEEK) == 1, "a worker, but nothing to read");
@@ -343,6 +344,7 @@ static struct puppet *puppet_admit(struct stage *s, const char *peer, const char
     client.is_operator =
         s->config.standing != NULL &&
         s->config.standing(s->config.context, &client.origin, client.fd) == STANDING_OPERATOR;
+    client.is_proxied = strncmp(peer, PUPPET_PROXY, strlen(PUPPET_PROXY)) == 0;
     snprintf(client.peer, sizeof(client.peer), "%s", peer);
     snprintf(client.login, sizeof(client.login), "%s", login == NULL ? "" : login);
     hub_entered(s, true);

@@ -17,6 +17,8 @@
 #include "server/report.h"
 
 #define PUPPETS_MAX 400
+/* Clients from addresses that begin so come through a proxy. */
+#define PUPPET_PROXY "203.0.113."
 
 /*
  * A worker's process. NONE -> RUNNING -> any of KILLED, EXITED and DEAD -> REAPED. Those that are

@@ -120,6 +120,8 @@ static _Noreturn void be_worker(
         strcpy(mode, start->mode);
     else
         mode[0] = rig_sandbox();
+    if (start->proxied)
+        mode[1] = WORKER_PROXY;
     where = (struct proctitle){.at = title, .room = TITLE_ROOM, .args = TITLE_ROOM};
     dup2(client[1], 200);
     dup2(hub[1], 201);

@@ -39,6 +39,7 @@ struct rig {
 /* How a worker is started here. */
 struct rig_start {
     enum rig_kind kind;
+    bool proxied;           /* a proxy's header comes first */
     const char *mode;       /* NULL: as well as it can be, unless CHATD_OPTIONS says -S off */
     void (*in_child)(void); /* where there is one, it is called in the new process first */
 };

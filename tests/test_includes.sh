@@ -7,7 +7,7 @@ order='
     names log token person node remainder opener writer <- hold <- link <- room <-
     users submission requests <- apply journal connection <-
     output backpressure resume status disk greeting submit <- welcome <- ending snapshot <-
-    login operator <- commands <- input <- hub <- readback'
+    login operator proxy <- commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
 # the limits of its log, whose connection one is, and how often something may happen.

@@ -152,6 +152,113 @@ START_TEST(bans)
 }
 END_TEST
 
+/* ---- Proxies ---- */
+
+#define PROXY "127.0.0.9"
+#define V2_HEAD "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C"
+/* From 198.51.100.1, port 5555. */
+static const char v2_header[] = V2_HEAD "\xC6\x33\x64\x01\x7F\0\0\1\x15\xB3\xFF\xA0";
+
+static void v1_open(struct conn *conn, const struct server *server, const char *client)
+{
+    conn_open_from(conn, server, PROXY);
+    conn_say(conn, "PROXY TCP4 %s 127.0.0.1 5555 65432\r", client);
+}
+
+/* The client's address is its name and what the rules are for, as both versions tell it. */
+START_TEST(proxied_clients)
+{
+    struct server server;
+    struct conn ann;
+    struct conn ben;
+    struct conn conn;
+
+    rules_write(
+        "proxy " PROXY "\noperator 198.51.100.1\ndeny 198.51.100.2\nallow 198.51.100.0/24\n");
+    server_start(&server, ANY_PORT, "-A", rules_path);
+    conn_open_from(&ann, &server, PROXY);
+    ck_assert(conn_send(&ann, v2_header, sizeof v2_header - 1));
+    conn_say(&ann, "ann");
+    conn_seek(&ann, "you ann");
+    server_says(&server, "198.51.100.1:5555: ann joined");
+    v1_open(&ben, &server, "198.51.100.3");
+    conn_say(&ben, "%s", "");
+    conn_seek(&ben, "you 198.51.100.3:5555");
+    conn_expect(&ann, "join 198.51.100.3:5555");
+    v1_open(&conn, &server, "198.51.100.2");
+    is_refused(&conn);
+    v1_open(&conn, &server, "127.0.0.9"); /* which the rules do not admit */
+    is_refused(&conn);
+    conn_open_from(&conn, &server, PROXY);
+    conn_say(&conn, "PROXY UNKNOWN\r\nmallory");
+    is_refused(&conn);
+    conn_say(&ann, "/ban 198.51.100.3:5555");
+    conn_seek(&ann, "note 198.51.100.3:5555 (198.51.100.3) is banned *");
+    v1_open(&conn, &server, "198.51.100.3");
+    is_refused(&conn);
+    v1_open(&conn, &server, "198.51.100.4");
+    conn_say(&conn, "cid");
+    conn_seek(&conn, "you cid");
+    conn_close(&conn);
+    conn_close(&ben);
+    conn_close(&ann);
+    server_stop(&server);
+}
+END_TEST
+
+/* Without a header from a proxy, and with one from anybody else. */
+START_TEST(headers_where_they_belong)
+{
+    struct room room;
+    struct conn conn;
+
+    rules_write("proxy " PROXY "\n");
+    room_open(&room, ANY_PORT, "-L", "2", "-A", rules_path);
+    conn_open_from(&conn, &room.server, PROXY);
+    conn_say(&conn, "ann");
+    is_refused(&conn);
+    conn_open(&conn, &room.server);
+    conn_say(&conn, "PROXY TCP4 198.51.100.1 127.0.0.1 5555 65432\r\nmallory");
+    is_refused(&conn);
+    conn_open(&conn, &room.server);
+    ck_assert(conn_send(&conn, v2_header, sizeof v2_header - 1));
+    is_refused(&conn);
+    v1_open(&conn, &room.server, "198.51.100.1");
+    ck_assert(conn_send(&conn, v2_header, sizeof v2_header - 1));
+    is_refused(&conn);
+    conn_open_from(&conn, &room.server, PROXY);
+    ck_assert(conn_send(&conn, v2_header, 20));
+    conn_expect(&conn, "error login-timeout *");
+    conn_expect_end(&conn);
+    conn_close(&conn);
+    room_close(&room);
+}
+END_TEST
+
+/* -i counts the client's source, and not the proxy's. */
+START_TEST(proxied_crowd)
+{
+    struct server server;
+    struct conn conns[6];
+    struct conn conn;
+
+    rules_write("proxy " PROXY "\n");
+    server_start(&server, ANY_PORT, "-i", "3", "-A", rules_path);
+    for (int i = 0; i < 6; i++) {
+        v1_open(&conns[i], &server, i < 3 ? "198.51.100.1" : "198.51.100.2");
+        conn_say(&conns[i], "ann");
+        conn_seek(&conns[i], "you *");
+    }
+    v1_open(&conn, &server, "198.51.100.1");
+    conn_expect(&conn, "error full *");
+    conn_expect_end(&conn);
+    conn_close(&conn);
+    for (int i = 0; i < 6; i++)
+        conn_close(&conns[i]);
+    server_stop(&server);
+}
+END_TEST
+
 /* ---- SIGHUP ---- */
 
 START_TEST(read_again)
@@ -353,6 +460,9 @@ int main(void)
         {addresses, 1, 10},
         {ipv6, 1, 10},
         {bans, 1, 20},
+        {proxied_clients, 1, 20},
+        {headers_where_they_belong, 1, 20},
+        {proxied_crowd, 1, 20},
         {read_again, 1, 10},
         {old_rules_stay, 1, 20},
         {upgrade, 1, 10},

@@ -143,6 +143,111 @@ START_TEST(any_cut)
 }
 END_TEST
 
+/* ---- Headers of proxies ---- */
+
+#define V2 "\r\n\r\n\0\r\nQUIT\n"
+
+/* What comes through a proxy, and all that the hub gets. */
+static const struct {
+    const char *said;
+    size_t len;
+    const char *relayed;
+} proxied[] = {
+#define STREAM(said, relayed)                                                                      \
+    {                                                                                              \
+        said, sizeof(said) - 1, relayed                                                            \
+    }
+    STREAM("PROXY TCP4 192.0.2.7 127.0.0.1 5555 65432\r\nann\nhello\n",
+        "\001proxy 192.0.2.7:5555\nann\nhello\n" CONTROL_LEFT),
+    STREAM("PROXY TCP6 2001:db8::1 ::1 5555 65432\r\n\xff\xf4"
+           "ann\nx",
+        "\001proxy [2001:db8::1]:5555\nann\n" CONTROL_LAST "x\n" CONTROL_LEFT),
+    STREAM("PROXY UNKNOWN\r\n\nx\n", CONTROL_PROXY_SELF "\nx\n" CONTROL_LEFT),
+    STREAM(V2 "\x21\x11\0\x0F\xC0\0\2\7\x7F\0\0\1\x15\xB3\xFF\xA0\4\0\0"
+              "ann\n",
+        "\001proxy 192.0.2.7:5555\nann\n" CONTROL_LEFT),
+    STREAM(V2 "\x20\0\0\0", CONTROL_PROXY_SELF CONTROL_LEFT),
+    STREAM("", CONTROL_LEFT),
+    STREAM("PROXY TCP4 192.0.2.7", CONTROL_LEFT),
+    STREAM(V2 "\x21\x11\0", CONTROL_LEFT),
+    STREAM("ann\nhello\n", CONTROL_NO_PROXY),
+    STREAM("\n", CONTROL_NO_PROXY),
+    STREAM("PROXY TCP4 192.0.2.7 127.0.0.1 5555\r\nann\n", CONTROL_NO_PROXY),
+    STREAM(V2 "\x21\x11\2\x09", CONTROL_NO_PROXY),
+    /* twice: what a client says is not its proxy's word */
+    STREAM("PROXY UNKNOWN\r\nPROXY TCP4 192.0.2.7 127.0.0.1 5555 65432\r\n",
+        CONTROL_PROXY_SELF "PROXY TCP4 192.0.2.7 127.0.0.1 5555 65432\n" CONTROL_LEFT),
+#undef STREAM
+};
+
+static void proxied_check(size_t which, size_t cut)
+{
+    size_t len = proxied[which].len;
+    struct rig rig;
+
+    rig_start_as(&rig, &(struct rig_start){.kind = RIG_CLIENT_CUTS, .proxied = true});
+    for (size_t i = 0; cut == SIZE_MAX && i < len; i++)
+        fd_give(rig.client, proxied[which].said + i, 1);
+    if (cut != SIZE_MAX) {
+        fd_give(rig.client, proxied[which].said, cut);
+        fd_give(rig.client, proxied[which].said + cut, len - cut);
+    }
+    shutdown(rig.client, SHUT_WR);
+    hub_expect(&rig, proxied[which].relayed);
+    hub_expect_end(&rig);
+    rig_ends(&rig);
+}
+
+START_TEST(proxied_at_any_cut)
+{
+    for (size_t cut = 0; cut <= proxied[_i].len; cut++)
+        proxied_check((size_t)_i, cut);
+    proxied_check((size_t)_i, SIZE_MAX);
+}
+END_TEST
+
+/* The longest header; what is read with it is the client's. */
+START_TEST(long_header)
+{
+    char bytes[536 + 6] = V2 "\x20\0\2\x08";
+    struct rig rig;
+
+    memcpy(bytes + 536, "ann\nx\n", 6);
+    rig_start_as(&rig, &(struct rig_start){.kind = RIG_STREAMS, .proxied = true});
+    fd_give(rig.client, bytes, sizeof bytes);
+    hub_expect(&rig, CONTROL_PROXY_SELF "ann\nx\n");
+    rig_finish(&rig);
+}
+END_TEST
+
+/* From a client that is no proxy version 1 is a line, and version 2 is seen, however it comes. */
+START_TEST(header_of_a_client)
+{
+    static const char said[] = V2 "\x21\x11\0\x0C\xC0\0\2\7\x7F\0\0\1\x15\xB3\xFF\xA0";
+    struct rig rig;
+
+    for (size_t cut = 0; cut <= 12; cut++) {
+        rig_start(&rig, RIG_CLIENT_CUTS);
+        fd_give(rig.client, said, cut);
+        fd_give(rig.client, said + cut, sizeof said - 1 - cut);
+        hub_read_all(&rig);
+        ensure(rig.up.len >= strlen(CONTROL_NO_PROXY) &&
+                   memcmp(rig.up.bytes + rig.up.len - strlen(CONTROL_NO_PROXY), CONTROL_NO_PROXY,
+                       strlen(CONTROL_NO_PROXY)) == 0,
+            "cut at %zu", cut);
+        ensure(cut > 1 || rig.up.len == strlen(CONTROL_NO_PROXY), "nothing else is relayed");
+        rig.up.len = 0;
+        rig_ends(&rig);
+    }
+    rig_start(&rig, RIG_STREAMS);
+    fd_say(rig.client, "PROXY UNKNOWN\r\n");
+    hub_expect(&rig, "PROXY UNKNOWN\n");
+    rig_finish(&rig);
+}
+END_TEST
+
+/* ---- Long lines ---- */
+
 /* 4096 bytes are a line, 4097 are not. */
 START_TEST(long_lines)
 {
@@ -649,6 +754,9 @@ int main(void)
 {
     const struct test tests[] = {
         {any_cut, COUNT_OF(streams), 60},
+        {proxied_at_any_cut, COUNT_OF(proxied), 60},
+        {long_header, 1, 10},
+        {header_of_a_client, 1, 20},
         {long_lines, 1, 20},
         {long_last_lines, 1, 20},
         {lines_without_end, 3, 60},

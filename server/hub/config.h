@@ -38,16 +38,19 @@ struct hub_config {
     const struct report *report;
     /*
      * Starts a worker for a client's socket, which stays the caller's: a process of its own, and
-     * the hub's end of its pair in *pair (non-blocking, close-on-exec; the hub closes it). Returns
-     * its pid, or -1 with errno.
+     * the hub's end of its pair in *pair (non-blocking, close-on-exec; the hub closes it). It
+     * expects a proxy's header where the client is proxied. Returns its pid, or -1 with errno.
      */
-    pid_t (*start_worker)(void *context, int client, int *pair);
+    pid_t (*start_worker)(void *context, int client, bool proxied, int *pair);
     /* Sends a signal to a worker that was started and is not reaped yet. */
     void (*signal_worker)(void *context, pid_t pid, int signal);
     /* Says that a folded name belongs to a login of this machine; NULL: no name does. */
     bool (*name_reserved)(void *context, const char *folded);
     /* What the access rules say now of a client that was admitted; NULL: there are no rules. */
     enum standing (*standing)(void *context, const struct origin *, int fd);
+    /* Why a connection whose address a proxy has told, and which is counted there already, is not
+     * admitted from there: CODE TEXT of an error. NULL: it is, or there is no such function. */
+    const char *(*refusal)(void *context, const struct origin *, int fd, uint64_t now);
     void *context;
 };
 
@@ -56,6 +59,7 @@ struct client {
     int fd;
     struct origin origin;
     bool is_operator;             /* it may give operator commands */
+    bool is_proxied;              /* the origin is a proxy's, which tells the client's address */
     char peer[PEER_TEXT_MAX];     /* ip:port or local:PID; a clean name but for its colons */
     char login[NAME_LEN_MAX + 1]; /* the name that the kernel has proved; empty: none */
 };

@@ -56,6 +56,26 @@ void connection_leave_nameless(struct connections *cs, struct connection *c)
     source_remove_nameless(&cs->sources, c->source, &c->nameless);
 }
 
+bool connection_move(struct connections *cs, struct connection *c, const struct origin *origin)
+{
+    struct source_key key = source_key(origin);
+    struct source *source = source_enter(&cs->sources, &key, cs->turn.now);
+    struct source *old = c->source;
+
+    if (source == NULL)
+        return false;
+    connection_leave_nameless(cs, c);
+    if (!source_add_nameless(&cs->sources, source, &c->nameless)) {
+        source_leave(&cs->sources, source, cs->turn.now);
+        (void)source_add_nameless(&cs->sources, old, &c->nameless); /* there was space for it */
+        return false;
+    }
+    source_leave(&cs->sources, old, cs->turn.now);
+    c->source = source;
+    c->origin = *origin;
+    return true;
+}
+
 static void connection_leave_source(struct connections *cs, struct connection *c)
 {
     connection_leave_nameless(cs, c);
@@ -173,6 +193,7 @@ struct connection *connection_new(struct connections *cs, const struct client *c
     c->arrived = now;
     c->origin = client->origin;
     c->is_operator = client->is_operator;
+    c->is_proxied = client->is_proxied;
     memcpy(c->peer, client->peer, sizeof(c->peer));
     memcpy(c->login_name, client->login, sizeof(c->login_name));
     if (!connection_enter_source(cs, c)) {
@@ -227,6 +248,10 @@ bool connection_restore(struct connections *cs, struct connection *c)
         list_append(&cs->logins, &c->waiting);
     if (c->session == SESSION_LEFT)
         list_append(&cs->draining, &c->waiting);
+    if (c->in.pause == PAUSE_BEGIN) {
+        list_append(&c->source->waiting, &c->waiting);
+        timer_set(&cs->sources.timers, &c->source->timer, 0);
+    }
     timer_update(cs, c);
     connection_mark(cs, c);
     if (c->in.state != INPUT_SILENT)
@@ -239,7 +264,7 @@ void connection_set_worker(struct connections *cs, struct connection *c, pid_t p
     c->worker.state = WORKER_RUNNING;
     c->worker.pid = pid;
     c->worker.pair = pair;
-    c->in.state = INPUT_OPEN;
+    c->in.state = c->is_proxied ? INPUT_HEADER : INPUT_OPEN;
     table_add(&cs->by_pid, &c->worker.by_pid, pid_hash(cs, pid));
     connection_listen(cs, c);
 }
@@ -450,7 +475,10 @@ void connection_listen(struct connections *cs, struct connection *c)
 /* How long the session has waited is not counted against its client. */
 static void session_begin(struct connections *cs, struct connection *c)
 {
-    list_append(&cs->starts, &c->waiting);
+    if (c->worker.state == WORKER_NONE)
+        list_append(&cs->starts, &c->waiting);
+    else if (c->in.pause == PAUSE_BEGIN)
+        connection_unpause(cs, c);
     if (c->deadlines[DEADLINE_NAME] == TIME_NEVER)
         deadline_set(cs, c, DEADLINE_NAME, cs->turn.now + cs->config->login_us);
     connection_listen(cs, c);
@@ -476,7 +504,12 @@ static void source_begin_waiting(struct connections *cs, struct source *source)
 void connection_begin(struct connections *cs, struct connection *c)
 {
     struct source *source = c->source;
+    bool proxy = c->is_proxied && c->worker.state == WORKER_NONE;
 
+    if (proxy) {
+        session_begin(cs, c);
+        return;
+    }
     if (list_is_empty(&source->waiting) &&
         rate_due(source->rate_at, cs->config->rate, cs->turn.now) <= cs->turn.now) {
         source->rate_at = rate_count(source->rate_at, cs->config->rate, cs->turn.now);
@@ -484,6 +517,8 @@ void connection_begin(struct connections *cs, struct connection *c)
         return;
     }
     list_append(&source->waiting, &c->waiting);
+    if (c->worker.state != WORKER_NONE)
+        connection_pause(cs, c, PAUSE_BEGIN, TIME_NEVER);
     deadline_set(cs, c, DEADLINE_NAME, TIME_NEVER);
     connection_listen(cs, c);
     source_begin_waiting(cs, source);

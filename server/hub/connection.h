@@ -51,10 +51,12 @@ enum session_state {
 };
 
 /*
- * The way in. SILENT -> OPEN -> LAST -> BYE, each of them -> CLOSED; OPEN -> BYE.
+ * The way in. SILENT -> OPEN -> LAST -> BYE, each of them -> CLOSED; OPEN -> BYE. Where a proxy
+ * passes the client on, SILENT -> HEADER -> OPEN; HEADER -> BYE.
  */
 enum input_state {
     INPUT_SILENT, /* the client has sent nothing: there is no worker */
+    INPUT_HEADER, /* the worker reads a proxy's header */
     INPUT_OPEN,   /* the worker relays lines */
     INPUT_LAST,   /* the worker has relayed an unterminated last line */
     INPUT_BYE,    /* the worker has said that nothing follows */
@@ -76,7 +78,8 @@ enum pause {
     PAUSE_NONE,
     PAUSE_UNTIL,  /* until DEADLINE_WAKE: the rate, a wrong secret, no memory */
     PAUSE_RESUME, /* until the old connection of its session has ended */
-    PAUSE_QUEUE   /* until its queue of answers has become short */
+    PAUSE_QUEUE,  /* until its queue of answers has become short */
+    PAUSE_BEGIN   /* of a session that has a worker: until -r allows its source another one */
 };
 
 /* What became of a client's line: taken, or not now (no memory): then it comes again. */
@@ -172,6 +175,7 @@ struct connection {
     size_t place;     /* its number in a snapshot */
     bool finished;    /* in the list of those that are freed at the turn's end */
     bool is_operator; /* it may give operator commands */
+    bool is_proxied;  /* it was accepted from a proxy */
     struct origin origin;
     char peer[PEER_TEXT_MAX];          /* it as text, with its port or process */
     char login_name[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: none is */
@@ -286,11 +290,16 @@ void connection_unpause(struct connections *, struct connection *);
 void deadline_set(struct connections *, struct connection *, enum deadline, uint64_t at);
 /* Tells the poller what is waited for, where that has changed. */
 void connection_listen(struct connections *, struct connection *);
-/* The client's first byte is there: its session begins, or waits until -r allows it to its source.
+/*
+ * The client's first byte is there, or the address that a proxy has told: the session begins, or
+ * waits until -r allows it to its source. A proxy itself never waits.
  */
 void connection_begin(struct connections *, struct connection *);
 /* The sessions of sources whose time has come begin. */
 void connections_begin_waiting(struct connections *);
+/* A connection without a name is from somewhere else: it belongs to another source now. False
+ * without memory; then nothing has changed. */
+bool connection_move(struct connections *, struct connection *, const struct origin *);
 /* The session has a name now, or a person that it resumes, or is over. */
 void connection_leave_nameless(struct connections *, struct connection *);
 /* The name was read, and the welcome is not placed yet: no line can be taken. */

@@ -226,7 +226,7 @@ static void worker_start(struct hub *hub, struct connection *c)
 {
     struct connections *cs = &hub->connections;
     int pair;
-    pid_t pid = hub->config.start_worker(hub->config.context, c->out.link.fd, &pair);
+    pid_t pid = hub->config.start_worker(hub->config.context, c->out.link.fd, c->is_proxied, &pair);
 
     if (pid != -1) {
         hub->start_failing = false;

@@ -12,6 +12,7 @@
 #include "connection.h"
 #include "ending.h"
 #include "login.h"
+#include "proxy.h"
 #include "rate.h"
 #include "wire/telnet.h"
 #include "wire/text.h"
@@ -128,21 +129,48 @@ static bool is_word(struct span line, const char *word)
     return line.len + 1 == strlen(word) && memcmp(line.at, word, line.len) == 0;
 }
 
+/* Removes a word that something follows from the front. False where it is another one. */
+static bool word_take(struct span *line, const char *word)
+{
+    size_t len = strlen(word);
+
+    if (line->len < len || memcmp(line->at, word, len) != 0)
+        return false;
+    *line = (struct span){line->at + len, line->len - len};
+    return true;
+}
+
+/* In front of the lines of a client that comes through a proxy. */
+static enum taken header_line(struct connections *cs, struct connection *c, struct span line)
+{
+    if (is_word(line, CONTROL_PROXY_SELF))
+        return proxy_line(cs, c, no_text);
+    if (word_take(&line, CONTROL_PROXY) && line.len > 0)
+        return proxy_line(cs, c, line);
+    session_fault(cs, c, "a line before the proxy's address");
+    return LINE_TAKEN;
+}
+
 /* What a worker says about its client, in its place between the lines. */
 static enum taken control_line(struct connections *cs, struct connection *c, struct span line)
 {
-    size_t last = strlen(CONTROL_LAST);
+    struct span last = line;
 
     if (is_word(line, CONTROL_LEFT) || is_word(line, CONTROL_LOST)) {
         goodbye(cs, c, is_word(line, CONTROL_LEFT));
         return LINE_TAKEN;
     }
+    if ((c->in.state == INPUT_HEADER || c->in.state == INPUT_OPEN) &&
+        is_word(line, CONTROL_NO_PROXY))
+        return proxy_refuse(cs, c);
+    if (c->in.state == INPUT_HEADER)
+        return header_line(cs, c, line);
     if (c->in.state == INPUT_OPEN && is_word(line, CONTROL_TOO_LONG))
         return c->session == SESSION_LEFT ? LINE_TAKEN : command_too_long(cs, c);
     if (c->in.state == INPUT_OPEN && is_word(line, CONTROL_TIMING_MARK))
         return timing_mark(cs, c);
-    if (c->in.state == INPUT_OPEN && line.len >= last && memcmp(line.at, CONTROL_LAST, last) == 0)
-        return last_line(cs, c, line.at + last, line.len - last);
+    if (c->in.state == INPUT_OPEN && word_take(&last, CONTROL_LAST))
+        return last_line(cs, c, last.at, last.len);
     session_fault(cs, c, "an unknown control word");
     return LINE_TAKEN;
 }
@@ -156,6 +184,8 @@ static enum taken take_line(struct connections *cs, struct connection *c, struct
     }
     if (line.len > 0 && line.at[0] == CONTROL_BYTE && line.len <= LINE_CLEAN_MAX)
         return control_line(cs, c, line);
+    if (c->in.state == INPUT_HEADER)
+        return header_line(cs, c, line);
     if (c->in.state == INPUT_LAST || line.len > LINE_CLEAN_MAX ||
         !text_is_clean(line.at, line.len)) {
         session_fault(cs, c,

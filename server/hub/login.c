@@ -182,6 +182,8 @@ static enum taken take_name(
 {
     if (line_is_http(line, len))
         return login_refuse(cs, c, "not-allowed this is a chat server, not a web server");
+    if (line_is_proxy(line, len))
+        return login_refuse(cs, c, "not-allowed no PROXY header is taken from you");
     if (!has_secret(cs, c))
         return login_refuse(cs, c, "password this room wants /pass SECRET before the name");
     set_wanted_name(c, line, len);

@@ -213,6 +213,12 @@ static void session_refuse(struct connections *cs, struct connection *c)
     session_end(cs, c, ENDING_SERVER, "lost", no_text);
 }
 
+/* A proxy has not told yet who it is: that is compared then. */
+static bool is_unknown(const struct connection *c)
+{
+    return c->is_proxied && (c->in.state == INPUT_SILENT || c->in.state == INPUT_HEADER);
+}
+
 /* A session that ends here drains, and its record stays in the list meanwhile. */
 bool operators_review(struct connections *cs)
 {
@@ -220,7 +226,7 @@ bool operators_review(struct connections *cs)
         struct connection *c = LIST_ENTRY(struct connection, all, at);
         enum standing standing;
 
-        if (c->session == SESSION_LEFT)
+        if (c->session == SESSION_LEFT || is_unknown(c))
             continue;
         standing = cs->config->standing(cs->config->context, &c->origin, c->out.link.fd);
         c->is_operator = standing == STANDING_OPERATOR;

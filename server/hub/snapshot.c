@@ -228,7 +228,7 @@ static void way_in_state(struct codec *c, struct connection *connection)
     uint64_t history = prepared->history;
 
     in->state = codec_choice(c, in->state, INPUT_CLOSED + 1);
-    in->pause = codec_choice(c, in->pause, PAUSE_QUEUE + 1);
+    in->pause = codec_choice(c, in->pause, PAUSE_BEGIN + 1);
     codec_block(c, &in->held, &in->held_len, HELD_MAX);
     codec_u64(c, &in->rate_at);
     codec_u64(c, &in->lines);
@@ -278,6 +278,7 @@ static void connection_state(struct codec *c, struct numbers *n, struct connecti
     codec_text(c, connection->peer, sizeof(connection->peer));
     codec_text(c, connection->login_name, sizeof(connection->login_name));
     codec_bool(c, &connection->is_operator);
+    codec_bool(c, &connection->is_proxied);
     person_state(c, n, &connection->person);
     welcome_state(c, n, connection);
 }

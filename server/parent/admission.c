@@ -87,16 +87,28 @@ static bool make_place(struct admission *a, uint64_t now)
     return !is_full(a) && (!is_crowded(a) || hub_cut_draining(a->hub, now));
 }
 
-/* Why the connection cannot be admitted now; NULL: it can. */
-static const char *find_refusal(struct admission *a, const struct accepted *v, uint64_t now)
+const char *admission_refusal(
+    const struct admission *a, const struct origin *origin, int fd, bool counted, uint64_t now)
 {
-    if (access_standing(a->access, &v->origin, v->fd) == STANDING_REFUSED)
+    if (access_standing(a->access, origin, fd) == STANDING_REFUSED)
         return "not-allowed you are not admitted here";
-    if (hub_is_banned(a->hub, &v->origin, now))
+    if (hub_is_banned(a->hub, origin, now))
         return "not-allowed you are banned";
-    if (a->each != 0 && hub_connections_from(a->hub, &v->origin) >= a->each)
+    if (a->each != 0 && hub_connections_from(a->hub, origin) >= a->each + counted)
         return "full too many connections from your address";
-    return make_place(a, now) ? NULL : "full no room for more people, try later";
+    return NULL;
+}
+
+/* Why the connection cannot be admitted now; NULL: it can. A proxy's clients are looked at when it
+ * has told their addresses. */
+static const char *find_refusal(
+    struct admission *a, const struct accepted *v, bool proxied, uint64_t now)
+{
+    const char *why = proxied ? NULL : admission_refusal(a, &v->origin, v->fd, false, now);
+
+    if (why == NULL && !make_place(a, now))
+        why = "full no room for more people, try later";
+    return why;
 }
 
 bool admission_waits(struct admission *a, uint64_t now, uint64_t *until)
@@ -138,16 +150,19 @@ static void refuse(struct admission *a, const struct accepted *v, const char *re
 
 void admission_decide(struct admission *a, const struct accepted *v, uint64_t now)
 {
-    const char *refusal = find_refusal(a, v, now);
     struct client client = {.fd = v->fd, .origin = v->origin};
+    const char *refusal;
     const char *login =
         a->accounts != NULL && v->origin.local ? accounts_name(a->accounts, v->origin.uid) : NULL;
 
+    client.is_proxied = access_is_proxy(a->access, &v->origin);
+    refusal = find_refusal(a, v, client.is_proxied, now);
     if (refusal != NULL) {
         refuse(a, v, refusal, now);
         return;
     }
-    client.is_operator = access_standing(a->access, &v->origin, v->fd) == STANDING_OPERATOR;
+    client.is_operator =
+        !client.is_proxied && access_standing(a->access, &v->origin, v->fd) == STANDING_OPERATOR;
     memcpy(client.peer, v->peer, sizeof(client.peer));
     if (login != NULL)
         (void)name_clean(client.login, login, strlen(login));

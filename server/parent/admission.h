@@ -21,6 +21,7 @@ struct access;
 struct accounts;
 struct hub;
 struct accepted;
+struct origin;
 
 /* Zeroed but for the pointers and the limits, nothing has happened yet. */
 struct admission {
@@ -49,6 +50,12 @@ const char *admission_bound(const struct admission *);
  * caller asks again. The sum of these waits is bounded, however many connections arrive.
  */
 bool admission_waits(struct admission *, uint64_t now, uint64_t *until);
+/*
+ * Why a client from there is not admitted: by the access rules, a ban or -i; NULL: it is. fd: its
+ * socket. counted: one of the connections from there is this one.
+ */
+const char *admission_refusal(
+    const struct admission *, const struct origin *, int fd, bool counted, uint64_t now);
 /* Admits a connection or refuses it. Its descriptor is taken in either case. */
 void admission_decide(struct admission *, const struct accepted *, uint64_t now);
 /* The poller reported this tag. False if it is not a refused connection. */

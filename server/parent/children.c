@@ -13,6 +13,7 @@
 #include "compat/compat.h"
 #include "protocol.h"
 #include "server/hub/codec.h"
+#include "server/worker/worker.h"
 
 #define WORKER_NAME CHATD_PROGRAM ": worker"
 #define WRITER_NAME CHATD_PROGRAM ": writer"
@@ -99,10 +100,10 @@ static char *title_space(char space[TITLE_SPACE + 1])
     return space;
 }
 
-pid_t children_start_worker(const struct children *c, int client, int *pair)
+pid_t children_start_worker(const struct children *c, int client, bool proxied, int *pair)
 {
     char name[] = WORKER_NAME;
-    char mode[] = {sandbox_letter(c->sandbox), '\0'};
+    char mode[] = {sandbox_letter(c->sandbox), proxied ? WORKER_PROXY : '\0', '\0'};
     char space[TITLE_SPACE + 1];
     char *argv[] = {name, mode, title_space(space), NULL};
 

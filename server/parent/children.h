@@ -57,10 +57,11 @@ bool children_init(struct children *, const char *argv0, const struct report *);
 int children_confine(struct children *, enum sandbox_mode, const struct report *);
 
 /*
- * Starts a worker with the client's socket as 0. Returns its pid and, in *pair, the hub's end of
- * its pair, non-blocking, which the caller closes; -1 with errno. client stays the caller's.
+ * Starts a worker with the client's socket as 0, whose bytes begin with a proxy's header where it
+ * is proxied. Returns its pid and, in *pair, the hub's end of its pair, non-blocking, which the
+ * caller closes; -1 with errno. client stays the caller's.
  */
-pid_t children_start_worker(const struct children *, int client, int *pair);
+pid_t children_start_worker(const struct children *, int client, bool proxied, int *pair);
 /* Sends a signal to a worker that is not reaped yet. */
 void children_signal_worker(pid_t, int signal);
 

@@ -59,11 +59,18 @@ static enum standing standing(void *context, const struct origin *origin, int fd
     return access_standing(&p->access.rules, origin, fd);
 }
 
-static pid_t start_worker(void *context, int client, int *pair)
+static const char *refusal(void *context, const struct origin *origin, int fd, uint64_t now)
 {
     struct parent *p = context;
 
-    return children_start_worker(&p->children, client, pair);
+    return admission_refusal(&p->admission, origin, fd, true, now);
+}
+
+static pid_t start_worker(void *context, int client, bool proxied, int *pair)
+{
+    struct parent *p = context;
+
+    return children_start_worker(&p->children, client, proxied, pair);
 }
 
 static void signal_worker(void *context, pid_t pid, int sig)
@@ -88,6 +95,7 @@ int parent_make_room(struct parent *p)
     config->signal_worker = signal_worker;
     config->name_reserved = p->options.authenticated ? is_login : NULL;
     config->secret = p->options.secret_file != NULL ? p->secret.text : NULL;
+    config->refusal = refusal;
     config->standing = p->access.path != NULL ? standing : NULL;
     config->greeting = p->greeting.text;
     config->context = p;

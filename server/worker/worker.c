@@ -11,6 +11,7 @@
 #include "protocol.h"
 #include "server/sandbox.h"
 #include "wire/line.h"
+#include "wire/proxy.h"
 #include "wire/telnet.h"
 #include "wire/text.h"
 
@@ -30,6 +31,7 @@
 #define LINGER_MS 2000
 
 enum worker_state {
+    WORKER_HEADER, /* a proxy's header comes before the client's bytes */
     WORKER_RELAYING,
     WORKER_ENDING,  /* the hub has said CONTROL_END: until the client's socket is empty */
     WORKER_LEAVING, /* the hub will have been told the end: until the pair has taken it */
@@ -37,8 +39,9 @@ enum worker_state {
 };
 
 /*
- * The whole process: it lives on the stack of worker_main(). RELAYING goes to every other state,
- * ENDING to LEAVING, and all of them to ORPHANED; LEAVING and ORPHANED end in _exit().
+ * The whole process: it lives on the stack of worker_main(). HEADER goes to RELAYING and LEAVING,
+ * RELAYING to every state behind it, ENDING to LEAVING, and all of them to ORPHANED; LEAVING and
+ * ORPHANED end in _exit().
  *
  * What goes up is [up_at, up_at + up_len), within up. The client is read only while that is empty,
  * so one buffer is enough, and a hub that takes nothing stops the client. The large buffers come
@@ -57,6 +60,8 @@ struct worker {
     char *up_at;
     size_t up_len;
     char word[WORD_MAX + 1];
+    size_t header_len; /* HEADER: of header; else: so many first bytes are a signature's */
+    char header[PROXY_HEADER_MAX];
     _Alignas(ALIGNED) char in[ALIGNED + READ_MAX]; /* the telnet filter needs a byte before it */
     _Alignas(ALIGNED) char up[UP_MAX];
     char line[LINE_IN_MAX + 1];
@@ -184,7 +189,7 @@ static void line_relay_first(struct worker *w, struct span line, enum line_resul
         return;
     }
     w->named = true;
-    if (!line_is_http(clean, len))
+    if (!line_is_http(clean, len) && !line_is_proxy(clean, len))
         len = name_clean(clean, line.at, line.len);
     w->up_len += len;
     up_add(w, "\n");
@@ -225,23 +230,106 @@ static void line_relay_last(struct worker *w)
 
 /* ---- From the client ------------------------------------------------------------------------- */
 
-/* All of the client's bytes come through here, in order. */
-static void client_take(struct worker *w, char *bytes, size_t len)
-{
-    const char *at = telnet_filter(&w->telnet, bytes, &len);
-    const char *end = at + len;
-    struct span line;
-    enum line_result result;
-
-    while ((result = line_next(&w->lines, &at, end, &line)) != LINE_NONE)
-        line_relay(w, line, result);
-}
-
 /* Nothing more comes from the client. */
 static void client_end(struct worker *w, const char *word)
 {
     up_add(w, word);
     w->state = WORKER_LEAVING;
+}
+
+/*
+ * The client's bytes begin as version 2 of a proxy's header does, which is no text; version 1 is
+ * seen as a line. header_len counts the bytes that do so, and stays below the whole where others
+ * have followed.
+ */
+static bool is_proxy_header(struct worker *w, const char *bytes, size_t len)
+{
+    while (len > 0 && w->header_len < PROXY_SIGNATURE_LEN &&
+           *bytes == proxy_signature[w->header_len]) {
+        w->header_len++;
+        bytes++;
+        len--;
+    }
+    if (w->header_len == PROXY_SIGNATURE_LEN)
+        return true;
+    if (len > 0)
+        w->header_len = SIZE_MAX;
+    return false;
+}
+
+/* All of the client's bytes come through here, in order. */
+static void client_take(struct worker *w, char *bytes, size_t len)
+{
+    const char *at;
+    const char *end;
+    struct span line;
+    enum line_result result;
+
+    if (w->header_len != SIZE_MAX && is_proxy_header(w, bytes, len)) {
+        client_end(w, CONTROL_NO_PROXY);
+        return;
+    }
+    at = telnet_filter(&w->telnet, bytes, &len);
+    end = at + len;
+    while ((result = line_next(&w->lines, &at, end, &line)) != LINE_NONE)
+        line_relay(w, line, result);
+}
+
+static void up_add_proxy(struct worker *w, const struct proxy_header *header)
+{
+    char text[IP_PORT_TEXT_MAX];
+
+    ip_port_format(text, &header->ip, header->port);
+    up_add(w, CONTROL_PROXY);
+    up_add(w, text);
+    up_add(w, "\n");
+}
+
+/* What stands behind the header is the client's. */
+static void header_end(struct worker *w, size_t len)
+{
+    size_t rest = w->header_len - len;
+    char *in = w->in + ALIGNED;
+
+    w->state = WORKER_RELAYING;
+    w->header_len = 0; /* of a second one, which is not taken */
+    memcpy(in, w->header + len, rest);
+    if (rest > 0)
+        client_take(w, in, rest);
+}
+
+static void header_take(struct worker *w)
+{
+    struct proxy_header header;
+
+    switch (proxy_parse(&header, w->header, w->header_len)) {
+    case PROXY_MORE:
+        break;
+    case PROXY_ADDRESS:
+        up_add_proxy(w, &header);
+        header_end(w, header.len);
+        break;
+    case PROXY_NONE:
+        up_add(w, CONTROL_PROXY_SELF);
+        header_end(w, header.len);
+        break;
+    case PROXY_INVALID:
+        client_end(w, CONTROL_NO_PROXY);
+        break;
+    }
+}
+
+static void header_read(struct worker *w)
+{
+    ssize_t n = socket_recv(CLIENT, w->header + w->header_len, PROXY_HEADER_MAX - w->header_len);
+
+    if (n > 0) {
+        w->header_len += (size_t)n;
+        header_take(w);
+    } else if (n == 0 || !is_temporary(errno)) {
+        client_end(w, n == 0 ? CONTROL_LEFT : CONTROL_LOST);
+    }
+    up_flush(w);
 }
 
 /* Complete lines that the kernel had received are read before the error of a broken connection. */
@@ -311,6 +399,7 @@ static void hub_read(struct worker *w)
 static bool client_is_read(const struct worker *w)
 {
     switch (w->state) {
+    case WORKER_HEADER:
     case WORKER_RELAYING:
     case WORKER_ENDING:
         return w->up_len == 0 && w->telnet.timing_marks == 0;
@@ -363,6 +452,8 @@ static void turn(struct worker *w)
     if (fds[0].revents != 0) {
         if (w->state == WORKER_ORPHANED)
             client_discard(w);
+        else if (w->state == WORKER_HEADER)
+            header_read(w);
         else
             client_read(w);
     } else if (ending && w->state == WORKER_ENDING) {
@@ -389,10 +480,11 @@ _Noreturn void worker_main(const struct proctitle *title, const char *mode)
     enum sandbox_tier tier;
     struct worker w;
 
-    if (!sandbox_from_letter(mode[0], &tier))
+    if (mode[0] == '\0' || !sandbox_from_letter(mode[0], &tier))
         _exit(1);
     memset(&w, 0, offsetof(struct worker, in));
     w.title = title;
+    w.state = mode[1] == WORKER_PROXY ? WORKER_HEADER : WORKER_RELAYING;
     w.up_at = w.up;
     line_splitter_init(&w.lines, w.line, LINE_IN_MAX);
     line_splitter_init(&w.words, w.word, WORD_MAX);

@@ -20,8 +20,12 @@
 /*
  * mode is the argument after the program's name. Its first letter says how the worker confines
  * itself before it reads the first byte, as sandbox_letter() writes it; a worker that cannot do
- * that exits with status 1. Further letters are reserved.
+ * that exits with status 1. With WORKER_PROXY as the second, the client's bytes begin with a header
+ * of the PROXY protocol (wire/proxy.h), of which the hub is told the address. Further letters are
+ * reserved.
  */
+#define WORKER_PROXY 'p'
+
 _Noreturn void worker_main(const struct proctitle *, const char *mode);
 
 #endif

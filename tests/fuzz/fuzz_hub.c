@@ -398,12 +398,13 @@ static void worker_signal(void *context, pid_t pid, int number)
     room->workers[i].state = WORKER_KILLED;
 }
 
-static pid_t worker_start(void *context, int client, int *pair)
+static pid_t worker_start(void *context, int client, bool proxied, int *pair)
 {
     struct room *room = context;
     struct worker *worker = room->comer;
     char byte;
 
+    (void)proxied;
     must(worker != NULL && recv(client, &byte, 1, 0) == 1);
     if (room->start_fails) {
         errno = EAGAIN;

@@ -316,10 +316,11 @@ static void signal_nobody(void *context, pid_t pid, int number)
     (void)number;
 }
 
-static pid_t worker_start(void *context, int client, int *pair)
+static pid_t worker_start(void *context, int client, bool proxied, int *pair)
 {
     struct room *room = context;
 
+    (void)proxied;
     (void)client;
     *pair = room->hub_pair;
     return 1000;
