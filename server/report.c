@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -19,6 +20,13 @@
 
 /* How often to try to report that lines were left out. */
 #define LOSS_RETRY_MS 1000
+
+/* Lines that wait: how many bytes at first and at most, how often they are tried, and for how long
+ * in vain. Ten thousand members are two megabytes. */
+#define QUEUE_FIRST 65536
+#define QUEUE_MAX (1u << 23)
+#define QUEUE_RETRY_MS 10
+#define QUEUE_STUCK_US 5000000u
 
 /* False where the line could not be written at once, and whole. */
 static bool write_stderr(const struct report *report, int priority, const char *text)
@@ -60,13 +68,100 @@ static bool write_loss(const struct report *r)
     return true;
 }
 
+/* ---- Lines that wait ------------------------------------------------------------------------- */
+
+/* Makes space for so many bytes. False: there is none. */
+static bool queue_reserve(struct report_queue *q, size_t bytes)
+{
+    size_t size = q->size != 0 ? 2 * q->size : QUEUE_FIRST;
+    char *more;
+
+    if (q->at > 0) {
+        q->len -= q->at;
+        memmove(q->bytes, q->bytes + q->at, q->len);
+        q->at = 0;
+    }
+    if (q->size - q->len >= bytes)
+        return true;
+    more = size > QUEUE_MAX ? NULL : realloc(q->bytes, size);
+    if (more == NULL)
+        return false;
+    q->bytes = more;
+    q->size = size;
+    return true;
+}
+
+static bool queue_add(struct report_queue *q, int priority, const char *text)
+{
+    size_t len = strlen(text) + 1;
+
+    if (q == NULL || (q->size - q->len < 1 + len && !queue_reserve(q, 1 + len)))
+        return false;
+    q->bytes[q->len] = (char)priority;
+    memcpy(q->bytes + q->len + 1, text, len);
+    q->len += 1 + len;
+    return true;
+}
+
+static bool queue_is_empty(const struct report_queue *q)
+{
+    return q == NULL || q->at == q->len;
+}
+
+static void queue_clear(struct report_queue *q)
+{
+    free(q->bytes);
+    *q = (struct report_queue){.bytes = NULL};
+}
+
+/* False where lines still wait. */
+static bool queue_write(const struct report *r)
+{
+    struct report_queue *q = r->queue;
+
+    while (!queue_is_empty(q)) {
+        const char *text = q->bytes + q->at + 1;
+
+        if (!write_line(r, q->bytes[q->at], text)) {
+            if (q->stuck_since == 0)
+                q->stuck_since = clock_us();
+            return false;
+        }
+        q->stuck_since = 0;
+        q->at += 1 + strlen(text) + 1;
+    }
+    if (q != NULL)
+        queue_clear(q);
+    return true;
+}
+
+void report_drop(const struct report *r)
+{
+    struct report_queue *q = r->queue;
+
+    while (!queue_is_empty(q)) {
+        q->at += 1 + strlen(q->bytes + q->at + 1) + 1;
+        if (r->loss != NULL)
+            r->loss->lines++;
+    }
+    if (q != NULL)
+        queue_clear(q);
+}
+
 int report_turn(const struct report *r)
 {
+    if (!queue_write(r)) {
+        if (clock_us() - r->queue->stuck_since < QUEUE_STUCK_US)
+            return QUEUE_RETRY_MS;
+        report_drop(r);
+    }
     return write_loss(r) ? -1 : LOSS_RETRY_MS;
 }
 
-__attribute__((format(printf, 3, 0))) static void vreport(
-    const struct report *report, int priority, const char *format, va_list ap)
+/* ---- Lines ----------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 4, 0))) static void vreport(
+    const struct report *report, bool waits, int priority, const char *format, va_list ap)
 {
     char text[REPORT_MAX];
     char clean[3 * REPORT_MAX + 1];
@@ -75,7 +170,10 @@ __attribute__((format(printf, 3, 0))) static void vreport(
     if (n < 0)
         return;
     clean[text_clean(clean, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1)] = '\0';
-    if ((!write_loss(report) || !write_line(report, priority, clean)) && report->loss != NULL)
+    if ((!waits || queue_is_empty(report->queue)) && write_loss(report) &&
+        write_line(report, priority, clean))
+        return;
+    if (!(waits && queue_add(report->queue, priority, clean)) && report->loss != NULL)
         report->loss->lines++;
 }
 
@@ -91,7 +189,18 @@ void report(const struct report *report, int priority, const char *format, ...)
     if (priority > report->level)
         return;
     va_start(ap, format);
-    vreport(report, priority, format, ap);
+    vreport(report, false, priority, format, ap);
+    va_end(ap);
+}
+
+void report_long(const struct report *report, int priority, const char *format, ...)
+{
+    va_list ap;
+
+    if (priority > report->level)
+        return;
+    va_start(ap, format);
+    vreport(report, true, priority, format, ap);
     va_end(ap);
 }
 
@@ -134,6 +243,6 @@ void report_stranger(const struct report *r, uint64_t now, int priority, const c
     if (priority > r->level || (r->strangers != NULL && !limit_passes(r, now, priority)))
         return;
     va_start(ap, format);
-    vreport(r, priority, format, ap);
+    vreport(r, false, priority, format, ap);
     va_end(ap);
 }

@@ -5,6 +5,7 @@
 #define SERVER_REPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum report_to {
@@ -17,6 +18,20 @@ enum report_to {
 /* The number of lines that the log did not take and that were not reported yet. Zero at first. */
 struct report_loss {
     uint64_t lines;
+};
+
+/*
+ * Lines of long reports that the log has not taken yet: bytes from at to len are entries, a byte of
+ * priority and a NUL-terminated line each. Zero at first.
+ *
+ *   at <= len <= size
+ */
+struct report_queue {
+    char *bytes;
+    size_t at;
+    size_t len;
+    size_t size;
+    uint64_t stuck_since; /* the log has taken nothing since then; 0: it has */
 };
 
 /* Lines a second, in any second, that strangers can cause. */
@@ -32,6 +47,7 @@ struct report_limit {
 struct report {
     enum report_to to;
     struct report_loss *loss;       /* NULL: they are not counted */
+    struct report_queue *queue;     /* for report_long(); NULL: no line waits */
     struct report_limit *strangers; /* for report_stranger(); NULL: no limit */
     int syslog;                     /* of syslog_connect() */
     int level; /* lines of a lower priority than this (LOG_INFO, ...) are not written */
@@ -49,9 +65,18 @@ void report_set_level(struct report *, bool all, bool kept);
 void report(const struct report *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Reports how many lines were left out, once the log takes that. Returns in how many milliseconds
- * to call it again, -1: no need. */
+/*
+ * The same for a line of a report that may have thousands: where the log takes nothing now, it
+ * waits. It is left out if megabytes wait already, or once the log has taken nothing for 5 seconds.
+ */
+void report_long(const struct report *, int priority, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Writes the lines that wait, and then how many were left out, as far as the log takes them.
+ * Returns in how many milliseconds to call it again, -1: no need. */
 int report_turn(const struct report *);
+/* Leaves out and counts the lines that wait. */
+void report_drop(const struct report *);
 
 /*
  * The same for a line that clients, strangers among them, can cause: joins and leaves, refusals,

@@ -415,7 +415,7 @@ START_TEST(the_log_counts_what_it_lost)
         kill(server.pid, SIGUSR1);
         ck_assert(deadline_wait(deadline));
     }
-    for (int i = 0; i < 20; i++) {
+    for (int64_t over = clock_ms() + 6000; clock_ms() < over;) { /* longer than lines wait */
         kill(server.pid, SIGUSR1);
         ck_assert(deadline_wait(deadline));
     }
@@ -433,6 +433,49 @@ START_TEST(the_log_counts_what_it_lost)
     ck_assert_uint_eq((count_words(text, "status: ") + lost) % each, 0);
     kill(server.pid, SIGTERM);
     ck_assert_int_eq(server_exit(&server, 5000), 0);
+    close(server.log);
+    close(log);
+}
+END_TEST
+
+/* A line for each of many connections does not fit into a pipe, but is read soon. */
+START_TEST(a_long_report_is_complete)
+{
+    enum { GUESTS = 1000 };
+    static char text[1 << 20];
+    static struct conn guests[GUESTS];
+    struct server server;
+    char path[PATH_TEXT_MAX];
+    int64_t deadline = deadline_in(30000);
+    size_t len = 0;
+    test_path(log_path, "log");
+    ck_assert_int_eq(mkfifo(log_path, 0600), 0);
+    int log = open(log_path, O_RDWR | O_NONBLOCK);
+    test_path(path, "room");
+    server_spawn(&server, log_to_pipe, (const char *const[]){"-l", path, "-m", "4500", NULL});
+    while (strstr(text, "listening on") == NULL) {
+        len = read_now(log, text, len, sizeof text);
+        ck_assert(deadline_wait(deadline));
+    }
+    snprintf(server.address, sizeof server.address, "%s", path);
+    int fds = process_fds(server.pid);
+    for (int i = 0; i < GUESTS; i++)
+        conn_open(&guests[i], &server);
+    process_settles(server.pid, fds + GUESTS);
+    kill(server.pid, SIGUSR1);
+    struct pollfd full = {.fd = log, .events = POLLOUT};
+    while (poll(&full, 1, 0) == 1)
+        ck_assert(deadline_wait(deadline));
+    while (count_words(text, ": preparing, ") < GUESTS) {
+        len = read_now(log, text, len, sizeof text);
+        ck_assert(deadline_wait(deadline));
+    }
+    ck_assert_ptr_null(strstr(text, " left out"));
+    ck_assert_uint_eq(count_words(text, "chatd: status: local:"), GUESTS);
+    kill(server.pid, SIGTERM);
+    ck_assert_int_eq(server_exit(&server, 5000), 0);
+    for (int i = 0; i < GUESTS; i++)
+        conn_close(&guests[i]);
     close(server.log);
     close(log);
 }
@@ -486,6 +529,7 @@ int main(void)
         {the_log_is_not_a_strangers, COUNT_OF(habits), 40},
         {the_log_tells_once_that_it_is_full, 1, 30},
         {the_log_counts_what_it_lost, 1, 60},
+        {a_long_report_is_complete, 1, 60},
         {who_is_behind_is_told, 1, 40},
     };
     return tests_run("manager", tests, COUNT_OF(tests));

@@ -23,9 +23,9 @@ static void report_counters(const struct connections *cs)
     const struct report *r = cs->config->report;
     const struct counters *n = &cs->counters;
 
-    report(r, LOG_NOTICE, "status: %zu members, %zu connections, %llu logins, %llu faults",
+    report_long(r, LOG_NOTICE, "status: %zu members, %zu connections, %llu logins, %llu faults",
         cs->room->member_count, cs->count, (ull)n->logins, (ull)n->faults);
-    report(r, LOG_NOTICE,
+    report_long(r, LOG_NOTICE,
         "status: lines: %llu received: %llu echoed, %llu answered, %llu refused, %llu goodbyes, "
         "%llu discarded",
         (ull)n->received, (ull)n->echoed, (ull)n->answered, (ull)n->refused, (ull)n->ended,
@@ -45,10 +45,10 @@ static void report_memory(const struct connections *cs)
         queued += connection_at(at)->out.link.bytes;
         held += connection_at(at)->in.held_len;
     }
-    report(r, LOG_NOTICE, "status: log: %llu of %zu bytes, %llu bytes so far",
+    report_long(r, LOG_NOTICE, "status: log: %llu of %zu bytes, %llu bytes so far",
         (ull)(log_head(log) - log_tail(log)), log_size(log), (ull)log_head(log));
     if (getrusage(RUSAGE_SELF, &usage) == 0)
-        report(r, LOG_NOTICE,
+        report_long(r, LOG_NOTICE,
             "status: memory: %zu bytes queued, %zu bytes held, at most %ld kB resident", queued,
             held, usage.ru_maxrss);
 }
@@ -60,7 +60,7 @@ static void report_transcript(const struct connections *cs)
     const struct journal *j = cs->journal;
 
     if (j->state != JOURNAL_NONE)
-        report(cs->config->report, LOG_NOTICE, "status: transcript: %llu bytes behind, %s",
+        report_long(cs->config->report, LOG_NOTICE, "status: transcript: %llu bytes behind, %s",
             (ull)(log_head(room_lines(cs->room)) - j->kept),
             !journal_has_writer(j) ? "without a writer" : health[j->health]);
 }
@@ -82,7 +82,7 @@ static void report_connection(const struct connections *cs, const struct connect
         at = log_tail(log);
     if (at < head || link->bytes > 0)
         idle = cs->turn.now - link->progress;
-    report(cs->config->report, LOG_NOTICE,
+    report_long(cs->config->report, LOG_NOTICE,
         "status: %s %s: %s, pid %ld, %llu s here, %llu events (%llu bytes) behind, "
         "%zu bytes queued, stuck for %llu s, %llu lines, %llu events skipped",
         c->peer, c->person != NULL ? c->person->name : "-", states[c->session], (long)c->worker.pid,
@@ -103,8 +103,8 @@ static void report_bans(const struct connections *cs)
         if (ban->until <= cs->turn.now)
             continue;
         source_format(source, &ban->key);
-        report(cs->config->report, LOG_NOTICE, "status: ban: %s (%s), %llu minutes left", ban->name,
-            source, (ull)((ban->until - cs->turn.now + MINUTE_US - 1) / MINUTE_US));
+        report_long(cs->config->report, LOG_NOTICE, "status: ban: %s (%s), %llu minutes left",
+            ban->name, source, (ull)((ban->until - cs->turn.now + MINUTE_US - 1) / MINUTE_US));
     }
 }
 

@@ -19,6 +19,7 @@ void parent_connect(struct parent *p)
     const struct options *o = &p->options;
 
     p->report.loss = &p->loss;
+    p->report.queue = &p->queue;
     p->listeners.report = &p->report;
     p->handover.children = &p->children;
     p->handover.report = &p->report;
@@ -112,7 +113,7 @@ int parent_make_room(struct parent *p)
 
 void parent_report(struct parent *p, uint64_t now)
 {
-    report(&p->report, LOG_NOTICE,
+    report_long(&p->report, LOG_NOTICE,
         "status: " CHATD_PROGRAM " " CHAT_VERSION
         ", pid %ld, up %llu s, on %s, for at most %zu clients (%s)",
         (long)getpid(), (unsigned long long)((now - p->started) / 1000000u), p->display.where,
@@ -193,6 +194,7 @@ static bool state(void *context, struct codec *c)
 void parent_hand_over(struct parent *p)
 {
     notify_say(&p->notify, "STATUS=becoming another version");
+    report_drop(&p->report);
     handover_exec(&p->handover, state, p, p->options.again);
     display_again(&p->display);
 }

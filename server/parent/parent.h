@@ -33,6 +33,7 @@ struct parent {
     struct report report;
     struct report_limit strangers; /* of report */
     struct report_loss loss;
+    struct report_queue queue;
     struct notify notify;
     struct poller *poller;
     bool poller_failing; /* the poller's failure was reported */
