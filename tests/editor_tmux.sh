@@ -150,7 +150,7 @@ ghosts() {
     screen send-keys -l "$typed"
     expect 'ghosts: the line' shows "> $typed"
     screen resize-window -x 20 -y 2
-    expect 'ghosts: its end' until_true has_line "$(digits 50 | tail -c 13)"
+    expect 'ghosts: its end' until_true has_line "$(digits 50 | tail -c 12)"
     screen resize-window -x 20 -y 10
     expect 'ghosts: the line again' shows "> $typed"
     expect 'ghosts: there is one' until_true prompts_are 1
