@@ -22,6 +22,7 @@
 enum client_end {
     CLIENT_ON,         /* it has not */
     CLIENT_GONE,       /* the stream has ended, or broken */
+    CLIENT_KICKED,     /* the same, after the server had said that this member is removed */
     CLIENT_UNANSWERED, /* the same, or silence for -w, before a line had come */
     CLIENT_NOT_CHATD,  /* what came is not from a chatd */
     CLIENT_REJECTED,   /* full, or refused */
@@ -43,7 +44,7 @@ struct client {
     struct connection connection;
     bool enough; /* -C messages have come */
     enum client_end end;
-    char why[256]; /* what the server said when it rejected the client, or let it wait */
+    char why[256]; /* what the server said when it rejected or removed it, or let it wait */
     int unreached; /* the exit status of CLIENT_UNREACHED */
 };
 

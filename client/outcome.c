@@ -76,6 +76,12 @@ static int outcome_by_server(struct client *client, const struct outcome *outcom
     bool full = outcome->state == SESSION_FULL;
 
     switch (outcome->end) {
+    case CLIENT_KICKED:
+        console_say(
+            console, "you were kicked out%s%s", *client->why != '\0' ? ": " : "", client->why);
+        if (outcome->unanswered > 0)
+            say_unconfirmed(console, "", outcome->unanswered);
+        return EX_NOPERM;
     case CLIENT_UNANSWERED:
         console_say(console, "%s: no answer", where);
         return EX_UNAVAILABLE;

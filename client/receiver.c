@@ -35,7 +35,8 @@ struct receiver {
     struct client *client;
     unsigned long messages; /* received, for -C */
     enum receiver_progress progress;
-    bool away; /* the connection was lost, and the user was told */
+    bool away;   /* the connection was lost, and the user was told */
+    bool kicked; /* this connection ends because an operator has removed the member */
     struct line_splitter splitter;
     char held[LINE_OUT_MAX + 1];
     char read[READ_MAX];
@@ -88,12 +89,19 @@ static void client_hear(struct client *client, const struct event *event)
 struct receiver_step {
     enum session_state before;
     enum session_state after;
-    bool own; /* a message of one's own */
+    bool own;    /* a message of one's own */
+    bool kicked; /* one's own quit, by an operator */
 };
 
 static bool state_is_refusal(enum session_state state)
 {
     return state == SESSION_FULL || state == SESSION_REFUSED;
+}
+
+static bool event_is_kick(const struct session *session, const struct event *event)
+{
+    return session->state == SESSION_OPEN && event->verb == VERB_QUIT &&
+           span_equal(event->name, session->me) && span_equal(event->word, "kicked");
 }
 
 /* Hands an event to the session. */
@@ -103,13 +111,17 @@ static struct receiver_step receiver_step(struct client *client, const struct ev
     struct receiver_step step;
 
     pthread_mutex_lock(&client->lock);
-    step = (struct receiver_step){.before = session->state, .own = session_is_own(session, event)};
+    step = (struct receiver_step){.before = session->state,
+        .own = session_is_own(session, event),
+        .kicked = event_is_kick(session, event)};
     client_hear(client, event);
     session_event(session, event);
     step.after = session->state;
     if (state_is_refusal(step.after))
         snprintf(client->why, sizeof client->why, "%.*s%s", (int)event->text.len, event->text.at,
             error_wants_secret(client, event) ? " (set CHAT_PASS)" : "");
+    if (step.kicked)
+        snprintf(client->why, sizeof client->why, "%.*s", (int)event->text.len, event->text.at);
     pthread_mutex_unlock(&client->lock);
     return step;
 }
@@ -173,6 +185,7 @@ static enum client_end receiver_line(struct receiver *receiver, struct span raw)
         return receiver_unknown(receiver, line);
     step = receiver_step(receiver->client, &event);
     receiver_progress(receiver, step, event.verb);
+    receiver->kicked = receiver->kicked || step.kicked;
     if (state_is_refusal(step.after))
         return CLIENT_REJECTED;
     if (receiver_has_enough(receiver))
@@ -295,6 +308,7 @@ static enum client_end receiver_connection(struct receiver *receiver)
     size_t n;
 
     receiver->progress = RECEIVER_NOTHING;
+    receiver->kicked = false;
     line_splitter_init(&receiver->splitter, receiver->held, LINE_OUT_MAX);
     while (how == CLIENT_ON && (n = receiver_read(receiver)) > 0)
         how = receiver_take(receiver, n);
@@ -302,6 +316,8 @@ static enum client_end receiver_connection(struct receiver *receiver)
         return how;
     if (receiver_heard_garbage(receiver))
         return CLIENT_NOT_CHATD;
+    if (receiver->kicked)
+        return CLIENT_KICKED;
     return receiver->progress == RECEIVER_NOTHING ? CLIENT_UNANSWERED : CLIENT_GONE;
 }
 
@@ -317,7 +333,7 @@ static bool client_may_return(struct client *client, enum client_end how)
     bool may;
 
     pthread_mutex_lock(&client->lock);
-    may = how == CLIENT_GONE || how == CLIENT_UNANSWERED ||
+    may = how == CLIENT_GONE || how == CLIENT_KICKED || how == CLIENT_UNANSWERED ||
           (how == CLIENT_REJECTED && session->state == SESSION_FULL);
     if (session->me[0] == '\0' && clock_left(client->first_until) == 0)
         may = false;
@@ -338,6 +354,8 @@ static void receiver_say_away(struct receiver *receiver, enum client_end how)
     receiver->away = true;
     if (how == CLIENT_REJECTED)
         console_say(console, "the room is full; trying again");
+    else if (how == CLIENT_KICKED)
+        console_say(console, "you were kicked out; trying to come back");
     else if (how == CLIENT_UNANSWERED)
         console_say(console, "%s: no answer; trying again", client_server(receiver->client));
     else
