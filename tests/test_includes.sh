@@ -3,7 +3,7 @@
 # other. NAME stands for NAME.h and NAME.c. A new file is given its place here.
 order='
     big_endian <- batch <-
-    list table timers watch codec pacing rate transcript process <- source <- bans config <-
+    list table timers watch codec pacing rate transcript <- source <- bans config <-
     names log token person node remainder opener writer <- hold <- link <- room <-
     users submission requests <- apply journal connection <-
     output backpressure resume status disk greeting submit <- welcome <- ending snapshot <-

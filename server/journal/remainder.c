@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "process.h"
 #include "protocol.h"
+#include "server/process.h"
 
 #define LINES_FD 0
 #define WRITER_FD 1

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "process.h"
 #include "protocol.h"
+#include "server/process.h"
 #include "server/sandbox.h"
 #include "transcript.h"
 #include "wire/line.h"

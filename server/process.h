@@ -1,8 +1,8 @@
 /*
- * process.h: the common start of the transcript's processes.
+ * process.h: the common start of the processes beside the hub, but for workers.
  */
-#ifndef SERVER_JOURNAL_PROCESS_H
-#define SERVER_JOURNAL_PROCESS_H
+#ifndef SERVER_PROCESS_H
+#define SERVER_PROCESS_H
 
 #include "compat/compat.h"
 
