@@ -14,6 +14,7 @@
 #include "compat/compat.h"
 #include "compat/poller.h"
 #include "protocol.h"
+#include "server/cluster/engine.h"
 #include "server/hub/hub.h"
 #include "server/journal/opener.h"
 #include "server/journal/remainder.h"
@@ -292,6 +293,9 @@ static void child_become(struct proctitle *title, int argc, char **argv)
         opener_main(argv[2], argv[1][0] == 's');
     case CHILD_REMAINDER:
         remainder_main(title);
+    case CHILD_ENGINE:
+        proctitle_spare(title, argv);
+        engine_main(title);
     case CHILD_ACCESS:
         access_file_main(argv[1]);
     case CHILD_QUESTION:

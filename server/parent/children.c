@@ -21,6 +21,7 @@
 #define OPENER_NAME CHATD_PROGRAM ": opener"
 #define REMAINDER_NAME CHATD_PROGRAM ": remainder"
 #define ACCESS_NAME CHATD_PROGRAM ": access rules"
+#define ENGINE_NAME CHATD_PROGRAM ": engine"
 /* Space in a process's arguments for the title that ps(1) shows. */
 #define TITLE_SPACE 160
 
@@ -43,6 +44,8 @@ enum child_kind children_role(int argc, char **argv)
         return CHILD_REMAINDER;
     if (role_is(argc, argv, 2, ACCESS_NAME))
         return CHILD_ACCESS;
+    if (role_is(argc, argv, 2, ENGINE_NAME))
+        return CHILD_ENGINE;
     return role_is(argc, argv, 2, QUESTION_NAME) ? CHILD_QUESTION : CHILD_NONE;
 }
 
@@ -178,6 +181,25 @@ static bool start_alone(
     return done;
 }
 
+/* The engine has nothing but its pair. */
+bool children_start_engine(struct children *c, int *pair)
+{
+    char name[] = ENGINE_NAME;
+    char space[TITLE_SPACE + 1];
+    char *argv[] = {name, title_space(space), NULL};
+    int null = others_have_space(c) ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+    bool done;
+    int error;
+
+    if (null == -1)
+        return false;
+    done = others_add(c, CHILD_ENGINE, start_image(c, argv, null, pair));
+    error = errno;
+    close(null);
+    errno = error;
+    return done;
+}
+
 bool children_start_question(struct children *c, const char *program, char *version)
 {
     char name[] = QUESTION_NAME;
@@ -245,7 +267,7 @@ void children_state(struct children *c, struct codec *codec)
     }
     for (size_t i = 0; i < c->count; i++) {
         c->others[i].kind =
-            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_ACCESS + 1);
+            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_ENGINE + 1);
         codec_int(codec, &c->others[i].pid);
     }
 }

@@ -24,7 +24,8 @@ enum child_kind {
     CHILD_QUESTION,
     CHILD_OPENER,    /* server/journal/opener.h */
     CHILD_REMAINDER, /* server/journal/remainder.h */
-    CHILD_ACCESS     /* access_file.h */
+    CHILD_ACCESS,    /* access_file.h */
+    CHILD_ENGINE     /* server/cluster/engine.h */
 };
 
 /* The most processes at once besides workers. */
@@ -71,6 +72,8 @@ bool children_start_writer(struct children *, int file, const char *path, bool s
 bool children_start_opener(struct children *, int file, const char *path, bool sync, int *pair);
 /* Starts a process that hands the writer the lines in a file, through the hub's end of its pair. */
 bool children_start_remainder(struct children *, int lines, int pair);
+/* Starts the process that talks to NATS; *pair is the hub's end of its pair. False with errno. */
+bool children_start_engine(struct children *, int *pair);
 /* Starts another program as CHILD_QUESTION, with this argument and no descriptors. False with
  * errno. */
 bool children_start_question(struct children *, const char *program, char *version);

@@ -155,6 +155,7 @@ void parent_reap(struct parent *p, uint64_t now)
             handover_answered(&p->handover, status);
             break;
         case CHILD_WRITER: /* the hub sees the end of its pair */
+        case CHILD_ENGINE:
         case CHILD_REMAINDER:
         case CHILD_NONE:
             break;

@@ -1,0 +1,47 @@
+/* pair.c: see pair.h. */
+#include "pair.h"
+
+#include <string.h>
+
+void pair_init(struct pair *p, int fd)
+{
+    p->fd = fd;
+    p->told_len = 0;
+    buffer_init(&p->in, p->in_bytes, sizeof(p->in_bytes));
+    buffer_init(&p->out, p->out_bytes, sizeof(p->out_bytes));
+}
+
+bool pair_has_space(const struct pair *p)
+{
+    return buffer_space(&p->out) >= FRAME_HEAD + FRAME_PAYLOAD_MAX;
+}
+
+void pair_tell_state(struct pair *p, const struct frame_state *state)
+{
+    char out[FRAME_STATE_MAX];
+    size_t len = frame_state_write(out, state);
+
+    if (len == p->told_len && memcmp(out, p->told, len) == 0)
+        return;
+    if (!buffer_add(&p->out, out, len))
+        return;
+    memcpy(p->told, out, len);
+    p->told_len = len;
+}
+
+void pair_tell_message(struct pair *p, const struct frame_message *message)
+{
+    char head[FRAME_HEAD + FRAME_MESSAGE_HEAD];
+
+    frame_message_write(head, message);
+    (void)buffer_add(&p->out, head, sizeof(head));
+    (void)buffer_add(&p->out, message->bytes.at, message->bytes.len);
+}
+
+void pair_tell_end(struct pair *p, uint64_t sequence)
+{
+    char out[FRAME_END_SIZE];
+
+    frame_end_write(out, sequence);
+    (void)buffer_add(&p->out, out, sizeof(out));
+}

@@ -1,0 +1,99 @@
+/*
+ * session.h: the engine's conversation with one NATS server after the other: finds the stream or
+ * makes it, reads it to its end, then publishes what is in the window, and reads on.
+ */
+#ifndef SERVER_CLUSTER_SESSION_H
+#define SERVER_CLUSTER_SESSION_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "batch.h"
+#include "buffer.h"
+#include "frame.h"
+#include "jetstream.h"
+#include "nats.h"
+#include "servers.h"
+
+struct pair;
+struct window;
+
+/*
+ * AWAY -> CONNECTING -> GREETING -> LOGIN -> FINDING; FINDING -> MAKING -> FINDING;
+ * FINDING -> CONSUMING -> READING -> SERVING; CONSUMING, READING and SERVING -> FINDING where
+ * something is missing; each of them -> AWAY
+ */
+enum session_phase {
+    SESSION_AWAY,       /* there is no connection */
+    SESSION_CONNECTING, /* connect(2) has not finished */
+    SESSION_GREETING,   /* the server has not said INFO */
+    SESSION_LOGIN,      /* it has not accepted us */
+    SESSION_FINDING,    /* it was asked for the stream, or will be */
+    SESSION_MAKING,     /* it was asked to make the stream */
+    SESSION_CONSUMING,  /* it was asked to deliver */
+    SESSION_READING,    /* not everything is delivered that was in the stream */
+    SESSION_SERVING
+};
+
+/* What is to be read, and how far that has come. */
+struct reading {
+    uint64_t next;       /* the sequence that is wanted next; 0: the oldest there is */
+    uint64_t end;        /* the stream's last sequence, when it was found */
+    uint64_t deliveries; /* of the present consumer */
+    uint64_t consumer;   /* its number, which is in its subject; and it is its sid, with SIDS */
+    bool has_consumer;
+    bool is_idle;     /* everything there is was delivered */
+    bool is_told;     /* the end was told since the connection was made */
+    char created[40]; /* when the stream was made; "": it was not seen yet */
+};
+
+/* Times of clock_us(). */
+struct session_times {
+    uint64_t due;      /* the phase must be left by then, or in AWAY will be; TIME_NEVER */
+    uint64_t ask;      /* a question is put again then; 0: it was put */
+    uint64_t patience; /* since then the server has not brought the session on */
+    uint64_t heard;    /* the consumer has said something */
+    uint64_t progress; /* a publication has come on, or the first one was made */
+    uint64_t too_few;  /* since then there are too few servers; 0: there are not */
+};
+
+struct session {
+    enum session_phase phase;
+    const struct frame_setup *setup;
+    struct jetstream_names names;
+    struct servers servers;
+    struct pair *pair;
+    struct window *window;
+    int fd; /* -1 in AWAY */
+    struct nats_parser parser;
+    struct buffer in;
+    struct buffer out;
+    struct reading reading;
+    struct session_times times;
+    enum engine_state
+        failure;        /* what a lost connection is told as: CONNECTING at first, then AWAY */
+    bool doubtful;      /* the last publications were not stored */
+    bool has_jetstream; /* the server's own word */
+    bool waits_for_hub; /* something that was received is not looked at yet */
+    unsigned replicas;
+    uint64_t max_payload;
+    uint64_t asked; /* the number of the last request */
+    char inbox[24]; /* of this connection: replies go to subjects below it */
+    char in_bytes[NATS_HELD_MAX + 65536];
+    char out_bytes[BATCH_MAX + 131072];
+};
+
+/* setup, pair and window outlive it. False where the setup's servers are none. */
+bool session_init(
+    struct session *, const struct frame_setup *, struct pair *, struct window *, uint64_t now);
+/* What poll(2) is to wait for. */
+void session_wait(const struct session *, struct pollfd *);
+/* Reads what is there, within what the pair has space for. */
+void session_read(struct session *, short revents, uint64_t now);
+/* Does what is due, publishes what is in the window, and sends. */
+void session_turn(struct session *, uint64_t now);
+/* When the next turn is due. */
+uint64_t session_due(const struct session *);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * window.h: the batches that were handed over for publication and did not come back yet, in their
+ * order. A batch counts only if the one before it does, so only the oldest can come back.
+ */
+#ifndef SERVER_CLUSTER_WINDOW_H
+#define SERVER_CLUSTER_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "batch.h"
+#include "wire/span.h"
+
+/* 4 MiB of the largest batches. */
+#define WINDOW_MAX 16
+
+struct flight {
+    size_t len;
+    uint64_t publication; /* its number; 0: it is to be published */
+    char bytes[BATCH_MAX];
+};
+
+/* Zeroed memory is an empty one. */
+struct window {
+    unsigned first;
+    unsigned count;        /* <= WINDOW_MAX */
+    unsigned sent;         /* of these, the oldest that are published; <= count */
+    uint64_t publications; /* of all connections */
+    struct flight flights[WINDOW_MAX];
+};
+
+bool window_is_full(const struct window *);
+/* Adds a batch, of at most BATCH_MAX bytes, to a window that is not full. False: it is none. */
+bool window_add(struct window *, struct span batch);
+/* The oldest batch that is to be published; NULL: all are. */
+const struct flight *window_next(const struct window *);
+/* It is published now, under the number that is returned. */
+uint64_t window_publish(struct window *);
+/* All are to be published again. */
+void window_rewind(struct window *);
+/* There is a batch that was published under that number, and not again since. */
+bool window_has(const struct window *, uint64_t publication);
+
+enum window_result {
+    WINDOW_FOREIGN,   /* not one of these */
+    WINDOW_CAME_BACK, /* the oldest: it is out of the window now */
+    WINDOW_OVERTAKEN  /* one that came before the oldest, and so does not count */
+};
+
+/* A message of the stream has come. */
+enum window_result window_return(struct window *, struct span message);
+
+#endif
