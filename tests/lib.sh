@@ -3,6 +3,7 @@
 #   dir       a directory, which is gone in the end
 #   pids      processes that are killed in the end, where they are still there
 #   expect    counts a command that must succeed; finish ends the script with the counts
+#   start     starts a daemon, and stop ends it
 #   skip      counts what cannot be tried here, and says why
 #   at_end    is to be defined anew by who has more to do in the end
 #   explain   the same, by who has something to show where an expectation fails
@@ -49,6 +50,15 @@ until_true() {
 # A line of the file $dir/$1 matches.
 seen() { grep -qs -e "$2" "$dir/$1"; }
 
+# page_block PAGE PATTERN: the first literal block of a manual page that has a match.
+page_block() {
+    awk -v pattern="$2" '
+        /^\.Bd -literal/ { text = ""; on = 1; next }
+        /^\.Ed/ { if (on && text ~ pattern) { printf "%s", text; found = 1; exit } on = 0 }
+        on { sub(/\\e$/, "\\"); text = text $0 "\n" }
+        END { exit !found }' "$1"
+}
+
 # expect WHAT COMMAND...
 expect() {
     what=$1
@@ -76,6 +86,46 @@ is() {
         false
     }
 }
+
+# ---- Daemons of others, on a port of 127.0.0.1; CHATD and nc are needed. ----
+
+answers() { nc -z 127.0.0.1 "$1" 2>/dev/null; }
+
+# Sets port to one that was free a moment ago.
+find_port() {
+    : >"$dir/free"
+    "$CHATD" -S off -l 127.0.0.1:0 2>"$dir/free" &
+    finder=$!
+    until_true seen free 'listening on'
+    kill "$finder"
+    wait "$finder"
+    port=$(sed -n 's/.*listening on .*://p' "$dir/free")
+}
+
+# start TOOL: calls run_TOOL on a port until nobody else has taken that meanwhile.
+up_or_dead() { answers "$port" || ! kill -0 "$daemon" 2>/dev/null; }
+start() {
+    for attempt in 1 2 3; do
+        find_port
+        "run_$1" >"$dir/$1.log" 2>&1 &
+        daemon=$!
+        if until_true up_or_dead && kill -0 "$daemon" 2>/dev/null; then
+            pids="$pids $daemon"
+            return 0
+        fi
+        kill "$daemon" 2>/dev/null
+    done
+    echo "$1 does not start (attempt $attempt):"
+    cat "$dir/$1.log"
+    failed=$((failed + 1))
+    return 1
+}
+stop() {
+    kill "$daemon"
+    wait "$daemon"
+}
+
+# ---- The end ----
 
 finish() {
     [ "$skipped" -eq 0 ] && also= || also=", $skipped skipped"

@@ -12,53 +12,13 @@ PATH=$PATH:/usr/sbin:/sbin
 at_end() { [ ! -e "$dir/control" ] || ssh -O exit host 2>/dev/null; }
 need nc nginx openssl ssh sshd stunnel
 
-answers() { nc -z 127.0.0.1 "$1" 2>/dev/null; }
-
 # What the page shows in the block that has PATTERN, with what is different here put in.
 shown() {
-    awk -v pattern="$1" '
-        /^\.Bd -literal/ { text = ""; on = 1; next }
-        /^\.Ed/ { if (on && text ~ pattern) { printf "%s", text; found = 1; exit } on = 0 }
-        on { sub(/\\e$/, "\\"); text = text $0 "\n" }
-        END { exit !found }' "$page" |
+    page_block "$page" "$1" |
         sed -e "s,/var/lib/room,$dir/room,; s,/etc/ssl/,$dir/ssl/," \
             -e "s,-L 65432:,-L $port:,; s,127\.0\.0\.1:65432,127.0.0.1:$room_port," \
             -e "s,\(accept = \|listen \)65433,\1127.0.0.1:$port,; s,host:65433,$name:$port," \
             -e "s,-verify_hostname host,-verify_hostname $name,"
-}
-
-# Sets port to one that was free a moment ago.
-find_port() {
-    : >"$dir/free"
-    "$CHATD" -S off -l 127.0.0.1:0 2>"$dir/free" &
-    finder=$!
-    until_true seen free 'listening on'
-    kill "$finder"
-    wait "$finder"
-    port=$(sed -n 's/.*listening on .*://p' "$dir/free")
-}
-
-# start TOOL: calls run_TOOL on a port until nobody else has taken that meanwhile.
-up_or_dead() { answers "$port" || ! kill -0 "$daemon" 2>/dev/null; }
-start() {
-    for attempt in 1 2 3; do
-        find_port
-        "run_$1" >"$dir/$1.log" 2>&1 &
-        daemon=$!
-        if until_true up_or_dead && kill -0 "$daemon" 2>/dev/null; then
-            pids="$pids $daemon"
-            return 0
-        fi
-        kill "$daemon" 2>/dev/null
-    done
-    echo "$1 does not start (attempt $attempt):"
-    cat "$dir/$1.log"
-    failed=$((failed + 1))
-    return 1
-}
-stop() {
-    kill "$daemon"
-    wait "$daemon"
 }
 
 # Among them what a tunnel might take for itself: s_client and ssh have command letters.
