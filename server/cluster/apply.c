@@ -1,6 +1,8 @@
 /* apply.c: which batch is applied, and its requests one after the other. */
 #include "apply.h"
 
+#include "server/hub/codec.h"
+
 /* The incarnation that has made the batch. */
 static struct incarnation incarnation_of(const struct requests *requests)
 {
@@ -11,7 +13,7 @@ void apply_begin(struct apply *a, struct room *room, struct span bytes, uint64_t
 {
     struct node *node;
 
-    *a = (struct apply){.phase = APPLY_GONE, .time = time};
+    *a = (struct apply){.phase = APPLY_GONE, .time = time, .message = bytes};
     a->valid = requests_open(&a->requests, bytes);
     nodes_advance(&room->nodes, time);
     node = a->valid ? nodes_find(&room->nodes, a->requests.id.node) : NULL;
@@ -55,6 +57,8 @@ static enum apply_step request_step(
 {
     struct room_request *request = &a->next.request;
 
+    if (!a->has_next)
+        a->undone = a->requests.rest;
     if (!a->has_next && !requests_next(&a->requests, &a->next)) {
         a->phase = APPLY_IDLE;
         a->node->batch = a->requests.id.number;
@@ -63,6 +67,7 @@ static enum apply_step request_step(
     a->has_next = true;
     request->time = a->time;
     request->node = a->node;
+    request->author = a->author;
     request->person = room_find_number(room, a->node, request->number);
     *result = room_apply(room, request, outcome);
     if (*result == ROOM_LATER)
@@ -90,4 +95,40 @@ enum apply_step apply_next(
         break;
     }
     return request_step(a, room, result, outcome);
+}
+
+static void place_state(struct codec *c, const char *bytes, size_t len, const char **at)
+{
+    size_t place = *at == NULL ? 0 : (size_t)(*at - bytes);
+
+    codec_size(c, &place);
+    c->bad |= place > len;
+    *at = c->bad ? bytes : bytes + place;
+}
+
+void apply_state(struct apply *a, struct codec *c, struct room *room, const char *bytes, size_t len)
+{
+    struct span rest = a->has_next ? a->undone : a->requests.rest;
+
+    a->phase = (enum apply_phase)codec_choice(c, a->phase, APPLY_REQUESTS + 1);
+    codec_u64(c, &a->time);
+    if (a->phase == APPLY_IDLE || c->bad)
+        return;
+    place_state(c, bytes, len, &a->message.at);
+    codec_size(c, &a->message.len);
+    place_state(c, bytes, len, &rest.at);
+    if (!c->loading || c->bad)
+        return;
+    if (a->message.len > len - (size_t)(a->message.at - bytes) || rest.at < a->message.at ||
+        rest.at > a->message.at + a->message.len) {
+        c->bad = true;
+        return;
+    }
+    a->valid = requests_open(&a->requests, a->message);
+    rest.len = (size_t)(a->message.at + a->message.len - rest.at);
+    if (a->phase == APPLY_REQUESTS) {
+        a->requests.rest = rest;
+        a->node = nodes_find(&room->nodes, a->requests.id.node);
+        c->bad |= !a->valid || a->node == NULL;
+    }
 }

@@ -12,6 +12,8 @@
 
 #include "requests.h"
 
+struct codec;
+
 /* IDLE -> GONE -> REQUESTS -> IDLE; GONE -> IDLE where the batch is not applied. */
 enum apply_phase {
     APPLY_IDLE,
@@ -24,9 +26,12 @@ struct apply {
     enum apply_phase phase;
     bool valid;    /* it is a batch */
     bool has_next; /* request is decoded, and not done */
+    struct span message;
     struct requests requests;
-    struct node *node; /* in REQUESTS: whose requests they are */
+    struct span undone; /* where has_next: the requests from the present one on */
+    struct node *node;  /* in REQUESTS: whose requests they are */
     uint64_t time;
+    uint32_t author; /* of the next request, where it is this node's; the caller sets it */
     struct stored_request next;
 };
 
@@ -44,9 +49,15 @@ enum apply_step {
 void apply_begin(struct apply *, struct room *, struct span bytes, uint64_t time);
 /*
  * The next step. After STEP_REQUEST, apply->next.request is the request, *result and *outcome what
- * came of it; after STEP_EVENT *outcome says whose client has lost its person.
+ * came of it; after STEP_EVENT *outcome tells which person has left.
  */
 enum apply_step apply_next(
     struct apply *, struct room *, enum room_result *result, struct room_outcome *outcome);
+
+/*
+ * Writes what is under way, or goes on with it; see codec.h. bytes: where the messages stand, which
+ * are written elsewhere. The room is loaded already.
+ */
+void apply_state(struct apply *, struct codec *, struct room *, const char *bytes, size_t len);
 
 #endif

@@ -281,6 +281,11 @@ bool requests_open(struct requests *requests, struct span bytes)
     return !r.bad;
 }
 
+bool requests_next_is_login(const struct requests *requests)
+{
+    return requests->rest.len > 0 && requests->rest.at[0] == CODE_LOGIN;
+}
+
 bool requests_next(struct requests *requests, struct stored_request *out)
 {
     struct reader r = {.rest = requests->rest};

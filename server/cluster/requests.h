@@ -19,8 +19,8 @@
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 /*
- * Writes a request; returns its length, at most REQUEST_MAX. Whom it concerns is its number;
- * its person, author and time are not written.
+ * Writes a request; returns its length, at most REQUEST_MAX. A person is written as its
+ * number; author and time are not written.
  */
 size_t request_write(char *out, const struct room_request *);
 
@@ -43,6 +43,8 @@ struct stored_request {
 
 /* Looks at the whole batch. False: it is void. */
 bool requests_open(struct requests *, struct span bytes);
+/* The next one is a login. */
+bool requests_next_is_login(const struct requests *);
 /* The next request of a batch that requests_open() has found right; false: there is none. */
 bool requests_next(struct requests *, struct stored_request *);
 

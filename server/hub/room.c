@@ -143,7 +143,7 @@ static void event_append(struct room *room, const struct room_request *request,
     outcome->start = log_append(room_lines(room), parts, 3,
         (struct log_line){.stamp = room->stamp, .author = request->author, .message = message});
     outcome->end = log_head(room_lines(room));
-    room->urgent |= request->author != 0;
+    room->urgent |= request->author != 0 || message;
 }
 
 /* ---- Requests -------------------------------------------------------------------------------- */
@@ -246,6 +246,7 @@ static void person_part(struct room *room, const struct room_request *request,
     struct person *person, const char *reason, struct room_outcome *outcome)
 {
     outcome->parted = person->link;
+    outcome->person = person;
     if (person->kind == PERSON_MEMBER) {
         room->member_count--;
         members_changed(room);
@@ -416,5 +417,9 @@ bool room_restore(struct room *room, struct person *person)
     if (!names_put(room->names, person->name, name_holder(person)))
         return false;
     person_list(room, person);
+    person_settle(room, person, person->node, person->number);
+    if (person->token[0] != '\0')
+        table_add(&room->by_token, &person->by_token,
+            table_hash(&room->by_token, person->token, strlen(person->token)));
     return true;
 }

@@ -88,7 +88,7 @@ enum room_result {
 };
 
 struct room_outcome {
-    struct person *person; /* of a login, a resume */
+    struct person *person; /* of a login, a resume; of one that has left, only to be compared */
     struct link *parted;   /* of the person that has left or gone on elsewhere; NULL: it had none */
     uint64_t start;        /* the event in room_lines(): from here */
     uint64_t end;          /* to here; equal where there was none */

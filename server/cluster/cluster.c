@@ -1,0 +1,571 @@
+/* cluster.c: see cluster.h. */
+#include "cluster.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "compat/compat.h"
+#include "compat/poller.h"
+#include "server/hub/codec.h"
+#include "server/hub/link.h"
+#include "server/hub/timers.h"
+#include "server/report.h"
+
+#define INBOX_SIZE (FRAME_HEAD + FRAME_PAYLOAD_MAX)
+/* Read in one turn, at most. */
+#define READ_MAX 262144u
+/* A node that has nothing to say says so: the others would take it for gone. */
+#define BEAT_US 2000000u
+/* What has found no memory is tried again after this time. */
+#define RETRY_US 100000u
+/* While the stream cannot be had, that is logged so often. */
+#define TELL_US 60000000u
+
+/* ---- Making and freeing ---------------------------------------------------------------------- */
+
+struct cluster *cluster_new(const struct cluster_config *config)
+{
+    struct cluster *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->config = *config;
+    c->engine.fd = -1;
+    c->engine.watch.kind = WATCH_ENGINE;
+    c->retry_at = TIME_NEVER;
+    c->inbox.bytes = malloc(INBOX_SIZE);
+    if (!outbox_init(&c->outbox) || c->inbox.bytes == NULL) {
+        cluster_free(c, NULL);
+        return NULL;
+    }
+    return c;
+}
+
+static void engine_close(struct cluster *c, struct poller *poller)
+{
+    if (c->engine.fd == -1)
+        return;
+    poller_remove(poller, c->engine.fd);
+    close(c->engine.fd);
+    c->engine.fd = -1;
+    c->engine.watch.events = 0;
+}
+
+void cluster_free(struct cluster *c, struct poller *poller)
+{
+    if (c == NULL)
+        return;
+    engine_close(c, poller);
+    outbox_free(&c->outbox);
+    free(c->inbox.bytes);
+    free(c);
+}
+
+static void cluster_finish(struct cluster *c, enum cluster_end end)
+{
+    c->state = CLUSTER_ENDED;
+    c->end = end;
+}
+
+/* ---- The engine ------------------------------------------------------------------------------ */
+
+/* What was read and not taken out is told again by the next engine. */
+static void engine_forget(struct cluster *c)
+{
+    c->inbox.len = c->inbox.at;
+    c->engine.state = ENGINE_CONNECTING;
+    c->engine.setup_sent = 0;
+    outbox_rewind(&c->outbox);
+}
+
+static void engine_lose(struct cluster *c, struct poller *poller, const struct report *r)
+{
+    report(r, LOG_WARNING, "the cluster's engine has ended");
+    engine_close(c, poller);
+    engine_forget(c);
+}
+
+bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
+{
+    const struct frame_setup setup = {.next = c->inbox.sequence == 0 ? 0 : c->inbox.sequence + 1,
+        .room = c->config.room,
+        .node = c->config.node,
+        .credentials = c->config.credentials,
+        .servers = c->config.servers};
+
+    engine_close(c, poller);
+    if (poller_set(poller, fd, POLLIN, &c->engine.watch) == -1)
+        return false;
+    c->engine.fd = fd;
+    c->engine.watch.events = POLLIN;
+    engine_forget(c);
+    c->engine.setup_len = frame_setup_write(c->engine.setup, &setup);
+    return true;
+}
+
+bool cluster_has_engine(const struct cluster *c)
+{
+    return c->engine.fd != -1;
+}
+
+void cluster_ready(struct cluster *c, short revents)
+{
+    c->engine.revents |= revents;
+}
+
+bool cluster_is_well(const struct cluster *c)
+{
+    return c->engine.fd != -1 && c->engine.state == ENGINE_READY;
+}
+
+/* ---- The way there --------------------------------------------------------------------------- */
+
+bool cluster_has_room(const struct cluster *c)
+{
+    return c->state == CLUSTER_RUNNING && outbox_has_room(&c->outbox);
+}
+
+bool cluster_submit(
+    struct cluster *c, const struct room_request *request, const struct ticket *ticket)
+{
+    return c->state == CLUSTER_RUNNING && outbox_put(&c->outbox, request, ticket);
+}
+
+void cluster_stop(struct cluster *c)
+{
+    const struct room_request stop = {.kind = ROOM_NODE_STOP};
+    const struct ticket nobody = {.owner = NULL};
+
+    if (c->state == CLUSTER_RUNNING && outbox_put(&c->outbox, &stop, &nobody))
+        c->state = CLUSTER_STOPPING;
+    else if (c->state != CLUSTER_STOPPING && c->state != CLUSTER_ENDED)
+        cluster_finish(c, CLUSTER_STOPPED);
+}
+
+static struct node *own_node(const struct cluster *c, const struct room *room)
+{
+    return nodes_find(&room->nodes, c->config.node);
+}
+
+/* An incarnation is one more than the last of this node, and has a random value of its own. */
+static bool incarnation_choose(struct cluster *c, const struct room *room)
+{
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct ticket nobody = {.owner = NULL};
+    const struct node *node = own_node(c, room);
+    struct incarnation next = {.number = node == NULL ? 1 : node->incarnation.number + 1};
+
+    if (!random_bytes(&next.random, sizeof(next.random)) ||
+        !outbox_put(&c->outbox, &start, &nobody))
+        return false;
+    c->incarnation = next;
+    return true;
+}
+
+static void outbox_close(struct cluster *c, uint64_t now)
+{
+    bool beats = c->state == CLUSTER_RUNNING && now >= c->beat_at && c->outbox.first == NULL;
+
+    c->retry_at = TIME_NEVER;
+    if (c->outbox.open_len == 0 && !beats)
+        return;
+    if (!outbox_seal(&c->outbox, c->config.node, c->incarnation)) {
+        c->retry_at = now + RETRY_US;
+        return;
+    }
+    c->beat_at = now + BEAT_US;
+    if (c->waits_since == 0)
+        c->waits_since = now;
+}
+
+/* True where everything is sent. */
+static bool engine_send(struct cluster *c)
+{
+    struct engine_end *e = &c->engine;
+
+    while (e->setup_sent < e->setup_len) {
+        ssize_t n =
+            send(e->fd, e->setup + e->setup_sent, e->setup_len - e->setup_sent, MSG_NOSIGNAL);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1)
+            return false;
+        e->setup_sent += (size_t)n;
+    }
+    return outbox_send(&c->outbox, e->fd);
+}
+
+/* An engine that is gone is noticed when it is read. */
+static void engine_listen(struct cluster *c, struct poller *poller, bool all_sent)
+{
+    bool full = c->inbox.len == INBOX_SIZE;
+    short events = (short)((full ? 0 : POLLIN) | (all_sent ? 0 : POLLOUT));
+
+    if (events != c->engine.watch.events &&
+        poller_set(poller, c->engine.fd, events, &c->engine.watch) == 0)
+        c->engine.watch.events = events;
+}
+
+void cluster_flush(struct cluster *c, const struct room *room, struct poller *poller, uint64_t now)
+{
+    if (c->state == CLUSTER_STARTING && c->incarnation.number == 0 &&
+        !incarnation_choose(c, room)) {
+        c->retry_at = now + RETRY_US;
+        return;
+    }
+    outbox_close(c, now);
+    if (c->engine.fd != -1)
+        engine_listen(c, poller, engine_send(c));
+}
+
+uint64_t cluster_due(const struct cluster *c)
+{
+    uint64_t beat =
+        c->state == CLUSTER_RUNNING && c->outbox.first == NULL ? c->beat_at : TIME_NEVER;
+
+    return beat < c->retry_at ? beat : c->retry_at;
+}
+
+/* ---- What is read ---------------------------------------------------------------------------- */
+
+/* What is before the next frame is needed only while it is applied. */
+static void inbox_compact(struct cluster *c)
+{
+    struct inbox *in = &c->inbox;
+
+    if (c->apply.phase != APPLY_IDLE || in->at == 0)
+        return;
+    memmove(in->bytes, in->bytes + in->at, in->len - in->at);
+    in->len -= in->at;
+    in->at = 0;
+}
+
+void cluster_read(struct cluster *c, struct poller *poller, const struct report *r, uint64_t now)
+{
+    struct inbox *in = &c->inbox;
+    size_t space;
+    ssize_t n;
+
+    (void)now;
+    if (c->engine.fd == -1 || (c->engine.revents & (POLLIN | POLLHUP | POLLERR)) == 0)
+        return;
+    inbox_compact(c);
+    space = INBOX_SIZE - in->len;
+    space = space < READ_MAX ? space : READ_MAX;
+    if (space == 0)
+        return;
+    c->engine.revents = 0;
+    n = recv(c->engine.fd, in->bytes + in->len, space, 0);
+    if (n > 0)
+        in->len += (size_t)n;
+    else if (n == 0 || !error_passes(errno))
+        engine_lose(c, poller, r);
+}
+
+bool cluster_has_more(const struct cluster *c)
+{
+    const struct inbox *in = &c->inbox;
+    struct span rest = {in->bytes + in->at, in->len - in->at};
+    struct frame frame;
+
+    return c->state != CLUSTER_ENDED && c->state != CLUSTER_LOST &&
+           (c->apply.phase != APPLY_IDLE || frame_next(&frame, &rest) != FRAME_NONE);
+}
+
+/* ---- States ---------------------------------------------------------------------------------- */
+
+/* Another incarnation: what was under way has come to nothing. The engine may be in the middle of a
+ * frame: it is replaced. */
+static void cluster_begin_again(struct cluster *c)
+{
+    if (c->engine.fd != -1 && outbox_is_cut(&c->outbox))
+        (void)shutdown(c->engine.fd, SHUT_RDWR);
+    outbox_clear(&c->outbox);
+    c->incarnation = (struct incarnation){0, 0};
+    c->waits_since = 0;
+    c->state = CLUSTER_STARTING;
+}
+
+bool cluster_take_lost(struct cluster *c, struct ticket *ticket)
+{
+    if (outbox_take(&c->outbox, ticket))
+        return true;
+    cluster_begin_again(c);
+    return false;
+}
+
+/* The start of another program of this name, or an earlier one's, has come before this one's. */
+static void start_failed(struct cluster *c)
+{
+    struct ticket start;
+
+    while (outbox_take(&c->outbox, &start)) {}
+    cluster_begin_again(c);
+}
+
+/* What the room says about this node after a message. */
+static void state_follow(struct cluster *c, const struct room *room)
+{
+    const struct node *node = own_node(c, room);
+    bool own = node != NULL && incarnation_equal(node->incarnation, c->incarnation);
+    bool runs = own && node->state == NODE_RUNNING;
+
+    switch (c->state) {
+    case CLUSTER_STARTING:
+        c->was_running |= runs;
+        if (runs)
+            c->state = CLUSTER_RUNNING;
+        else if (node != NULL && c->incarnation.number != 0 &&
+                 node->incarnation.number >= c->incarnation.number)
+            start_failed(c);
+        break;
+    case CLUSTER_RUNNING:
+        if (!own)
+            cluster_finish(c, CLUSTER_TAKEN);
+        else if (!runs)
+            c->state = CLUSTER_LOST;
+        break;
+    case CLUSTER_STOPPING:
+        if (!runs)
+            cluster_finish(c, CLUSTER_STOPPED);
+        break;
+    case CLUSTER_LOADING:
+    case CLUSTER_LOST:
+    case CLUSTER_ENDED:
+        break;
+    }
+}
+
+/* ---- Frames ---------------------------------------------------------------------------------- */
+
+static const char *state_word(enum engine_state state)
+{
+    switch (state) {
+    case ENGINE_CONNECTING:
+        return "connecting";
+    case ENGINE_READY:
+        return "ready";
+    case ENGINE_AWAY:
+        return "cannot be reached";
+    case ENGINE_REFUSED:
+        return "refuses this node";
+    case ENGINE_UNUSABLE:
+        return "cannot be used";
+    case ENGINE_GONE:
+        break;
+    }
+    return "has lost the room's stream";
+}
+
+static void state_tell(struct cluster *c, const struct report *r, uint64_t now, bool changed)
+{
+    struct engine_end *e = &c->engine;
+    bool well = e->state == ENGINE_READY;
+
+    if (!changed && (well || now - e->told_at < TELL_US))
+        return;
+    e->told_at = now;
+    report(r, well || e->state == ENGINE_CONNECTING ? LOG_NOTICE : LOG_WARNING,
+        "the cluster %s%s%s", state_word(e->state), e->text[0] != '\0' ? ": " : "", e->text);
+}
+
+/* At the start a wrong password, or a server without JetStream, is the operator's to mend. */
+static void take_state(struct cluster *c, struct span payload, const struct report *r, uint64_t now)
+{
+    enum engine_state before = c->engine.state;
+    struct frame_state state;
+
+    if (!frame_state_read(&state, payload)) {
+        cluster_finish(c, CLUSTER_NOT_VALID);
+        return;
+    }
+    c->engine.state = state.state;
+    if (state.text.len > 0)
+        memcpy(c->engine.text, state.text.at, state.text.len);
+    c->engine.text[state.text.len] = '\0';
+    if (state.batch_max != 0 && state.batch_max < BATCH_MAX)
+        c->outbox.batch_max = state.batch_max;
+    else if (state.batch_max != 0)
+        c->outbox.batch_max = BATCH_MAX;
+    state_tell(c, r, now, state.state != before);
+    if (c->state == CLUSTER_LOADING && state.state == ENGINE_REFUSED)
+        cluster_finish(c, CLUSTER_REFUSED);
+    else if (c->state == CLUSTER_LOADING && state.state == ENGINE_UNUSABLE)
+        cluster_finish(c, CLUSTER_UNUSABLE);
+}
+
+/* Is it the oldest batch of this node that is under way? */
+static bool message_is_mine(const struct cluster *c, struct span bytes)
+{
+    const struct batch_id oldest = {c->config.node, c->incarnation.number, c->incarnation.random,
+        c->outbox.first == NULL ? 0 : c->outbox.first->number};
+    struct batch_id id;
+
+    return oldest.number != 0 && batch_id_read(&id, bytes) > 0 && batch_id_equal(&id, &oldest);
+}
+
+static void take_message(struct cluster *c, struct room *room, struct span payload)
+{
+    struct frame_message message;
+    uint64_t last = c->inbox.sequence;
+
+    if (!frame_message_read(&message, payload)) {
+        cluster_finish(c, CLUSTER_NOT_VALID);
+    } else if (message.sequence > last + 1) {
+        cluster_finish(c, CLUSTER_CUT);
+    } else if (message.sequence == last + 1) {
+        c->inbox.sequence = message.sequence;
+        c->inbox.mine = message_is_mine(c, message.bytes);
+        apply_begin(&c->apply, room, message.bytes, message.time / 1000u);
+    }
+}
+
+static void take_end(struct cluster *c, struct span payload)
+{
+    uint64_t sequence;
+
+    if (!frame_end_read(&sequence, payload))
+        cluster_finish(c, CLUSTER_NOT_VALID);
+    else if (sequence > c->inbox.sequence)
+        cluster_finish(c, CLUSTER_CUT);
+    else if (c->state == CLUSTER_LOADING)
+        c->state = CLUSTER_STARTING;
+}
+
+/* Takes the next frame out; false: there is none. */
+static bool frame_take(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
+{
+    struct inbox *in = &c->inbox;
+    struct span rest = {in->bytes + in->at, in->len - in->at};
+    struct frame frame;
+
+    switch (frame_next(&frame, &rest)) {
+    case FRAME_NONE:
+        return false;
+    case FRAME_BAD:
+        cluster_finish(c, CLUSTER_NOT_VALID);
+        return false;
+    case FRAME_READY:
+        break;
+    }
+    in->at = (size_t)(rest.at - in->bytes);
+    if (frame.kind == FRAME_STATE)
+        take_state(c, frame.payload, r, now);
+    else if (frame.kind == FRAME_MESSAGE)
+        take_message(c, room, frame.payload);
+    else if (frame.kind == FRAME_END)
+        take_end(c, frame.payload);
+    else
+        cluster_finish(c, CLUSTER_NOT_VALID);
+    return c->state != CLUSTER_ENDED;
+}
+
+/* ---- What comes of messages ------------------------------------------------------------------ */
+
+static void message_done(struct cluster *c, const struct room *room, uint64_t now)
+{
+    const struct node *node = own_node(c, room);
+
+    if (c->inbox.mine && node != NULL && incarnation_equal(node->incarnation, c->incarnation))
+        outbox_forget(&c->outbox, node->batch);
+    if (c->inbox.mine)
+        c->waits_since = c->outbox.first == NULL ? 0 : now;
+    if (c->inbox.mine && !c->apply.valid)
+        cluster_finish(c, CLUSTER_NOT_VALID);
+    state_follow(c, room);
+}
+
+static void applied_fill(struct cluster *c, struct applied *out)
+{
+    out->request = out->step == STEP_REQUEST ? &c->apply.next.request : NULL;
+    out->ticket = (struct ticket){.owner = NULL};
+    out->mine = out->step == STEP_REQUEST && c->inbox.mine && outbox_take(&c->outbox, &out->ticket);
+}
+
+bool cluster_next(
+    struct cluster *c, struct room *room, const struct report *r, struct applied *out, uint64_t now)
+{
+    while (c->state != CLUSTER_ENDED && c->state != CLUSTER_LOST) {
+        if (c->apply.phase == APPLY_IDLE && !frame_take(c, room, r, now))
+            return false;
+        if (c->apply.phase == APPLY_IDLE)
+            continue;
+        c->apply.author = c->inbox.mine ? outbox_author(&c->outbox) : 0;
+        out->step = apply_next(&c->apply, room, &out->result, &out->outcome);
+        switch (out->step) {
+        case STEP_LATER:
+            c->retry_at = now + RETRY_US;
+            return false;
+        case STEP_DONE:
+            message_done(c, room, now);
+            break;
+        case STEP_EVENT:
+        case STEP_REQUEST:
+            applied_fill(c, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+static void engine_state_hand(struct engine_end *e, struct codec *c)
+{
+    codec_fd(c, &e->fd);
+    codec_size(c, &e->setup_len);
+    codec_size(c, &e->setup_sent);
+    c->bad |= e->setup_len > sizeof(e->setup) || e->setup_sent > e->setup_len;
+    codec_bytes(c, e->setup, sizeof(e->setup));
+    e->state = (enum engine_state)codec_choice(c, e->state, ENGINE_GONE + 1);
+    codec_u64(c, &e->told_at);
+    codec_text(c, e->text, sizeof(e->text));
+    if (c->loading)
+        e->revents = POLLIN;
+}
+
+static void inbox_hand(struct inbox *in, struct codec *c)
+{
+    codec_size(c, &in->len);
+    codec_size(c, &in->at);
+    c->bad |= in->len > INBOX_SIZE || in->at > in->len;
+    if (c->bad)
+        return;
+    codec_bytes(c, in->bytes, in->len);
+    codec_u64(c, &in->sequence);
+    codec_bool(c, &in->mine);
+}
+
+void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
+    void (*ticket_state)(void *, struct ticket *), void *context)
+{
+    c->state = (enum cluster_state)codec_choice(codec, c->state, CLUSTER_ENDED + 1);
+    c->end = (enum cluster_end)codec_choice(codec, c->end, CLUSTER_NOT_VALID + 1);
+    codec_u64(codec, &c->incarnation.number);
+    codec_u64(codec, &c->incarnation.random);
+    codec_u64(codec, &c->beat_at);
+    codec_u64(codec, &c->waits_since);
+    codec_u64(codec, &c->retry_at);
+    codec_bool(codec, &c->told);
+    codec_bool(codec, &c->was_running);
+    engine_state_hand(&c->engine, codec);
+    inbox_hand(&c->inbox, codec);
+    if (!codec->bad)
+        apply_state(&c->apply, codec, room, c->inbox.bytes, c->inbox.len);
+    if (!codec->bad)
+        outbox_state(&c->outbox, codec, ticket_state, context);
+}
+
+bool cluster_restored(struct cluster *c, struct poller *poller)
+{
+    if (c->engine.fd == -1)
+        return true;
+    c->engine.watch.events = POLLIN;
+    return poller_set(poller, c->engine.fd, POLLIN, &c->engine.watch) == 0;
+}

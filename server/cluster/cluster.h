@@ -1,0 +1,132 @@
+/*
+ * cluster.h: the room's stream from the hub's side: the pair to the engine, what this node has on
+ * its way to the stream, and what comes back. Where a node has one machine only, there is none.
+ */
+#ifndef SERVER_CLUSTER_CLUSTER_H
+#define SERVER_CLUSTER_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apply.h"
+#include "frame.h"
+#include "membership.h"
+#include "outbox.h"
+#include "server/hub/watch.h"
+
+struct poller;
+struct report;
+
+/* LOADING -> STARTING -> RUNNING -> STOPPING -> ENDED; RUNNING -> LOST -> STARTING; any -> ENDED */
+enum cluster_state {
+    CLUSTER_LOADING,  /* the stream has not been read to its end yet */
+    CLUSTER_STARTING, /* the start of an incarnation is under way */
+    CLUSTER_RUNNING,  /* requests are taken */
+    CLUSTER_LOST,     /* for the others this node was gone; its tickets are to be taken */
+    CLUSTER_STOPPING, /* the stop is under way */
+    CLUSTER_ENDED
+};
+
+/* The hub's end of the pair. */
+struct engine_end {
+    struct watch watch;
+    int fd; /* -1: there is no engine */
+    short revents;
+    size_t setup_len;
+    size_t setup_sent;
+    enum engine_state state; /* as it has said last */
+    uint64_t told_at;        /* when that was logged last */
+    char text[FRAME_TEXT_MAX + 1];
+    char setup[FRAME_SETUP_MAX];
+};
+
+/* Frames that were read. The message that is being applied stands before the next frame. */
+struct inbox {
+    char *bytes; /* INBOX_SIZE of them */
+    size_t len;
+    size_t at;         /* the next frame begins here; at <= len */
+    uint64_t sequence; /* of the last message that was taken out */
+    bool mine;         /* that message is the oldest batch of this node that has not come back */
+};
+
+struct cluster {
+    struct cluster_config config;
+    enum cluster_state state;
+    enum cluster_end end;
+    struct incarnation incarnation; /* of this node; 0: it is yet to be chosen */
+    struct engine_end engine;
+    struct outbox outbox;
+    struct inbox inbox;
+    struct apply apply;
+    uint64_t beat_at;     /* a heartbeat is due then */
+    uint64_t waits_since; /* nothing that is under way has come back since then; 0: nothing is */
+    uint64_t retry_at;    /* what found no memory is tried again; TIME_NEVER */
+    bool told;            /* members know that nothing is stored */
+    bool was_running;     /* it has been RUNNING */
+};
+
+/* One thing that has come of a message. */
+struct applied {
+    enum apply_step step; /* STEP_EVENT or STEP_REQUEST */
+    enum room_result result;
+    struct room_outcome outcome;
+    const struct room_request *request; /* of STEP_REQUEST; until the next step */
+    bool mine;                          /* ticket is what was given with it */
+    struct ticket ticket;
+};
+
+/* NULL without memory. */
+struct cluster *cluster_new(const struct cluster_config *);
+/* Answers of tickets are freed, the pair is closed. NULL is ignored. */
+void cluster_free(struct cluster *, struct poller *);
+
+/* ---- The engine ------------------------------------------------------------------------------ */
+
+/* An engine was started: fd is the hub's end of its pair, which is closed here. Again after its
+ * death: nothing is lost. False without memory: then fd is the caller's. */
+bool cluster_set_engine(struct cluster *, int fd, struct poller *);
+bool cluster_has_engine(const struct cluster *);
+/* The poller's word about the pair. */
+void cluster_ready(struct cluster *, short revents);
+/* The stream is there, a majority of its servers too, as far as is known. */
+bool cluster_is_well(const struct cluster *);
+
+/* ---- The way there --------------------------------------------------------------------------- */
+
+/* Requests are taken, and there is space for a few. */
+bool cluster_has_room(const struct cluster *);
+/* Takes a request, and a ticket that comes back with it. False without memory, and where requests
+ * are not taken: then the ticket is still the caller's. */
+bool cluster_submit(struct cluster *, const struct room_request *, const struct ticket *);
+/* Seals the open batch, or makes a heartbeat where one is due, and hands the engine what it takes.
+ */
+void cluster_flush(struct cluster *, const struct room *, struct poller *, uint64_t now);
+/* The persons of this node leave; nothing more is taken. */
+void cluster_stop(struct cluster *);
+
+/* ---- The way back ---------------------------------------------------------------------------- */
+
+/* Reads what the engine has sent, as far as there is space. */
+void cluster_read(struct cluster *, struct poller *, const struct report *, uint64_t now);
+/* The next thing that comes of what was read; the room has space for an event. False: there is no
+ * more now. */
+bool cluster_next(
+    struct cluster *, struct room *, const struct report *, struct applied *, uint64_t now);
+/* Something was read that is not applied yet. */
+bool cluster_has_more(const struct cluster *);
+/* In CLUSTER_LOST: the next ticket whose request will not come back. False: that were all, and a
+ * new incarnation begins. */
+bool cluster_take_lost(struct cluster *, struct ticket *);
+/* When a turn is due at the latest; TIME_NEVER: no need. */
+uint64_t cluster_due(const struct cluster *);
+
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+/* Writes it, or fills a new one; see codec.h. Owners of tickets are written by the caller. */
+void cluster_state(struct cluster *, struct codec *, struct room *,
+    void (*ticket_state)(void *, struct ticket *), void *context);
+/* After an upgrade: tells the new poller of the pair. False with errno. */
+bool cluster_restored(struct cluster *, struct poller *);
+
+#endif

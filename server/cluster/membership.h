@@ -1,0 +1,28 @@
+/*
+ * membership.h: what the hub is told of the cluster, and what it tells of its end.
+ */
+#ifndef SERVER_CLUSTER_MEMBERSHIP_H
+#define SERVER_CLUSTER_MEMBERSHIP_H
+
+#include "wire/span.h"
+
+/* What an engine is told at its start. The text must outlive the hub. */
+struct cluster_config {
+    struct span servers; /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
+    struct span room;
+    struct span node;
+    struct span credentials; /* `user:password`, a token, or nothing */
+};
+
+/* Why a node is in its cluster no more. */
+enum cluster_end {
+    CLUSTER_GOES_ON,
+    CLUSTER_STOPPED,  /* as it was told */
+    CLUSTER_TAKEN,    /* another program has taken this node's name */
+    CLUSTER_CUT,      /* the stream has lost messages that are needed */
+    CLUSTER_REFUSED,  /* while it was loaded: the credentials are wrong */
+    CLUSTER_UNUSABLE, /* while it was loaded: there is no JetStream */
+    CLUSTER_NOT_VALID /* the engine's words are none, or a batch of this program was void */
+};
+
+#endif

@@ -1,0 +1,249 @@
+/* outbox.c: see outbox.h. */
+#include "outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "frame.h"
+#include "server/hub/codec.h"
+#include "server/hub/link.h"
+
+/* Until the engine has said how large a batch may be. */
+#define BATCH_MAX_UNKNOWN 65536u
+/* More than this is not kept: clients are not read then. */
+#define KEPT_MAX (4u << 20)
+/* So many requests have space where outbox_has_room(): a turn ends sessions two at a time. */
+#define SPARE_REQUESTS 4u
+/* More batches than this are never kept. */
+#define MANY 1000000u
+
+bool outbox_init(struct outbox *o)
+{
+    *o = (struct outbox){.next = 1, .batch_max = BATCH_MAX_UNKNOWN, .open = malloc(BATCH_MAX)};
+    return o->open != NULL;
+}
+
+void outbox_clear(struct outbox *o)
+{
+    while (o->first != NULL)
+        outbox_forget(o, o->first->number);
+    o->next = 1;
+    o->open_len = 0;
+}
+
+void outbox_free(struct outbox *o)
+{
+    struct ticket ticket;
+
+    while (outbox_take(o, &ticket))
+        item_free(ticket.answer);
+    outbox_clear(o);
+    free(o->open);
+    free(o->ring);
+}
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+/* Requests that still fit into the open batch. */
+static size_t open_space(const struct outbox *o)
+{
+    return (o->batch_max - BATCH_HEAD_MAX - o->open_len) / REQUEST_MAX;
+}
+
+bool outbox_has_room(const struct outbox *o)
+{
+    return o->bytes < KEPT_MAX && open_space(o) >= SPARE_REQUESTS;
+}
+
+static bool ring_grow(struct outbox *o)
+{
+    size_t size = o->ring_size == 0 ? 64 : 2 * o->ring_size;
+    struct ticket *ring;
+
+    if (o->count < o->ring_size)
+        return true;
+    ring = malloc(size * sizeof(ring[0]));
+    if (ring == NULL)
+        return false;
+    for (size_t i = 0; i < o->count; i++)
+        ring[i] = o->ring[(o->oldest + i) & (o->ring_size - 1)];
+    free(o->ring);
+    o->ring = ring;
+    o->ring_size = size;
+    o->oldest = 0;
+    return true;
+}
+
+bool outbox_put(struct outbox *o, const struct room_request *request, const struct ticket *ticket)
+{
+    struct ticket *place;
+
+    if (open_space(o) == 0 || !ring_grow(o))
+        return false;
+    place = &o->ring[(o->oldest + o->count++) & (o->ring_size - 1)];
+    *place = *ticket;
+    place->text = (uint32_t)request->text.len;
+    o->open_len += request_write(o->open + o->open_len, request);
+    return true;
+}
+
+uint32_t outbox_author(const struct outbox *o)
+{
+    return o->count == 0 ? 0 : o->ring[o->oldest & (o->ring_size - 1)].author;
+}
+
+bool outbox_take(struct outbox *o, struct ticket *ticket)
+{
+    if (o->count == 0)
+        return false;
+    *ticket = o->ring[o->oldest & (o->ring_size - 1)];
+    o->oldest++;
+    o->count--;
+    return true;
+}
+
+/* ---- Batches --------------------------------------------------------------------------------- */
+
+static void sealed_append(struct outbox *o, struct sealed *sealed)
+{
+    if (o->last == NULL)
+        o->first = sealed;
+    else
+        o->last->next = sealed;
+    o->last = sealed;
+    o->bytes += sealed->len;
+}
+
+bool outbox_seal(struct outbox *o, struct span node, struct incarnation incarnation)
+{
+    const struct batch_id id = {node, incarnation.number, incarnation.random, o->next};
+    char head[BATCH_HEAD_MAX];
+    size_t head_len = batch_id_write(head, &id);
+    struct sealed *sealed = malloc(sizeof(*sealed) + FRAME_HEAD + head_len + o->open_len);
+
+    if (sealed == NULL)
+        return false;
+    *sealed = (struct sealed){.number = o->next++, .len = FRAME_HEAD + head_len + o->open_len};
+    frame_head_write(sealed->frame, FRAME_PUBLISH, head_len + o->open_len);
+    memcpy(sealed->frame + FRAME_HEAD, head, head_len);
+    memcpy(sealed->frame + FRAME_HEAD + head_len, o->open, o->open_len);
+    o->open_len = 0;
+    sealed_append(o, sealed);
+    return true;
+}
+
+void outbox_forget(struct outbox *o, uint64_t number)
+{
+    struct sealed *first;
+
+    while ((first = o->first) != NULL && first->number <= number) {
+        o->first = first->next;
+        if (o->first == NULL)
+            o->last = NULL;
+        o->bytes -= first->len;
+        free(first);
+    }
+}
+
+/* ---- Sending --------------------------------------------------------------------------------- */
+
+bool outbox_send(struct outbox *o, int fd)
+{
+    for (struct sealed *at = o->first; at != NULL; at = at->next)
+        while (at->sent < at->len) {
+            ssize_t n = send(fd, at->frame + at->sent, at->len - at->sent, MSG_NOSIGNAL);
+
+            if (n == -1 && errno == EINTR)
+                continue;
+            if (n == -1)
+                return false;
+            at->sent += (size_t)n;
+        }
+    return true;
+}
+
+bool outbox_is_cut(const struct outbox *o)
+{
+    const struct sealed *at = o->first;
+
+    while (at != NULL && at->sent == at->len)
+        at = at->next;
+    return at != NULL && at->sent > 0;
+}
+
+void outbox_rewind(struct outbox *o)
+{
+    for (struct sealed *at = o->first; at != NULL; at = at->next)
+        at->sent = 0;
+}
+
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+static void sealed_state(struct outbox *o, struct codec *c, struct sealed *sealed)
+{
+    size_t len = sealed == NULL ? 0 : sealed->len;
+
+    codec_size(c, &len);
+    if (c->loading) {
+        sealed = c->bad || len > FRAME_HEAD + BATCH_MAX ? NULL : calloc(1, sizeof(*sealed) + len);
+        if (sealed == NULL) {
+            c->bad = true;
+            return;
+        }
+        sealed->len = len;
+        sealed_append(o, sealed);
+    }
+    codec_u64(c, &sealed->number);
+    codec_size(c, &sealed->sent);
+    c->bad |= sealed->sent > sealed->len;
+    codec_bytes(c, sealed->frame, sealed->len);
+}
+
+static void batches_state(struct outbox *o, struct codec *c)
+{
+    struct sealed *at = o->first;
+    size_t count = 0;
+
+    for (; at != NULL; at = at->next)
+        count++;
+    codec_size(c, &count);
+    c->bad |= count > MANY;
+    at = o->first;
+    for (size_t i = 0; i < count && !c->bad; i++) {
+        sealed_state(o, c, c->loading ? NULL : at);
+        at = c->loading ? NULL : at->next;
+    }
+}
+
+void outbox_state(
+    struct outbox *o, struct codec *c, void (*ticket_state)(void *, struct ticket *), void *context)
+{
+    size_t count = o->count;
+
+    c->bad |= o->open_len > 0;
+    codec_u64(c, &o->next);
+    codec_size(c, &o->batch_max);
+    c->bad |= o->batch_max > BATCH_MAX;
+    batches_state(o, c);
+    codec_size(c, &count);
+    for (size_t i = 0; i < count && !c->bad; i++) {
+        struct ticket ticket = {.owner = NULL};
+
+        if (!c->loading)
+            ticket = o->ring[(o->oldest + i) & (o->ring_size - 1)];
+        ticket_state(context, &ticket);
+        ticket.kind = (enum room_request_kind)codec_choice(c, ticket.kind, ROOM_REQUESTS);
+        codec_u32(c, &ticket.author);
+        codec_u32(c, &ticket.text);
+        if (!c->loading)
+            continue;
+        if (c->bad || !ring_grow(o)) {
+            item_free(ticket.answer);
+            c->bad = true;
+            return;
+        }
+        o->ring[(o->oldest + o->count++) & (o->ring_size - 1)] = ticket;
+    }
+}

@@ -1,0 +1,92 @@
+/*
+ * outbox.h: the requests of this node on their way to the stream. They are collected in an open
+ * batch, which is sealed at a turn's end: it has a number then, and is kept until it has come back,
+ * whatever becomes of the engine. A request has a ticket, which comes back with it.
+ *
+ *   The sealed batches have numbers without a hole; the tickets are those of their requests and of
+ *   the open batch's, in order.
+ *
+ * It knows no connection: a ticket is what its owner has given.
+ */
+#ifndef SERVER_CLUSTER_OUTBOX_H
+#define SERVER_CLUSTER_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "requests.h"
+
+struct codec;
+struct connection;
+struct item;
+
+/* What comes back with a request: its owner, and memory for its answer. */
+struct ticket {
+    struct connection *owner; /* NULL: no connection waits for the outcome */
+    struct item *answer;
+    enum room_request_kind kind;
+    uint32_t author; /* the connection that gets the event as its answer; 0: none */
+    uint32_t text;   /* bytes of the request's text */
+};
+
+/* A batch that has not come back, as the frame that the engine is handed. */
+struct sealed {
+    struct sealed *next;
+    uint64_t number;
+    size_t sent; /* of the frame, to the present engine */
+    size_t len;  /* of the frame */
+    char frame[];
+};
+
+struct outbox {
+    struct sealed *first;
+    struct sealed *last;
+    size_t bytes;     /* of all that are sealed */
+    uint64_t next;    /* the number of the open batch */
+    size_t batch_max; /* bytes of a batch, its head included */
+    char *open;       /* BATCH_MAX bytes: the requests of the open batch */
+    size_t open_len;
+    struct ticket *ring; /* of tickets */
+    size_t ring_size;    /* a power of two, or 0 */
+    size_t oldest;       /* ticket; its place is this number modulo the size */
+    size_t count;        /* of tickets */
+};
+
+/* False without memory. */
+bool outbox_init(struct outbox *);
+/* The tickets' answers are freed. */
+void outbox_free(struct outbox *);
+/* Forgets all batches: another incarnation begins. All tickets were taken. */
+void outbox_clear(struct outbox *);
+
+/* There is space for a few requests more. */
+bool outbox_has_room(const struct outbox *);
+/* Takes a request. False without memory or space: then the ticket is still the caller's. */
+bool outbox_put(struct outbox *, const struct room_request *, const struct ticket *);
+/* Seals the open batch, which may be empty, as this incarnation's next. False without memory: it
+ * stays open. */
+bool outbox_seal(struct outbox *, struct span node, struct incarnation);
+
+/* Sends what the descriptor takes of the frames; false with errno where it takes no more. */
+bool outbox_send(struct outbox *, int fd);
+/* A frame was sent in part. */
+bool outbox_is_cut(const struct outbox *);
+/* Another engine: it is sent everything again. */
+void outbox_rewind(struct outbox *);
+
+/* The author of the oldest request; 0: it has none. */
+uint32_t outbox_author(const struct outbox *);
+/* The ticket of the oldest request, which has come back; false: there is none. */
+bool outbox_take(struct outbox *, struct ticket *);
+/* The batches up to that number have come back. */
+void outbox_forget(struct outbox *, uint64_t number);
+
+/*
+ * Writes it, or fills a new one; see codec.h. Owners are written by place, through the caller's
+ * function for one ticket. The open batch is empty.
+ */
+void outbox_state(
+    struct outbox *, struct codec *, void (*ticket_state)(void *, struct ticket *), void *context);
+
+#endif
