@@ -172,21 +172,63 @@ void stage_open(struct stage *s, const struct hub_config *config)
     s->config.start_worker = start_worker;
     s->config.signal_worker = signal_worker;
     s->config.context = s;
+    s->engine.fd = -1;
     s->hub = hub_new(&s->config);
     ensure(s->poller != NULL && s->hub != NULL, "no memory");
 }
 
-void stage_close(struct stage *s)
+static void engine_start(struct stage *s, struct stream *stream)
 {
-    int left;
+    ensure(hub_set_engine(s->hub, engine_open(&s->engine, stream)), "no memory");
+    s->poked = true;
+}
 
+void stage_open_in(
+    struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
+{
+    static struct cluster_config cluster;
+    struct hub_config with = {.cluster = &cluster};
+
+    if (config != NULL)
+        with = *config;
+    with.cluster = &cluster;
+    cluster = (struct cluster_config){
+        .servers = {"none", 4}, .room = {"room", 4}, .node = {node, strlen(node)}};
+    stage_open(s, &with);
+    s->cluster = cluster;
+    s->config.cluster = &s->cluster;
+    engine_start(s, stream);
+    stage_settle(s);
+    ensure(!hub_is_loading(s->hub), "the room is not loaded");
+}
+
+void stage_renew_engine(struct stage *s)
+{
+    struct stream *stream = s->engine.stream;
+
+    engine_close(&s->engine);
+    while (!hub_wants_engine(s->hub))
+        ensure(stage_turn(s), "the hub does not notice that its engine has died");
+    engine_start(s, stream);
+}
+
+void stage_shut(struct stage *s)
+{
     hub_free(s->hub);
+    engine_close(&s->engine);
     poller_free(s->poller);
     for (size_t i = 0; i < s->count; i++) {
         puppet_vanish(&s->puppets[i]);
         close_once(&s->puppets[i].hub_pair);
         free(s->puppets[i].bytes);
     }
+}
+
+void stage_close(struct stage *s)
+{
+    int left;
+
+    stage_shut(s);
     left = descriptors_count();
     ensure(left == s->descriptors, "%d descriptors became %d", s->descriptors, left);
 }
@@ -261,6 +303,7 @@ bool stage_turn(struct stage *s)
         moved = true;
     }
     hub_entered(s, false);
+    moved |= engine_turn(&s->engine);
     for (size_t i = 0; i < s->count; i++) {
         struct puppet *p = &s->puppets[i];
 

@@ -15,6 +15,7 @@
 #include "harness.h"
 #include "server/hub/hub.h"
 #include "server/report.h"
+#include "stream.h"
 
 #define PUPPETS_MAX 400
 /* Clients from addresses that begin so come through a proxy. */
@@ -79,12 +80,20 @@ struct stage {
     int pair_bytes; /* what the sockets of those who come hold; 0: what the system gives them */
     unsigned steps; /* of scripts so far */
     unsigned upgrade_at; /* after this step the hub hands over to a new one; 0: never */
+    struct cluster_config cluster;
+    struct engine engine; /* its fd is -1 where the room is on one machine */
 };
 
 /* A room with this config: what is left zero becomes what most tests want (no history). */
 void stage_open(struct stage *, const struct hub_config *);
+/* The same for one node, of this name, of a room that is in a stream. It has started. */
+void stage_open_in(struct stage *, const struct hub_config *, struct stream *, const char *node);
+/* The engine dies, with what it has; another one is started. */
+void stage_renew_engine(struct stage *);
 /* Ends it; every descriptor that the hub had must be closed then. */
 void stage_close(struct stage *);
+/* The same without that: others are still open. */
+void stage_shut(struct stage *);
 /* The poller once, deaths, one turn. True where anything was ready or taken. */
 bool stage_turn(struct stage *);
 /* Turns until nothing moves any more, nor will within a moment. */

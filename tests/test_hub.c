@@ -194,6 +194,20 @@ START_TEST(plays_out)
 END_TEST
 
 /* Each of them again, with an upgrade after each of its steps: nobody notices. */
+/* Where the room's order is that of a stream, nothing else is different. */
+START_TEST(plays_out_in_a_cluster)
+{
+    const struct play *play = &plays[_i];
+    struct stream stream = {.count = 0};
+
+    printf("%s\n", play->name);
+    stage_open_in(&stage, &play->config, &stream, "n");
+    stage_play(&stage, play->script);
+    stage_close(&stage);
+    stream_free(&stream);
+}
+END_TEST
+
 START_TEST(plays_out_with_upgrades)
 {
     const struct play *play = &plays[_i];
@@ -211,6 +225,25 @@ START_TEST(plays_out_with_upgrades)
 END_TEST
 
 /* ---- Names ---- */
+
+START_TEST(plays_out_in_a_cluster_with_upgrades)
+{
+    const struct play *play = &plays[_i];
+
+    printf("%s\n", play->name);
+    for (unsigned at = 1;; at++) {
+        struct stream stream = {.count = 0};
+
+        stage_open_in(&stage, &play->config, &stream, "n");
+        stage.upgrade_at = at;
+        stage_play(&stage, play->script);
+        stage_close(&stage);
+        stream_free(&stream);
+        if (at >= stage.steps)
+            break;
+    }
+}
+END_TEST
 
 START_TEST(two_hundred_bobs)
 {
@@ -1397,6 +1430,8 @@ int main(void)
 {
     const struct test tests[] = {
         {plays_out, COUNT_OF(plays), 10},
+        {plays_out_in_a_cluster, COUNT_OF(plays), 30},
+        {plays_out_in_a_cluster_with_upgrades, COUNT_OF(plays), 60},
         {plays_out_with_upgrades, COUNT_OF(plays), 30},
         {two_hundred_bobs, 1, 10},
         {a_full_house, 1, 20},

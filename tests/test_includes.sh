@@ -2,12 +2,12 @@
 # includes only what stands to its left in this order; files between two arrows do not include each
 # other. NAME stands for NAME.h and NAME.c. A new file is given its place here.
 order='
-    big_endian <- batch <-
+    big_endian membership <- batch <- frame <-
     list table timers watch codec pacing rate transcript <- source <- bans config <-
     names log token person node remainder opener writer <- hold <- link <- room <-
-    users submission requests <- apply journal connection <-
+    users submission requests <- apply outbox <- journal cluster <- connection <-
     output backpressure resume status disk greeting submit <- welcome <- ending snapshot <-
-    login operator proxy <- commands <- input <- hub <- readback'
+    login operator proxy <- stream commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
 # the limits of its log, whose connection one is, and how often something may happen.
@@ -44,7 +44,7 @@ order_of_the_hub() {
                     place[word[i] ".h"] = place[word[i] ".c"] = floor + 1
         }
         function is_inside(path) {
-            return path ~ /^server\/(hub|journal)\// || path ~ /^server\/cluster\/(batch|big_endian|requests|apply)\./
+            return path ~ /^server\/(hub|journal)\// || path ~ /^server\/cluster\/(batch|big_endian|membership|frame|requests|apply|outbox|cluster)\./
         }
         function base(path) { sub(/.*\//, "", path); return path }
         function header(name) { sub(/c$/, "h", name); return name }

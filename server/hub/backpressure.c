@@ -4,6 +4,7 @@
 #include "connection.h"
 #include "log.h"
 #include "room.h"
+#include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
 
 /* A turn appends at most this part of the log, so that no reader that keeps up is overrun. */
@@ -157,20 +158,35 @@ void backpressure_begin(struct backpressure *b, struct connections *cs)
     cs->turn.head_max = log_head(room_lines(cs->room)) + space_now(cs);
 }
 
+/* Is there something to be appended? In a cluster that is what the stream has brought. */
+static bool is_wanted(const struct connections *cs)
+{
+    if (cs->cluster != NULL)
+        return cluster_has_more(cs->cluster);
+    return !list_is_empty(&cs->inputs) || !list_is_empty(&cs->logins);
+}
+
+/* What clients have to say is not read: for want of space in the log, or on the way to the stream.
+ */
+static bool input_waits(const struct backpressure *b, const struct connections *cs)
+{
+    return cs->cluster != NULL ? !connections_have_room(cs) : b->is_waiting;
+}
+
 void backpressure_end(struct backpressure *b, struct connections *cs)
 {
-    bool waiting = b->is_short && (!list_is_empty(&cs->inputs) || !list_is_empty(&cs->logins));
     bool was = cs->turn.waits;
 
-    cs->turn.waits = waiting;
-    if (!waiting && !was)
-        return;
-    if (waiting && b->since == 0 && !disk_is_short(cs))
+    b->is_waiting = b->is_short && is_wanted(cs);
+    cs->turn.waits = input_waits(b, cs);
+    if (b->is_waiting && b->since == 0 && !disk_is_short(cs))
         b->since = cs->turn.now;
-    if (!waiting && b->since != 0) {
+    if (!b->is_waiting && b->since != 0) {
         pacing_wait(&b->pacing, cs->turn.now, charge_wait(b, cs));
         b->since = 0;
     }
+    if (!cs->turn.waits && !was)
+        return;
     for (struct list *at = cs->inputs.next; at != &cs->inputs; at = at->next)
         connection_listen(cs, LIST_ENTRY(struct connection, in.queued, at));
 }
@@ -179,7 +195,7 @@ void backpressure_end(struct backpressure *b, struct connections *cs)
  */
 uint64_t backpressure_due(struct backpressure *b, struct connections *cs)
 {
-    if (!cs->turn.waits)
+    if (!b->is_waiting)
         return TIME_NEVER;
     cs->floor = find_floor(cs);
     if (!is_short(cs))

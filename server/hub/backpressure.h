@@ -19,6 +19,7 @@ struct backpressure {
     uint64_t waiting_floor; /* where the slowest reader was then */
     uint64_t left;          /* how long the room may still wait */
     bool is_short;          /* this turn began without space for a line */
+    bool is_waiting;        /* and somebody has something to say */
 };
 
 /* limit_us: how long the room waits, in any ten times that time. */

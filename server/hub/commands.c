@@ -92,11 +92,23 @@ static enum taken say(
     return LINE_LATER;
 }
 
+/* Its session has gone on elsewhere, or its node was gone. */
+static bool came_to_nothing(
+    struct connections *cs, const struct submission *s, enum room_result result)
+{
+    if (result != ROOM_NOBODY)
+        return false;
+    item_free(s->answer);
+    connection_count_discarded(cs);
+    return true;
+}
+
 void command_said(struct connections *cs, const struct submission *s, enum room_result result,
     const struct room_outcome *outcome)
 {
-    (void)result;
     (void)outcome; /* the log is the answer */
+    if (came_to_nothing(cs, s, result))
+        return;
     connection_count_answer(cs, s->connection, &cs->counters.echoed);
 }
 
@@ -105,7 +117,8 @@ void command_posted(struct connections *cs, const struct submission *s, enum roo
 {
     struct item *echo = s->answer;
 
-    (void)result;
+    if (came_to_nothing(cs, s, result))
+        return;
     echo->len = (size_t)(outcome->end - outcome->start);
     log_copy(room_lines(cs->room), outcome->start, outcome->end, echo->bytes);
     if (cs->room->hold.lines == NULL)
@@ -256,14 +269,18 @@ void command_renamed(struct connections *cs, const struct submission *s, enum ro
 {
     struct connection *c = s->connection;
 
+    if (came_to_nothing(cs, s, result))
+        return;
     if (result == ROOM_TAKEN) {
         connection_put(cs, c, s->answer);
         connection_count_answer(cs, c, &cs->counters.refused);
         return;
     }
     item_free(s->answer);
-    report_rename(cs, c, outcome);
-    worker_set_title(c);
+    if (c->person != NULL) {
+        report_rename(cs, c, outcome);
+        worker_set_title(c);
+    }
     connection_count_answer(cs, c, &cs->counters.echoed);
 }
 
@@ -290,6 +307,17 @@ static bool is_allowed(const struct connection *c, enum command command)
     return c->session != SESSION_POSTER || command == CMD_EMPTY || command == CMD_TEXT ||
            command == CMD_USERS || command == CMD_HELP || command == CMD_QUIT ||
            command == CMD_UNKNOWN;
+}
+
+bool command_may_overtake(const struct connection *c, const char *line, size_t len)
+{
+    struct request request = request_parse(line, len, true);
+
+    return c->session == SESSION_POSTER
+               ? request.command == CMD_TEXT
+               : c->session == SESSION_MEMBER &&
+                     (request.command == CMD_TEXT ||
+                         (request.command == CMD_ME && request.text.len > 0));
 }
 
 enum taken command_line(struct connections *cs, struct connection *c, const char *line, size_t len)

@@ -12,6 +12,8 @@
 
 /* A line of a member or a poster. The room has space for an event. */
 enum taken command_line(struct connections *, struct connection *, const char *line, size_t len);
+/* The line is a request, so that it may be taken while others of its connection are under way. */
+bool command_may_overtake(const struct connection *, const char *line, size_t len);
 /* Completions of ROOM_SAY and ROOM_ACT, of ROOM_POST, of ROOM_RENAME. */
 completion command_said;
 completion command_posted;

@@ -14,6 +14,7 @@
 #include "source.h"
 #include "wire/address.h"
 
+struct cluster_config;
 struct poller;
 struct report;
 
@@ -34,6 +35,7 @@ struct hub_config {
     unsigned rate;        /* lines a second from one client; 0: no limit */
     const char *secret;   /* what /pass must give, not empty; NULL: nothing */
     const char *greeting; /* clean lines for those who join, each with its LF; NULL: none */
+    const struct cluster_config *cluster; /* -c; NULL: the room is on one machine */
     struct poller *poller;
     const struct report *report;
     /*

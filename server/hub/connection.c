@@ -14,6 +14,7 @@
 #include "log.h"
 #include "rate.h"
 #include "room.h"
+#include "server/cluster/cluster.h"
 #include "users.h"
 
 /* What is read of a pair only to be counted; it holds no more, but its worker may not be dead yet.
@@ -244,7 +245,7 @@ bool connection_restore(struct connections *cs, struct connection *c)
         table_add(&cs->by_pid, &c->worker.by_pid, pid_hash(cs, c->worker.pid));
     if (c->out.link.follows && c->out.state != OUTPUT_CLOSED)
         list_append(&cs->followers, &c->out.follower);
-    if (c->session == SESSION_NAMED)
+    if (c->session == SESSION_NAMED && c->in.under_way == 0)
         list_append(&cs->logins, &c->waiting);
     if (c->session == SESSION_LEFT)
         list_append(&cs->draining, &c->waiting);
@@ -285,6 +286,9 @@ uint64_t connections_time(const struct connections *cs)
 
 bool connections_have_room(const struct connections *cs)
 {
+    if (cs->cluster != NULL)
+        return cluster_has_room(cs->cluster) || cs->cluster->state == CLUSTER_STOPPING ||
+               cs->cluster->state == CLUSTER_ENDED;
     return log_head(room_lines(cs->room)) + LINE_OUT_MAX <= cs->turn.head_max;
 }
 
@@ -411,6 +415,42 @@ void connection_unpause(struct connections *cs, struct connection *c)
     connection_queue_input(cs, c);
 }
 
+size_t connection_queued(const struct connection *c)
+{
+    return c->out.link.bytes + c->in.under_way_bytes;
+}
+
+void connection_add_under_way(struct connection *c, size_t text)
+{
+    c->in.under_way++;
+    c->in.under_way_bytes += sizeof(struct ticket) + text;
+}
+
+void connection_remove_under_way(struct connections *cs, struct connection *c, size_t text)
+{
+    bool waits;
+
+    c->in.under_way--;
+    c->in.under_way_bytes -= sizeof(struct ticket) + text;
+    waits = (c->in.pause == PAUSE_STREAM && c->in.under_way == 0) ||
+            (c->in.pause == PAUSE_QUEUE && connection_queued(c) < QUEUE_MAX / 2 &&
+                c->out.link.lists == 0);
+    if (waits)
+        connection_unpause(cs, c);
+}
+
+bool connection_waits_for_person(const struct connection *c)
+{
+    return c->person == NULL && c->in.under_way > 0 &&
+           (c->session == SESSION_PREPARING || c->session == SESSION_NAMED);
+}
+
+void connection_count_discarded(struct connections *cs)
+{
+    cs->counters.received++;
+    cs->counters.discarded++;
+}
+
 bool connection_is_entering(const struct connection *c)
 {
     return c->session == SESSION_NAMED || c->session == SESSION_WELCOME;
@@ -421,7 +461,7 @@ void connection_count_answer(struct connections *cs, struct connection *c, uint6
     cs->counters.received++;
     (*counter)++;
     c->in.lines++;
-    if (c->token != NULL)
+    if (c->token != NULL && c->token->answered != TOKEN_UNKNOWN)
         c->token->answered++;
 }
 
@@ -613,7 +653,7 @@ void connection_close_output(struct connections *cs, struct connection *c)
 void connection_finish(struct connections *cs, struct connection *c)
 {
     if (c->finished || c->session != SESSION_LEFT || c->in.state != INPUT_CLOSED ||
-        c->out.state != OUTPUT_CLOSED ||
+        c->out.state != OUTPUT_CLOSED || c->in.under_way > 0 ||
         (c->worker.state != WORKER_NONE && c->worker.state != WORKER_REAPED))
         return;
     c->finished = true;

@@ -27,6 +27,7 @@
 #include "token.h"
 #include "watch.h"
 
+struct cluster;
 struct journal;
 struct person;
 struct room;
@@ -79,7 +80,8 @@ enum pause {
     PAUSE_UNTIL,  /* until DEADLINE_WAKE: the rate, a wrong secret, no memory */
     PAUSE_RESUME, /* until the old connection of its session has ended */
     PAUSE_QUEUE,  /* until its queue of answers has become short */
-    PAUSE_BEGIN   /* of a session that has a worker: until -r allows its source another one */
+    PAUSE_BEGIN,  /* of a session that has a worker: until -r allows its source another one */
+    PAUSE_STREAM  /* until its requests that are under way have come back */
 };
 
 /* What became of a client's line: taken, or not now (no memory): then it comes again. */
@@ -126,9 +128,11 @@ struct input {
     struct list queued; /* in the queue of connections with input */
     char *held;         /* what was read and is not processed yet */
     size_t held_len;
-    struct span next; /* while a line is taken: what was read with it and stands behind it */
-    uint64_t rate_at; /* -r: see rate.h */
-    uint64_t lines;   /* after the name, the empty ones not counted */
+    struct span next;       /* while a line is taken: what was read with it and stands behind it */
+    uint64_t rate_at;       /* -r: see rate.h */
+    uint64_t lines;         /* after the name, the empty ones not counted */
+    unsigned under_way;     /* requests in the stream that have not come back */
+    size_t under_way_bytes; /* what these count towards the queue of answers */
 };
 
 struct output {
@@ -210,6 +214,7 @@ struct connections {
     const struct hub_config *config;
     struct room *room;
     struct journal *journal;
+    struct cluster *cluster; /* NULL: the room is on one machine */
     struct tokens *tokens;
     completion *const *completions; /* by the kind of the request, see submit.h */
     struct turn turn;
@@ -226,6 +231,7 @@ struct connections {
     struct list starts;    /* struct connection, whose worker is to be started */
     struct list logins;    /* struct connection, with a name and no person yet */
     struct list joined;    /* struct connection, whose login is applied: it gets its welcome */
+    uint64_t joins;        /* where the joins of these begin, in room_lines() */
     struct list draining;  /* struct connection, in the order of their sessions' ends */
     struct list finished;  /* struct connection, to be freed at the turn's end */
     size_t count;          /* of all */
@@ -304,6 +310,15 @@ bool connection_move(struct connections *, struct connection *, const struct ori
 void connection_leave_nameless(struct connections *, struct connection *);
 /* The name was read, and the welcome is not placed yet: no line can be taken. */
 bool connection_is_entering(const struct connection *);
+/* Lines and answers that wait, in bytes: of answers and of requests that are under way. */
+size_t connection_queued(const struct connection *);
+/* A request with so many bytes of text is under way; or it has come back. */
+void connection_add_under_way(struct connection *, size_t text);
+void connection_remove_under_way(struct connections *, struct connection *, size_t text);
+/* Its login, or its resumption, is under way. */
+bool connection_waits_for_person(const struct connection *);
+/* A line after the name comes to nothing, for its session is over. */
+void connection_count_discarded(struct connections *);
 /* One more line after the name has its answer. */
 void connection_count_answer(struct connections *, struct connection *, uint64_t *counter);
 

@@ -46,8 +46,30 @@ static void person_leave(
             .text = text}};
 
     if (c->person != NULL)
+        c->person->link = NULL; /* it may be in the room until the stream has brought this */
+    if (c->person != NULL || connection_waits_for_person(c))
         (void)submit(cs, &leave);
     c->person = NULL;
+}
+
+/* How many lines a session has had answered is known when none is under way any more. */
+void session_pass_on(struct connections *cs, struct connection *c)
+{
+    if (c->token == NULL || c->in.under_way > 0)
+        return;
+    if (c->token->claimant != NULL) {
+        resume_pass(cs, c);
+        return;
+    }
+    person_leave(cs, c, "lost", no_text); /* one that was claimed, for a while */
+    token_end(cs->tokens, c->token, cs->turn.now);
+    c->token = NULL;
+}
+
+/* A connection that claims the session gets it with its person. */
+static bool is_claimed(const struct connection *c)
+{
+    return c->token != NULL && c->token->claimant != NULL;
 }
 
 void session_left(struct connections *cs, const struct submission *s, enum room_result result,
@@ -98,13 +120,9 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
     welcome_cancel(c);
     resume_forget(c);
     session_stop_output(cs, c); /* before its own quit */
-    if (c->token != NULL && c->token->claimant != NULL) {
-        resume_pass(cs, c);
-    } else if (c->token != NULL) {
-        token_end(cs->tokens, c->token, cs->turn.now);
-        c->token = NULL;
-    }
-    person_leave(cs, c, reason, text);
+    if (!is_claimed(c))
+        person_leave(cs, c, reason, text);
+    session_pass_on(cs, c);
     if (how != ENDING_GOODBYE)
         connection_discard(cs, c);
     c->session = SESSION_LEFT;

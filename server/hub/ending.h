@@ -30,6 +30,9 @@ enum ending {
  */
 void session_end(
     struct connections *, struct connection *, enum ending, const char *reason, struct span text);
+/* What is left of a session that is over, its token and perhaps its person, passes to the
+ * connection that claims it, or expires; as soon as none of its requests is under way. */
+void session_pass_on(struct connections *, struct connection *);
 /* Completion of ROOM_LEAVE. */
 completion session_left;
 /* The client gets what was said until now, and nothing after it. */

@@ -27,9 +27,11 @@
 #include "output.h"
 #include "resume.h"
 #include "room.h"
+#include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
 #include "snapshot.h"
 #include "status.h"
+#include "stream.h"
 #include "users.h"
 #include "welcome.h"
 
@@ -84,6 +86,7 @@ static completion *const completions[ROOM_REQUESTS] = {
     [ROOM_POST] = command_posted,
     [ROOM_RENAME] = command_renamed,
     [ROOM_LEAVE] = session_left,
+    [ROOM_RESUME] = login_resumed,
 };
 
 /* ---- Making and freeing ---------------------------------------------------------------------- */
@@ -105,6 +108,9 @@ static bool hub_init(struct hub *hub)
     cs->journal = &hub->journal;
     cs->tokens = &hub->tokens;
     cs->completions = completions;
+    if (config->cluster != NULL)
+        cs->cluster = cluster_new(config->cluster);
+    done = done && (cs->cluster != NULL || config->cluster == NULL);
     hub->logins_at = hub->review_at = TIME_NEVER;
     return done && log != NULL && (held != NULL || !config->sync);
 }
@@ -143,6 +149,7 @@ void hub_free(struct hub *hub)
     welcomes_free(&hub->connections.all);
     greeting_forget(&hub->connections);
     connections_free(&hub->connections);
+    cluster_free(hub->connections.cluster, hub->config.poller);
     journal_close(&hub->journal, hub->config.poller);
     tokens_free(&hub->tokens);
     room_free(&hub->room);
@@ -192,6 +199,9 @@ void hub_ready(struct hub *hub, void *tag, short revents)
         break;
     case WATCH_WRITER:
         journal_ready(&hub->journal, revents);
+        break;
+    case WATCH_ENGINE:
+        cluster_ready(cs->cluster, revents);
         break;
     }
 }
@@ -355,6 +365,7 @@ static void settle_lines(struct hub *hub)
     struct waiter *waiter;
 
     while (journal_next(&hub->journal, &hub->room, &line)) {
+        line.refused &= cs->cluster == NULL; /* the others have it */
         if (line.refused) {
             struct connection *c = connection_by_author(cs, line.author);
 
@@ -462,9 +473,12 @@ static uint64_t next_turn(struct hub *hub)
         next = earlier(next, now + MEMORY_RETRY_US);
     if (hub->buffer.stuck != NULL)
         next = earlier(next, now + MEMORY_RETRY_US);
-    else if (pressure == TIME_NEVER && !list_is_empty(&cs->inputs))
+    else if (!cs->turn.waits && !list_is_empty(&cs->inputs))
         return now;
-    if (pressure == TIME_NEVER)
+    if (pressure == TIME_NEVER && stream_has_more(cs))
+        return now;
+    next = earlier(next, stream_due(cs));
+    if (!cs->turn.waits)
         next = earlier(next, earlier(hub->logins_at, hub->review_at));
     if (!list_is_empty(&cs->starts) || !list_is_empty(&cs->marked))
         return now;
@@ -481,6 +495,14 @@ static void review_sessions(struct hub *hub)
     if (hub->review_at > cs->turn.now || hub->stopping)
         return;
     hub->review_at = operators_review(cs) ? TIME_NEVER : cs->turn.now;
+}
+
+/* Nothing of this node is on its way to the stream, nor will be; true where there is none. */
+static bool cluster_has_ended(const struct hub *hub)
+{
+    const struct cluster *cluster = hub->connections.cluster;
+
+    return cluster == NULL || cluster->state == CLUSTER_ENDED;
 }
 
 /* The quits of a server that stops are for the file only: what clients get has ended before. */
@@ -524,13 +546,17 @@ int hub_turn(struct hub *hub, uint64_t now)
     else
         workers_start(hub);
     review_sessions(hub);
+    stream_turn(cs);
     input_read_all(cs, &hub->buffer);
     hub->logins_at = logins_make(cs);
+    if (cs->cluster != NULL)
+        cluster_flush(cs->cluster, cs->room, hub->config.poller, now);
     backpressure_end(&hub->backpressure, cs);
-    if (hub->stopping && cs->count == 0)
+    if (hub->stopping && cs->count == 0 && cluster_has_ended(hub))
         journal_finish(&hub->journal);
     journal_turn(hub);
     disk_turn(cs, &hub->disk_told);
+    stream_tell(cs);
     send_all(hub);
     greeting_forget(cs);
     users_forget(&hub->room); /* written anew when it is wanted again: it carries the time */
@@ -549,6 +575,8 @@ void hub_stop(struct hub *hub, uint64_t now)
         return;
     hub->stopping = true;
     turn_begin(hub, now);
+    if (cs->cluster != NULL)
+        cluster_stop(cs->cluster);
     for (struct list *at = cs->all.next; at != &cs->all; at = at->next) {
         struct connection *c = LIST_ENTRY(struct connection, all, at);
 
@@ -563,7 +591,8 @@ void hub_stop(struct hub *hub, uint64_t now)
 
 bool hub_is_done(const struct hub *hub)
 {
-    return hub->connections.count == 0 && journal_is_done(&hub->journal, &hub->room);
+    return hub->connections.count == 0 && cluster_has_ended(hub) &&
+           journal_is_done(&hub->journal, &hub->room);
 }
 
 size_t hub_connections(const struct hub *hub)
@@ -699,12 +728,18 @@ void hub_remember_gap(struct hub *hub, uint64_t stamp)
 
 void hub_remember_end(struct hub *hub)
 {
+    if (hub->connections.cluster != NULL) {
+        hub->room.known = hub->room.stamp;
+        hub->room.stamp = 0; /* the stream gives these events their stamps once more */
+    }
     hub->connections.turn.visible = hub->sent_to = log_head(hub->room.log);
     journal_begin(&hub->journal, &hub->room);
 }
 
 void hub_remember_absent(struct hub *hub, const char *name)
 {
+    if (hub->connections.cluster != NULL)
+        return; /* the stream says how they left */
     turn_begin(hub, hub->connections.turn.now);
     room_remember_absent(&hub->room, name, hub->connections.turn.wall);
 }
@@ -766,6 +801,35 @@ bool hub_write_rest(struct hub *hub, int fd, int *pair, uint64_t *quits)
     return done && hub_sessions(hub) == 0;
 }
 
+/* ---- The cluster ----------------------------------------------------------------------------- */
+
+bool hub_set_engine(struct hub *hub, int fd)
+{
+    return cluster_set_engine(hub->connections.cluster, fd, hub->config.poller);
+}
+
+bool hub_wants_engine(const struct hub *hub)
+{
+    const struct cluster *cluster = hub->connections.cluster;
+
+    return cluster != NULL && !cluster_has_engine(cluster) && cluster->state != CLUSTER_ENDED;
+}
+
+bool hub_is_loading(const struct hub *hub)
+{
+    const struct cluster *cluster = hub->connections.cluster;
+
+    return cluster != NULL && (cluster->state == CLUSTER_LOADING ||
+                                  (cluster->state == CLUSTER_STARTING && !cluster->was_running));
+}
+
+enum cluster_end hub_cluster_end(const struct hub *hub)
+{
+    const struct cluster *cluster = hub->connections.cluster;
+
+    return cluster == NULL ? CLUSTER_GOES_ON : cluster->end;
+}
+
 /* ---- Handing over ---------------------------------------------------------------------------- */
 
 bool hub_state(struct hub *hub, struct codec *c)
@@ -789,5 +853,8 @@ bool hub_listen(struct hub *hub)
 
     for (struct list *at = all->next; at != all; at = at->next)
         connection_listen(&hub->connections, LIST_ENTRY(struct connection, all, at));
+    if (hub->connections.cluster != NULL &&
+        !cluster_restored(hub->connections.cluster, hub->config.poller))
+        return false;
     return journal_restored(&hub->journal, hub->config.poller);
 }

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "server/cluster/membership.h"
 
 struct codec;
 struct hub;
@@ -59,6 +60,20 @@ uint64_t hub_unwritten(const struct hub *);
  * (still the hub's), or -1: the writer has everything. False: no writer can take it.
  */
 bool hub_write_rest(struct hub *, int fd, int *pair, uint64_t *quits);
+
+/* ---- The cluster, where there is one --------------------------------------------------------- */
+
+/*
+ * An engine was started (server/cluster/engine.h): fd is the hub's end of its pair (the hub closes
+ * it). Again after its death: nothing is lost. False without memory: then fd is the caller's.
+ */
+bool hub_set_engine(struct hub *, int fd);
+/* There is a cluster, and no engine. */
+bool hub_wants_engine(const struct hub *);
+/* The room has not been loaded from the stream yet: nobody is to be admitted. */
+bool hub_is_loading(const struct hub *);
+/* Why this node is in the cluster no more: the server must end. CLUSTER_GOES_ON: it is. */
+enum cluster_end hub_cluster_end(const struct hub *);
 
 /* ---- What one hub hands to the next ---------------------------------------------------------- */
 

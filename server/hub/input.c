@@ -64,9 +64,18 @@ static enum taken rated_line(
     return taken;
 }
 
+/* What is no request stands behind the answers to those that are under way. */
+static enum taken wait_for_stream(struct connections *cs, struct connection *c)
+{
+    connection_pause(cs, c, PAUSE_STREAM, TIME_NEVER);
+    return LINE_LATER;
+}
+
 static enum taken text_line(
     struct connections *cs, struct connection *c, const char *line, size_t len)
 {
+    if (c->in.under_way > 0 && c->session != SESSION_LEFT && !command_may_overtake(c, line, len))
+        return wait_for_stream(cs, c);
     switch (c->session) {
     case SESSION_PREPARING:
     case SESSION_MEMBER:
@@ -156,6 +165,8 @@ static enum taken control_line(struct connections *cs, struct connection *c, str
 {
     struct span last = line;
 
+    if (c->in.under_way > 0 && c->session != SESSION_LEFT)
+        return wait_for_stream(cs, c);
     if (is_word(line, CONTROL_LEFT) || is_word(line, CONTROL_LOST)) {
         goodbye(cs, c, is_word(line, CONTROL_LEFT));
         return LINE_TAKEN;
@@ -225,7 +236,7 @@ static size_t take_lines(
             break;
         }
         at = lf + 1;
-        if (c->out.link.bytes > QUEUE_MAX && c->in.pause == PAUSE_NONE)
+        if (connection_queued(c) > QUEUE_MAX && c->in.pause == PAUSE_NONE)
             connection_pause(cs, c, PAUSE_QUEUE, TIME_NEVER);
     }
     c->in.next = no_text;

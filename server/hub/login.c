@@ -114,6 +114,8 @@ static enum taken take_pass(struct connections *cs, struct connection *c, struct
 
 static enum taken say_resumed(struct connections *cs, struct connection *c)
 {
+    if (c->token->answered == TOKEN_UNKNOWN)
+        return connection_say(cs, c, "resumed ?") ? LINE_TAKEN : LINE_LATER;
     return connection_say(cs, c, "resumed %llu", (unsigned long long)c->token->answered)
                ? LINE_TAKEN
                : LINE_LATER;
@@ -141,6 +143,53 @@ static void claim(struct connections *cs, struct connection *c, struct token *to
     connection_pause(cs, c, PAUSE_RESUME, cs->turn.now + RESUME_US);
 }
 
+/* No session of that token is known here. One of another node ends there, at the place in the
+ * stream to which the request comes, and goes on with this connection. */
+static enum taken resume_elsewhere(struct connections *cs, struct connection *c, struct span token)
+{
+    char text[TOKEN_LEN + 1] = "";
+    struct submission resume = {.connection = c,
+        .answer = item_text(connections_time(cs), "resumed ?"),
+        .request = {.kind = ROOM_RESUME, .time = cs->turn.wall, .token = text}};
+    bool done = resume.answer != NULL;
+
+    if (token.len == TOKEN_LEN)
+        memcpy(text, token.at, TOKEN_LEN);
+    if (cs->cluster != NULL && done && c->person == NULL && room_find_token(cs->room, text) != NULL)
+        done = submit(cs, &resume);
+    else if (done)
+        connection_put(cs, c, resume.answer);
+    if (!done)
+        item_free(resume.answer);
+    return done ? LINE_TAKEN : LINE_LATER;
+}
+
+/* A session that was over before its resumption came back has no use for its person. */
+static void person_give_back(struct connections *cs, struct connection *c)
+{
+    struct submission leave = {
+        .connection = c, .request = {.kind = ROOM_LEAVE, .time = cs->turn.wall, .reason = "lost"}};
+
+    (void)submit(cs, &leave);
+}
+
+void login_resumed(struct connections *cs, const struct submission *s, enum room_result result,
+    const struct room_outcome *outcome)
+{
+    struct connection *c = s->connection;
+
+    connection_put(cs, c, s->answer);
+    if (result != ROOM_DONE)
+        return;
+    if (c->session == SESSION_LEFT) {
+        person_give_back(cs, c);
+        return;
+    }
+    c->person = outcome->person;
+    c->token = token_adopt(cs->tokens, outcome->person->token, c);
+    connection_leave_nameless(cs, c);
+}
+
 static enum taken take_resume(struct connections *cs, struct connection *c, struct span text)
 {
     struct token *token = token_find(cs->tokens, text, cs->turn.now);
@@ -151,7 +200,7 @@ static enum taken take_resume(struct connections *cs, struct connection *c, stru
         return c->token == token ? say_resumed(cs, c)
                                  : usage_error(cs, c, "/resume TOKEN, one session only");
     if (token == NULL)
-        return connection_say(cs, c, "resumed ?") ? LINE_TAKEN : LINE_LATER;
+        return resume_elsewhere(cs, c, text);
     rival = token->claimant != NULL ? token->claimant : token->holder;
     if (rival != NULL && rival->arrived > c->arrived)
         return refuse_claimant(cs, c);
@@ -290,8 +339,10 @@ static void poster_give_up(struct connections *cs, struct connection *c)
 }
 
 /* It has its person: its welcome comes when the others of this turn are in, too. */
-static void login_join(struct connections *cs, struct connection *c)
+static void login_join(struct connections *cs, struct connection *c, uint64_t joins)
 {
+    if (list_is_empty(&cs->joined))
+        cs->joins = joins;
     list_remove(&c->waiting);
     list_append(&cs->joined, &c->waiting);
 }
@@ -299,9 +350,16 @@ static void login_join(struct connections *cs, struct connection *c)
 void login_made(struct connections *cs, const struct submission *s, enum room_result result,
     const struct room_outcome *outcome)
 {
-    (void)result;
-    s->connection->person = outcome->person;
-    login_join(cs, s->connection);
+    struct connection *c = s->connection;
+
+    if (c->session == SESSION_LEFT)
+        return; /* its leave follows */
+    if (result == ROOM_NOBODY) {
+        session_end(cs, c, ENDING_SERVER, "lost", no_text);
+        return;
+    }
+    c->person = outcome->person;
+    login_join(cs, c, outcome->start);
 }
 
 /* Asks for the person, unless the session has one from its old connection. */
@@ -317,11 +375,16 @@ static bool login_submit(struct connections *cs, struct connection *c)
     if (c->person != NULL && c->person->kind == PERSON_POSTER && !wishes(c, WISH_POST))
         poster_give_up(cs, c);
     if (c->person != NULL) {
-        login_join(cs, c);
+        login_join(cs, c, log_head(room_lines(cs->room)));
         return true;
     }
     login.request.reserved = login_reserved(cs, c, c->prepared.name);
-    return submit(cs, &login);
+    login.request.token = c->token != NULL ? c->token->text : "";
+    if (!submit(cs, &login))
+        return false;
+    if (c->in.under_way > 0)
+        list_remove(&c->waiting); /* it has its turn when the stream has brought it */
+    return true;
 }
 
 /* The next login of the queue; false where its time has not come. */
@@ -349,20 +412,32 @@ static void login_finish(
     welcome_give(cs, c, list, joins, log_head(room_lines(cs->room)));
 }
 
-/* Those who have joined side by side, from joins on, share a list that is true behind all joins. */
-static void logins_welcome(struct connections *cs, struct shared *list, uint64_t joins)
+/* Logins that were applied side by side share a list, which is true behind all of them. */
+static void logins_welcome(struct connections *cs, struct shared *list)
 {
     if (list_is_empty(&cs->joined))
         return;
     users_write(cs->room, list, cs->turn.wall);
     while (!list_is_empty(&cs->joined))
         login_finish(
-            cs, LIST_ENTRY(struct connection, waiting, list_take(&cs->joined)), list, joins);
+            cs, LIST_ENTRY(struct connection, waiting, list_take(&cs->joined)), list, cs->joins);
+}
+
+bool logins_finish(struct connections *cs)
+{
+    struct shared *list;
+
+    if (list_is_empty(&cs->joined))
+        return true;
+    list = users_new(cs->room, 0);
+    if (list != NULL)
+        logins_welcome(cs, list);
+    shared_release(list);
+    return list != NULL;
 }
 
 uint64_t logins_make(struct connections *cs)
 {
-    uint64_t joins = log_head(room_lines(cs->room));
     struct shared *list;
     bool stuck = false;
 
@@ -371,7 +446,8 @@ uint64_t logins_make(struct connections *cs)
     list = users_new(cs->room, LOGINS_MAX);
     for (int i = 0; list != NULL && !stuck && i < LOGINS_MAX && !list_is_empty(&cs->logins); i++)
         stuck = !login_next(cs);
-    logins_welcome(cs, list, joins);
+    if (list != NULL)
+        logins_welcome(cs, list);
     shared_release(list);
     if (list_is_empty(&cs->logins))
         return TIME_NEVER;

@@ -18,8 +18,12 @@ enum taken login_line(struct connections *, struct connection *, const char *lin
 /* Makes the logins whose names were read, as many as one turn takes. Returns when it must be called
  * again at the latest; TIME_NEVER: no need. */
 uint64_t logins_make(struct connections *);
-/* Completion of ROOM_LOGIN. */
+/* Gives their welcome to connections whose login has come back. It is due before anything but
+ * another login is applied. False without memory: call it again. */
+bool logins_finish(struct connections *);
+/* Completions of ROOM_LOGIN and ROOM_RESUME. */
 completion login_made;
+completion login_resumed;
 /* Which forms of a name are logins of this machine that this client has not proved. */
 names_mask login_reserved(
     const struct connections *, const struct connection *, const char *wanted);

@@ -148,7 +148,7 @@ void output_send(struct connections *cs, struct connection *c)
                  link->progress == cs->turn.now)
             deadline_set(cs, c, DEADLINE_WATCH, cs->turn.now + WATCH_US);
     }
-    if (c->in.pause == PAUSE_QUEUE && link->bytes < QUEUE_MAX / 2 && link->lists == 0)
+    if (c->in.pause == PAUSE_QUEUE && connection_queued(c) < QUEUE_MAX / 2 && link->lists == 0)
         connection_unpause(cs, c);
     if (c->out.state == OUTPUT_DRAINING && link_is_done(link))
         output_end(cs, c);

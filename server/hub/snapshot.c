@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "log.h"
 #include "room.h"
+#include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
 #include "welcome.h"
 
@@ -152,34 +153,80 @@ static void link_snapshot(struct codec *c, struct numbers *n, struct link *link)
 
 /* ---- Persons --------------------------------------------------------------------------------- */
 
-/* Written with its connection; its place gives the order in which persons are put back. */
-static void person_state(struct codec *c, struct numbers *n, struct person **person)
+/* A node is known by its place in the room's list. */
+static void node_number(struct codec *c, const struct room *room, struct node **node)
 {
-    bool is_there = *person != NULL;
-    struct person *p = *person;
+    size_t place = 0;
+    struct list *at = room->nodes.all.next;
 
-    codec_bool(c, &is_there);
-    if (!is_there || c->bad)
+    for (; *node != NULL && at != &(*node)->entry; at = at->next)
+        place++;
+    place = c->loading || *node != NULL ? place : NOWHERE;
+    codec_size(c, &place);
+    if (!c->loading || place == NOWHERE)
         return;
-    if (c->loading && (p = *person = calloc(1, sizeof(*p))) == NULL) {
-        c->bad = true;
-        return;
-    }
-    codec_size(c, &p->place);
+    for (; place > 0 && at != &room->nodes.all; place--)
+        at = at->next;
+    c->bad |= at == &room->nodes.all;
+    *node = c->bad ? NULL : LIST_ENTRY(struct node, entry, at);
+}
+
+static void person_state(struct codec *c, const struct room *room, struct person *p)
+{
     p->kind = codec_choice(c, p->kind, PERSON_POSTER + 1);
     codec_u64(c, &p->joined);
     codec_text(c, p->name, sizeof(p->name));
     codec_text(c, p->login, sizeof(p->login));
-    if (!c->loading)
-        return;
-    list_init(&p->entry);
-    if (c->bad || p->place >= n->person_count || n->persons[p->place] != NULL) {
-        c->bad = true;
+    node_number(c, room, &p->node);
+    codec_u32(c, &p->number);
+    codec_text(c, p->token, sizeof(p->token));
+}
+
+/* Persons enter the room in the order of their joins. */
+static void person_load(struct codec *c, struct room *room, struct person **out)
+{
+    struct person *p = calloc(1, sizeof(*p));
+
+    if (p != NULL)
+        person_state(c, room, p);
+    if (p == NULL || c->bad || !room_restore(room, p)) {
         free(p);
-        *person = NULL;
+        c->bad = true;
         return;
     }
-    n->persons[p->place] = p;
+    *out = p;
+}
+
+static void persons_save(struct list *persons, struct codec *c, const struct room *room)
+{
+    for (struct list *at = persons->next; at != persons; at = at->next)
+        person_state(c, room, LIST_ENTRY(struct person, entry, at));
+}
+
+static void persons_state(struct codec *c, struct numbers *n, struct room *room)
+{
+    if (!c->loading) {
+        persons_save(&room->members, c, room);
+        persons_save(&room->posters, c, room);
+        return;
+    }
+    for (size_t i = 0; i < n->person_count && !c->bad; i++)
+        person_load(c, room, &n->persons[i]);
+}
+
+/* A person has one connection, or none. */
+static void person_number(struct codec *c, struct numbers *n, struct person **which)
+{
+    size_t place = *which == NULL ? NOWHERE : (*which)->place;
+
+    codec_size(c, &place);
+    if (!c->loading || place == NOWHERE)
+        return;
+    c->bad |= place >= n->person_count || n->persons[place] == NULL;
+    if (c->bad)
+        return;
+    *which = n->persons[place];
+    n->persons[place] = NULL;
 }
 
 static size_t persons_number(struct list *persons, size_t place)
@@ -228,10 +275,12 @@ static void way_in_state(struct codec *c, struct connection *connection)
     uint64_t history = prepared->history;
 
     in->state = codec_choice(c, in->state, INPUT_CLOSED + 1);
-    in->pause = codec_choice(c, in->pause, PAUSE_BEGIN + 1);
+    in->pause = codec_choice(c, in->pause, PAUSE_STREAM + 1);
     codec_block(c, &in->held, &in->held_len, HELD_MAX);
     codec_u64(c, &in->rate_at);
     codec_u64(c, &in->lines);
+    codec_u32(c, &in->under_way);
+    codec_size(c, &in->under_way_bytes);
     codec_u32(c, &prepared->wishes);
     codec_u64(c, &history);
     prepared->history = (unsigned long)history;
@@ -279,7 +328,7 @@ static void connection_state(struct codec *c, struct numbers *n, struct connecti
     codec_text(c, connection->login_name, sizeof(connection->login_name));
     codec_bool(c, &connection->is_operator);
     codec_bool(c, &connection->is_proxied);
-    person_state(c, n, &connection->person);
+    person_number(c, n, &connection->person);
     welcome_state(c, n, connection);
 }
 
@@ -310,12 +359,11 @@ static void connections_load(struct connections *cs, struct codec *c, struct num
     }
 }
 
-/* Persons enter the room in the order of their joins; each finds the way out to its client. */
-static void persons_restore(struct connections *cs, struct codec *c, struct numbers *n)
+/* Persons find their way out. On one machine none is without a connection. */
+static void persons_restore(struct codec *c, struct numbers *n)
 {
     for (size_t i = 0; i < n->person_count && !c->bad; i++)
-        if (n->persons[i] == NULL || !room_restore(cs->room, n->persons[i]))
-            c->bad = true;
+        c->bad |= n->persons[i] != NULL && n->persons[i]->node == NULL;
     for (size_t i = 0; i < n->connection_count && !c->bad; i++) {
         struct connection *connection = n->connections[i];
 
@@ -517,7 +565,76 @@ static void room_state(struct codec *c, struct room *room)
         log_state(room->hold.lines, c);
     codec_u64(c, &room->hold.settled);
     codec_u64(c, &room->stamp);
+    codec_u64(c, &room->known);
     codec_bool(c, &room->urgent);
+}
+
+static void node_state(struct codec *c, struct node *node)
+{
+    node->state = codec_choice(c, node->state, NODE_ENDING + 1);
+    codec_u64(c, &node->incarnation.number);
+    codec_u64(c, &node->incarnation.random);
+    codec_u64(c, &node->batch);
+    codec_u64(c, &node->heard);
+}
+
+static void nodes_state(struct codec *c, struct nodes *nodes)
+{
+    struct list *at = nodes->all.next;
+    size_t count = 0;
+
+    codec_u64(c, &nodes->time);
+    codec_u64(c, &nodes->clock);
+    for (; at != &nodes->all; at = at->next)
+        count++;
+    codec_size(c, &count);
+    at = nodes->all.next;
+    for (size_t i = 0; i < count && !c->bad; i++) {
+        struct node *node = c->loading ? NULL : LIST_ENTRY(struct node, entry, at);
+        char name[NODE_NAME_MAX + 1] = "";
+
+        if (node != NULL)
+            strcpy(name, node->name);
+        codec_text(c, name, sizeof(name));
+        if (c->loading)
+            node = c->bad ? NULL : nodes_add(nodes, (struct span){name, strlen(name)});
+        else
+            at = at->next;
+        if (node == NULL)
+            c->bad = true;
+        else
+            node_state(c, node);
+    }
+}
+
+/* ---- The cluster ----------------------------------------------------------------------------- */
+
+struct ticket_context {
+    struct codec *codec;
+    struct numbers *numbers;
+};
+
+/* Its owner, and the memory for its answer. */
+static void ticket_state(void *context, struct ticket *ticket)
+{
+    struct ticket_context *t = context;
+    bool has_answer = ticket->answer != NULL;
+
+    connection_number(t->codec, t->numbers, &ticket->owner);
+    codec_bool(t->codec, &has_answer);
+    if (has_answer && !t->codec->bad)
+        ticket->answer = item_state(t->codec, t->numbers, ticket->answer);
+}
+
+static void stream_state(struct connections *cs, struct codec *c, struct numbers *n)
+{
+    struct ticket_context context = {c, n};
+    bool is_there = cs->cluster != NULL;
+
+    codec_bool(c, &is_there);
+    c->bad |= is_there != (cs->cluster != NULL);
+    if (is_there && !c->bad)
+        cluster_state(cs->cluster, c, cs->room, ticket_state, &context);
 }
 
 static bool numbers_init(struct connections *cs, struct codec *c, struct numbers *n)
@@ -548,14 +665,17 @@ void snapshot(struct connections *cs, struct codec *c)
     struct numbers n;
 
     room_state(c, cs->room);
+    nodes_state(c, &cs->room->nodes);
     codec_u64(c, &cs->floor);
     codec_u32(c, &cs->next_author);
     counters_state(c, &cs->counters);
     if (!numbers_init(cs, c, &n))
         c->bad = true;
+    if (!c->bad)
+        persons_state(c, &n, cs->room);
     if (!c->bad && c->loading) {
         connections_load(cs, c, &n);
-        persons_restore(cs, c, &n);
+        persons_restore(c, &n);
     } else if (!c->bad) {
         connections_save(cs, c, &n);
     }
@@ -563,6 +683,8 @@ void snapshot(struct connections *cs, struct codec *c)
         waiters_state(c, &n, &cs->room->hold);
     if (!c->bad)
         tokens_state(cs, c, &n);
+    if (!c->bad)
+        stream_state(cs, c, &n);
     if (!c->bad)
         sources_state(&cs->sources, c);
     if (!c->bad)

@@ -20,7 +20,8 @@ struct submission {
 
 /*
  * What is done with the outcome of one kind of request. It cannot fail: the memory that it may need
- * was taken before. The result is ROOM_DONE or ROOM_TAKEN.
+ * was taken before. The result is ROOM_DONE, ROOM_TAKEN or, where the room's stream has brought
+ * something else before it, ROOM_NOBODY: it has come to nothing.
  */
 typedef void completion(
     struct connections *, const struct submission *, enum room_result, const struct room_outcome *);

@@ -3,12 +3,35 @@
 
 #include "connection.h"
 #include "room.h"
+#include "server/cluster/cluster.h"
+
+/* A request names its person by its number, which every node knows. The leave of a session that is
+ * over here has no owner: its outcome changes nothing. */
+static bool submit_to_stream(struct connections *cs, const struct submission *s)
+{
+    struct connection *c = s->connection;
+    struct room_request request = s->request;
+    const struct ticket ticket = {.owner = request.kind == ROOM_LEAVE ? NULL : c,
+        .answer = s->answer,
+        .kind = request.kind,
+        .author = request.author};
+
+    request.number = request.person != NULL ? request.person->number : c->out.link.author;
+    if (!cluster_submit(cs->cluster, &request, &ticket))
+        return false;
+    if (ticket.owner != NULL)
+        connection_add_under_way(c, request.text.len);
+    return true;
+}
 
 bool submit(struct connections *cs, const struct submission *s)
 {
     struct room_outcome outcome;
-    enum room_result result = room_apply(cs->room, &s->request, &outcome);
+    enum room_result result;
 
+    if (cs->cluster != NULL)
+        return submit_to_stream(cs, s);
+    result = room_apply(cs->room, &s->request, &outcome);
     if (result == ROOM_LATER)
         return false;
     cs->completions[s->request.kind](cs, s, result, &outcome);

@@ -55,6 +55,24 @@ struct token *token_new(struct tokens *tokens, struct connection *holder)
     return token;
 }
 
+struct token *token_adopt(struct tokens *tokens, const char *text, struct connection *holder)
+{
+    struct token *token = calloc(1, sizeof(*token));
+
+    if (token == NULL)
+        return NULL;
+    memcpy(token->text, text, TOKEN_LEN);
+    token->answered = TOKEN_UNKNOWN;
+    token->holder = holder;
+    token_add(tokens, token);
+    return token;
+}
+
+void token_drop(struct tokens *tokens, struct token *token)
+{
+    token_free(tokens, token);
+}
+
 /* The list is in the order of the ends. One that is claimed is kept until its claimant has it. */
 static void tokens_expire(struct tokens *tokens, uint64_t now)
 {

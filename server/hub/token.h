@@ -17,6 +17,9 @@
 
 struct connection;
 
+/* How many lines of the session have been answered is not known: it was at another node. */
+#define TOKEN_UNKNOWN UINT64_MAX
+
 /*
  * The session is open while it has a holder; then it is over, since over_at, and in the list of
  * those that expire. claimant: a newer connection that waits for the holder's end.
@@ -42,6 +45,10 @@ void tokens_free(struct tokens *);
 
 /* A new token, held by that connection; NULL without memory or randomness. */
 struct token *token_new(struct tokens *, struct connection *holder);
+/* The token of a session that goes on here and was at another node; NULL without memory. */
+struct token *token_adopt(struct tokens *, const char *text, struct connection *holder);
+/* The session has gone on at another node: here it is not valid any more. */
+void token_drop(struct tokens *, struct token *);
 /* Puts a token that was handed over where it is found. */
 void token_add(struct tokens *, struct token *);
 /* Forgets the tokens that are no longer valid, then finds one; NULL: it is not valid. */

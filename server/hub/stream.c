@@ -1,0 +1,225 @@
+/* stream.c: see stream.h. */
+#include "stream.h"
+
+#include <syslog.h>
+
+#include "connection.h"
+#include "ending.h"
+#include "link.h"
+#include "log.h"
+#include "login.h"
+#include "room.h"
+#include "server/cluster/cluster.h"
+
+/* Members are told when nothing was stored for so long: a change of the stream's leader takes five
+ * to seven seconds. */
+#define TELL_US 8000000u
+
+static const struct span no_text = {NULL, 0};
+
+/* ---- Outcomes -------------------------------------------------------------------------------- */
+
+/* Nothing of it is under way any more. */
+static void connection_quiet(struct connections *cs, struct connection *c)
+{
+    if (c->session != SESSION_LEFT)
+        return;
+    session_pass_on(cs, c);
+    connection_finish(cs, c);
+}
+
+/* The request has come back, or, NOBODY, will not. */
+static void ticket_redeem(struct connections *cs, const struct ticket *ticket,
+    const struct room_request *request, enum room_result result, const struct room_outcome *outcome)
+{
+    const struct submission s = {
+        .request = *request, .connection = ticket->owner, .answer = ticket->answer};
+
+    if (ticket->owner == NULL)
+        return;
+    cs->completions[ticket->kind](cs, &s, result, outcome);
+    connection_remove_under_way(cs, ticket->owner, ticket->text);
+    if (ticket->owner->in.under_way == 0)
+        connection_quiet(cs, ticket->owner);
+}
+
+/* ---- Persons that are lost ------------------------------------------------------------------- */
+
+/* The connection of that person. One that is passing to another connection has no way out. */
+static struct connection *connection_of(
+    const struct connections *cs, const struct room_outcome *outcome)
+{
+    if (outcome->parted != NULL)
+        return connection_by_author(cs, outcome->parted->author);
+    for (struct list *at = cs->all.next; at != &cs->all; at = at->next) {
+        struct connection *c = LIST_ENTRY(struct connection, all, at);
+
+        if (c->person == outcome->person)
+            return c;
+    }
+    return NULL;
+}
+
+/* The session is at another node: its token is valid there. A connection that waits for it here
+ * asks there, too. */
+static void token_leave(struct connections *cs, struct connection *c)
+{
+    struct token *token = c->token;
+
+    c->token = NULL;
+    if (token == NULL)
+        return;
+    if (token->claimant != NULL) {
+        token->claimant->token = NULL;
+        connection_unpause(cs, token->claimant);
+    }
+    token_drop(cs->tokens, token);
+}
+
+static void session_moved(struct connections *cs, struct connection *c)
+{
+    token_leave(cs, c);
+    c->person = NULL;
+    session_end(cs, c, ENDING_MOVED, "lost", no_text);
+}
+
+/* For the others this node was gone. Its own quit is the last event that the client gets. */
+static void session_cut_off(struct connections *cs, struct connection *c)
+{
+    c->person = NULL;
+    (void)connection_say(cs, c, "note this machine was cut off; please connect again");
+    session_end(cs, c, ENDING_SERVER, "lost", no_text);
+}
+
+static void event_follow(struct connections *cs, const struct applied *applied)
+{
+    struct connection *c = connection_of(cs, &applied->outcome);
+
+    if (c != NULL && c->session != SESSION_LEFT)
+        session_cut_off(cs, c);
+    else if (c != NULL)
+        c->person = NULL;
+}
+
+/* Another connection, here or elsewhere, has the person now. */
+static void resume_follow(struct connections *cs, const struct applied *applied)
+{
+    struct connection *c = connection_of(cs, &applied->outcome);
+
+    if (c == NULL)
+        return;
+    if (c->session == SESSION_LEFT) {
+        token_leave(cs, c);
+        c->person = NULL;
+    } else {
+        session_moved(cs, c);
+    }
+}
+
+static void applied_follow(struct connections *cs, const struct applied *applied)
+{
+    if (applied->step == STEP_EVENT)
+        event_follow(cs, applied);
+    else if (applied->request->kind == ROOM_RESUME && applied->result == ROOM_DONE)
+        resume_follow(cs, applied);
+    if (applied->mine)
+        ticket_redeem(cs, &applied->ticket, applied->request, applied->result, &applied->outcome);
+}
+
+/* What was under way when this node was gone comes to nothing; logins among it begin anew. */
+static void lost_follow(struct connections *cs)
+{
+    const struct room_outcome nothing = {.person = NULL};
+    struct ticket ticket;
+
+    report(cs->config->report, LOG_WARNING,
+        "the cluster has taken this node for gone; its clients are told to connect again");
+    while (cluster_take_lost(cs->cluster, &ticket)) {
+        const struct room_request request = {.kind = ticket.kind};
+
+        ticket_redeem(cs, &ticket, &request, ROOM_NOBODY, &nothing);
+    }
+}
+
+/* ---- The turn -------------------------------------------------------------------------------- */
+
+static bool log_has_space(const struct connections *cs)
+{
+    return log_head(room_lines(cs->room)) + LINE_OUT_MAX <= cs->turn.head_max;
+}
+
+/* Joins that follow one another share a list. */
+static bool joins_go_on(const struct cluster *cluster)
+{
+    return cluster->apply.phase == APPLY_REQUESTS &&
+           requests_next_is_login(&cluster->apply.requests);
+}
+
+void stream_turn(struct connections *cs)
+{
+    struct cluster *cluster = cs->cluster;
+    struct applied applied;
+
+    if (cluster == NULL)
+        return;
+    cluster_read(cluster, cs->config->poller, cs->config->report, cs->turn.now);
+    while (log_has_space(cs) && (joins_go_on(cluster) || logins_finish(cs)) &&
+           cluster_next(cluster, cs->room, cs->config->report, &applied, cs->turn.now))
+        applied_follow(cs, &applied);
+    if (logins_finish(cs) && cluster->state == CLUSTER_LOST)
+        lost_follow(cs);
+}
+
+bool stream_has_more(const struct connections *cs)
+{
+    return cs->cluster != NULL && cluster_has_more(cs->cluster);
+}
+
+/* ---- Notes ----------------------------------------------------------------------------------- */
+
+/* Nothing is stored, and that has lasted for a while. */
+static bool stream_hangs(const struct connections *cs)
+{
+    uint64_t since = cs->cluster->waits_since;
+
+    return since != 0 && cs->turn.now - since >= TELL_US;
+}
+
+void stream_tell(struct connections *cs)
+{
+    bool hangs = cs->cluster != NULL && stream_hangs(cs);
+
+    if (cs->cluster == NULL || cs->cluster->told == hangs)
+        return;
+    cs->cluster->told = hangs;
+    report(cs->config->report, hangs ? LOG_WARNING : LOG_NOTICE,
+        hangs ? "nothing is stored in the cluster: messages and logins wait"
+              : "the cluster stores messages again");
+    for (struct list *at = cs->all.next; at != &cs->all; at = at->next) {
+        struct connection *c = LIST_ENTRY(struct connection, all, at);
+        struct item *note;
+
+        if (c->session != SESSION_MEMBER)
+            continue;
+        note = item_text(connections_time(cs), "note %s",
+            hangs ? "the cluster does not answer: messages and logins wait for it"
+                  : "the cluster answers again");
+        if (note != NULL)
+            connection_put_now(cs, c, note);
+    }
+}
+
+uint64_t stream_due(const struct connections *cs)
+{
+    const struct cluster *cluster = cs->cluster;
+    uint64_t due;
+
+    if (cluster == NULL)
+        return TIME_NEVER;
+    due = cluster_due(cluster);
+    if (!list_is_empty(&cs->joined) && cs->turn.now + MEMORY_RETRY_US < due)
+        due = cs->turn.now + MEMORY_RETRY_US;
+    if (cluster->waits_since != 0 && !cluster->told && cluster->waits_since + TELL_US < due)
+        due = cluster->waits_since + TELL_US;
+    return due;
+}

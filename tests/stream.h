@@ -1,0 +1,51 @@
+/*
+ * stream.h: a room's stream in this process, and pretended engines between it and hubs. An engine
+ * that is there stores each batch at once, or as the test lets it, and tells every hub all messages
+ * in order.
+ */
+#ifndef TESTS_STREAM_H
+#define TESTS_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stored {
+    char *bytes;
+    size_t len;
+    uint64_t time; /* nanoseconds since 1970 */
+};
+
+struct stream {
+    struct stored *all;
+    size_t count;
+    size_t size;
+    bool away;      /* nothing is stored: engines keep what they are given */
+    uint64_t ahead; /* microseconds by which its clock is ahead of this machine's */
+};
+
+/* The engine's end of a pair. */
+struct engine {
+    struct stream *stream;
+    int fd;       /* -1: there is none */
+    size_t told;  /* messages that the hub was told */
+    bool greeted; /* it has had its SETUP, and was told where the stream ends */
+    char *in;     /* what the hub has sent and was not processed */
+    size_t in_len;
+    size_t in_size;
+    char *out; /* what the pair did not take */
+    size_t out_len;
+    size_t out_size;
+};
+
+void stream_free(struct stream *);
+/* A batch of any bytes is stored. */
+void stream_put(struct stream *, const char *bytes, size_t len);
+
+/* A new engine; returns the hub's end of its pair. */
+int engine_open(struct engine *, struct stream *);
+void engine_close(struct engine *);
+/* It reads, stores and tells what it can. True where anything moved. */
+bool engine_turn(struct engine *);
+
+#endif

@@ -1,0 +1,545 @@
+/*
+ * test_cluster.c: hubs of several nodes that share a room: each is a stage of its own, with
+ * pretended clients and a pretended engine, and the stream between them is this test's.
+ */
+#include "compat/compat.h"
+#include "puppets.h"
+#include "server/cluster/batch.h"
+#include "server/hub/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND 1000000u
+#define NODES 3
+
+static struct stage nodes[NODES]; /* too large for a stack */
+static struct stream stream;
+
+static const char *const names[NODES] = {"x", "y", "z"};
+
+static void nodes_open(const struct hub_config *config)
+{
+    stream = (struct stream){.count = 0};
+    for (size_t i = 0; i < NODES; i++)
+        stage_open_in(&nodes[i], config, &stream, names[i]);
+}
+
+/* All of them come to rest: what one stores moves the others. */
+static void nodes_settle(void)
+{
+    size_t before;
+
+    do {
+        before = stream.count;
+        for (size_t i = 0; i < NODES; i++)
+            if (nodes[i].hub != NULL)
+                stage_settle(&nodes[i]);
+    } while (stream.count != before);
+}
+
+static void nodes_wait(uint64_t us)
+{
+    for (uint64_t step = 0; step < us; step += SECOND) {
+        for (size_t i = 0; i < NODES; i++)
+            if (nodes[i].hub != NULL)
+                stage_wait(&nodes[i], SECOND);
+        nodes_settle();
+    }
+}
+
+static void node_close(size_t i)
+{
+    /* The descriptors of the others are still open. */
+    stage_shut(&nodes[i]);
+    nodes[i].hub = NULL;
+}
+
+static void nodes_close(void)
+{
+    for (size_t i = NODES; i-- > 0;)
+        if (nodes[i].hub != NULL)
+            node_close(i);
+    stream_free(&stream);
+}
+
+/* A client of that node that has given this name; what it is sent is read as the test goes. */
+static struct puppet *join(size_t node, const char *name)
+{
+    struct puppet *p = puppet_add(&nodes[node]);
+
+    nodes_settle();
+    puppet_say(p, "%s", name);
+    nodes_settle();
+    while (puppet_line(p) != NULL && p->event.verb != VERB_YOU) {}
+    ensure(p->event.verb == VERB_YOU, "%s: no welcome", name);
+    return p;
+}
+
+static void say(struct puppet *p, const char *line)
+{
+    puppet_say(p, "%s", line);
+    nodes_settle();
+}
+
+static void expect(struct puppet *p, const char *want)
+{
+    const char *line = puppet_line(p);
+
+    ensure(line != NULL, "nothing instead of \"%s\"", want);
+    ensure(strcmp(line, want) == 0, "\"%s\" instead of \"%s\"", line, want);
+}
+
+static void expect_nothing(struct puppet *p)
+{
+    const char *line = puppet_line(p);
+
+    ensure(line == NULL, "\"%s\"", line);
+}
+
+/* The users list and the history of every node is the same, byte for byte but for the stamps of
+ * lines that are no events. */
+static void nodes_agree(void)
+{
+    static char first[65536];
+    static char other[65536];
+
+    for (size_t i = 0; i < NODES; i++) {
+        char *at = i == 0 ? first : other;
+        struct puppet *p;
+        const char *line;
+
+        if (nodes[i].hub == NULL)
+            continue;
+        p = puppet_add(&nodes[i]);
+        nodes_settle();
+        puppet_say(p, "/history 1000");
+        puppet_say(p, "/since 1970-01-01T00:00:00.000000Z");
+        puppet_say(p, "/post");
+        puppet_say(p, "/users");
+        nodes_settle();
+        while ((line = puppet_line(p)) != NULL)
+            at += sprintf(at, "%s\n", line);
+        puppet_leave(&nodes[i], p);
+        ensure(i == 0 || strcmp(first, other) == 0, "%s instead of %s", other, first);
+    }
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+START_TEST(one_room)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+    struct puppet *cat;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(1, "ann");
+    cat = join(2, "cat");
+    expect(ann, "join ann_2");
+    expect(ann, "join cat");
+    expect(ben, "join cat");
+    say(ann, "hello");
+    say(ben, "/me waves");
+    say(cat, "/nick dan");
+    for (size_t i = 0; i < 3; i++) {
+        struct puppet *p = i == 0 ? ann : i == 1 ? ben : cat;
+
+        expect(p, "msg ann hello");
+        expect(p, "me ann_2 waves");
+        expect(p, "nick cat dan");
+        expect_nothing(p);
+    }
+    say(ann, "/users");
+    expect(ann, "here ann ann_2 dan");
+    expect(ann, "users 3");
+    say(ann, "/msg dan psst");
+    expect(ann, "error busy dan cannot take a private message now");
+    nodes_agree();
+    puppet_leave(&nodes[1], ben);
+    nodes_settle();
+    expect(ann, "quit ann_2 left");
+    expect(cat, "quit ann_2 left");
+    nodes_close();
+}
+END_TEST
+
+/* In the same instant: nobody has heard of the others. */
+START_TEST(one_name_at_once)
+{
+    struct puppet *p[NODES];
+    char got[NODES][80];
+
+    nodes_open(NULL);
+    for (size_t i = 0; i < NODES; i++)
+        p[i] = puppet_add(&nodes[i]);
+    nodes_settle();
+    stream.away = true;
+    for (size_t i = 0; i < NODES; i++)
+        puppet_say(p[i], "ann");
+    nodes_settle();
+    for (size_t i = 0; i < NODES; i++)
+        expect_nothing(p[i]);
+    stream.away = false;
+    nodes_settle();
+    for (size_t i = 0; i < NODES; i++) {
+        while (puppet_line(p[i]) != NULL && p[i]->event.verb != VERB_YOU) {}
+        snprintf(got[i], sizeof got[i], "%.*s", (int)p[i]->event.name.len, p[i]->event.name.at);
+    }
+    ensure(
+        strcmp(got[0], "ann") == 0 && strcmp(got[1], "ann_2") == 0 && strcmp(got[2], "ann_3") == 0,
+        "%s %s %s", got[0], got[1], got[2]);
+    nodes_close();
+}
+END_TEST
+
+/* While nothing is stored lines wait, and what does not depend on the stream goes on. */
+START_TEST(nothing_is_stored)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+    struct puppet *cat;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(0, "ben");
+    expect(ann, "join ben");
+    stream.away = true;
+    say(ann, "one");
+    say(ann, "/users");
+    say(ann, "/foo");
+    say(ann, "two");
+    expect_nothing(ann);
+    say(ben, "/users");
+    expect(ben, "here ann ben");
+    expect(ben, "users 2");
+    say(ben, "/msg ann psst");
+    expect(ben, "priv ben ann psst");
+    expect(ann, "priv ben ann psst");
+    cat = puppet_add(&nodes[0]);
+    nodes_settle();
+    say(cat, "/users");
+    expect(cat, "here ann ben");
+    expect(cat, "users 2");
+    say(cat, "cat");
+    expect_nothing(cat);
+    nodes_wait(10 * SECOND);
+    expect(ben, "note the cluster does not answer: messages and logins wait for it");
+    stream.away = false;
+    nodes_settle();
+    expect(ann, "note the cluster does not answer: messages and logins wait for it");
+    expect(ann, "msg ann one");
+    expect(ann, "join cat"); /* it was stored before the list was asked for */
+    expect(ann, "here ann ben cat");
+    expect(ann, "users 3");
+    expect(ann, "note the cluster answers again");
+    expect(ann, "error unknown-command /foo is not a command here; try /help");
+    expect(ann, "msg ann two");
+    nodes_close();
+}
+END_TEST
+
+/* A line is stored once, whatever becomes of the engine. */
+START_TEST(an_engine_dies)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    expect(ann, "join ben");
+    for (int i = 0; i < 20; i++) {
+        char want[64];
+
+        stream.away = i % 3 == 0;
+        puppet_say(ann, "line %d", i);
+        if (i % 2 == 0)
+            (void)stage_turn(&nodes[0]);
+        else
+            nodes_settle();
+        stage_renew_engine(&nodes[0]);
+        stream.away = false;
+        nodes_settle();
+        snprintf(want, sizeof want, "msg ann line %d", i);
+        expect(ann, want);
+        expect(ben, want);
+        expect_nothing(ben);
+    }
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* A batch that was stored twice, and one that came before an earlier one, change nothing. */
+START_TEST(batches_come_again)
+{
+    struct puppet *ann;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    say(ann, "one");
+    expect(ann, "msg ann one");
+    for (size_t i = 0, count = stream.count; i < count; i++)
+        stream_put(&stream, stream.all[i].bytes, stream.all[i].len);
+    stream_put(&stream, "rubbish", 7);
+    stream_put(&stream, "", 0);
+    nodes_settle();
+    expect_nothing(ann);
+    say(ann, "two");
+    expect(ann, "msg ann two");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+static const char *token_of(struct puppet *p, char *out)
+{
+    while (puppet_line(p) != NULL && p->event.verb != VERB_TOKEN) {}
+    ensure(p->event.verb == VERB_TOKEN, "no token");
+    snprintf(out, TOKEN_LEN + 1, "%s", p->text + STAMP_LEN + strlen(" token "));
+    return out;
+}
+
+static struct puppet *join_with_token(size_t node, const char *name, char *token)
+{
+    struct puppet *p = puppet_add(&nodes[node]);
+
+    nodes_settle();
+    puppet_say(p, "/token");
+    puppet_say(p, "%s", name);
+    nodes_settle();
+    (void)token_of(p, token);
+    while (puppet_line(p) != NULL) {}
+    return p;
+}
+
+/* A session goes on at another node, and what is under way at the first one comes to nothing. */
+START_TEST(a_client_moves)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *watcher;
+    struct puppet *old;
+    struct puppet *new;
+
+    nodes_open(NULL);
+    watcher = join(2, "watcher");
+    old = join_with_token(0, "ann", token);
+    expect(watcher, "join ann");
+    say(old, "one");
+    expect(old, "msg ann one");
+    expect(watcher, "msg ann one");
+    new = puppet_add(&nodes[1]);
+    nodes_settle();
+    puppet_say(new, "/resume %s", token);
+    (void)stage_turn(&nodes[1]);
+    puppet_say(old, "two");
+    nodes_settle();
+    expect(new, "resumed ?");
+    ensure(old->ended, "the old connection is not closed");
+    puppet_say(new, "/token");
+    puppet_say(new, "/history 1");
+    puppet_say(new, "ignored");
+    nodes_settle();
+    while (puppet_line(new) != NULL && new->event.verb != VERB_YOU) {}
+    ensure(span_equal(new->event.name, "ann"), "another name");
+    say(new, "three");
+    expect(new, "msg ann three");
+    while (puppet_line(watcher) != NULL && strstr(watcher->text, "three") == NULL)
+        ensure(strstr(watcher->text, "two") != NULL, "%s", watcher->text);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* ... and comes back: each time the same session. */
+START_TEST(a_client_moves_around)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *watcher;
+    struct puppet *p;
+
+    nodes_open(NULL);
+    watcher = join(2, "watcher");
+    p = join_with_token(0, "ann", token);
+    expect(watcher, "join ann");
+    for (size_t i = 1; i < 8; i++) {
+        struct puppet *next = puppet_add(&nodes[i % NODES]);
+        char want[64];
+
+        nodes_settle();
+        puppet_say(next, "/resume %s", token);
+        nodes_settle();
+        puppet_say(next, "ann");
+        nodes_settle();
+        ensure(p->ended, "the old connection is not closed");
+        while (puppet_line(next) != NULL && next->event.verb != VERB_YOU) {}
+        ensure(span_equal(next->event.name, "ann"), "another name");
+        puppet_say(next, "round %zu", i);
+        nodes_settle();
+        snprintf(want, sizeof want, "msg ann round %zu", i);
+        expect(next, want);
+        expect(watcher, want);
+        p = next;
+    }
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* A hub is killed, and starts again: its members are gone, and what was stored is there. */
+START_TEST(a_hub_dies)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    expect(ann, "join ben");
+    say(ann, "one");
+    expect(ben, "msg ann one");
+    puppet_say(ann, "two");
+    (void)stage_turn(&nodes[0]);
+    (void)stage_turn(&nodes[0]);
+    node_close(0);
+    nodes_settle();
+    while (puppet_line(ben) != NULL)
+        ensure(strcmp(ben->text + STAMP_LEN + 1, "msg ann two") == 0, "%s", ben->text);
+    stage_open_in(&nodes[0], NULL, &stream, names[0]);
+    nodes_settle();
+    expect(ben, "quit ann lost");
+    ann = join(0, "ann");
+    expect(ben, "join ann");
+    say(ann, "three");
+    expect(ben, "msg ann three");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* A hub that stands still is gone, for the others at once and for itself when it goes on. */
+START_TEST(a_node_is_gone)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+    struct puppet *cat;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    cat = join(0, "cat");
+    ben = join(1, "ben");
+    expect(ann, "join cat");
+    expect(ann, "join ben");
+    expect(cat, "join ben");
+    puppet_say(ann, "too late");
+    for (size_t i = 0; i < 10; i++) {
+        stream.ahead += 2 * SECOND;
+        stage_wait(&nodes[1], 2 * SECOND);
+    }
+    expect(ben, "quit ann lost");
+    expect(ben, "quit cat lost");
+    expect_nothing(ben);
+    nodes_settle();
+    expect(ann, "quit ann lost");
+    expect(ann, "note this machine was cut off; please connect again");
+    expect(cat, "quit ann lost");
+    expect(cat, "quit cat lost");
+    expect(cat, "note this machine was cut off; please connect again");
+    ensure(ann->ended && cat->ended, "their connections stay");
+    expect_nothing(ben);
+    ann = join(0, "ann");
+    expect(ben, "join ann");
+    say(ann, "again");
+    expect(ben, "msg ann again");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* Nobody is gone because nothing could be stored for an hour. */
+START_TEST(an_outage)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    expect(ann, "join ben");
+    stream.away = true;
+    for (size_t i = 0; i < 60; i++)
+        nodes_wait(SECOND);
+    stream.ahead += 3600 * (uint64_t)SECOND;
+    stream.away = false;
+    nodes_settle();
+    expect(ben, "note the cluster does not answer: messages and logins wait for it");
+    expect(ben, "note the cluster answers again");
+    expect(ann, "note the cluster does not answer: messages and logins wait for it");
+    expect(ann, "note the cluster answers again");
+    say(ann, "there");
+    expect(ann, "msg ann there");
+    expect(ben, "msg ann there");
+    expect_nothing(ben);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* Two programs of one name: the one that was there ends. */
+START_TEST(two_programs_of_one_name)
+{
+    nodes_open(NULL);
+    node_close(1);
+    stage_open_in(&nodes[1], NULL, &stream, names[0]);
+    stage_settle(&nodes[0]);
+    ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_TAKEN, "it goes on");
+    ensure(hub_cluster_end(nodes[1].hub) == CLUSTER_GOES_ON, "the other one does not");
+    nodes_close();
+}
+END_TEST
+
+/* A stop: the members' quits are in the stream before the server exits. */
+START_TEST(a_node_stops)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    expect(ann, "join ben");
+    puppet_say(ann, "last");
+    (void)stage_turn(&nodes[0]);
+    hub_stop(nodes[0].hub, nodes[0].now);
+    nodes_settle();
+    ensure(hub_is_done(nodes[0].hub), "it is not done");
+    ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_STOPPED, "for another reason");
+    while (puppet_line(ben) != NULL && ben->event.verb != VERB_QUIT)
+        ensure(strcmp(ben->text + STAMP_LEN + 1, "msg ann last") == 0, "%s", ben->text);
+    ensure(ben->event.verb == VERB_QUIT, "no quit");
+    nodes_close();
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {one_room, 1, 20},
+        {one_name_at_once, 1, 20},
+        {nothing_is_stored, 1, 20},
+        {an_engine_dies, 1, 20},
+        {batches_come_again, 1, 20},
+        {a_client_moves, 1, 20},
+        {a_client_moves_around, 1, 20},
+        {a_hub_dies, 1, 20},
+        {a_node_is_gone, 1, 20},
+        {an_outage, 1, 20},
+        {two_programs_of_one_name, 1, 20},
+        {a_node_stops, 1, 20},
+    };
+
+    return tests_run("cluster", tests, COUNT_OF(tests));
+}
