@@ -131,7 +131,7 @@ static enum console_format format_choose(const struct options *options)
 {
     if (options->mode == MODE_BOT)
         return CONSOLE_BOT;
-    if (options->raw)
+    if (options->output.raw)
         return CONSOLE_WIRE;
     switch (options->mode) {
     case MODE_BOT:
@@ -170,8 +170,8 @@ static void setup_console(struct client *client, const struct bot *bot)
                               .out = options->mode == MODE_BOT ? bot->hears : STDOUT_FILENO,
                               .wake = client->wake[1],
                               .wants_keys = mode_reads_input(options->mode),
-                              .plain = options->plain,
-                              .quiet = options->quiet,
+                              .plain = options->output.plain,
+                              .quiet = options->output.quiet,
                               .bell = bell_choose(options->bell),
                               .format = format_choose(options),
                           });

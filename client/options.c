@@ -163,16 +163,16 @@ static int option_take(struct options *options, int option)
         options->keep = true;
         return -1;
     case 'p':
-        options->plain = true;
+        options->output.plain = true;
         return -1;
     case 'q':
-        options->quiet = true;
+        options->output.quiet = true;
         return -1;
     case 'r':
         options->receive_only = true;
         return -1;
     case 'x':
-        options->raw = true;
+        options->output.raw = true;
         return -1;
     case 'l':
         return option_mode(options, MODE_LIST);

@@ -27,6 +27,13 @@ enum options_bell { BELL_DEFAULT, BELL_OFF, BELL_MENTION, BELL_ALL };
 #define OPTIONS_UNSET (~0ul)
 #define HISTORY_MAX 1000000000ul
 
+/* How events are printed. */
+struct options_output {
+    bool raw;   /* -x */
+    bool quiet; /* -q */
+    bool plain; /* -p */
+};
+
 /* All other pointers are into argv or the environment. */
 struct options {
     enum options_mode mode;
@@ -38,11 +45,9 @@ struct options {
     unsigned long leave_after; /* -W, seconds; 0: never */
     int64_t patience;          /* -w, ms; -1: without end */
     enum options_bell bell;
-    bool receive_only;         /* -r */
-    bool raw;                  /* -x */
-    bool keep;                 /* -k */
-    bool quiet;                /* -q */
-    bool plain;                /* -p */
+    bool receive_only; /* -r */
+    bool keep;         /* -k */
+    struct options_output output;
     const char *bot;           /* -e */
     const char *command;       /* -c: instead of an address */
     const char *server;        /* the addresses as written */

@@ -172,7 +172,7 @@ static void receiver_progress(struct receiver *receiver, struct receiver_step st
 static bool receiver_hides(const struct receiver *receiver, const struct event *event)
 {
     return receiver->progress == RECEIVER_LISTED && event->verb == VERB_NOTE &&
-           receiver->client->options->quiet;
+           receiver->client->options->output.quiet;
 }
 
 static enum client_end receiver_line(struct receiver *receiver, struct span raw)
