@@ -26,7 +26,10 @@ uint64_t clock_us(void);
 /* True for an errno of read(2) or write(2) after which the same call may succeed. */
 bool error_passes(int error);
 
-/* Writes all of it and waits where it must, also on a non-blocking descriptor. False with errno. */
+/*
+ * Writes all of it and waits where it must, also on a non-blocking descriptor; where there is no
+ * memory, a second at most. False with errno.
+ */
 bool write_all(int fd, const char *bytes, size_t len);
 
 /* ---- What ps(1) shows ----------------------------------------------------------------- */

@@ -20,6 +20,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
 /* ---- This program again, as somebody else ---- */
 
 enum { ANSWER = 42 };
@@ -531,6 +539,50 @@ END_TEST
 
 #endif
 
+/* ---- write_all ---- */
+
+#ifdef __linux__
+
+#define REFUSED_FD 200
+
+/* Writes to REFUSED_FD fail. */
+static void writes_fail(int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, REFUSED_FD, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = COUNT_OF(code), .filter = code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == -1)
+        _exit(126);
+}
+
+/* A file is always ready for poll(2): one that never has memory must end by itself. */
+START_TEST(a_file_without_memory)
+{
+    static const int errors[] = {ENOMEM, ENOBUFS};
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        dup2(open("/dev/null", O_WRONLY), REFUSED_FD);
+        writes_fail(errors[_i]);
+        alarm(15);
+        _exit(!write_all(REFUSED_FD, "x", 1) && errno == errors[_i] ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+#endif
+
 /* ---- poll_masked ---- */
 
 static volatile sig_atomic_t handled;
@@ -715,6 +767,7 @@ int main(int argc, char **argv)
         {not_every_name_is_a_user_to_become, 1, 10},
         {root_is_given_up_for_good, 1, 10},
 #ifdef __linux__
+        {a_file_without_memory, 2, 20},
         {a_title_is_all_that_ps_shows, 2, 10},
         {the_kernel_prefers_to_kill_this, 1, 10},
         {the_image_outlives_its_file, 1, 10},
