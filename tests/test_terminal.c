@@ -187,6 +187,38 @@ START_TEST(the_typed_line_survives)
 }
 END_TEST
 
+/* With -p a message is one line, which the terminal may fold: so it can be copied whole. */
+START_TEST(what_is_wrapped)
+{
+    static const char *const options[] = {"-p", "-H5"};
+    const struct winsize size = {.ws_row = 24, .ws_col = 80};
+    char text[400];
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        text[i] = i % 8 == 7 ? ' ' : 'x';
+    text[sizeof text - 1] = '\0';
+    server_start(&server, ANY_PORT);
+    conn_join(&ben, &server, "ben");
+    chatter_start_at_terminal(&chat, options[_i], "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    ck_assert_int_eq(ioctl(chat.slave, TIOCSWINSZ, &size), 0);
+    chatter_type(&chat, "wide\r"); /* the size is known when this is answered */
+    chatter_see(&chat, "ann: wide");
+    conn_say(&ben, "%s", text);
+    conn_say(&ben, "end");
+    chatter_see(&chat, "end");
+    ck_assert_int_eq(strstr(chat.out.at, text) != NULL, _i == 0);
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
 /* With the kernel's line editing too, Ctrl-C clears a half-typed line, and leaves on an empty one.
  */
 START_TEST(control_c_without_an_editor)
@@ -946,6 +978,7 @@ int main(void)
         {the_terminal_is_left_as_it_was, COUNT_OF(endings), 30},
         {stopped_and_continued, 1, 20},
         {the_typed_line_survives, 1, 30},
+        {what_is_wrapped, 2, 20},
         {control_c_without_an_editor, 1, 20},
         {a_terminal_that_nobody_reads, COUNT_OF(held), 40},
         {a_terminal_that_is_read_late, 1, 40},
