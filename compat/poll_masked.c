@@ -1,4 +1,6 @@
 /* ppoll(): see compat.h. */
+/* In glibc before 2.40 a fortified ppoll() takes a 64-bit timespec for one of 32 bits. */
+#undef _FORTIFY_SOURCE
 #include "os.h"
 
 #include "compat.h"
