@@ -150,12 +150,12 @@ $(TESTS) $(CHAOS): %: %.o $(TEST_LIB) $(CLIENT) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) $(WRAP) -pthread -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
 
 # Calls of these go through functions of its own, which let them fail. With 64-bit offsets mmap() is
-# mmap64().
-WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg poll __poll_chk ppoll __ppoll_chk \
+# mmap64(), and with 64-bit times sendmsg() is __sendmsg64() where a long has 32 bits.
+WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg __sendmsg64 poll __poll_chk ppoll __ppoll_chk \
 	poller_set mmap64 memory_file random_bytes
 $(B)tests/test_listener: WRAP = -Wl,--wrap=accept_cloexec_nonblock,--wrap=poller_set
 $(B)tests/test_faults: WRAP = $(WRAPPED:%=-Wl,--wrap=%)
-$(B)tests/test_link: WRAP = -Wl,--wrap=sendmsg
+$(B)tests/test_link: WRAP = -Wl,--wrap=sendmsg,--wrap=__sendmsg64
 
 $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o \
     $(CLIENT) $(SERVER) $(COMMON)

@@ -201,7 +201,7 @@ static void client_read(struct hub *h, struct client *c)
 static void client_write(struct hub *h, struct client *c)
 {
     size_t from = c->at % LOG_SIZE;
-    size_t len = h->head - c->at;
+    size_t len = (size_t)(h->head - c->at);
     size_t first = len < LOG_SIZE - from ? len : LOG_SIZE - from;
     struct iovec iov[2] = {{h->log + from, first}, {h->log, len - first}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = len > first ? 2 : 1};

@@ -5,6 +5,7 @@
 #include "wire/text.h"
 
 #include <check.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -1193,8 +1194,10 @@ START_TEST(output_has_a_limit)
     ck_assert_uint_eq(out.len, OUTBUF_MAX - 1);
     out.len = 0;
     out.lost = false;
-    outbuf_number(&out, 18446744073709551615ul);
-    ck_assert(out.len == 20 && memcmp(out.at, "18446744073709551615", 20) == 0 && !out.lost);
+    outbuf_number(&out, ULONG_MAX);
+    ck_assert(!out.lost);
+    outbuf_add(&out, "", 1);
+    ck_assert_uint_eq(strtoul(out.at, NULL, 10), ULONG_MAX);
     outbuf_free(&out);
     ck_assert_ptr_null(out.at);
     free(much);

@@ -92,6 +92,8 @@ ssize_t __wrap_recv(int, void *, size_t, int);
 ssize_t __wrap___recv_chk(int, void *, size_t, size_t, int);
 ssize_t __wrap_send(int, const void *, size_t, int);
 ssize_t __wrap_sendmsg(int, const struct msghdr *, int);
+/* Its name where time_t has 64 bits and a long has 32. */
+ssize_t __wrap___sendmsg64(int, const struct msghdr *, int);
 int __wrap_poll(struct pollfd *, nfds_t, int);
 int __wrap___poll_chk(struct pollfd *, nfds_t, int, size_t);
 int __wrap_ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
@@ -164,6 +166,11 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
         return __real_send(fd, msg->msg_iov[0].iov_base, msg->msg_iov[0].iov_len > 0, flags);
     errno = error;
     return -1;
+}
+
+ssize_t __wrap___sendmsg64(int fd, const struct msghdr *msg, int flags)
+{
+    return __wrap_sendmsg(fd, msg, flags);
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)

@@ -29,6 +29,8 @@ static struct {
 } taken;
 
 ssize_t __wrap_sendmsg(int, const struct msghdr *, int);
+/* Its name where time_t has 64 bits and a long has 32. */
+ssize_t __wrap___sendmsg64(int, const struct msghdr *, int);
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
@@ -58,6 +60,11 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
         done += len;
     }
     return (ssize_t)done;
+}
+
+ssize_t __wrap___sendmsg64(int fd, const struct msghdr *msg, int flags)
+{
+    return __wrap_sendmsg(fd, msg, flags);
 }
 
 /* ---- What the reader is to be given ---------------------------------------------------------- */

@@ -67,6 +67,9 @@ static const struct sight {
 } pipe_sights[] = {
     {WELCOME, P0 "-- you are ann, 3 here: ann Bob carol\n"},
     {T0 "msg bob hi there\n", P0 "bob: hi there\n"},
+    /* Beyond the seconds that 32 bits hold. */
+    {"2038-01-19T03:14:08.000000Z msg bob later\n", "2038-01-19 04:14:08 bob: later\n"},
+    {"9999-12-31T22:59:59.999999Z msg bob last\n", "9999-12-31 23:59:59 bob: last\n"},
     {T0 "msg bob  a  b\tc \n", P0 "bob:  a  b\tc \n"},
     {T0 "me bob waves\n", P0 "* bob waves\n"},
     {T0 "priv bob ann psst\n", P0 "bob -> ann: psst\n"},
