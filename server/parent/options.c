@@ -23,7 +23,7 @@ static const char synopsis[] =
 static const char usage_text[] =
     "  -l ADDRESS  listen there: host:port, [ipv6%scope]:port, *:port, or a path with / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
-    "  -H LINES    past events for a joiner who asks for no number (default 20)\n"
+    "  -H LINES    past messages for a joiner who asks for no number (default 20)\n"
     "  -m CLIENTS  most clients at once (default: what descriptors and processes allow)\n"
     "  -i CLIENTS  most connections from one source (default 0: no limit)\n"
     "  -L SECONDS  a session must have given its name by then (default 60)\n"
