@@ -22,6 +22,7 @@
 #include "server/parent/access_file.h"
 #include "server/parent/addresses.h"
 #include "server/parent/detach.h"
+#include "server/parent/lookup.h"
 #include "server/parent/parent.h"
 #include "server/parent/timeout.h"
 #include "server/parent/user.h"
@@ -208,8 +209,6 @@ static int start(struct parent *p)
         status = access_file_load(&p->access);
     if (status == 0)
         status = children_confine(&p->children, o->sandbox, &p->report);
-    if (status == 0 && o->authenticated)
-        status = accounts_load(&p->accounts, &p->report);
     if (status == 0)
         status = parent_make_room(p);
     if (status == 0)
@@ -298,6 +297,8 @@ static void child_become(struct proctitle *title, int argc, char **argv)
         engine_main(title);
     case CHILD_ACCESS:
         access_file_main(argv[1]);
+    case CHILD_LOOKUP:
+        lookup_main(argv[1][0], argv[2]);
     case CHILD_QUESTION:
         handover_answer(argv[1]);
     }
@@ -348,7 +349,6 @@ int main(int argc, char **argv)
     hub_free(p.hub);
     pidfile_release(&p.pidfile);
     poller_free(p.poller);
-    accounts_free(&p.accounts);
     access_file_free(&p.access);
     return status;
 }

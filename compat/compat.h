@@ -240,10 +240,10 @@ bool syslog_line(int fd, const char *name, int priority, const char *text);
 /* ---- Logins --------------------------------------------------------------------------- */
 
 /*
- * Hands every login of this machine to take, in the order of the system's list, until that says
- * false. False then, or, with errno, where the list could not be read.
+ * The number is the one by which the kernel shows users of other namespaces that have no number in
+ * ours: who it is cannot be said.
  */
-bool passwd_each(bool (*take)(void *context, uid_t uid, const char *name), void *context);
+bool uid_is_unmapped(uid_t uid);
 
 /* ---- Processes ------------------------------------------------------------------------ */
 

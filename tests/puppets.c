@@ -148,6 +148,54 @@ static pid_t start_worker(void *context, int client, bool proxied, int *pair)
     return s->start_errno == 0 ? p->pid : -1;
 }
 
+/* ---- Accounts ---- */
+
+static const char *login_of(const struct stage *s, char kind, const char *key)
+{
+    for (size_t i = 0; s->logins != NULL && s->logins[i] != NULL; i++) {
+        char uid[16];
+
+        snprintf(uid, sizeof uid, "%zu", 1000 + i);
+        if (strcmp(key, kind == 'u' ? uid : s->logins[i]) == 0)
+            return s->logins[i];
+    }
+    return NULL;
+}
+
+pid_t stage_lookup(void *context, char kind, const char *key, int *pair)
+{
+    struct stage *s = context;
+    char folded[NAME_LEN_MAX + 1];
+    const char *login;
+    char reply[NAME_LEN_MAX + 3];
+    int ends[2];
+
+    hub_entered(s, false);
+    s->lookups++;
+    ensure(socketpair_cloexec_nonblock(ends) == 0, "socketpair: %s", strerror(errno));
+    *pair = ends[0];
+    if (s->slow != NULL && strcmp(key, s->slow) == 0) {
+        s->helper = ends[1];
+        s->hub_helper = ends[0];
+    } else {
+        name_fold(folded, key);
+        login = login_of(s, kind, folded);
+        snprintf(reply, sizeof reply, login == NULL ? "-\n" : "+%s\n", login);
+        ensure(write(ends[1], reply, strlen(reply)) == (ssize_t)strlen(reply), "write");
+        close(ends[1]);
+    }
+    hub_entered(s, true);
+    return 1;
+}
+
+static void end_lookup(void *context, pid_t pid)
+{
+    struct stage *s = context;
+
+    ensure(pid == 1, "another process");
+    close_once(&s->helper);
+}
+
 static void time_move(struct stage *s, uint64_t us)
 {
     s->now += us;
@@ -171,6 +219,8 @@ void stage_open(struct stage *s, const struct hub_config *config)
     s->config.report = &s->report;
     s->config.start_worker = start_worker;
     s->config.signal_worker = signal_worker;
+    s->config.end_lookup = end_lookup;
+    s->helper = -1;
     s->config.context = s;
     s->engine.fd = -1;
     s->hub = hub_new(&s->config);
@@ -217,6 +267,7 @@ void stage_shut(struct stage *s)
     hub_free(s->hub);
     engine_close(&s->engine);
     poller_free(s->poller);
+    close_once(&s->helper);
     for (size_t i = 0; i < s->count; i++) {
         puppet_vanish(&s->puppets[i]);
         close_once(&s->puppets[i].hub_pair);
@@ -364,10 +415,21 @@ static struct puppet *puppet_new(struct stage *s, int client[2])
     return p;
 }
 
-/* Of `192.0.2.7:1000`, `[2001:db8::1]:1000` or, where a login is proved, `local:PID`. */
-static struct origin origin_of(const char *peer, const char *login)
+static uid_t uid_of(const struct stage *s, const char *login)
 {
-    struct origin origin = {.local = login != NULL, .uid = 1000};
+    uid_t uid = 1000;
+
+    for (size_t i = 0; login != NULL && s->logins != NULL && s->logins[i] != NULL &&
+                       strcmp(login, s->logins[i]) != 0;
+         i++)
+        uid++;
+    return uid;
+}
+
+/* Of `192.0.2.7:1000`, `[2001:db8::1]:1000` or, where there is a login, `local:PID`. */
+static struct origin origin_of(const struct stage *s, const char *peer, const char *login)
+{
+    struct origin origin = {.local = login != NULL, .uid = uid_of(s, login)};
     size_t bracket = peer[0] == '[';
     const char *end = bracket ? strchr(peer, ']') : strrchr(peer, ':');
 
@@ -379,7 +441,7 @@ static struct origin origin_of(const char *peer, const char *login)
 
 static struct puppet *puppet_admit(struct stage *s, const char *peer, const char *login)
 {
-    struct client client = {.origin = origin_of(peer, login)};
+    struct client client = {.origin = origin_of(s, peer, login)};
     int sockets[2];
     struct puppet *p = puppet_new(s, sockets);
 
@@ -389,7 +451,6 @@ static struct puppet *puppet_admit(struct stage *s, const char *peer, const char
         s->config.standing(s->config.context, &client.origin, client.fd) == STANDING_OPERATOR;
     client.is_proxied = strncmp(peer, PUPPET_PROXY, strlen(PUPPET_PROXY)) == 0;
     snprintf(client.peer, sizeof(client.peer), "%s", peer);
-    snprintf(client.login, sizeof(client.login), "%s", login == NULL ? "" : login);
     hub_entered(s, true);
     if (!hub_admit(s->hub, &client, s->now)) {
         hub_entered(s, false);
@@ -690,6 +751,9 @@ static void hub_replace(struct stage *s)
             ensure(dup2(copies[fd], fd) != -1, "dup2");
         close(copies[fd]);
     }
+    if (s->helper != -1) /* an exec closes that end; the next hub asks again */
+        close(s->hub_helper);
+    close_once(&s->helper);
     s->hub = hub_new(&s->config);
     ensure(s->hub != NULL, "no memory");
 }

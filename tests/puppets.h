@@ -79,7 +79,12 @@ struct stage {
     void (*around)(bool inside); /* called before and after the hub; NULL: nobody is */
     int pair_bytes; /* what the sockets of those who come hold; 0: what the system gives them */
     unsigned steps; /* of scripts so far */
-    unsigned upgrade_at; /* after this step the hub hands over to a new one; 0: never */
+    const char *const *logins; /* of stage_lookup(): the uids from 1000 on; NULL ends them */
+    const char *slow;          /* the key that is looked up without an answer, until: */
+    int hub_helper;            /* then: the hub's end of that pair */
+    int helper;                /* the other end of that pair, for the test to close; -1: none */
+    unsigned lookups;          /* how many there were */
+    unsigned upgrade_at;       /* after this step the hub hands over to a new one; 0: never */
     struct cluster_config cluster;
     struct engine engine; /* its fd is -1 where the room is on one machine */
 };
@@ -90,6 +95,8 @@ void stage_open(struct stage *, const struct hub_config *);
 void stage_open_in(struct stage *, const struct hub_config *, struct stream *, const char *node);
 /* The engine dies, with what it has; another one is started. */
 void stage_renew_engine(struct stage *);
+/* A room's start_lookup with which names need proof: what it answers is in logins and slow. */
+pid_t stage_lookup(void *stage, char kind, const char *key, int *pair);
 /* Ends it; every descriptor that the hub had must be closed then. */
 void stage_close(struct stage *);
 /* The same without that: others are still open. */
@@ -103,7 +110,8 @@ void stage_wait(struct stage *, uint64_t us);
 
 /* A new client that has sent its first byte; its peer is 192.0.2.N:1000. */
 struct puppet *puppet_add(struct stage *);
-/* The same with an address and a proved login; NULL: none is proved. */
+/* The same with an address, and at a Unix-domain socket with a user of that login; NULL: over TCP.
+ */
 struct puppet *puppet_add_as(struct stage *, const char *peer, const char *login);
 /* One that has sent nothing, until puppet_speak(). */
 struct puppet *puppet_add_silent(struct stage *);

@@ -301,26 +301,97 @@ START_TEST(a_full_house)
 }
 END_TEST
 
-static bool is_reserved(void *context, const char *folded)
-{
-    (void)context;
-    return strcmp(folded, "root") == 0 || strcmp(folded, "ann_2") == 0;
-}
+static const char *const logins[] = {"root", "ann_2", "eve", NULL};
 
-/* A login of this machine goes to nobody who cannot prove it, not even as somebody's suffix. */
+/*
+ * A login, and a login with a suffix, go to nobody who cannot prove it, not even where another name
+ * gets a suffix. Who asks for one gets a mark.
+ */
 START_TEST(reserved_names)
 {
-    struct hub_config config = {.name_reserved = is_reserved};
-
-    stage_open(&stage, &config);
-    stage_play(&stage, "a> ann\na~ you ann\nb> Root\nb~ you Root_2\nc> ann\nc~ you ann_3\n"
-                       "b> /nick ROOT\nb~ error usage ROOT is taken\n");
+    stage_open(&stage, &(struct hub_config){.start_lookup = stage_lookup});
+    stage.logins = logins;
+    stage_play(&stage,
+        "a> ann\na~ you ann\nb> Root\nb~ you ~Root\nc> ann\nc~ you ann_3\n"
+        "b> /nick ROOT\nb~ nick ~Root ~ROOT\nb> /nick root_17\nb< nick ~ROOT ~root_17\n"
+        "b> /nick root_17\nb< error usage ~root_17 is your name\n"
+        "b> /nick uid_7\nb< nick ~root_17 ~uid_7\nb> /nick root_1\nb< nick ~uid_7 root_1\n"
+        "b> /nick UID_7_2\nb< nick root_1 ~UID_7_2\nb> /nick zoe\nb< nick * zoe\n");
     puppet_say(puppet_add_as(&stage, "local:7", "root"), "ann");
     stage_play(&stage, "d~ you root\nd> /nick ann\nd< error not-allowed *\n");
     puppet_say(puppet_add_as(&stage, "local:8", "root"), "%s", "");
-    stage_play(&stage, "e~ you root_3\n");
+    stage_play(&stage, "e~ you root_2\nc> /nick ann_2\nc~ nick ann_3 ~ann_2\n^\n");
     puppet_say(puppet_add_as(&stage, "local:9", "ann_2"), "%s", "");
     stage_play(&stage, "f~ you ann_2\n");
+    puppet_say(puppet_add_as(&stage, "local:10", "nobody has this number"), "x");
+    stage_play(&stage, "g~ you uid_1003\nh> /post\nh> root\nh< you ~root\n"
+                       "i> ~root\ni~ you ~root_2\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* One who waits for an answer holds nobody else up, and is nobody for whom a lookup has failed. */
+START_TEST(slow_accounts)
+{
+    stage_open(&stage, &(struct hub_config){.start_lookup = stage_lookup});
+    stage.logins = logins;
+    stage.slow = "eve";
+    stage_play(&stage, "a> ann\na~ you ann\nb> eve\nb0\nc> cid\nc~ you cid\na< join cid\n"
+                       "a> /nick eve\na> hello\na0\nc> x\nc< msg cid x\na~ msg cid x\n");
+    ensure(stage.helper != -1 && stage.lookups == 3, "%u lookups", stage.lookups);
+    if (_i == 2)
+        stage_play(&stage, "^\n");
+    if (_i == 0) {
+        ensure(write(stage.helper, "-\n", 2) == 2 && close(stage.helper) == 0, "write");
+        stage.helper = -1;
+        stage_settle(&stage);
+        stage_play(&stage, "a~ nick ann eve\na~ msg eve hello\nb~ you eve_2\n");
+    } else {
+        stage_wait(&stage, 14 * SECOND);
+        stage_play(&stage, "a0\nb0\n");
+        stage_wait(&stage, 2 * SECOND);
+        stage_play(&stage, "a~ nick ann ~eve\na~ msg ~eve hello\nb~ you ~eve_2\n");
+        ensure(stage.helper == -1, "it lives");
+    }
+    puppet_say(puppet_add_as(&stage, "local:9", "eve"), "eve");
+    stage_play(&stage, _i == 0 ? "d~ you eve_3\n" : "d~ you eve\n");
+    stage.slow = "1000";
+    puppet_say(puppet_add_as(&stage, "local:10", "root"), "x");
+    stage_settle(&stage);
+    stage_play(&stage, "e0\nf> fay\nf~ you fay\n");
+    puppet_close(&stage.puppets[4]);
+    puppet_goodbye(&stage.puppets[4], CONTROL_LOST);
+    puppet_say(puppet_add_as(&stage, "local:11", "root"), "x");
+    stage_wait(&stage, 16 * SECOND);
+    stage_play(&stage, "g~ you uid_1000\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* A token is good for who has proved the same login only; what it stood for goes on. */
+START_TEST(tokens_of_logins)
+{
+    char token[64];
+    struct puppet *p;
+
+    stage_open(&stage, &(struct hub_config){.start_lookup = stage_lookup});
+    stage.logins = logins;
+    p = puppet_add_as(&stage, "local:7", "root");
+    puppet_say(p, "/token\nx");
+    stage_settle(&stage);
+    ensure(puppet_line(p) != NULL && p->event.verb == VERB_TOKEN, "%s", p->text);
+    span_copy(token, sizeof token, p->event.word);
+    puppet_say(puppet_add_as(&stage, "local:8", "eve"), "/resume %s\nx", token);
+    puppet_say(puppet_add(&stage), "/resume %s\nx", token);
+    stage_settle(&stage);
+    stage_play(&stage, "b< resumed ?\nb~ you eve\nc< resumed ?\nc~ you x\na~ join x\n");
+    if (_i == 1)
+        stage_play(&stage, "^\n");
+    puppet_say(puppet_add_as(&stage, "local:9", "root"), "/resume %s\nx", token);
+    stage_settle(&stage);
+    puppet_goodbye(p, CONTROL_LOST);
+    stage_settle(&stage);
+    stage_play(&stage, "d< resumed 0\nd~ you root\nb0\n");
     stage_close(&stage);
 }
 END_TEST
@@ -1436,6 +1507,8 @@ int main(void)
         {two_hundred_bobs, 1, 10},
         {a_full_house, 1, 20},
         {reserved_names, 1, 10},
+        {slow_accounts, 3, 10},
+        {tokens_of_logins, 2, 10},
         {bad_workers, COUNT_OF(wrongs), 20},
         {forgeries, 1, 10},
         {gaps_are_exact, 4, 30},

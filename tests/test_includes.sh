@@ -6,7 +6,7 @@ order='
     list table timers watch codec pacing rate transcript <- source <- bans config <-
     names log token person node remainder opener writer <- hold <- link <- room <-
     users submission requests <- apply outbox <- journal cluster <- connection <-
-    output backpressure resume status disk greeting submit <- welcome <- ending snapshot <-
+    output backpressure resume status disk greeting accounts submit <- welcome <- ending snapshot <-
     login operator proxy <- stream commands <- input <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and

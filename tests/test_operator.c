@@ -771,23 +771,23 @@ START_TEST(names_are_login_names)
 
     /* Nobody is called root yet, and from afar nobody will be. */
     conn_open(&far[0], &server);
-    expect_name(&far[0], "root", "root_2");
+    expect_name(&far[0], "root", "~root");
     conn_open(&far[1], &server);
-    expect_name(&far[1], "NoBody", "NoBody_2");
+    expect_name(&far[1], "NoBody", "~NoBody");
     conn_open(&far[2], &server);
     expect_name(&far[2], "zoe", "zoe");
 
     conn_open_to(&root[0], path);
     expect_name(&root[0], "zed", "root");
     conn_open_to(&root[1], path);
-    expect_name(&root[1], "nobody", "root_3");
+    expect_name(&root[1], "nobody", "root_2");
     ck_assert_msg(try_as_nobody(&other, path), "%s lets nobody in", path);
     expect_name(&other, "root", "nobody");
 
     conn_say(&other, "/nick zed");
     conn_seek(&other, "error not-allowed *");
     conn_say(&far[2], "/nick root");
-    conn_seek(&far[2], "nick zoe root_4");
+    conn_seek(&far[2], "nick zoe ~root_2");
     for (int i = 0; i < 2; i++)
         conn_close(&root[i]);
     conn_close(&other);

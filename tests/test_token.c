@@ -32,7 +32,7 @@ START_TEST(they_are_found)
 
     ensure(tokens_init(&tokens, &seed), "no memory");
     for (size_t i = 0; i < COUNT_OF(all); i++) {
-        all[i] = token_new(&tokens, holder(0));
+        all[i] = token_new(&tokens, holder(0), "");
         ensure(all[i] != NULL && strlen(all[i]->text) == TOKEN_LEN &&
                    strspn(all[i]->text, "0123456789abcdef") == TOKEN_LEN,
             "no token: %s", all[i]->text);
@@ -58,8 +58,8 @@ START_TEST(they_expire)
     char text[TOKEN_LEN + 1];
 
     ensure(tokens_init(&tokens, &seed), "no memory");
-    a = token_new(&tokens, holder(1));
-    b = token_new(&tokens, holder(2));
+    a = token_new(&tokens, holder(1), "");
+    b = token_new(&tokens, holder(2), "");
     memcpy(text, a->text, sizeof text);
     token_end(&tokens, a, 5 * SECOND);
     token_end(&tokens, b, 6 * SECOND);
@@ -86,7 +86,7 @@ START_TEST(many)
     ensure(tokens_init(&tokens, &seed), "no memory");
     for (int i = 0; i < 5000; i++) {
         now += SECOND;
-        token_end(&tokens, token_new(&tokens, holder(i % 100)), now);
+        token_end(&tokens, token_new(&tokens, holder(i % 100), ""), now);
     }
     ensure(tokens.table.count <= 602, "%zu are left", tokens.table.count);
     tokens_free(&tokens);

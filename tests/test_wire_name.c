@@ -171,12 +171,41 @@ START_TEST(name_folding)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    const char *base; /* NULL: it has no suffix */
+} base_rows[] = {
+    {"ann_2", "ann"},
+    {"Ann_10", "Ann"},
+    {"ann_2_3", "ann_2"},
+    {"ann__2", "ann_"},
+    {"ann_99999999999999999999999999", "ann"},
+    {"ann", NULL},
+    {"ann_", NULL},
+    {"ann_1", NULL},
+    {"ann_02", NULL},
+    {"ann_2x", NULL},
+    {"_2", NULL},
+    {"2", NULL},
+};
+
+START_TEST(name_bases)
+{
+    char out[NAME_LEN_MAX + 1] = "";
+    bool has = name_base(out, base_rows[_i].name);
+
+    ck_assert_int_eq(has, base_rows[_i].base != NULL);
+    ck_assert_str_eq(out, has ? base_rows[_i].base : "");
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
         {name_table, COUNT_OF(name_rows), 60},
         {name_long, 1, 60},
         {name_suffixes, COUNT_OF(suffix_rows), 60},
+        {name_bases, COUNT_OF(base_rows), 60},
         {name_random, 1, 60},
         {name_folding, 1, 60},
     };

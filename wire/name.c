@@ -98,6 +98,19 @@ size_t name_suffixed(char out[NAME_LEN_MAX + 1], const char *name, unsigned n)
     return base + size;
 }
 
+bool name_base(char out[NAME_LEN_MAX + 1], const char *name)
+{
+    const char *mark = strrchr(name, '_');
+    const char *number = mark == NULL ? "" : mark + 1;
+
+    if (mark == NULL || mark == name || number[0] < '1' || number[0] > '9' ||
+        strcmp(number, "1") == 0 || number[strspn(number, "0123456789")] != '\0')
+        return false;
+    memcpy(out, name, (size_t)(mark - name));
+    out[mark - name] = '\0';
+    return true;
+}
+
 void name_fold(char out[NAME_LEN_MAX + 1], const char *name)
 {
     size_t i;

@@ -18,6 +18,11 @@ size_t name_clean(char out[NAME_LEN_MAX + 1], const char *raw, size_t len);
 bool name_is_clean(const char *s, size_t len);
 /* Appends "_" and n to name, which is shortened as far as necessary. Returns the length. */
 size_t name_suffixed(char out[NAME_LEN_MAX + 1], const char *name, unsigned n);
+/*
+ * Takes such an end off: of base_N, where N is 2 or more and begins with no 0, writes base to out.
+ * False for every other name.
+ */
+bool name_base(char out[NAME_LEN_MAX + 1], const char *name);
 /* Maps ASCII letters to lower case. Names with equal folded forms are the same name. */
 void name_fold(char out[NAME_LEN_MAX + 1], const char *name);
 /* True if both are the same name. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "accounts.h"
 #include "ending.h"
 #include "log.h"
 #include "login.h"
@@ -240,7 +241,11 @@ static enum taken rename_person(struct connections *cs, struct connection *c, st
         return refuse(cs, c, "error not-allowed names are login names here");
     if (name_clean(wanted, text.at, text.len) == 0 || strcmp(wanted, c->person->name) == 0)
         return refuse(cs, c, "error usage /nick NAME, another one than yours");
-    renamed.request.reserved = login_reserved(cs, c, wanted);
+    if (account_reserve(cs, c, wanted, PERSON_MEMBER, c->person->name, &renamed.request.reserved) !=
+        ACCOUNT_READY)
+        return LINE_LATER;
+    if (strcmp(wanted, c->person->name) == 0) /* now that it is marked */
+        return refuse(cs, c, "error usage %s is your name", wanted);
     renamed.answer = taken_error_new(cs, wanted);
     if (renamed.answer != NULL && submit(cs, &renamed))
         return LINE_TAKEN;

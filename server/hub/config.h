@@ -46,8 +46,15 @@ struct hub_config {
     pid_t (*start_worker)(void *context, int client, bool proxied, int *pair);
     /* Sends a signal to a worker that was started and is not reaped yet. */
     void (*signal_worker)(void *context, pid_t pid, int signal);
-    /* Says that a folded name belongs to a login of this machine; NULL: no name does. */
-    bool (*name_reserved)(void *context, const char *folded);
+    /*
+     * Starts a process that looks up an account: kind 'u' whose login the uid in key is, 'n'
+     * whether key is a login. It writes `+NAME` or `-` and LF to the other end of *pair
+     * (non-blocking, close-on-exec; the hub closes it), or just ends: it does not know. Returns its
+     * pid, or -1 with errno. NULL: names need no proof (-a).
+     */
+    pid_t (*start_lookup)(void *context, char kind, const char *key, int *pair);
+    /* Ends it, if it is not reaped yet. */
+    void (*end_lookup)(void *context, pid_t pid);
     /* What the access rules say now of a client that was admitted; NULL: there are no rules. */
     enum standing (*standing)(void *context, const struct origin *, int fd);
     /* Why a connection whose address a proxy has told, and which is counted there already, is not
@@ -60,10 +67,9 @@ struct hub_config {
 struct client {
     int fd;
     struct origin origin;
-    bool is_operator;             /* it may give operator commands */
-    bool is_proxied;              /* the origin is a proxy's, which tells the client's address */
-    char peer[PEER_TEXT_MAX];     /* ip:port or local:PID; a clean name but for its colons */
-    char login[NAME_LEN_MAX + 1]; /* the name that the kernel has proved; empty: none */
+    bool is_operator;         /* it may give operator commands */
+    bool is_proxied;          /* the origin is a proxy's, which tells the client's address */
+    char peer[PEER_TEXT_MAX]; /* ip:port or local:PID; a clean name but for its colons */
 };
 
 #endif

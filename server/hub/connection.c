@@ -196,7 +196,6 @@ struct connection *connection_new(struct connections *cs, const struct client *c
     c->is_operator = client->is_operator;
     c->is_proxied = client->is_proxied;
     memcpy(c->peer, client->peer, sizeof(c->peer));
-    memcpy(c->login_name, client->login, sizeof(c->login_name));
     if (!connection_enter_source(cs, c)) {
         free(c);
         return NULL;
@@ -247,6 +246,8 @@ bool connection_restore(struct connections *cs, struct connection *c)
         list_append(&cs->followers, &c->out.follower);
     if (c->session == SESSION_NAMED && c->in.under_way == 0)
         list_append(&cs->logins, &c->waiting);
+    if (c->in.pause == PAUSE_ACCOUNT) /* it asks again */
+        c->in.pause = PAUSE_NONE;
     if (c->session == SESSION_LEFT)
         list_append(&cs->draining, &c->waiting);
     if (c->in.pause == PAUSE_BEGIN) {

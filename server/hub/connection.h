@@ -27,6 +27,7 @@
 #include "token.h"
 #include "watch.h"
 
+struct accounts;
 struct cluster;
 struct journal;
 struct person;
@@ -81,7 +82,8 @@ enum pause {
     PAUSE_RESUME, /* until the old connection of its session has ended */
     PAUSE_QUEUE,  /* until its queue of answers has become short */
     PAUSE_BEGIN,  /* of a session that has a worker: until -r allows its source another one */
-    PAUSE_STREAM  /* until its requests that are under way have come back */
+    PAUSE_STREAM, /* until its requests that are under way have come back */
+    PAUSE_ACCOUNT /* until an account has been looked up, see accounts.h */
 };
 
 /* What became of a client's line: taken, or not now (no memory): then it comes again. */
@@ -166,7 +168,8 @@ struct connection {
     struct input in;
     struct worker worker;
     struct preparation prepared;
-    struct list waiting; /* in the queue of its source, of starts, of logins, or of the draining */
+    struct list waiting; /* in the queue of its source, of starts, of logins, of an account, or of
+                          * the draining */
     struct source *source;
     struct list nameless;    /* in its source's list of sessions without a name */
     struct welcome *welcome; /* in SESSION_WELCOME */
@@ -182,7 +185,7 @@ struct connection {
     bool is_proxied;  /* it was accepted from a proxy */
     struct origin origin;
     char peer[PEER_TEXT_MAX];          /* it as text, with its port or process */
-    char login_name[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: none is */
+    char login_name[NAME_LEN_MAX + 1]; /* proved, see accounts.h; empty: none is */
 };
 
 /* ---- All connections ------------------------------------------------------------------------- */
@@ -216,6 +219,7 @@ struct connections {
     struct journal *journal;
     struct cluster *cluster; /* NULL: the room is on one machine */
     struct tokens *tokens;
+    struct accounts *accounts;
     completion *const *completions; /* by the kind of the request, see submit.h */
     struct turn turn;
     struct shared *greeting; /* of this turn; NULL: not written yet, see greeting.h */

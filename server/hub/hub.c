@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "accounts.h"
 #include "backpressure.h"
 #include "codec.h"
 #include "commands.h"
@@ -63,6 +64,7 @@ struct hub {
     struct room room;
     struct journal journal;
     struct tokens tokens;
+    struct accounts accounts;
     struct connections connections;
     struct backpressure backpressure;
     struct input_buffer buffer;
@@ -102,11 +104,13 @@ static bool hub_init(struct hub *hub)
     journal_init(&hub->journal, config->sync);
     backpressure_init(&hub->backpressure, config->wait_us);
     done = tokens_init(&hub->tokens, &hub->seed) && done;
+    done = accounts_init(&hub->accounts, &hub->seed) && done;
     done = connections_init(cs, config, &hub->seed) && done;
     done = input_init(&hub->buffer) && done;
     cs->room = &hub->room;
     cs->journal = &hub->journal;
     cs->tokens = &hub->tokens;
+    cs->accounts = &hub->accounts;
     cs->completions = completions;
     if (config->cluster != NULL)
         cs->cluster = cluster_new(config->cluster);
@@ -152,6 +156,7 @@ void hub_free(struct hub *hub)
     cluster_free(hub->connections.cluster, hub->config.poller);
     journal_close(&hub->journal, hub->config.poller);
     tokens_free(&hub->tokens);
+    accounts_free(&hub->connections);
     room_free(&hub->room);
     input_free(&hub->buffer);
     free(hub);
@@ -202,6 +207,9 @@ void hub_ready(struct hub *hub, void *tag, short revents)
         break;
     case WATCH_ENGINE:
         cluster_ready(cs->cluster, revents);
+        break;
+    case WATCH_ACCOUNT:
+        account_ready(account_of_watch(watch));
         break;
     }
 }
@@ -467,6 +475,7 @@ static uint64_t next_turn(struct hub *hub)
 
     next = earlier(next, pressure);
     next = earlier(next, timers_next(&cs->sources.timers));
+    next = earlier(next, accounts_due(cs));
     if (is_ahead(hub))
         next = earlier(next, hub->ahead_at);
     if (journal_next(&hub->journal, &hub->room, &line)) /* there was no memory */
@@ -541,6 +550,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     backpressure_begin(&hub->backpressure, cs);
     run_timers(cs);
     connections_begin_waiting(cs);
+    accounts_turn(cs);
     if (hub->stopping)
         stop_sessions(hub);
     else

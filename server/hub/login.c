@@ -4,6 +4,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "accounts.h"
 #include "disk.h"
 #include "ending.h"
 #include "log.h"
@@ -151,11 +152,13 @@ static enum taken resume_elsewhere(struct connections *cs, struct connection *c,
     struct submission resume = {.connection = c,
         .answer = item_text(connections_time(cs), "resumed ?"),
         .request = {.kind = ROOM_RESUME, .time = cs->turn.wall, .token = text}};
+    const struct person *person;
     bool done = resume.answer != NULL;
 
     if (token.len == TOKEN_LEN)
         memcpy(text, token.at, TOKEN_LEN);
-    if (cs->cluster != NULL && done && c->person == NULL && room_find_token(cs->room, text) != NULL)
+    person = cs->cluster == NULL ? NULL : room_find_token(cs->room, text);
+    if (done && c->person == NULL && person != NULL && strcmp(person->login, c->login_name) == 0)
         done = submit(cs, &resume);
     else if (done)
         connection_put(cs, c, resume.answer);
@@ -186,15 +189,20 @@ void login_resumed(struct connections *cs, const struct submission *s, enum room
         return;
     }
     c->person = outcome->person;
-    c->token = token_adopt(cs->tokens, outcome->person->token, c);
+    c->token = token_adopt(cs->tokens, outcome->person->token, c, c->login_name);
     connection_leave_nameless(cs, c);
 }
 
 static enum taken take_resume(struct connections *cs, struct connection *c, struct span text)
 {
-    struct token *token = token_find(cs->tokens, text, cs->turn.now);
+    struct token *token;
     struct connection *rival;
 
+    if (account_prove(cs, c) != ACCOUNT_READY)
+        return LINE_LATER;
+    token = token_find(cs->tokens, text, cs->turn.now);
+    if (token != NULL && strcmp(token->login, c->login_name) != 0)
+        token = NULL; /* it was given away */
     c->prepared.wishes |= WISH_RESUME;
     if (c->token != NULL)
         return c->token == token ? say_resumed(cs, c)
@@ -217,12 +225,10 @@ static enum taken take_resume(struct connections *cs, struct connection *c, stru
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* The wanted name: the proved login before what the client says, the address where nothing is. */
+/* The wanted name: the address where nothing is. A proved login comes before it, at the login. */
 static void set_wanted_name(struct connection *c, const char *line, size_t len)
 {
-    if (c->login_name[0] != '\0')
-        memcpy(c->prepared.name, c->login_name, sizeof(c->prepared.name));
-    else if (name_clean(c->prepared.name, line, len) == 0)
+    if (name_clean(c->prepared.name, line, len) == 0)
         strcpy(c->prepared.name, c->peer);
 }
 
@@ -301,31 +307,6 @@ enum taken login_line(struct connections *cs, struct connection *c, const char *
 
 /* ---- The logins of a turn -------------------------------------------------------------------- */
 
-/* Which forms of a name are logins of this machine that this client has not proved. */
-names_mask login_reserved(
-    const struct connections *cs, const struct connection *c, const char *wanted)
-{
-    const struct hub_config *config = cs->config;
-    char login[NAME_LEN_MAX + 1];
-    char folded[NAME_LEN_MAX + 1];
-    char form[NAME_LEN_MAX + 1];
-    names_mask mask = 0;
-
-    if (config->name_reserved == NULL)
-        return 0;
-    name_fold(login, c->login_name);
-    for (unsigned n = 1; n <= NAMES_MASK_BITS; n++) {
-        if (n == 1)
-            strcpy(form, wanted);
-        else
-            name_suffixed(form, wanted, n);
-        name_fold(folded, form);
-        if (strcmp(folded, login) != 0 && config->name_reserved(config->context, folded))
-            mask |= (names_mask)1 << (n - 1);
-    }
-    return mask;
-}
-
 /* A session that has only posted joins: under its name, which is free for a moment. */
 static void poster_give_up(struct connections *cs, struct connection *c)
 {
@@ -363,22 +344,20 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
 }
 
 /* Asks for the person, unless the session has one from its old connection. */
-static bool login_submit(struct connections *cs, struct connection *c)
+static bool login_submit(struct connections *cs, struct connection *c, names_mask reserved)
 {
     struct submission login = {.connection = c,
         .request = {.kind = ROOM_LOGIN,
             .time = cs->turn.wall,
             .name = c->prepared.name,
+            .reserved = reserved,
             .login = c->login_name,
             .posting = wishes(c, WISH_POST) ? PERSON_POSTER : PERSON_MEMBER}};
 
-    if (c->person != NULL && c->person->kind == PERSON_POSTER && !wishes(c, WISH_POST))
-        poster_give_up(cs, c);
     if (c->person != NULL) {
         login_join(cs, c, log_head(room_lines(cs->room)));
         return true;
     }
-    login.request.reserved = login_reserved(cs, c, c->prepared.name);
     login.request.token = c->token != NULL ? c->token->text : "";
     if (!submit(cs, &login))
         return false;
@@ -387,14 +366,44 @@ static bool login_submit(struct connections *cs, struct connection *c)
     return true;
 }
 
+/* Whose login it is, and which names it must not get. A session that resumes has its name. */
+static enum account_result login_reserve(
+    struct connections *cs, struct connection *c, names_mask *reserved)
+{
+    enum account_result result = account_prove(cs, c);
+
+    *reserved = 0;
+    if (result != ACCOUNT_READY)
+        return result;
+    if (c->person != NULL && c->person->kind == PERSON_POSTER && !wishes(c, WISH_POST))
+        poster_give_up(cs, c);
+    if (c->person != NULL)
+        return ACCOUNT_READY;
+    if (c->login_name[0] != '\0')
+        memcpy(c->prepared.name, c->login_name, sizeof(c->prepared.name));
+    return account_reserve(cs, c, c->prepared.name,
+        wishes(c, WISH_POST) ? PERSON_POSTER : PERSON_MEMBER, NULL, reserved);
+}
+
 /* The next login of the queue; false where its time has not come. */
 static bool login_next(struct connections *cs)
 {
     struct connection *c = LIST_ENTRY(struct connection, waiting, cs->logins.next);
+    names_mask reserved;
 
-    if (!connections_have_room(cs) || !welcome_prepare(cs, c))
+    if (!connections_have_room(cs))
         return false;
-    if (login_submit(cs, c))
+    switch (login_reserve(cs, c, &reserved)) {
+    case ACCOUNT_READY:
+        break;
+    case ACCOUNT_WAITS:
+        return true; /* it is in another queue now */
+    case ACCOUNT_LATER:
+        return false;
+    }
+    if (!welcome_prepare(cs, c))
+        return false;
+    if (login_submit(cs, c, reserved))
         return true;
     welcome_cancel(c);
     return false;

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "connection.h"
-#include "names.h"
 #include "submission.h"
 
 /* A line of a session without a name. */
@@ -24,9 +23,6 @@ bool logins_finish(struct connections *);
 /* Completions of ROOM_LOGIN and ROOM_RESUME. */
 completion login_made;
 completion login_resumed;
-/* Which forms of a name are logins of this machine that this client has not proved. */
-names_mask login_reserved(
-    const struct connections *, const struct connection *, const char *wanted);
 /* DEADLINE_NAME: the time for giving a name is over. */
 void login_late(struct connections *, struct connection *);
 

@@ -145,6 +145,14 @@ static bool is_taken(const struct names *names, const char *folded, enum seeker 
     return name != NULL && (seeker == SEEKER_HOLDER || name->holder != NULL);
 }
 
+bool names_are_free(const struct names *names, const char *text, bool sharing)
+{
+    char folded[NAME_LEN_MAX + 1];
+
+    name_fold(folded, text);
+    return !is_taken(names, folded, sharing ? SEEKER_SHARER : SEEKER_HOLDER);
+}
+
 static bool is_reserved(names_mask reserved, unsigned n)
 {
     return n <= NAMES_MASK_BITS && (reserved >> (n - 1) & 1) != 0;

@@ -41,6 +41,8 @@ bool names_put(struct names *, const char *name, void *holder);
  */
 void names_change(struct names *, const char *old, const char *wanted, names_mask reserved,
     char out[NAME_LEN_MAX + 1]);
+/* The name could be taken, or shared, as it is. */
+bool names_are_free(const struct names *, const char *name, bool sharing);
 /* Gives a name that is held to another holder. */
 void names_give(struct names *, const char *name, void *holder);
 /* Gives the name back; it is free at once, or when the last of those that share it does so. */

@@ -95,6 +95,11 @@ struct person *room_find_token(const struct room *room, const char *token)
     return entry == NULL ? NULL : TABLE_ENTRY(struct person, by_token, entry);
 }
 
+bool room_is_free(const struct room *room, const char *name, enum person_kind kind)
+{
+    return names_are_free(room->names, name, kind == PERSON_POSTER);
+}
+
 /* The users list is out of date. */
 static void members_changed(struct room *room)
 {

@@ -111,6 +111,8 @@ struct log *room_lines(const struct room *);
 uint64_t room_time(const struct room *, uint64_t wall);
 /* The member of that name, in any case; NULL: there is none. */
 struct person *room_find(const struct room *, const char *name);
+/* A new person of that kind would get this name, whatever its case, as it is. */
+bool room_is_free(const struct room *, const char *name, enum person_kind);
 /* The poster that began first of those of that name; NULL: there is none. Walks all posters. */
 struct person *room_find_poster(const struct room *, const char *name);
 /* The person of that number at that node; NULL: it is not there any more. */

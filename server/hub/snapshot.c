@@ -275,7 +275,7 @@ static void way_in_state(struct codec *c, struct connection *connection)
     uint64_t history = prepared->history;
 
     in->state = codec_choice(c, in->state, INPUT_CLOSED + 1);
-    in->pause = codec_choice(c, in->pause, PAUSE_STREAM + 1);
+    in->pause = codec_choice(c, in->pause, PAUSE_ACCOUNT + 1);
     codec_block(c, &in->held, &in->held_len, HELD_MAX);
     codec_u64(c, &in->rate_at);
     codec_u64(c, &in->lines);
@@ -460,6 +460,7 @@ static void connection_number(struct codec *c, const struct numbers *n, struct c
 static void token_state(struct codec *c, const struct numbers *n, struct token *token)
 {
     codec_text(c, token->text, sizeof(token->text));
+    codec_text(c, token->login, sizeof(token->login));
     codec_u64(c, &token->answered);
     codec_u64(c, &token->over_at);
     connection_number(c, n, &token->holder);

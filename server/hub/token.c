@@ -39,7 +39,7 @@ void token_add(struct tokens *tokens, struct token *token)
         list_append(&tokens->over, &token->over);
 }
 
-struct token *token_new(struct tokens *tokens, struct connection *holder)
+struct token *token_new(struct tokens *tokens, struct connection *holder, const char *login)
 {
     struct token *token = calloc(1, sizeof(*token));
     unsigned char bytes[TOKEN_LEN / 2];
@@ -51,17 +51,20 @@ struct token *token_new(struct tokens *tokens, struct connection *holder)
     for (size_t i = 0; i < sizeof(bytes); i++)
         snprintf(token->text + 2 * i, 3, "%02x", bytes[i]);
     token->holder = holder;
+    strcpy(token->login, login);
     token_add(tokens, token);
     return token;
 }
 
-struct token *token_adopt(struct tokens *tokens, const char *text, struct connection *holder)
+struct token *token_adopt(
+    struct tokens *tokens, const char *text, struct connection *holder, const char *login)
 {
     struct token *token = calloc(1, sizeof(*token));
 
     if (token == NULL)
         return NULL;
     memcpy(token->text, text, TOKEN_LEN);
+    strcpy(token->login, login);
     token->answered = TOKEN_UNKNOWN;
     token->holder = holder;
     token_add(tokens, token);

@@ -13,6 +13,7 @@
 #include "list.h"
 #include "protocol.h"
 #include "table.h"
+#include "wire/name.h"
 #include "wire/span.h"
 
 struct connection;
@@ -32,6 +33,7 @@ struct token {
     uint64_t answered; /* lines after the name that have been answered in all */
     uint64_t over_at;  /* microseconds of CLOCK_MONOTONIC */
     char text[TOKEN_LEN + 1];
+    char login[NAME_LEN_MAX + 1]; /* it is valid for who has proved that; empty: has proved none */
 };
 
 struct tokens {
@@ -43,10 +45,12 @@ struct tokens {
 bool tokens_init(struct tokens *, const struct table_seed *);
 void tokens_free(struct tokens *);
 
-/* A new token, held by that connection; NULL without memory or randomness. */
-struct token *token_new(struct tokens *, struct connection *holder);
+/* A new token, held by that connection, which has proved this login (empty: none); NULL without
+ * memory or randomness. */
+struct token *token_new(struct tokens *, struct connection *holder, const char *login);
 /* The token of a session that goes on here and was at another node; NULL without memory. */
-struct token *token_adopt(struct tokens *, const char *text, struct connection *holder);
+struct token *token_adopt(
+    struct tokens *, const char *text, struct connection *holder, const char *login);
 /* The session has gone on at another node: here it is not valid any more. */
 void token_drop(struct tokens *, struct token *);
 /* Puts a token that was handed over where it is found. */

@@ -9,7 +9,8 @@ enum watch_kind {
     WATCH_CLIENT, /* a client's socket: in struct output */
     WATCH_PAIR,   /* the pair to a worker: in struct worker */
     WATCH_WRITER, /* the pair to the transcript's writer: in struct journal */
-    WATCH_ENGINE  /* the pair to the engine: in struct engine_end */
+    WATCH_ENGINE, /* the pair to the engine: in struct engine_end */
+    WATCH_ACCOUNT /* the pair to a helper that looks an account up: in struct account */
 };
 
 struct watch {

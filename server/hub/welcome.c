@@ -63,7 +63,7 @@ static bool welcome_fill(struct connections *cs, struct connection *c, struct we
     bool gap = wishes(c, WISH_SINCE) && (!posting || wishes(c, WISH_RESUME));
 
     if (wishes(c, WISH_TOKEN)) {
-        if (c->token == NULL && (c->token = token_new(cs->tokens, c)) == NULL)
+        if (c->token == NULL && (c->token = token_new(cs->tokens, c, c->login_name)) == NULL)
             return false;
         w->token = item_text(connections_time(cs), "token %s", c->token->text);
     }

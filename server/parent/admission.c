@@ -5,7 +5,6 @@
 #include <syslog.h>
 
 #include "access.h"
-#include "accounts.h"
 #include "listener.h"
 #include "server/hub/hub.h"
 
@@ -152,8 +151,6 @@ void admission_decide(struct admission *a, const struct accepted *v, uint64_t no
 {
     struct client client = {.fd = v->fd, .origin = v->origin};
     const char *refusal;
-    const char *login =
-        a->accounts != NULL && v->origin.local ? accounts_name(a->accounts, v->origin.uid) : NULL;
 
     client.is_proxied = access_is_proxy(a->access, &v->origin);
     refusal = find_refusal(a, v, client.is_proxied, now);
@@ -164,8 +161,6 @@ void admission_decide(struct admission *a, const struct accepted *v, uint64_t no
     client.is_operator =
         !client.is_proxied && access_standing(a->access, &v->origin, v->fd) == STANDING_OPERATOR;
     memcpy(client.peer, v->peer, sizeof(client.peer));
-    if (login != NULL)
-        (void)name_clean(client.login, login, strlen(login));
     if (hub_admit(a->hub, &client, now))
         a->full = false;
     else

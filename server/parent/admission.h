@@ -18,7 +18,6 @@
 #include "server/report.h"
 
 struct access;
-struct accounts;
 struct hub;
 struct accepted;
 struct origin;
@@ -26,8 +25,7 @@ struct origin;
 /* Zeroed but for the pointers and the limits, nothing has happened yet. */
 struct admission {
     struct hub *hub;
-    const struct access *access;     /* the rules of -A */
-    const struct accounts *accounts; /* NULL: names need no proof */
+    const struct access *access; /* the rules of -A */
     const struct report *report;
     struct capacity capacity;
     size_t most; /* -m; 0: as many as the system allows */

@@ -22,6 +22,7 @@
 #define REMAINDER_NAME CHATD_PROGRAM ": remainder"
 #define ACCESS_NAME CHATD_PROGRAM ": access rules"
 #define ENGINE_NAME CHATD_PROGRAM ": engine"
+#define LOOKUP_NAME CHATD_PROGRAM ": lookup"
 /* Space in a process's arguments for the title that ps(1) shows. */
 #define TITLE_SPACE 160
 
@@ -46,6 +47,8 @@ enum child_kind children_role(int argc, char **argv)
         return CHILD_ACCESS;
     if (role_is(argc, argv, 2, ENGINE_NAME))
         return CHILD_ENGINE;
+    if (role_is(argc, argv, 3, LOOKUP_NAME))
+        return CHILD_LOOKUP;
     return role_is(argc, argv, 2, QUESTION_NAME) ? CHILD_QUESTION : CHILD_NONE;
 }
 
@@ -216,6 +219,25 @@ bool children_start_access(struct children *c, int answer, const char *path)
     return start_alone(c, CHILD_ACCESS, c->program, argv, answer);
 }
 
+pid_t children_start_lookup(struct children *c, char kind, const char *key, int *pair)
+{
+    char name[] = LOOKUP_NAME;
+    char kinds[] = {kind, '\0'};
+    char *argv[] = {name, kinds, (char *)key, NULL};
+    int null = others_have_space(c) ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+    pid_t pid;
+    int error;
+
+    if (null == -1)
+        return -1;
+    pid = start_image(c, argv, null, pair);
+    error = errno;
+    close(null);
+    (void)others_add(c, CHILD_LOOKUP, pid);
+    errno = error;
+    return pid;
+}
+
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
 bool children_have(const struct children *c, enum child_kind kind)
@@ -231,6 +253,13 @@ void children_kill(const struct children *c, enum child_kind kind)
     for (size_t i = 0; i < c->count; i++)
         if (c->others[i].kind == kind)
             kill(c->others[i].pid, SIGKILL);
+}
+
+void children_end(const struct children *c, pid_t pid)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->others[i].pid == pid)
+            kill(pid, SIGKILL);
 }
 
 /* Takes a pid out of the table. */
@@ -267,7 +296,7 @@ void children_state(struct children *c, struct codec *codec)
     }
     for (size_t i = 0; i < c->count; i++) {
         c->others[i].kind =
-            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_ENGINE + 1);
+            (enum child_kind)codec_choice(codec, (unsigned)c->others[i].kind, CHILD_LOOKUP + 1);
         codec_int(codec, &c->others[i].pid);
     }
 }

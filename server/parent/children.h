@@ -25,11 +25,12 @@ enum child_kind {
     CHILD_OPENER,    /* server/journal/opener.h */
     CHILD_REMAINDER, /* server/journal/remainder.h */
     CHILD_ACCESS,    /* access_file.h */
-    CHILD_ENGINE     /* server/cluster/engine.h */
+    CHILD_ENGINE,    /* server/cluster/engine.h */
+    CHILD_LOOKUP     /* lookup.h */
 };
 
 /* The most processes at once besides workers. */
-#define CHILDREN_OTHERS_MAX 8
+#define CHILDREN_OTHERS_MAX 16
 
 struct child {
     enum child_kind kind;
@@ -81,6 +82,14 @@ bool children_start_question(struct children *, const char *program, char *versi
 /* Starts a process that reads the file of -A and writes what it says to answer. False with errno.
  */
 bool children_start_access(struct children *, int answer, const char *path);
+
+/*
+ * Starts a process that looks up an account (lookup.h). Returns its pid and, in *pair, the hub's
+ * end of its pair, which the caller closes; -1 with errno.
+ */
+pid_t children_start_lookup(struct children *, char kind, const char *key, int *pair);
+/* SIGKILL to that process, if it is not reaped yet. */
+void children_end(const struct children *, pid_t);
 
 /* True where a process of that kind is not reaped yet. */
 bool children_have(const struct children *, enum child_kind);

@@ -30,7 +30,6 @@ void parent_connect(struct parent *p)
     p->access.report = &p->report;
     p->access.answer = -1;
     p->admission.access = &p->access.rules;
-    p->admission.accounts = o->authenticated ? &p->accounts : NULL;
     p->admission.report = &p->report;
     p->admission.most = o->clients;
     p->admission.each = o->clients_each;
@@ -46,11 +45,18 @@ void parent_connect(struct parent *p)
     p->lifetime.empty_us = o->empty_us;
 }
 
-static bool is_login(void *context, const char *folded)
+static pid_t start_lookup(void *context, char kind, const char *key, int *pair)
+{
+    struct parent *p = context;
+
+    return children_start_lookup(&p->children, kind, key, pair);
+}
+
+static void end_lookup(void *context, pid_t pid)
 {
     const struct parent *p = context;
 
-    return accounts_have(&p->accounts, folded);
+    children_end(&p->children, pid);
 }
 
 static enum standing standing(void *context, const struct origin *origin, int fd)
@@ -94,7 +100,8 @@ int parent_make_room(struct parent *p)
     config->sync = p->options.transcript.sync;
     config->start_worker = start_worker;
     config->signal_worker = signal_worker;
-    config->name_reserved = p->options.authenticated ? is_login : NULL;
+    config->start_lookup = p->options.authenticated ? start_lookup : NULL;
+    config->end_lookup = end_lookup;
     config->secret = p->options.secret_file != NULL ? p->secret.text : NULL;
     config->refusal = refusal;
     config->standing = p->access.path != NULL ? standing : NULL;
@@ -128,8 +135,6 @@ void parent_reload(struct parent *p, uint64_t now)
     access_file_reload(&p->access, now);
     secret_reload(&p->secret, p->options.secret_file, &p->report);
     greeting_reload(&p->greeting, p->options.greeting_file, &p->report);
-    if (p->options.authenticated)
-        (void)accounts_load(&p->accounts, &p->report);
     notify_say(&p->notify, "READY=1");
 }
 
@@ -156,6 +161,7 @@ void parent_reap(struct parent *p, uint64_t now)
             break;
         case CHILD_WRITER: /* the hub sees the end of its pair */
         case CHILD_ENGINE:
+        case CHILD_LOOKUP: /* the same */
         case CHILD_REMAINDER:
         case CHILD_NONE:
             break;
@@ -206,8 +212,6 @@ int parent_take_over(struct parent *p, struct codec *c)
 
     if (status == 0)
         status = children_confine(&p->children, p->options.sandbox, &p->report);
-    if (status == 0 && p->options.authenticated)
-        status = accounts_load(&p->accounts, &p->report);
     if (status == 0)
         status = handover_read(&p->handover, c, state, p);
     if (status == 0 && !hub_listen(p->hub)) {

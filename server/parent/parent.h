@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "access_file.h"
-#include "accounts.h"
 #include "admission.h"
 #include "children.h"
 #include "display.h"
@@ -46,7 +45,6 @@ struct parent {
     struct lifetime lifetime;
     struct handover handover;
     struct pidfile pidfile;
-    struct accounts accounts; /* with -a */
     struct access_file access;
     struct secret secret;
     struct greeting greeting;

@@ -439,7 +439,7 @@ static void worker_add(struct room *room, struct worker *worker, const char *log
         .reads = true};
     client.fd = sockets[0];
     snprintf(client.peer, sizeof client.peer, "192.0.2.%u:1000", room->count % 200 + 1);
-    snprintf(client.login, sizeof client.login, "%s", login == NULL ? "" : login);
+    client.origin.local = login != NULL;
     must(hub_admit(room->hub, &client, room->now));
     must(send(worker->client, "x", 1, MSG_NOSIGNAL) == 1);
     room->comer = worker;
@@ -564,10 +564,24 @@ static void witness_say(struct room *room)
     worker_give(room, &room->workers[BAD_MAX], line, (size_t)len);
 }
 
-static bool name_reserved(void *context, const char *folded)
+/* Every lookup has its answer at once: root is a login, and that of the user. */
+static pid_t lookup_start(void *context, char kind, const char *key, int *pair)
+{
+    bool login = kind == 'u' || strcmp(key, "root") == 0;
+    int ends[2];
+
+    (void)context;
+    must(socketpair_cloexec_nonblock(ends) == 0);
+    must(write(ends[1], login ? "+root\n" : "-\n", login ? 6 : 2) == (login ? 6 : 2));
+    close(ends[1]);
+    *pair = ends[0];
+    return 1;
+}
+
+static void lookup_end(void *context, pid_t pid)
 {
     (void)context;
-    return strcmp(folded, "root") == 0;
+    must(pid == 1);
 }
 
 static void room_open(struct room *room, uint8_t options)
@@ -582,7 +596,8 @@ static void room_open(struct room *room, uint8_t options)
         .wait_us = (options & 4) != 0 ? SECOND : 0,
         .rate = (options & 8) != 0 ? 100 : 0,
         .secret = (options & 16) != 0 ? "sesame" : NULL,
-        .name_reserved = (options & 32) != 0 ? name_reserved : NULL,
+        .start_lookup = (options & 32) != 0 ? lookup_start : NULL,
+        .end_lookup = lookup_end,
         .report = &room->report,
         .start_worker = worker_start,
         .signal_worker = worker_signal,
