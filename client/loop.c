@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "outcome.h"
 #include "signals.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,8 +19,6 @@
 
 /* How long a leaving client waits for the server's goodbye, in ms. */
 #define LEAVE_GRACE 1000
-/* How long a user who leaves waits for the next answer to the lines that are left, in ms. */
-#define QUIT_PATIENCE 10000
 /* How long a bot may go on when there is nothing more to hear, in ms. */
 #define BOT_GRACE 2000
 
@@ -36,17 +35,6 @@ enum leaving {
 /* Between two looks at whether the server takes more, in ms; doubled each time. */
 #define WRITE_PAUSE_FIRST 2
 #define WRITE_PAUSE_MOST 100
-/* How long a line may take to be echoed before the prompt counts it, in ms. */
-#define ECHO_PATIENCE 1000
-
-/* For how long the oldest unanswered line has been waiting. Used at a keyboard only. */
-struct waiting {
-    unsigned long answered; /* when that began */
-    int64_t since;          /* -1: there is none */
-    unsigned long shown;    /* lines that the prompt counts */
-    int64_t quit_at;        /* the user wanted to leave then; -1: no */
-    bool said;              /* the user, who wants to leave, knows of these lines */
-};
 
 /* The state of the main thread. */
 struct loop {
@@ -56,9 +44,9 @@ struct loop {
     enum leaving leaving;
     enum connection_more more; /* to write, and when */
     int pause;                 /* before that, for a server that takes no more, in ms */
-    struct waiting waiting;
-    int out;            /* standard output, watched for the end of its reader; -1: no more */
-    int64_t leave_at;   /* -W; -1: never, or it is past */
+    struct waiting waiting;    /* at a keyboard */
+    int out;                   /* standard output, watched for the end of its reader; -1: no more */
+    int64_t leave_at;          /* -W; -1: never, or it is past */
     int64_t give_up_at; /* what still comes is not waited for any longer; -1: not yet known */
     int status;         /* LEAVING with this; else -1 */
     int signal;         /* to die of */
@@ -143,8 +131,7 @@ static void loop_finish(struct loop *loop)
     status = outcome_verdict(client);
     pthread_mutex_unlock(&client->lock);
     input_stop(loop->input, &client->console);
-    if (client->console.keyboard && loop->waiting.quit_at < 0)
-        loop->waiting.quit_at = clock_now();
+    waiting_quit(&loop->waiting);
     if (settled)
         loop_leave(loop, status);
     else if (loop->leaving == STAYING)
@@ -395,62 +382,34 @@ static void loop_look_at_count(struct loop *loop)
 
 /* ---- Lines that wait ----------------------------------------------------------------- */
 
-static int64_t waiting_ends(const struct waiting *waiting)
+static void loop_count_waiting(struct loop *loop)
 {
-    return waiting->since >= 0 && waiting->shown == 0 ? waiting->since + ECHO_PATIENCE : -1;
-}
+    struct client *client = loop->client;
+    bool changed;
 
-/* When a user who wants to leave has waited long enough; -1: no line is waiting. */
-static int64_t waiting_quits(const struct waiting *waiting)
-{
-    int64_t since = waiting->since > waiting->quit_at ? waiting->since : waiting->quit_at;
-
-    return waiting->quit_at >= 0 && waiting->since >= 0 ? since + QUIT_PATIENCE : -1;
+    if (!client->console.keyboard)
+        return;
+    pthread_mutex_lock(&client->lock);
+    changed = waiting_look(&loop->waiting, &client->session.queue,
+        connection_is_open(&client->connection) && client->session.state == SESSION_OPEN);
+    pthread_mutex_unlock(&client->lock);
+    if (changed)
+        console_waiting(&client->console, loop->waiting.shown);
 }
 
 /* Tells a user who wants to leave what is waiting, and leaves without it after a while. */
 static void loop_look_at_quit(struct loop *loop)
 {
-    struct waiting *waiting = &loop->waiting;
+    unsigned long lines = loop->waiting.shown;
 
-    if (loop->leaving != FINISHING || waiting->quit_at < 0)
+    if (loop->leaving != FINISHING)
         return;
-    if (waiting->shown > 0 && !waiting->said) {
-        waiting->said = true;
+    if (waiting_tells(&loop->waiting))
         console_say(&loop->client->console,
             "%lu line%s waiting for the server, for %d seconds; Ctrl-C leaves at once",
-            waiting->shown, waiting->shown == 1 ? " is" : "s are", QUIT_PATIENCE / 1000);
-    }
-    if (clock_left(waiting_quits(waiting)) == 0)
+            lines, lines == 1 ? " is" : "s are", WAITING_PATIENCE / 1000);
+    if (waiting_is_over(&loop->waiting))
         loop_leave(loop, EX_UNAVAILABLE);
-}
-
-/* Without a connection all lines wait; else those that have gone without an echo for a while. */
-static void loop_count_waiting(struct loop *loop)
-{
-    struct client *client = loop->client;
-    const struct queue *queue = &client->session.queue;
-    struct waiting *waiting = &loop->waiting;
-    unsigned long count, answered;
-    bool open;
-
-    if (!client->console.keyboard)
-        return;
-    pthread_mutex_lock(&client->lock);
-    count = queue->count;
-    answered = queue->answered;
-    open = connection_is_open(&client->connection) && client->session.state == SESSION_OPEN;
-    pthread_mutex_unlock(&client->lock);
-    if (count == 0)
-        waiting->since = -1;
-    else if (waiting->since < 0 || waiting->answered != answered)
-        waiting->since = clock_now();
-    waiting->answered = answered;
-    if (open && count > 0 && clock_left(waiting->since + ECHO_PATIENCE) > 0)
-        count = 0;
-    if (count != waiting->shown)
-        console_waiting(&client->console, count);
-    waiting->shown = count;
 }
 
 /* ---- Standard output ----------------------------------------------------------------- */
@@ -497,8 +456,7 @@ static int64_t loop_wakes_at(struct loop *loop)
         clocks.looks_at,
         loop->leave_at,
         loop->give_up_at,
-        waiting_ends(&loop->waiting),
-        loop->leaving == FINISHING ? waiting_quits(&loop->waiting) : -1,
+        loop->leaving != LEAVING ? waiting_due(&loop->waiting) : -1,
         loop->more == CONNECTION_LATER ? clock_now() + loop->pause : -1,
     };
     int64_t earliest = -1;
@@ -554,7 +512,6 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
     struct loop loop = {.client = client,
         .input = input,
         .bot = bot,
-        .waiting = {.since = -1, .quit_at = -1},
         .pause = WRITE_PAUSE_FIRST,
         .out = loop_watched_out(client),
         .leave_at = client->leave_at,
@@ -563,6 +520,7 @@ int loop_run(struct client *client, struct input *input, struct bot *bot, int *s
     unsigned long left;
     int status;
 
+    waiting_init(&loop.waiting);
     loop_reap(&loop); /* a bot may have ended before its end could be caught */
     while (!loop_is_over(&loop)) {
         loop_feed(&loop);
