@@ -406,7 +406,7 @@ static void loop_look_at_quit(struct loop *loop)
         return;
     if (waiting_tells(&loop->waiting))
         console_say(&loop->client->console,
-            "%lu line%s waiting for the server, for %d seconds; Ctrl-C leaves at once",
+            "%lu line%s waiting for the server; leaving in %d seconds, or at once with Ctrl-C",
             lines, lines == 1 ? " is" : "s are", WAITING_PATIENCE / 1000);
     if (waiting_is_over(&loop->waiting))
         loop_leave(loop, EX_UNAVAILABLE);
