@@ -7,6 +7,7 @@
 #include "puppets.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -404,8 +405,11 @@ START_TEST(closed_without_reading)
     worker = room_join(&room, &carl, "carl");
     conn_seek(&room.ann, "join carl");
     if (unread) {
+        struct pollfd there = {.fd = carl.fd, .events = POLLIN};
+
         conn_say(&room.ann, "not read");
         conn_expect(&room.ann, "msg ann not read");
+        await_ready(&there, 1); /* ann may have got it sooner */
     }
     process_stop(worker); /* else an echo may come before the close, unread */
     ensure(conn_send(&carl, "one\nlast", 8), "closed");

@@ -48,10 +48,10 @@ static const struct {
 } plays[] = {
     {"a kick is a quit, and then the answer",
         ANN_AND_BEN "a> /kick ben\na< quit ben kicked\na< note ben (192.0.2.2) was kicked\na0\n"
-                    "b< " REMOVED "\nb. \n"},
+                    "b< " REMOVED "\nb< quit ben kicked\nb. \n"},
     {"with a text", ANN_AND_BEN
         "a> /KICK  BEN go home, ben\na< quit ben kicked go home, ben\na< note ben *\na0\n"
-        "b< " REMOVED ": go home, ben\nb. \n"},
+        "b< " REMOVED ": go home, ben\nb< quit ben kicked go home, ben\nb. \n"},
     {"others get the quit alone",
         ANN_AND_BEN "c> cid\nc~ you cid\nb< join cid\na> /kick ben\nc< quit ben kicked\nc0\n"},
     {"what somebody sends behind a kick is not said",
@@ -71,24 +71,25 @@ static const struct {
         "a< error not-allowed *\na0\nb0\n"},
     {"a ban is a kick of which the source is told", ANN_AND_BEN
         "a> /ban ben\na< quit ben kicked\na< note ben (192.0.2.2) is banned for 60 minutes\na0\n"
-        "b< note you are banned for 60 minutes\nb. \n"},
-    {"for some minutes, and with a text",
-        ANN_AND_BEN "c> cid\nc~ you cid\na< join cid\n"
-                    "a> /ban BEN 1 go home\na< quit ben kicked go home\n"
-                    "a< note ben (192.0.2.2) is banned for 1 minute\n"
-                    "b~ note you are banned for 1 minute: go home\nb. \n"
-                    "a> /ban cid 5x is no number\na< quit cid kicked 5x is no number\n"
-                    "a< note cid (192.0.2.3) is banned for 60 minutes\na0\n"},
+        "b< note you are banned for 60 minutes\nb< quit ben kicked\nb. \n"},
+    {"for some minutes, and with a text", ANN_AND_BEN
+        "c> cid\nc~ you cid\na< join cid\n"
+        "a> /ban BEN 1 go home\na< quit ben kicked go home\n"
+        "a< note ben (192.0.2.2) is banned for 1 minute\n"
+        "b~ note you are banned for 1 minute: go home\nb< quit ben kicked go home\nb. \n"
+        "a> /ban cid 5x is no number\na< quit cid kicked 5x is no number\n"
+        "a< note cid (192.0.2.3) is banned for 60 minutes\na0\n"},
     {"answers of wrong bans", ANN_AND_BEN
         "a> /ban\na< error usage *\na> /ban ben 0\na< error usage *\na> /ban ann\n"
         "a< error usage *\na> /ban carl\na< error no-such-user *\na> /unban\na< error usage *\n"
         "a> /unban ben\na< error no-such-user *\na0\nb0\n"},
     {"a ban is lifted by the name on which it was put", ANN_AND_BEN
-        "a> /ban ben 7\na~ note ben *\nb~ note *\nb. \nc> ben\nc~ you ben\na< join ben\n"
+        "a> /ban ben 7\na~ note ben *\nb~ note *\nb< quit ben kicked\nb. \nc> ben\nc~ you ben\na< "
+        "join ben\n"
         "a> /ban ben\na~ note ben *\na> /unban BEN\na< note BEN is not banned any more\n"
         "a> /unban ben\na< error no-such-user *\na0\n"},
-    {"bans that are over", ANN_AND_BEN
-        "a> /ban ben 1\na~ note ben *\nb~ note *\nb. \n+61\na> /unban ben\na< error *\na0\n"},
+    {"bans that are over", ANN_AND_BEN "a> /ban ben 1\na~ note ben *\nb~ note *\nb< quit ben "
+                                       "kicked\nb. \n+61\na> /unban ben\na< error *\na0\n"},
     {"help", ANN_AND_BEN "a> /help\na< note * /kick *\n"},
 };
 
@@ -154,7 +155,7 @@ START_TEST(held_lines)
     ensure(write(writer, kept, strlen(kept)) == (ssize_t)strlen(kept), "the writer's word");
     stage_settle(&stage);
     stage_play(&stage, "a< msg ben one\na< quit ben kicked\na< note ben *\na0\n"
-                       "b< msg ben one\nb< " REMOVED "\nb. \n");
+                       "b< msg ben one\nb< " REMOVED "\nb< quit ben kicked\nb. \n");
     close(writer);
     stage_close(&stage);
 }
@@ -305,7 +306,7 @@ START_TEST(new_rules)
     stage.poked = true;
     stage_play(&stage,
         "+0\na< quit cid kicked\na0\nb< quit cid kicked\nb0\n"
-        "c< note you are no longer admitted *\nc. \n"
+        "c< note you are no longer admitted *\nc< quit cid kicked\nc. \n"
         "d< note you are no longer admitted *\nd. \n"
         "e< error not-allowed *\ne. \nb> /kick ann\nb< quit ann kicked\nb< note *\n");
     operators_last = 1;

@@ -82,6 +82,7 @@ START_TEST(addresses)
     conn_expect(&ann, "quit ben kicked no, ann");
     conn_expect(&ann, "note ben (127.0.2.9) was kicked");
     conn_expect(&ben, "note *: no, ann");
+    conn_expect(&ben, "quit ben kicked no, ann");
     conn_expect_end(&ben);
     conn_close(&ben);
     conn_close(&ann);
@@ -127,6 +128,7 @@ START_TEST(bans)
     conn_seek(&ann, "quit ben kicked enough");
     conn_expect(&ann, "note ben (127.0.0.3) is banned for 30 minutes");
     conn_expect(&ben, "note *: enough");
+    conn_expect(&ben, "quit ben kicked enough");
     conn_expect_end(&ben);
     conn_close(&ben);
     for (int i = 0; i < 3; i++) {
@@ -287,6 +289,7 @@ START_TEST(read_again)
     rules_reload(&server, "allow 127.0.0.2\n");
     conn_expect(&ann, "quit ben kicked");
     conn_expect(&ben, "note *");
+    conn_expect(&ben, "quit ben kicked");
     conn_expect_end(&ben);
     conn_close(&ben);
     conn_close(&bot);

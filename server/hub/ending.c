@@ -95,6 +95,7 @@ static void connection_part(struct connections *cs, struct connection *c, enum e
             return; /* so does it here */
         break;
     case ENDING_SERVER:
+    case ENDING_KICKED:
         output_drain(cs, c, DRAIN_US);
         break;
     case ENDING_WORKER:
@@ -111,6 +112,9 @@ static void connection_part(struct connections *cs, struct connection *c, enum e
 void session_end(struct connections *cs, struct connection *c, enum ending how, const char *reason,
     struct span text)
 {
+    /* In a cluster the quit comes when this session is over. */
+    bool sees_quit = how == ENDING_KICKED && cs->cluster == NULL;
+
     if (c->session == SESSION_LEFT)
         return;
     report_end(cs, c, reason);
@@ -119,9 +123,12 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
     connection_leave_nameless(cs, c);
     welcome_cancel(c);
     resume_forget(c);
-    session_stop_output(cs, c); /* before its own quit */
+    if (!sees_quit)
+        session_stop_output(cs, c);
     if (!is_claimed(c))
         person_leave(cs, c, reason, text);
+    if (sees_quit)
+        session_stop_output(cs, c);
     session_pass_on(cs, c);
     if (how != ENDING_GOODBYE)
         connection_discard(cs, c);

@@ -18,6 +18,7 @@ enum ending {
     ENDING_LOST,    /* the connection broke: pending output is dropped */
     ENDING_SERVER,  /* /quit, a refusal, a timeout: what is pending is delivered, input is discarded
                      */
+    ENDING_KICKED,  /* by an operator: the same, and the client sees its own quit */
     ENDING_WORKER,  /* the worker crashed, was killed or broke the rules; the same, for a short time
                      */
     ENDING_MOVED    /* another connection has its session: output is dropped, input discarded */

@@ -81,7 +81,7 @@ static void session_kick(
             continue;
         (void)connection_say(cs, both[i], "%s%s%.*s", told, text.len > 0 ? ": " : "", (int)text.len,
             text.len > 0 ? text.at : "");
-        session_end(cs, both[i], ENDING_SERVER, "kicked", text);
+        session_end(cs, both[i], ENDING_KICKED, "kicked", text);
     }
 }
 
