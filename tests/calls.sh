@@ -66,8 +66,12 @@ awk -v other="[\"chatd: $other\"" '
     }
     # Other processes have called something meanwhile.
     /PR_SET_SECCOMP, .* <unfinished \.\.\.>$/ { entering[$1] = 1 }
-    entering[$1] && / prctl resumed>.* = 0$/ { filtered[$1] = 1 }
-    $2 == "+++" { delete filtered[$1]; delete is_other[$1] }
+    / prctl resumed>/ {
+        if (entering[$1] && / = 0$/)
+            filtered[$1] = 1
+        delete entering[$1]
+    }
+    $2 == "+++" { delete filtered[$1]; delete entering[$1]; delete is_other[$1] }
     END { for (call in seen) print call, seen[call] }' "$dir/trace" | sort >"$dir/seen"
 for table in "$ROLE" common; do
     sed -n "/ ${table}_calls\[\] = {/,/^};/s/^ *{SYS_\([a-z0-9_]*\),.*/\1/p" "$source"
