@@ -23,6 +23,10 @@
 #define CONNECT_US 1500000u
 /* A server through which nothing comes on for that long, too. */
 #define PATIENCE_US 4000000u
+/* A request can be lost while the servers elect a leader: it is made again. The first is quickly
+ * answered, the others change something in all servers. */
+#define FOUND_US 1000000u
+#define MADE_US 2000000u
 /* Between two rounds through the list of servers. */
 #define ROUND_US 500000u
 /* Between two questions to a server that could not answer the first. */
@@ -186,7 +190,7 @@ static void ask(struct session *s, enum session_phase phase, const char *subject
     reply_subject(s, reply, 'a', ++s->asked);
     publish(s, subject, reply, request);
     s->times.ask = 0;
-    phase_set(s, phase, now + PATIENCE_US);
+    phase_set(s, phase, now + (phase == SESSION_FINDING ? FOUND_US : MADE_US));
 }
 
 static void ask_stream(struct session *s, uint64_t now)
@@ -759,6 +763,8 @@ static void phase_overdue(struct session *s, uint64_t now)
 {
     if (s->phase == SESSION_AWAY)
         connect_next(s, now);
+    else if (s->phase >= SESSION_FINDING && now - s->times.patience < PATIENCE_US)
+        ask_stream(s, now);
     else
         lose(s, overdue_words(s->phase), now);
 }
