@@ -162,7 +162,7 @@ $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/repl
 	$(call quiet,LD)$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
 # The longest first: they begin first, so that none is left alone in the end.
-SLOW_TESTS = $(filter $(TESTS),$(addprefix $(B)tests/test_,chat_path transcript upgrade chat chat_keep terminal resume processes \
+SLOW_TESTS = $(filter $(TESTS),$(addprefix $(B)tests/test_,engine chat_path transcript upgrade chat chat_keep terminal resume processes \
 	connections compat load operator faults framing wire worker manager))
 FAST_TESTS = $(filter-out $(SLOW_TESTS),$(TESTS)) $(TEST_SCRIPTS) $(REPLAYS)
 

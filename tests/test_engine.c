@@ -1,0 +1,470 @@
+/*
+ * test_engine.c: the engine with real nats-servers. Whatever happens to these, every
+ * batch comes back, and every message once, in the stream's order.
+ */
+#include "bytes.h"
+#include "compat/compat.h"
+#include "nats.h"
+#include "station.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const no_options[] = {NULL};
+
+/* ---- One server ------------------------------------------------------------------------------ */
+
+START_TEST(one_server)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.ends, 1);
+    ck_assert_uint_eq(station.end, 0);
+    ck_assert_uint_eq(station.batch_max, BATCH_MAX);
+    station_publish(&station, 2000);
+    station.batch_size = BATCH_MAX;
+    station_publish(&station, 60);
+    station.batch_size = 60;
+    station_publish(&station, 5);
+    ck_assert_uint_eq(station.doubles, 0);
+    ck_assert_uint_eq(station.holes, 0);
+    ck_assert_uint_eq(station.ends, 1);
+    station_free(&station);
+}
+END_TEST
+
+/* Another engine goes on where the first was killed, and publishes what did not come back. */
+START_TEST(killed_engines)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    for (uint64_t round = 1; round <= 10; round++) {
+        station_start_engine(&station, list, "");
+        station.wanted += 200;
+        station_await(&station, station.wanted - 150);
+        ck_assert_int_eq(station_end_engine(&station, SIGKILL), 128 + SIGKILL);
+    }
+    station_start_engine(&station, list, "");
+    station_await(&station, station.wanted);
+    ck_assert_uint_eq(station.holes, 0);
+    /* From the beginning: the same again. */
+    ck_assert_int_eq(station_end_engine(&station, 0), 0);
+    uint64_t stored = station.sequence;
+    station.sequence = station.returned = station.time = station.doubles = 0;
+    uint64_t wanted = station.wanted;
+    station.wanted = 0;
+    station_start_engine(&station, list, "");
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.end, stored);
+    ck_assert_uint_eq(station.returned, wanted);
+    ck_assert_uint_eq(station.sequence, stored);
+    station_free(&station);
+}
+END_TEST
+
+/* A hub that does not read makes the engine wait, and nothing is lost. */
+START_TEST(slow_hub)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station.batch_size = 100000;
+    station_publish(&station, 400);
+    ck_assert_int_eq(station_end_engine(&station, SIGKILL), 128 + SIGKILL);
+    station.sequence = station.returned = station.time = 0;
+    station.wanted = 0;
+    station_start_engine(&station, list, "");
+    for (int64_t deadline = clock_ms() + 6000; clock_ms() < deadline;)
+        poll(NULL, 0, 50); /* longer than any patience of the engine's */
+    station_await(&station, 400);
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.sequence, 400);
+    station.sent = station.wanted = 400;
+    station_publish(&station, 10);
+    station_free(&station);
+}
+END_TEST
+
+START_TEST(server_restarts)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    for (unsigned round = 1; round <= 3; round++) {
+        station.wanted += 500;
+        station_await(&station, station.wanted - 200);
+        nats_kill(&nats);
+        station_await_state(&station, ENGINE_AWAY);
+        nats_restart(&nats);
+        station_await(&station, station.wanted);
+        station_await_state(&station, ENGINE_READY);
+        ck_assert_uint_gt(station.ends, 1);
+    }
+    ck_assert_uint_eq(station.holes, 0);
+    station_free(&station);
+}
+END_TEST
+
+/* Batches of a server that stands still are published again when it goes on. */
+START_TEST(server_stands_still)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_publish(&station, 10);
+    process_stop(nats.pid);
+    station.wanted += 100;
+    station_await_state(&station, ENGINE_AWAY);
+    kill(nats.pid, SIGCONT);
+    station_await(&station, station.wanted);
+    ck_assert_uint_eq(station.holes, 0);
+    station_free(&station);
+}
+END_TEST
+
+/* The name of the only consumer. */
+static void consumer_name(char *out, size_t size)
+{
+    char answer[8192];
+    int64_t deadline = deadline_in(5000);
+    const char *at = NULL;
+
+    while (at == NULL) {
+        if (nats_ask(0, "$JS.API.CONSUMER.NAMES.CHAT_" ROOM, NULL, answer, sizeof answer))
+            at = strstr(answer, "\"consumers\":[\"");
+        ensure(deadline_wait(deadline), "there is no consumer");
+    }
+    at += strlen("\"consumers\":[\"");
+    snprintf(out, size, "%.*s", (int)strcspn(at, "\""), at);
+}
+
+/* A consumer that vanishes is made anew, and nothing is missing. */
+START_TEST(consumer_vanishes)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+    char name[64];
+    char subject[160];
+    char answer[8192];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_publish(&station, 10);
+    consumer_name(name, sizeof name);
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.DELETE.CHAT_" ROOM ".%s", name);
+    ck_assert(nats_ask(0, subject, NULL, answer, sizeof answer));
+    station_publish(&station, 100);
+    ck_assert_uint_eq(station.holes, 0);
+    ck_assert_uint_eq(station.doubles, 0);
+    station_free(&station);
+}
+END_TEST
+
+static void stream_delete(void)
+{
+    char answer[8192];
+
+    ck_assert(nats_ask(0, "$JS.API.STREAM.DELETE.CHAT_" ROOM, NULL, answer, sizeof answer) &&
+              strstr(answer, "\"success\":true") != NULL);
+}
+
+/* Gone, made anew by another, or too short: all the same for who has read more of it. */
+START_TEST(stream_is_removed)
+{
+    struct nats nats;
+    struct station station;
+    struct station other;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_init(&other);
+    station_start_engine(&station, list, "");
+    station_publish(&station, 10);
+    stream_delete();
+    station_await_state(&station, ENGINE_GONE);
+    /* One that has read nothing makes it. */
+    station_start_engine(&other, list, "");
+    station_publish(&other, 20);
+    for (int i = 0; i < 100; i++)
+        ck_assert(station_turn(&station));
+    ck_assert_int_eq(station.state, ENGINE_GONE);
+    /* The same for an engine that is told to go on behind its end. */
+    ck_assert_int_eq(station_end_engine(&station, 0), 0);
+    station.sequence = 30;
+    station_start_engine(&station, list, "");
+    station_await_state(&station, ENGINE_GONE);
+    ck_assert_uint_eq(station.ends, 0);
+    station_free(&station);
+    station_free(&other);
+}
+END_TEST
+
+/* A message that is missing in the stream, and others that are no batches. */
+START_TEST(foreign_messages)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+    char answer[8192];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_publish(&station, 5);
+    ck_assert(nats_ask(0, "chat." ROOM ".log", "hello", answer, sizeof answer));
+    ck_assert(nats_ask(0, "chat." ROOM ".log", "", answer, sizeof answer));
+    station_publish(&station, 5);
+    ck_assert_uint_eq(station.sequence, 12);
+    ck_assert(
+        nats_ask(0, "$JS.API.STREAM.MSG.DELETE.CHAT_" ROOM, "{\"seq\":12}", answer, sizeof answer));
+    ck_assert(
+        nats_ask(0, "$JS.API.STREAM.MSG.DELETE.CHAT_" ROOM, "{\"seq\":6}", answer, sizeof answer));
+    ck_assert_int_eq(station_end_engine(&station, 0), 0);
+    station.sequence = station.time = station.returned = station.wanted = 0;
+    station_start_engine(&station, list, "");
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.end, 12);
+    ck_assert_uint_eq(station.sequence, 11);
+    ck_assert_uint_eq(station.holes, 1);
+    ck_assert_uint_eq(station.returned, 9);
+    station_free(&station);
+}
+END_TEST
+
+/* ---- Who may ----------------------------------------------------------------------------------
+ */
+
+static const char *const with_user[] = {"authorization { user: ann, password: secret }", NULL};
+static const char *const with_token[] = {"authorization { token: s3cret }", NULL};
+static const char *const with_bounds[] = {
+    "authorization { users: [ { user: ann, password: secret, permissions: { publish: "
+    "{ deny: [ \"$JS.API.>\" ] } } } ] }",
+    NULL};
+
+static const struct {
+    const char *const *options;
+    const char *credentials;
+    enum engine_state state;
+} credential_rows[] = {
+    {with_user, "", ENGINE_REFUSED},
+    {with_user, "ann:wrong", ENGINE_REFUSED},
+    {with_user, "secret", ENGINE_REFUSED},
+    {with_user, "ann:secret", ENGINE_READY},
+    {with_token, "ann:s3cret", ENGINE_REFUSED},
+    {with_token, "s3cret", ENGINE_READY},
+    {with_bounds, "ann:secret", ENGINE_REFUSED},
+    {no_options, "ann:secret", ENGINE_READY},
+};
+
+START_TEST(credentials)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, credential_rows[_i].options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, credential_rows[_i].credentials);
+    station_await_state(&station, credential_rows[_i].state);
+    station_free(&station);
+}
+END_TEST
+
+static const char *const without_jetstream[] = {NATS_NO_JETSTREAM, NULL};
+static const char *const not_for_ann[] = {
+    "accounts { a { users: [ { user: ann, password: secret } ] } }", NULL};
+
+START_TEST(no_jetstream)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, _i == 0 ? without_jetstream : not_for_ann);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "ann:secret");
+    station_await_state(&station, ENGINE_UNUSABLE);
+    station_free(&station);
+}
+END_TEST
+
+/* ---- Three servers --------------------------------------------------------------------------- */
+
+/* The leader of the stream is killed again and again, under load; the engine knows of one server
+ * at first. */
+START_TEST(leaders_killed)
+{
+    struct nats nats[NATS_SERVERS_MAX];
+    struct station station;
+    char first[ADDRESS_TEXT_MAX];
+
+    if (!nats_is_there())
+        return;
+    nats_start(nats, 3, no_options);
+    nats_address(0, first);
+    station_init(&station);
+    station_start_engine(&station, first, "");
+    station_publish(&station, 200);
+    for (unsigned round = 0; round < 3; round++) {
+        unsigned leader = nats_leader(nats, 3, ROOM);
+
+        station.wanted += 300;
+        station_await(&station, station.wanted - 200);
+        nats_kill(&nats[leader]);
+        station_await(&station, station.wanted);
+        nats_restart(&nats[leader]);
+        station_publish(&station, 50);
+    }
+    ck_assert_uint_eq(station.holes, 0);
+    station_free(&station);
+}
+END_TEST
+
+/* Without a majority nothing comes back; with one, everything does. */
+START_TEST(majority_lost)
+{
+    struct nats nats[NATS_SERVERS_MAX];
+    struct station station;
+    char list[512];
+
+    if (!nats_is_there())
+        return;
+    nats_start(nats, 3, no_options);
+    nats_list(3, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_publish(&station, 100);
+    unsigned leader = nats_leader(nats, 3, ROOM);
+    process_stop(nats[leader].pid);
+    process_stop(nats[(leader + 1) % 3].pid);
+    station.wanted += 100;
+    station_await_state(&station, ENGINE_AWAY);
+    kill(nats[leader].pid, SIGCONT);
+    kill(nats[(leader + 1) % 3].pid, SIGCONT);
+    station_await(&station, station.wanted);
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.holes, 0);
+    station_free(&station);
+}
+END_TEST
+
+/* ---- The pair -------------------------------------------------------------------------------- */
+
+static const struct {
+    struct span bytes;
+    int status;
+} pair_rows[] = {
+    {S(""), 0},
+    {S("\0\0\0"), 0},
+    {S("\xff\xff\xff\xff\1"), 1},
+    {S("\0\x08\0\0\1"), 0},
+    {S("\0\0\0\0\1"), 1},
+    {S("\0\0\0\2\2hi"), 1},
+    {S("\0\0\0\x1b\1\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\x09localhost"), 0},
+    {S("\0\0\0\x15\1\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\3::x"), 1},
+    {S("\0\0\0\x13\1\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\1h\0\0\0\2\2hi"), 1},
+    {S("\0\0\0\x13\1\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\1h\0\0\0\0\1"), 1},
+};
+
+START_TEST(pairs)
+{
+    struct station station = {.fd = -1};
+    int sv[2];
+
+    ck_assert_int_eq(socketpair_cloexec_nonblock(sv), 0);
+    station.pid = fork();
+    if (station.pid == 0)
+        engine_execute(sv[1]);
+    close(sv[1]);
+    station.fd = sv[0];
+    ck_assert(write_all(sv[0], pair_rows[_i].bytes.at, pair_rows[_i].bytes.len));
+    shutdown(sv[0], SHUT_WR);
+    int status;
+    ensure(waitpid(station.pid, &status, 0) == station.pid, "the engine is not ours");
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), pair_rows[_i].status);
+    close(sv[0]);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {pairs, COUNT_OF(pair_rows), 60},
+        {one_server, 1, 300},
+        {killed_engines, 1, 300},
+        {slow_hub, 1, 300},
+        {server_restarts, 1, 300},
+        {server_stands_still, 1, 300},
+        {consumer_vanishes, 1, 300},
+        {stream_is_removed, 1, 300},
+        {foreign_messages, 1, 300},
+        {credentials, COUNT_OF(credential_rows), 300},
+        {no_jetstream, 2, 300},
+        {leaders_killed, 1, 600},
+        {majority_lost, 1, 600},
+    };
+
+    return tests_run("engine", tests, COUNT_OF(tests));
+}

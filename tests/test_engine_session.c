@@ -1,0 +1,487 @@
+/*
+ * test_engine_session.c: the engine with a NATS server that is played by the test: what newer
+ * servers say, what goes wrong between real ones only now and then, and what none would say.
+ */
+#include "bytes.h"
+#include "compat/compat.h"
+#include "station.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STREAM_INFO "$JS.API.STREAM.INFO.CHAT_" ROOM
+#define CONSUMER_CREATE "$JS.API.CONSUMER.CREATE.CHAT_" ROOM
+#define SUBJECT "chat." ROOM ".log"
+
+/* ---- The server ------------------------------------------------------------------------------ */
+
+struct fake {
+    int listener;
+    int fd;
+    size_t len;
+    char in[1 << 20];  /* what the engine has said and was not looked at */
+    char subject[256]; /* of the last publication */
+    char reply[256];   /* where its answer goes; may be "" */
+    char payload[BATCH_MAX];
+    size_t payload_len;
+    char sid[32];      /* of the last subscription */
+    char deliver[256]; /* its subject */
+};
+
+static struct fake fake;
+
+static void fake_open(char list[ADDRESS_TEXT_MAX])
+{
+    struct sockaddr_in in;
+    socklen_t len = sizeof in;
+
+    signal(SIGPIPE, SIG_IGN);
+    memset(&fake, 0, sizeof fake);
+    fake.fd = -1;
+    in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    fake.listener = socket(AF_INET, SOCK_STREAM, 0);
+    ensure(bind(fake.listener, (struct sockaddr *)&in, len) == 0 && listen(fake.listener, 5) == 0 &&
+               getsockname(fake.listener, (struct sockaddr *)&in, &len) == 0,
+        "a socket: %s", strerror(errno));
+    snprintf(list, ADDRESS_TEXT_MAX, "127.0.0.1:%u", ntohs(in.sin_port));
+}
+
+static void fake_hang_up(void)
+{
+    if (fake.fd != -1)
+        close(fake.fd);
+    fake.fd = -1;
+    fake.len = 0;
+}
+
+/* Waits for the engine's next connection. */
+static void fake_accept(struct station *station)
+{
+    int64_t deadline = deadline_in(10000);
+    struct pollfd pfd = {.fd = fake.listener, .events = POLLIN};
+
+    fake_hang_up();
+    while (poll(&pfd, 1, 10) != 1)
+        ensure(station_turn(station) && clock_ms() < deadline, "the engine does not come again");
+    fake.fd = accept(fake.listener, NULL, NULL);
+    ck_assert_int_ne(fake.fd, -1);
+}
+
+static void fake_say(const char *bytes, size_t len)
+{
+    ck_assert(write_all(fake.fd, bytes, len));
+}
+
+__attribute__((format(printf, 1, 2))) static void fake_tell(const char *format, ...)
+{
+    char text[4096];
+    va_list ap;
+    int len;
+
+    va_start(ap, format);
+    len = vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    fake_say(text, (size_t)len);
+}
+
+static void fake_drop(size_t len)
+{
+    fake.len -= len;
+    memmove(fake.in, fake.in + len, fake.len);
+}
+
+/* Takes a line, and what follows it, off what the engine has said. False: it is not complete. */
+static bool line_take(char *out, size_t size)
+{
+    char *end = memchr(fake.in, '\n', fake.len);
+    size_t len = end != NULL ? (size_t)(end - fake.in) + 1 : 0;
+    int words;
+
+    if (end == NULL)
+        return false;
+    snprintf(out, size, "%.*s", (int)len - 2, fake.in);
+    if (strncmp(out, "PUB ", 4) == 0) {
+        words = sscanf(out, "PUB %255s %255s %zu", fake.subject, fake.reply, &fake.payload_len);
+        if (words == 2) {
+            fake.payload_len = strtoul(fake.reply, NULL, 10);
+            fake.reply[0] = '\0';
+        }
+        if (fake.len < len + fake.payload_len + 2)
+            return false;
+        memcpy(fake.payload, fake.in + len, fake.payload_len);
+        len += fake.payload_len + 2;
+    }
+    (void)sscanf(out, "SUB %255s %31s", fake.deliver, fake.sid);
+    fake_drop(len);
+    return true;
+}
+
+/* Looks at both ends of the engine once. */
+static bool fake_read(struct station *station)
+{
+    struct pollfd pfd = {.fd = fake.fd, .events = POLLIN};
+    ssize_t n;
+
+    if (poll(&pfd, 1, 5) != 1)
+        return station_turn(station);
+    n = recv(fake.fd, fake.in + fake.len, sizeof fake.in - fake.len, 0);
+    fake.len += n > 0 ? (size_t)n : 0;
+    return n > 0;
+}
+
+/* The engine's next line must begin so. */
+static void fake_expect(struct station *station, const char *begin)
+{
+    int64_t deadline = deadline_in(10000);
+    char line[8192];
+
+    while (!line_take(line, sizeof line)) {
+        ensure(fake_read(station) && clock_ms() < deadline, "no `%s`", begin);
+    }
+    ensure(strncmp(line, begin, strlen(begin)) == 0, "`%s` instead of `%s`", line, begin);
+}
+
+static void fake_answer(const char *payload)
+{
+    fake_tell("MSG %s 1 %zu\r\n%s\r\n", fake.reply, strlen(payload), payload);
+}
+
+/* ---- A conversation -------------------------------------------------------------------------- */
+
+/* As nats-server 2.12 says it, shortened where it is only longer. */
+#define INFO_2_12                                                                                  \
+    "INFO {\"server_id\":\"NB3\",\"server_name\":\"n\",\"version\":\"2.12.1\",\"proto\":1,"        \
+    "\"git_commit\":\"fab5f99\",\"go\":\"go1.25.1\",\"host\":\"0.0.0.0\",\"port\":4222,"           \
+    "\"headers\":true,\"max_payload\":1048576,\"jetstream\":true,\"jetstream_config\":{},"         \
+    "\"api_lvl\":2,\"client_id\":5,\"client_ip\":\"127.0.0.1\",\"xkey\":\"XAB\",\"feature_flags\"" \
+    ":{\"a\":[true]}} \r\n"
+
+#define STREAM_2_12                                                                                \
+    "{\"type\":\"io.nats.jetstream.api.v1.stream_info_response\",\"total\":0,\"offset\":0,"        \
+    "\"limit\":0,\"config\":{\"name\":\"CHAT_" ROOM "\",\"subjects\":[\"" SUBJECT "\"],"           \
+    "\"retention\":\"limits\",\"max_bytes\":1073741824,\"compression\":\"none\",\"allow_direct\":" \
+    "false,\"metadata\":{\"_nats.req.level\":\"0\",\"_nats.ver\":\"2.12.1\"},\"allow_msg_ttl\":"   \
+    "false,\"consumer_limits\":{}},\"created\":\"2026-11-28T12:48:03.056309045Z\",\"state\":{"     \
+    "\"messages\":%u,\"bytes\":9,\"first_seq\":%u,\"first_ts\":\"2026-11-28T12:48:03Z\","          \
+    "\"last_seq\":%u,\"last_ts\":\"2026-11-28T12:48:03Z\",\"num_subjects\":1,\"consumer_count\":"  \
+    "0},\"ts\":\"2026-11-28T12:48:04Z\"}"
+
+#define CONSUMER_2_12                                                                              \
+    "{\"type\":\"io.nats.jetstream.api.v1.consumer_create_response\",\"stream_name\":\"CHAT_" ROOM \
+    "\",\"name\":\"gTUfV2iA\",\"created\":\"2026-11-28T12:48:04Z\",\"config\":{\"metadata\":{}},"  \
+    "\"delivered\":{\"consumer_seq\":0,\"stream_seq\":0},\"num_pending\":0,\"ts\":"                \
+    "\"2026-11-28T12:48:04Z\"}"
+
+/* Greets, up to where the engine wants the stream. */
+static void fake_greet(struct station *station)
+{
+    fake_accept(station);
+    fake_tell("%s", INFO_2_12);
+    fake_expect(station, "CONNECT {");
+    fake_expect(station, "PING");
+    fake_tell("PONG\r\n");
+    fake_expect(station, "SUB _INBOX.");
+    fake_expect(station, "SUB _INBOX.");
+    fake_expect(station, "PUB " STREAM_INFO " _INBOX.");
+}
+
+static void fake_has_stream(unsigned first, unsigned last)
+{
+    char answer[2048];
+
+    snprintf(answer, sizeof answer, STREAM_2_12, last + 1 - first, first, last);
+    fake_answer(answer);
+}
+
+/* The engine asks for a consumer that begins there. */
+static void fake_consumes(struct station *station, unsigned from)
+{
+    char start[64];
+    char line[64];
+
+    snprintf(start, sizeof start, "\"opt_start_seq\":%u,", from);
+    snprintf(line, sizeof line, "SUB _INBOX.");
+    fake_expect(station, line);
+    fake_expect(station, "PUB " CONSUMER_CREATE " _INBOX.");
+    fake.payload[fake.payload_len] = '\0';
+    ensure(strstr(fake.payload, start) != NULL, "%s", fake.payload);
+    fake_answer(CONSUMER_2_12);
+}
+
+/* A message that is number `consumer` of the consumer and `stream` of the stream. */
+static void fake_deliver(unsigned stream, unsigned consumer, unsigned pending, struct span bytes)
+{
+    fake_tell("MSG %s %s $JS.ACK._.ACCOUNT.CHAT_" ROOM ".gTUfV2iA.1.%u.%u.17643340830563%05u.%u.x7 "
+              "%zu\r\n",
+        fake.deliver, fake.sid, stream, consumer, stream, pending, bytes.len);
+    fake_say(bytes.at, bytes.len);
+    fake_tell("\r\n");
+}
+
+static void fake_status(const char *headers, const char *reply)
+{
+    fake_tell("HMSG %s %s %s %zu %zu\r\n%s\r\n", fake.deliver, fake.sid, reply, strlen(headers),
+        strlen(headers), headers);
+}
+
+/* A server with these messages that are no batches, all of them delivered. */
+static void play_start(struct station *station, unsigned last)
+{
+    char list[ADDRESS_TEXT_MAX];
+
+    fake_open(list);
+    station_init(station);
+    station_start_engine(station, list, "");
+    fake_greet(station);
+    fake_has_stream(1, last);
+    fake_consumes(station, 1);
+    for (unsigned i = 1; i <= last; i++)
+        fake_deliver(i, i, last - i, (struct span)S("hi"));
+    station_await_state(station, ENGINE_READY);
+    ck_assert_uint_eq(station->sequence, last);
+    ck_assert_uint_eq(station->end, last);
+}
+
+static void play_end(struct station *station)
+{
+    station_free(station);
+    fake_hang_up();
+    close(fake.listener);
+}
+
+/* The engine publishes the batch of that number. */
+static void fake_gets_batch(struct station *station, uint64_t number)
+{
+    struct batch_id id;
+
+    fake_expect(station, "PUB " SUBJECT " _INBOX.");
+    ck_assert_uint_gt(batch_id_read(&id, (struct span){fake.payload, fake.payload_len}), 0);
+    ck_assert_uint_eq(id.number, number);
+}
+
+static struct span batch_got(void)
+{
+    return (struct span){fake.payload, fake.payload_len};
+}
+
+static void station_await_sequence(struct station *station, uint64_t sequence)
+{
+    int64_t deadline = deadline_in(10000);
+
+    while (station->sequence < sequence)
+        ensure(station_turn(station) && clock_ms() < deadline, "%llu never comes",
+            (unsigned long long)sequence);
+}
+
+/* ---- Plays ----------------------------------------------------------------------------------- */
+
+START_TEST(newer_server)
+{
+    struct station station;
+
+    play_start(&station, 3);
+    station.wanted = 1;
+    fake_gets_batch(&station, 1);
+    fake_answer("{\"stream\":\"CHAT_" ROOM "\",\"domain\":\"hub\",\"seq\":4,\"val\":\"7\"}");
+    fake_deliver(4, 4, 0, batch_got());
+    station_await(&station, 1);
+    ck_assert_uint_eq(station.time, 1764334083056300004u);
+    play_end(&station);
+}
+END_TEST
+
+/* A delivery is missing: the next one comes too early, or a heartbeat counts one more. */
+START_TEST(gaps)
+{
+    struct station station;
+
+    play_start(&station, 3);
+    if (_i == 0)
+        fake_deliver(5, 5, 0, (struct span)S("hi"));
+    else if (_i == 1)
+        fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 4\r\n\r\n", "");
+    else
+        fake_status("NATS/1.0 409 Consumer Deleted\r\n\r\n", "");
+    fake_expect(&station, "PUB " STREAM_INFO " _INBOX.");
+    fake_deliver(6, 6, 0, (struct span)S("hi")); /* of the old one: nobody listens */
+    fake_has_stream(1, 5);
+    fake_expect(&station, "UNSUB ");
+    fake_consumes(&station, 4);
+    fake_deliver(4, 1, 1, (struct span)S("hi"));
+    fake_deliver(5, 2, 0, (struct span)S("hi"));
+    station_await_sequence(&station, 5);
+    ck_assert_uint_eq(station.holes, 0);
+    ck_assert_uint_eq(station.ends, 1);
+    play_end(&station);
+}
+END_TEST
+
+START_TEST(flow_control)
+{
+    struct station station;
+
+    play_start(&station, 1);
+    fake_status("NATS/1.0 100 FlowControl Request\r\n\r\n", "$JS.FC.CHAT_" ROOM ".c.abc");
+    fake_expect(&station, "PUB $JS.FC.CHAT_" ROOM ".c.abc 0");
+    fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\n"
+                "Nats-Consumer-Stalled: $JS.FC.CHAT_" ROOM ".c.def\r\n\r\n",
+        "");
+    fake_expect(&station, "PUB $JS.FC.CHAT_" ROOM ".c.def 0");
+    fake_tell("PING\r\n");
+    fake_expect(&station, "PONG");
+    play_end(&station);
+}
+END_TEST
+
+/* The first batch is lost while the second is stored: both are published again, in their order. */
+START_TEST(lost_publications)
+{
+    struct station station;
+
+    play_start(&station, 1);
+    station.wanted = 2;
+    fake_gets_batch(&station, 1);
+    if (_i == 0)
+        fake_tell("HMSG %s 2 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", fake.reply);
+    if (_i == 1)
+        fake_answer("{\"error\":{\"code\":503,\"err_code\":10077,\"description\":\"maximum bytes "
+                    "exceeded\"},\"stream\":\"CHAT_" ROOM "\",\"seq\":0}");
+    fake_gets_batch(&station, 2);
+    fake_deliver(2, 2, 0, batch_got());
+    fake_answer("{\"stream\":\"CHAT_" ROOM "\",\"seq\":2}");
+    station_await_state(&station, ENGINE_AWAY);
+    fake_expect(&station, "PUB " STREAM_INFO " _INBOX.");
+    ck_assert_int_eq(station.state, ENGINE_AWAY);
+    fake_has_stream(1, 2);
+    for (unsigned i = 1; i <= 2; i++) {
+        fake_gets_batch(&station, i);
+        fake_deliver(2 + i, 2 + i, 0, batch_got());
+    }
+    station_await(&station, 2);
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.doubles, 1);
+    ck_assert_uint_eq(station.ends, 1);
+    play_end(&station);
+}
+END_TEST
+
+/* Nothing is stored: another connection, where what is in the stream by then is not published
+ * again. */
+START_TEST(nothing_stored)
+{
+    static char first[BATCH_MAX];
+    struct station station;
+    size_t len;
+
+    play_start(&station, 1);
+    station.wanted = 2;
+    fake_gets_batch(&station, 1);
+    len = fake.payload_len;
+    memcpy(first, fake.payload, len);
+    fake_gets_batch(&station, 2);
+    while (station.state == ENGINE_READY) {
+        fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\n\r\n", "");
+        for (int i = 0; i < 20; i++)
+            ck_assert(station_turn(&station));
+    }
+    ck_assert_ptr_nonnull(strstr(station.text, "nothing is stored"));
+    fake_greet(&station);
+    fake_has_stream(1, 2);
+    fake_consumes(&station, 2);
+    fake_deliver(2, 1, 0, (struct span){first, len});
+    fake_gets_batch(&station, 2);
+    fake_deliver(3, 2, 0, batch_got());
+    station_await(&station, 2);
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.doubles, 0);
+    ck_assert_uint_eq(station.ends, 2);
+    play_end(&station);
+}
+END_TEST
+
+/* A message that no batch can be is told without its bytes, and one knows where one is. */
+START_TEST(huge_message)
+{
+    enum { SIZE = 3000000 };
+    struct station station;
+    char *bytes = must_allocate(SIZE);
+
+    play_start(&station, 1);
+    fake_deliver(2, 2, 1, (struct span){bytes, SIZE});
+    fake_deliver(3, 3, 0, (struct span)S("hi"));
+    station_await_sequence(&station, 3);
+    ck_assert_uint_eq(station.holes, 0);
+    free(bytes);
+    play_end(&station);
+}
+END_TEST
+
+/* ---- What is no server ----------------------------------------------------------------------- */
+
+static const struct {
+    const char *said;
+    size_t times; /* how often, behind "INFO {}" where that is in front */
+    enum engine_state state;
+} hostile_rows[] = {
+    {"", 1, ENGINE_CONNECTING},
+    {"HTTP/1.1 400 Bad Request\r\n\r\n", 1, ENGINE_CONNECTING},
+    {"SSH-2.0-OpenSSH_9.2\r\n", 1, ENGINE_CONNECTING},
+    {"x", 100000, ENGINE_CONNECTING},
+    {"INFO xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 100000, ENGINE_CONNECTING},
+    {"INFO {\r\n", 1, ENGINE_CONNECTING},
+    {"INFO []\r\n", 1, ENGINE_CONNECTING},
+    {"INFO {\"tls_required\":true}\r\n", 1, ENGINE_UNUSABLE},
+    {"INFO {\"connect_urls\":[\"\",7,\"a b\",[[]],\"x:99999\"]}\r\nPONG\r\nMSG a 1 x\r\n", 1,
+        ENGINE_CONNECTING},
+    {"INFO {}\r\n-ERR 'Authorization Violation'\r\n", 1, ENGINE_REFUSED},
+    {"INFO {}\r\n-ERR '\x1b[2J'\r\n", 1, ENGINE_CONNECTING},
+    {"INFO {}\r\nPONG\r\nMSG _INBOX 1 67108864\r\n", 200000, ENGINE_CONNECTING},
+    {"INFO {}\r\nPONG\r\nPING\r\n", 200000, ENGINE_CONNECTING},
+};
+
+/* All that it is told costs the engine a connection, and no memory. */
+START_TEST(hostile_servers)
+{
+    struct station station;
+    char list[ADDRESS_TEXT_MAX];
+    const char *said = hostile_rows[_i].said;
+
+    fake_open(list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    fake_accept(&station);
+    station.state = ENGINE_READY; /* which it never says */
+    for (size_t i = 0; i < hostile_rows[_i].times; i++)
+        if (!write_all(fake.fd, said, strlen(said)))
+            break;
+    shutdown(fake.fd, SHUT_WR);
+    station_await_state(&station, hostile_rows[_i].state);
+    fake_accept(&station);
+    ensure(!memory_is_exact() || process_memory(station.pid) < 8192, "%ld KiB",
+        process_memory(station.pid));
+    play_end(&station);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {newer_server, 1, 60},
+        {gaps, 3, 60},
+        {flow_control, 1, 60},
+        {lost_publications, 3, 60},
+        {nothing_stored, 1, 60},
+        {huge_message, 1, 60},
+        {hostile_servers, COUNT_OF(hostile_rows), 60},
+    };
+
+    return tests_run("engine_session", tests, COUNT_OF(tests));
+}
