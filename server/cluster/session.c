@@ -82,6 +82,7 @@ static void leave(struct session *s, uint64_t now)
     buffer_clear(&s->out);
     window_rewind(s->window);
     s->reading.has_consumer = s->reading.is_told = s->waits_for_hub = false;
+    s->reading.subscribed = 0;
     s->times.ask = 0;
     phase_set(s, SESSION_AWAY, servers_are_tried(&s->servers) ? now + ROUND_US : now);
 }
@@ -239,13 +240,13 @@ static void ask_to_deliver(struct session *s, uint64_t now)
     char subject[NATS_SUBJECT_MAX];
     size_t len;
 
-    if (r->consumer > 0)
-        say(s, request, nats_write_unsub(request, SID_CONSUMERS + r->consumer));
-    r->consumer++;
+    if (r->subscribed > 0)
+        say(s, request, nats_write_unsub(request, r->subscribed));
+    r->subscribed = SID_CONSUMERS + ++r->consumer;
     r->deliveries = 0;
     r->is_idle = false;
     reply_subject(s, subject, 'd', r->consumer);
-    subscribe(s, subject, SID_CONSUMERS + r->consumer);
+    subscribe(s, subject, r->subscribed);
     len = jetstream_write_consumer(request, &s->names, subject, r->next);
     ask(s, SESSION_CONSUMING, s->names.consumer_create, (struct span){request, len}, now);
 }
@@ -647,7 +648,7 @@ static void take_by_sid(struct session *s, const struct nats_operation *op, uint
         take_answer(s, op, now);
     else if (op->sid == SID_STORED)
         take_stored(s, op, now);
-    else if (op->sid == SID_CONSUMERS + s->reading.consumer &&
+    else if (op->sid == s->reading.subscribed &&
              (s->reading.has_consumer || s->phase == SESSION_CONSUMING))
         take_delivery(s, op, now);
 }

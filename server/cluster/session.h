@@ -42,6 +42,7 @@ struct reading {
     uint64_t end;        /* the stream's last sequence, when it was found */
     uint64_t deliveries; /* of the present consumer */
     uint64_t consumer;   /* its number, which is in its subject; and it is its sid, with SIDS */
+    uint64_t subscribed; /* to the consumer, on this connection: its sid; 0: not yet */
     bool has_consumer;
     bool is_idle;     /* everything there is was delivered */
     bool is_told;     /* the end was told since the connection was made */
