@@ -782,7 +782,7 @@ static void silence_check(struct session *s, uint64_t now)
         s->doubtful = true;
         lose_server(s, s->failure, "nothing is stored", now);
     } else if (now - s->times.heard >= SILENCE_US) {
-        s->times.patience = now;
+        s->times.patience = s->times.heard;
         deliver_again(s, now);
     }
 }
