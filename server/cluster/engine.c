@@ -12,7 +12,7 @@
 #include "pair.h"
 #include "protocol.h"
 #include "server/process.h"
-#include "session.h"
+#include "upstream.h"
 #include "window.h"
 
 #define HUB_FD 1
@@ -26,7 +26,7 @@ struct engine {
     char setup_bytes[FRAME_SETUP_MAX]; /* to which the setup points */
     struct pair pair;
     struct window window;
-    struct session session;
+    struct upstream upstream;
 };
 
 /* ---- The hub's frames ------------------------------------------------------------------------ */
@@ -38,7 +38,7 @@ static bool take_setup(struct engine *e, struct span payload, uint64_t now)
     memcpy(e->setup_bytes, payload.at, payload.len);
     payload.at = e->setup_bytes;
     e->is_set_up = frame_setup_read(&e->setup, payload) &&
-                   session_init(&e->session, &e->setup, &e->pair, &e->window, now);
+                   upstream_init(&e->upstream, &e->setup, &e->pair, &e->window, now);
     return e->is_set_up;
 }
 
@@ -83,7 +83,7 @@ static bool has_frame(const struct engine *e)
 
 static int timeout_ms(const struct engine *e, uint64_t now)
 {
-    uint64_t due = e->is_set_up ? session_due(&e->session) : UINT64_MAX;
+    uint64_t due = e->is_set_up ? upstream_due(&e->upstream) : UINT64_MAX;
 
     if (due <= now || has_frame(e))
         return 0;
@@ -99,7 +99,7 @@ static void engine_wait(struct engine *e, struct pollfd pfds[2])
         pfds[0].events |= POLLOUT;
     pfds[1] = (struct pollfd){.fd = -1};
     if (e->is_set_up)
-        session_wait(&e->session, &pfds[1]);
+        upstream_wait(&e->upstream, &pfds[1]);
     if (poll(pfds, 2, timeout_ms(e, clock_us())) == -1)
         pfds[0].revents = pfds[1].revents = 0;
 }
@@ -127,8 +127,8 @@ _Noreturn static void serve(struct engine *e)
         now = clock_us();
         hub_turn(e, pfds[0].revents, now);
         if (e->is_set_up) {
-            session_read(&e->session, pfds[1].revents, now);
-            session_turn(&e->session, now);
+            upstream_read(&e->upstream, pfds[1].revents, now);
+            upstream_turn(&e->upstream, now);
         }
         if (!buffer_send(&e->pair.out, HUB_FD))
             _exit(0);

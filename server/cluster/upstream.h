@@ -1,9 +1,9 @@
 /*
- * session.h: the engine's conversation with one NATS server after the other: finds the stream or
+ * upstream.h: the engine's conversation with one NATS server after the other: finds the stream or
  * makes it, reads it to its end, then publishes what is in the window, and reads on.
  */
-#ifndef SERVER_CLUSTER_SESSION_H
-#define SERVER_CLUSTER_SESSION_H
+#ifndef SERVER_CLUSTER_UPSTREAM_H
+#define SERVER_CLUSTER_UPSTREAM_H
 
 #include <poll.h>
 #include <stdbool.h>
@@ -24,16 +24,16 @@ struct window;
  * FINDING -> CONSUMING -> READING -> SERVING; CONSUMING, READING and SERVING -> FINDING where
  * something is missing; each of them -> AWAY
  */
-enum session_phase {
-    SESSION_AWAY,       /* there is no connection */
-    SESSION_CONNECTING, /* connect(2) has not finished */
-    SESSION_GREETING,   /* the server has not said INFO */
-    SESSION_LOGIN,      /* it has not accepted us */
-    SESSION_FINDING,    /* it was asked for the stream, or will be */
-    SESSION_MAKING,     /* it was asked to make the stream */
-    SESSION_CONSUMING,  /* it was asked to deliver */
-    SESSION_READING,    /* not everything is delivered that was in the stream */
-    SESSION_SERVING
+enum upstream_phase {
+    UPSTREAM_AWAY,       /* there is no connection */
+    UPSTREAM_CONNECTING, /* connect(2) has not finished */
+    UPSTREAM_GREETING,   /* the server has not said INFO */
+    UPSTREAM_LOGIN,      /* it has not accepted us */
+    UPSTREAM_FINDING,    /* it was asked for the stream, or will be */
+    UPSTREAM_MAKING,     /* it was asked to make the stream */
+    UPSTREAM_CONSUMING,  /* it was asked to deliver */
+    UPSTREAM_READING,    /* not everything is delivered that was in the stream */
+    UPSTREAM_SERVING
 };
 
 /* What is to be read, and how far that has come. */
@@ -50,17 +50,17 @@ struct reading {
 };
 
 /* Times of clock_us(). */
-struct session_times {
+struct upstream_times {
     uint64_t due;      /* the phase must be left by then, or in AWAY will be; TIME_NEVER */
     uint64_t ask;      /* a question is put again then; 0: it was put */
-    uint64_t patience; /* since then the server has not brought the session on */
+    uint64_t patience; /* since then the server has not brought us on */
     uint64_t heard;    /* the consumer has said something */
     uint64_t progress; /* a publication has come on, or the first one was made */
     uint64_t too_few;  /* since then there are too few servers; 0: there are not */
 };
 
-struct session {
-    enum session_phase phase;
+struct upstream {
+    enum upstream_phase phase;
     const struct frame_setup *setup;
     struct jetstream_names names;
     struct servers servers;
@@ -71,7 +71,7 @@ struct session {
     struct buffer in;
     struct buffer out;
     struct reading reading;
-    struct session_times times;
+    struct upstream_times times;
     enum engine_state
         failure;        /* what a lost connection is told as: CONNECTING at first, then AWAY */
     bool doubtful;      /* the last publications were not stored */
@@ -86,15 +86,15 @@ struct session {
 };
 
 /* setup, pair and window outlive it. False where the setup's servers are none. */
-bool session_init(
-    struct session *, const struct frame_setup *, struct pair *, struct window *, uint64_t now);
+bool upstream_init(
+    struct upstream *, const struct frame_setup *, struct pair *, struct window *, uint64_t now);
 /* What poll(2) is to wait for. */
-void session_wait(const struct session *, struct pollfd *);
+void upstream_wait(const struct upstream *, struct pollfd *);
 /* Reads what is there, within what the pair has space for. */
-void session_read(struct session *, short revents, uint64_t now);
+void upstream_read(struct upstream *, short revents, uint64_t now);
 /* Does what is due, publishes what is in the window, and sends. */
-void session_turn(struct session *, uint64_t now);
+void upstream_turn(struct upstream *, uint64_t now);
 /* When the next turn is due. */
-uint64_t session_due(const struct session *);
+uint64_t upstream_due(const struct upstream *);
 
 #endif

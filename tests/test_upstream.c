@@ -1,5 +1,5 @@
 /*
- * test_engine_session.c: the engine with a NATS server that is played by the test: what newer
+ * test_upstream.c: the engine with a NATS server that is played by the test: what newer
  * servers say, what goes wrong between real ones only now and then, and what none would say.
  */
 #include "bytes.h"
@@ -483,5 +483,5 @@ int main(void)
         {hostile_servers, COUNT_OF(hostile_rows), 60},
     };
 
-    return tests_run("engine_session", tests, COUNT_OF(tests));
+    return tests_run("upstream", tests, COUNT_OF(tests));
 }
