@@ -83,7 +83,7 @@ void console_init(struct console *console, const struct console_setup *setup)
     if (console->keyboard && console->screen && fancy && setup->format != CONSOLE_NOTHING) {
         console->editor = editor_new(prompt, rows, columns);
         if (console->editor != NULL)
-            editor_complete_from(console->editor, view_other, &console->view);
+            editor_complete_from(console->editor, people_other, &console->view.people);
     }
 }
 
@@ -159,7 +159,7 @@ static void console_give(struct console *console)
 
 void console_ask(struct console *console, const char *name)
 {
-    asked_set(&console->view.asked, (struct span){name, strlen(name)});
+    asked_set(&console->view.people.asked, (struct span){name, strlen(name)});
 }
 
 void console_start(struct console *console)
@@ -440,7 +440,7 @@ static void name_note(struct console *console, struct span given)
     char why[ASKED_WHY_MAX];
 
     name_take(name, given);
-    asked_explain(&console->view.asked, name, why);
+    asked_explain(&console->view.people.asked, name, why);
     if (*why != '\0')
         console_note(console, "%syou are %s", why, name);
 }
@@ -450,7 +450,7 @@ static void console_wire(struct console *console, const struct event *event, str
 {
     if (console->setup.quiet && verb_is_quiet(event->verb))
         return;
-    if (event->text.len > 0 && view_ignores_text(&console->view, event))
+    if (event->text.len > 0 && people_ignores_text(&console->view.people, event))
         line.len -= event->text.len + 1;
     console_line(console, line);
 }
@@ -473,8 +473,8 @@ static void console_show(struct console *console, const struct event *event, str
         break;
     case CONSOLE_WIRE:
         if (console->keyboard)
-            view_follow(&console->view, event);
-        if (!view_ignores(&console->view, event))
+            people_follow(&console->view.people, event);
+        if (!people_ignores(&console->view.people, event))
             console_wire(console, event, line);
         break;
     case CONSOLE_BOT:

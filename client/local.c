@@ -33,7 +33,7 @@ static void answer(const struct local *local, const char *format, ...)
 
 static void list_ignored(const struct local *local)
 {
-    const struct ignored *ignored = &local->view->ignored;
+    const struct ignored *ignored = &local->view->people.ignored;
     char names[ANSWER_MAX] = "";
     size_t len = 0;
 
@@ -49,7 +49,7 @@ static void ignore(const struct local *local, const char *name)
 {
     if (*name == '\0')
         list_ignored(local);
-    else if (ignored_add(&local->view->ignored, name))
+    else if (ignored_add(&local->view->people.ignored, name))
         answer(local, "%s is ignored", name);
     else
         answer(local, "%d names are ignored already", IGNORED_MAX);
@@ -59,7 +59,7 @@ static void unignore(const struct local *local, const char *name)
 {
     if (*name == '\0')
         answer(local, "use: /unignore NAME");
-    else if (ignored_remove(&local->view->ignored, name))
+    else if (ignored_remove(&local->view->people.ignored, name))
         answer(local, "%s is not ignored any more", name);
     else
         answer(local, "%s was not ignored", name);
@@ -92,6 +92,6 @@ bool local_command(struct view *view, struct span line, struct outbuf *out)
     if (span_equal_caseless(word, "/help"))
         help(&local);
     if (span_equal_caseless(word, "/nick"))
-        asked_set(&view->asked, line); /* the server may give another name */
+        asked_set(&view->people.asked, line); /* the server may give another name */
     return false;
 }

@@ -5,7 +5,6 @@
 #include "view.h"
 
 #include "../wire/utf8.h"
-#include "mention.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -72,13 +71,14 @@ static void paint_name(struct view *view, struct span name)
         break;
     case COLOUR_BASIC:
         put(view, "\x1b[");
-        outbuf_number(
-            &view->line, hues_basic[speakers_hue(&view->speakers, clean, sizeof hues_basic)]);
+        outbuf_number(&view->line,
+            hues_basic[speakers_hue(&view->people.speakers, clean, sizeof hues_basic)]);
         put(view, "m");
         break;
     case COLOUR_256:
         put(view, "\x1b[38;5;");
-        outbuf_number(&view->line, hues_256[speakers_hue(&view->speakers, clean, sizeof hues_256)]);
+        outbuf_number(
+            &view->line, hues_256[speakers_hue(&view->people.speakers, clean, sizeof hues_256)]);
         put(view, "m");
         break;
     }
@@ -229,22 +229,6 @@ static void line_begin(struct view *view, const struct event *event, bool dim, s
 
 /* ---- Messages ------------------------------------------------------------------------------- */
 
-static bool name_is_own(const struct view *view, struct span name)
-{
-    char clean[NAME_SIZE];
-
-    name_take(clean, name);
-    return *view->name != '\0' && strcasecmp(clean, view->name) == 0;
-}
-
-/* True if another member mentions the user's name, or before `you` the one asked for. */
-static bool event_mentions(const struct view *view, const struct event *event)
-{
-    const char *name = *view->name != '\0' ? view->name : view->asked.name;
-
-    return *name != '\0' && !name_is_own(view, event->name) && text_mentions(event->text, name);
-}
-
 /* A speaker's name has a colour, unless it is past or the user's own: those lines are green. */
 static void paint_speaker(struct view *view, const struct event *event)
 {
@@ -252,9 +236,9 @@ static void paint_speaker(struct view *view, const struct event *event)
         return;
     if (event->verb == VERB_PRIV)
         paint(view, SGR_BOLD);
-    if (event_mentions(view, event))
+    if (people_mentioned(&view->people, event))
         paint(view, SGR_REVERSE);
-    if (!name_is_own(view, event->name))
+    if (!people_is_own(&view->people, event->name))
         paint_name(view, event->name);
 }
 
@@ -275,8 +259,8 @@ static void put_speaker(struct view *view, const struct event *event)
 static void show_message(struct view *view, const struct event *event, struct outbuf *out)
 {
     bool past = event_is_past(view, event);
-    bool own = !past && name_is_own(view, event->name);
-    bool mentions = event_mentions(view, event);
+    bool own = !past && people_is_own(&view->people, event->name);
+    bool mentions = people_mentioned(&view->people, event);
 
     line_begin(view, event, false, out);
     if (own)
@@ -296,9 +280,10 @@ static void show_message(struct view *view, const struct event *event, struct ou
 
 static enum view_notice message_notice(const struct view *view, const struct event *event)
 {
-    if (view->when != VIEW_PRESENT || *view->name == '\0' || name_is_own(view, event->name))
+    if (view->when != VIEW_PRESENT || *view->people.name == '\0' ||
+        people_is_own(&view->people, event->name))
         return NOTICE_NONE;
-    if (event->verb == VERB_PRIV || event_mentions(view, event))
+    if (event->verb == VERB_PRIV || people_mentioned(&view->people, event))
         return NOTICE_MENTION;
     return NOTICE_MESSAGE;
 }
@@ -313,7 +298,7 @@ static void notice_begin(struct view *view, const struct event *event, bool dim,
 
 static void put_count(struct view *view)
 {
-    outbuf_number(&view->line, view->count);
+    outbuf_number(&view->line, view->people.count);
     put(view, " here");
 }
 
@@ -329,7 +314,7 @@ static void put_new_count(struct view *view)
 /* As many names as fit, and the number of the others. */
 static void put_list(struct view *view, size_t room)
 {
-    const struct roster *roster = &view->roster;
+    const struct roster *roster = &view->people.roster;
     size_t shown = 0;
 
     for (; shown < roster->len && strlen(roster->at[shown]) < room; shown++) {
@@ -337,9 +322,9 @@ static void put_list(struct view *view, size_t room)
         put(view, roster->at[shown]);
         room -= strlen(roster->at[shown]) + 1;
     }
-    if (shown != 0 && shown < view->count) {
+    if (shown != 0 && shown < view->people.count) {
         put(view, " and ");
-        outbuf_number(&view->line, view->count - shown);
+        outbuf_number(&view->line, view->people.count - shown);
         put(view, " more");
     }
 }
@@ -369,7 +354,7 @@ static void put_welcome_list(struct view *view, size_t used)
 
     put(view, ", ");
     put_count(view);
-    if (used + strlen(", 100000 here:") + list_len(&view->roster) <= columns)
+    if (used + strlen(", 100000 here:") + list_len(&view->people.roster) <= columns)
         put_list(view, columns);
 }
 
@@ -386,13 +371,14 @@ static void show_welcome(
         put(view, "now");
         mark_end(view, out);
     }
-    asked_explain(before, view->name, why);
+    asked_explain(before, view->people.name, why);
     notice_begin(view, event, *why == '\0', out);
     put(view, why);
     put(view, "you are ");
-    put(view, view->name);
+    put(view, view->people.name);
     if (!view->quiet)
-        put_welcome_list(view, strlen("12:00 -- you are ") + strlen(why) + strlen(view->name));
+        put_welcome_list(
+            view, strlen("12:00 -- you are ") + strlen(why) + strlen(view->people.name));
     line_end(view, out);
 }
 
@@ -436,22 +422,22 @@ static void show_quit(struct view *view, const struct event *event, struct outbu
     put_name(view, event->name);
     put_reason(view, event->word);
     put_new_count(view);
-    if (event->text.len != 0 && !view_ignores_text(view, event)) {
+    if (event->text.len != 0 && !people_ignores_text(&view->people, event)) {
         put(view, ": ");
         put_span(view, event->text);
     }
     line_end(view, out);
 }
 
-/* view->asked is the argument of the last /nick. */
+/* view->people.asked is the argument of the last /nick. */
 static void show_nick(struct view *view, const struct event *event, struct outbuf *out)
 {
     char name[NAME_SIZE];
     char why[ASKED_WHY_MAX] = "";
 
     name_take(name, event->word);
-    if (view->when == VIEW_PRESENT && strcmp(view->name, name) == 0)
-        asked_explain(&view->asked, name, why);
+    if (view->when == VIEW_PRESENT && strcmp(view->people.name, name) == 0)
+        asked_explain(&view->people.asked, name, why);
     notice_begin(view, event, *why == '\0', out);
     put(view, why);
     put_name(view, event->name);
@@ -498,78 +484,13 @@ static void show_gap(struct view *view, const struct event *event, struct outbuf
 
 /* ---- The interface ------------------------------------------------------------------------ */
 
-/* Joins, quits and nicks of the past do not change the list, which comes after them. */
-static void view_follow_room(struct view *view, const struct event *event)
-{
-    if (event->verb == VERB_JOIN) {
-        view->count++;
-        roster_add(&view->roster, event->name);
-    } else if (event->verb == VERB_QUIT) {
-        view->count -= view->count > 0;
-        roster_remove(&view->roster, event->name);
-    } else if (event->verb == VERB_NICK) {
-        roster_remove(&view->roster, event->name);
-        roster_add(&view->roster, event->word);
-        if (name_is_own(view, event->name))
-            name_take(view->name, event->word);
-    }
-}
-
-static void view_follow_message(struct view *view, const struct event *event)
-{
-    char name[NAME_SIZE];
-
-    name_take(name, event->name);
-    speakers_add(&view->speakers, name, event->verb == VERB_PRIV);
-}
-
-static void view_follow_nick(struct view *view, const struct event *event)
-{
-    char name[NAME_SIZE];
-    char to[NAME_SIZE];
-
-    name_take(name, event->name);
-    name_take(to, event->word);
-    speakers_rename(&view->speakers, name, to);
-    ignored_rename(&view->ignored, name, to);
-}
-
-void view_follow(struct view *view, const struct event *event)
-{
-    if (verb_is_message(event->verb))
-        view_follow_message(view, event);
-    if (event->verb == VERB_NICK)
-        view_follow_nick(view, event);
-    if (view->when == VIEW_PRESENT)
-        view_follow_room(view, event);
-    if (event->verb == VERB_HERE)
-        roster_here(&view->roster, event->text);
-    if (event->verb == VERB_USERS) {
-        roster_complete(&view->roster);
-        view->count = event->count;
-    }
-    if (event->verb == VERB_YOU)
-        name_take(view->name, event->name);
-}
-
-/* The name on the last connection, or the one that was asked for. */
-static struct asked view_wanted(const struct view *view)
-{
-    struct asked before = {.name = ""};
-
-    if (*view->name == '\0')
-        return view->asked;
-    strcpy(before.name, view->name);
-    return before;
-}
-
 enum view_notice view_event(struct view *view, const struct event *event, struct outbuf *out)
 {
     struct asked before = {.name = ""};
 
     if (event->verb == VERB_YOU)
-        before = view_wanted(view);
-    view_follow(view, event);
+        before = people_wanted(&view->people);
+    people_follow(&view->people, event);
     switch (event->verb) {
     case VERB_HERE:
     case VERB_TOKEN:
@@ -598,7 +519,7 @@ enum view_notice view_event(struct view *view, const struct event *event, struct
     case VERB_ME:
     case VERB_POST:
     case VERB_PRIV:
-        if (view_ignores(view, event))
+        if (people_ignores(&view->people, event))
             return NOTICE_NONE;
         show_message(view, event, out);
         return message_notice(view, event);
@@ -615,65 +536,10 @@ enum view_notice view_event(struct view *view, const struct event *event, struct
     return NOTICE_NONE;
 }
 
-static bool name_is_ignored(const struct view *view, struct span name)
-{
-    char clean[NAME_SIZE];
-
-    name_take(clean, name);
-    return ignored_has(&view->ignored, clean) && !name_is_own(view, name);
-}
-
-bool view_ignores(const struct view *view, const struct event *event)
-{
-    return verb_is_message(event->verb) && name_is_ignored(view, event->name);
-}
-
-/* The text of any other quit is of somebody else. */
-bool view_ignores_text(const struct view *view, const struct event *event)
-{
-    return event->verb == VERB_QUIT && span_is(event->word, "left") &&
-           name_is_ignored(view, event->name);
-}
-
 void view_restart(struct view *view)
 {
     view->when = VIEW_PAST;
-    view->count = 0;
-    roster_clear(&view->roster);
-}
-
-static void latest_begin(struct view *view, bool in_private)
-{
-    const struct speaker *sorted[SPEAKERS_MAX];
-    struct view_latest *latest = &view->latest;
-
-    latest->len = speakers_sort(&view->speakers, &view->roster, view->name, in_private, sorted);
-    for (size_t i = 0; i < latest->len; i++)
-        strcpy(latest->at[i], sorted[i]->name);
-}
-
-static bool latest_has(const struct view_latest *latest, const char *name)
-{
-    for (size_t i = 0; i < latest->len; i++) {
-        if (strcasecmp(latest->at[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
-const char *view_other(void *context, enum completion_kind kind, size_t i)
-{
-    struct view *view = context;
-    const char *name;
-
-    if (kind == COMPLETION_IGNORED)
-        return i < view->ignored.len ? view->ignored.names[i] : NULL;
-    if (i == 0)
-        latest_begin(view, kind == COMPLETION_PARTNERS);
-    if (i < view->latest.len)
-        return view->latest.at[i];
-    name = roster_other(&view->roster, view->name, i - view->latest.len);
-    return name != NULL && latest_has(&view->latest, name) ? "" : name;
+    people_restart(&view->people);
 }
 
 void view_here(const struct event *here, struct outbuf *out)
@@ -689,7 +555,7 @@ void view_here(const struct event *here, struct outbuf *out)
 
 void view_free(struct view *view)
 {
-    roster_free(&view->roster);
+    people_free(&view->people);
     outbuf_free(&view->line);
     scrollback_free(&view->recent);
     scrollback_free(&view->early.lines);

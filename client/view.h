@@ -8,13 +8,9 @@
 #define CLIENT_VIEW_H
 
 #include "../protocol.h"
-#include "asked.h"
-#include "completion.h"
-#include "ignored.h"
-#include "roster.h"
+#include "people.h"
 #include "screen.h"
 #include "scrollback.h"
-#include "speakers.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
@@ -30,12 +26,6 @@ enum view_colour {
  * Both to VIEW_PRESENT: `you` has come. VIEW_PRESENT to VIEW_PAST: view_restart().
  */
 enum view_when { VIEW_PAST, VIEW_PAST_MARKED, VIEW_PRESENT };
-
-/* The speakers that view_other() returns first, copied at its first call for a word. */
-struct view_latest {
-    char at[SPEAKERS_MAX][NAME_LEN_MAX + 1];
-    size_t len;
-};
 
 /*
  * Joins, quits and the like at the beginning of the past. They are kept until it is known whether
@@ -57,15 +47,9 @@ struct view {
     enum view_colour colour;
     unsigned columns; /* width for wrapping; 0: no wrapping */
 
-    struct asked asked;          /* the name that was asked for */
-    char name[NAME_LEN_MAX + 1]; /* the user's name; empty before the first `you` */
+    struct people people;
     enum view_when when;
-    int day;             /* of the last event, in local time; 0: no event yet */
-    unsigned long count; /* members */
-    struct roster roster;
-    struct speakers speakers;
-    struct view_latest latest;
-    struct ignored ignored;
+    int day;            /* of the last event, in local time; 0: no event yet */
     struct outbuf line; /* the line under construction */
     struct scrollback recent;
     struct view_early early;
@@ -78,15 +62,8 @@ enum view_notice {
     NOTICE_MENTION  /* the same, and it is private or mentions the user's name */
 };
 
-/* Formats the event and adds the text to out; some events have none. */
+/* Formats the event and adds the text to out; some events have none. It calls people_follow(). */
 enum view_notice view_event(struct view *, const struct event *, struct outbuf *out);
-
-/* True if the event is a message of an ignored name; view_event() adds no text for it. */
-bool view_ignores(const struct view *, const struct event *);
-/* True if the event is shown, but not the text that an ignored name has put into it. */
-bool view_ignores_text(const struct view *, const struct event *);
-/* Updates names and members as view_event() does, for a line that is shown as it came. */
-void view_follow(struct view *, const struct event *);
 
 /* Adds a line of clean text that is not an event, wrapped. */
 void view_line(struct view *, struct span line, struct outbuf *out);
@@ -95,9 +72,6 @@ void view_redraw(const struct view *, size_t rows, struct outbuf *out);
 
 /* There is a new connection: events before the next `you` are past. */
 void view_restart(struct view *);
-
-/* The other members, the last speaker first: a completion_names with a struct view as context. */
-const char *view_other(void *context, enum completion_kind kind, size_t i);
 
 /* For `chat -l`: adds the names of a `here` event, one on a line. */
 void view_here(const struct event *here, struct outbuf *out);

@@ -224,7 +224,7 @@ START_TEST(another_connection)
     check_shown(&view, WELCOME T0 "join dave\n",
         "21:42 -- you are ann, 3 here: ann Bob carol\n21:42 -- dave joined, 4 here\n");
     view_restart(&view);
-    ck_assert_ptr_null(view_other(&view, COMPLETION_NAMES, 0));
+    ck_assert_ptr_null(people_other(&view.people, COMPLETION_NAMES, 0));
     check_shown(&view,
         T0 "msg bob hi ann\n" T0 "quit bob lost\n" T0 "here ann\n" T0 "users 1\n" T0 "you ann\n" T0
            "msg carol x\n",
@@ -261,7 +261,7 @@ START_TEST(another_name)
     struct view view = {.quiet = true};
     char lines[200], shown[300];
 
-    asked_set(&view.asked, (struct span){rows[_i].asked, strlen(rows[_i].asked)});
+    asked_set(&view.people.asked, (struct span){rows[_i].asked, strlen(rows[_i].asked)});
     snprintf(lines, sizeof lines, T0 "you %s\n", rows[_i].you);
     snprintf(shown, sizeof shown, P0 "-- %s\n", rows[_i].shown);
     check_shown(&view, lines, shown);
@@ -336,7 +336,7 @@ START_TEST(colour_of_the_past)
 {
     struct view view = {.terminal = true, .colour = COLOUR_256, .columns = 80};
 
-    asked_set(&view.asked, (struct span){"carol", 5});
+    asked_set(&view.people.asked, (struct span){"carol", 5});
     check_shown(&view, T0 "msg bob hi\n" T0 "me ann ho\n" T0 "msg ann hey carol\n",
         DIM "-- earlier, Sunday 2026-11-22 --" OFF "\n" DIM_TIME "bob: hi" OFF "\n" DIM_TIME
             "* ann ho" OFF "\n" DIM_TIME "ann:" OFF BOLD " hey carol" OFF "\n");
@@ -676,8 +676,8 @@ START_TEST(others_for_completion)
 
     show(&view, table[_i].lines, &out);
     for (i = 0; table[_i].others[i] != NULL; i++)
-        ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, i), table[_i].others[i]);
-    ck_assert_ptr_null(view_other(&view, COMPLETION_NAMES, i));
+        ck_assert_str_eq(people_other(&view.people, COMPLETION_NAMES, i), table[_i].others[i]);
+    ck_assert_ptr_null(people_other(&view.people, COMPLETION_NAMES, i));
     outbuf_free(&out);
     view_free(&view);
 }
@@ -710,8 +710,8 @@ START_TEST(speakers_come_first)
     show(&view, WELCOME, &out);
     show(&view, table[_i].lines, &out);
     for (i = 0; table[_i].others[i] != NULL; i++)
-        ck_assert_str_eq(view_other(&view, table[_i].kind, i), table[_i].others[i]);
-    ck_assert_ptr_null(view_other(&view, table[_i].kind, i));
+        ck_assert_str_eq(people_other(&view.people, table[_i].kind, i), table[_i].others[i]);
+    ck_assert_ptr_null(people_other(&view.people, table[_i].kind, i));
     outbuf_free(&out);
     view_free(&view);
 }
@@ -723,11 +723,11 @@ START_TEST(completion_amid_a_list)
     struct outbuf out = {0};
 
     show(&view, T0 "here zed\n", &out);
-    ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, 0), "zed");
+    ck_assert_str_eq(people_other(&view.people, COMPLETION_NAMES, 0), "zed");
     show(&view, T0 "here bob\n" T0 "users 2\n" T0 "you ann\n", &out);
-    ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, 0), "bob");
-    ck_assert_str_eq(view_other(&view, COMPLETION_NAMES, 1), "zed");
-    ck_assert_ptr_null(view_other(&view, COMPLETION_NAMES, 2));
+    ck_assert_str_eq(people_other(&view.people, COMPLETION_NAMES, 0), "bob");
+    ck_assert_str_eq(people_other(&view.people, COMPLETION_NAMES, 1), "zed");
+    ck_assert_ptr_null(people_other(&view.people, COMPLETION_NAMES, 2));
     outbuf_free(&out);
     view_free(&view);
 }
@@ -748,9 +748,9 @@ START_TEST(endless_list)
         show_line(&view, line, (size_t)n, &out);
     }
     show(&view, T0 "users 200000\n" T0 "you ann\n" T0 "join bob\n" T0 "quit name0 left\n", &out);
-    ck_assert_uint_eq(view.roster.len, ROSTER_MAX - 1);
+    ck_assert_uint_eq(view.people.roster.len, ROSTER_MAX - 1);
     show(&view, T0 "join zed\n", &out);
-    ck_assert_uint_eq(view.roster.len, ROSTER_MAX);
+    ck_assert_uint_eq(view.people.roster.len, ROSTER_MAX);
     outbuf_free(&out);
     view_free(&view);
 }

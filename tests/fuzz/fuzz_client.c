@@ -342,7 +342,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(readings_equal(whole, pieces));
     printed_check(whole, lines, size);
     said_check(&whole->said);
-    roster_check(&whole->client.console.view.roster, size);
+    roster_check(&whole->client.console.view.people.roster, size);
     reading_end(whole);
     reading_end(bytes);
     reading_end(pieces);
