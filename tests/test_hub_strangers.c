@@ -347,6 +347,48 @@ START_TEST(one_list_waits)
 }
 END_TEST
 
+/*
+ * Lists that nobody reads stand before a goodbye: the client is a member no longer than one whose
+ * goodbye was reached, and what it has said before counts.
+ */
+START_TEST(a_goodbye_behind_lists)
+{
+    enum { MEMBERS = 200, ASKED = 60 };
+    char lines[ASKED * 8 + 1] = "";
+    struct puppet *p;
+
+    stage_open(&stage, NULL);
+    for (int i = 0; i < MEMBERS; i++)
+        puppet_say(puppet_add(&stage), "a_name_that_makes_the_list_of_this_room_long_%d", i);
+    stage_wait(&stage, SECOND);
+    stage.pair_bytes = 4096;
+    p = puppet_add(&stage);
+    p->reads = false;
+    for (int i = 0; i < ASKED; i++)
+        strcat(lines, "/users\n");
+    puppet_say(p, "asker\n%sthe end", lines);
+    puppet_goodbye(p, CONTROL_LEFT);
+    stage_settle(&stage);
+    if (_i == 1)
+        ensure(stage_handover(&stage), "a handover");
+    if (_i == 2) { /* it takes its time, but it takes */
+        while (hub_members(stage.hub) > MEMBERS) {
+            (void)puppet_take(p, 20000);
+            stage_wait(&stage, SECOND);
+        }
+        ensure(p->end - p->start > ASKED * 4096, "it has got %zu bytes", p->end - p->start);
+    } else {
+        stage_wait(&stage, 58 * SECOND);
+        ensure(hub_members(stage.hub) == MEMBERS + 1, "%zu members", hub_members(stage.hub));
+    }
+    stage_wait(&stage, 5 * SECOND);
+    ensure(hub_members(stage.hub) == MEMBERS, "it stays");
+    ensure(hub_connections(stage.hub) == MEMBERS || _i == 2, "so does its record");
+    stage_play(&stage, "a~ msg asker the end\na< quit asker left\n");
+    stage_close(&stage);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -359,6 +401,7 @@ int main(void)
         {sessions_that_wait, 2, 10},
         {a_source_that_comes_back, 2, 10},
         {one_list_waits, 2, 20},
+        {a_goodbye_behind_lists, 3, 20},
         {a_megabyte_that_nobody_reads, 2 * COUNT_OF(questions), 60},
     };
 

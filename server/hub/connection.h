@@ -97,6 +97,7 @@ enum deadline {
     DEADLINE_BROKEN,  /* after a failed write: the time for complete lines is over */
     DEADLINE_WATCH,   /* look whether the peer still acknowledges what it is sent */
     DEADLINE_DRAIN,   /* look whether what is pending can still be delivered */
+    DEADLINE_GOODBYE, /* look whether the goodbye behind waiting lines can still be reached */
     DEADLINE_DISCARD, /* look whether the client has seen the end */
     DEADLINE_LISTEN,  /* the poller had no memory: try again */
     DEADLINES
@@ -141,12 +142,14 @@ struct output {
     struct watch watch;
     enum output_state state;
     struct link link;
-    struct list follower; /* in the list of those who read the log */
-    struct list marked;   /* in the list of those who may have something to send */
-    bool client_closed;   /* the client has closed its side, and all its input was read */
-    uint64_t drain_until; /* DRAINING, DISCARDING: the latest end */
-    uint64_t quiet_since; /* DISCARDING: no input has come since then */
-    uint64_t acked;       /* DRAINING: what the peer's kernel had acknowledged */
+    struct list follower;  /* in the list of those who read the log */
+    struct list marked;    /* in the list of those who may have something to send */
+    bool client_closed;    /* the client has closed its side, and all its input was read */
+    uint64_t drain_until;  /* DRAINING, DISCARDING: the latest end */
+    uint64_t quiet_since;  /* DISCARDING: no input has come since then */
+    uint64_t acked;        /* what the peer's kernel had acknowledged when that was looked at */
+    uint64_t goodbye_at;   /* the worker has exited after the client's goodbye */
+    uint64_t goodbye_sent; /* of link.sent, then */
 };
 
 /* What the client has said before its name. */

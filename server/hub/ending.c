@@ -139,6 +139,7 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
     deadline_set(cs, c, DEADLINE_WAKE, TIME_NEVER);
     deadline_set(cs, c, DEADLINE_RESUME, TIME_NEVER);
     deadline_set(cs, c, DEADLINE_BROKEN, TIME_NEVER);
+    deadline_set(cs, c, DEADLINE_GOODBYE, TIME_NEVER);
     connection_part(cs, c, how);
     connection_finish(cs, c);
 }

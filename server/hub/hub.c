@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -232,6 +233,8 @@ bool hub_reaped(struct hub *hub, pid_t pid, int status)
     c->worker.status = status;
     report_stranger(hub->config.report, cs->turn.now, LOG_DEBUG, "%s: worker %ld ended, status %d",
         c->peer, (long)pid, status);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        output_goodbye(cs, c);
     /* The quit of a member waits its turn: the log must have space for it. */
     connection_queue_input(cs, c);
     connection_finish(cs, c);
@@ -302,6 +305,9 @@ static void deadline_due(struct connections *cs, struct connection *c, enum dead
     case DEADLINE_WATCH:
         if (output_is_dead(cs, c))
             connection_lost(cs, c);
+        break;
+    case DEADLINE_GOODBYE:
+        output_goodbye_due(cs, c);
         break;
     case DEADLINE_DRAIN:
         output_drain_due(cs, c);

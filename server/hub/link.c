@@ -396,6 +396,7 @@ void link_send(struct link *link, const struct log *log, uint64_t visible, uint6
         if (sent >= 0) {
             link_advance(link, visible, (size_t)sent);
             link->progress = now;
+            link->sent += (uint64_t)sent;
             if ((size_t)sent < total)
                 link->state = LINK_BLOCKED;
         } else if (is_temporary(errno)) {

@@ -94,6 +94,7 @@ struct link {
     size_t lists;       /* how many of the items are shared */
     uint64_t skipped;   /* events in the gaps so far */
     uint64_t progress;  /* when the descriptor last took something */
+    uint64_t sent;      /* bytes that it has taken so far */
 };
 
 /* ---- Items ----------------------------------------------------------------------------------- */

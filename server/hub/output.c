@@ -97,22 +97,66 @@ void output_drain(struct connections *cs, struct connection *c, uint64_t limit_u
     connection_mark(cs, c);
 }
 
-/* A client that takes nothing for the whole time is given up; so is one that takes too long. */
-void output_drain_due(struct connections *cs, struct connection *c)
+/* What the peer takes of the kernel's buffer is progress, too. */
+static uint64_t progress_look(struct connections *cs, struct connection *c)
 {
     uint64_t acked = tcp_bytes_acked(c->out.link.fd);
-    uint64_t next;
 
     if (acked != c->out.acked)
         c->out.link.progress = cs->turn.now;
     c->out.acked = acked;
-    next = c->out.link.progress + DRAIN_US;
+    return c->out.link.progress;
+}
+
+/* A client that takes nothing for the whole time is given up; so is one that takes too long. */
+void output_drain_due(struct connections *cs, struct connection *c)
+{
+    uint64_t next = progress_look(cs, c) + DRAIN_US;
+
     if (next > c->out.drain_until)
         next = c->out.drain_until;
     if (cs->turn.now >= next)
         output_close(cs, c);
     else
         deadline_set(cs, c, DEADLINE_DRAIN, next);
+}
+
+void output_goodbye(struct connections *cs, struct connection *c)
+{
+    if (c->session == SESSION_LEFT || c->out.state != OUTPUT_OPEN)
+        return;
+    c->out.goodbye_at = cs->turn.now;
+    c->out.goodbye_sent = c->out.link.sent;
+    deadline_set(cs, c, DEADLINE_GOODBYE, cs->turn.now + DRAIN_US);
+}
+
+/* The time that what was pending at the goodbye, or came to that since, may take in all. */
+static uint64_t goodbye_until(const struct connections *cs, const struct connection *c)
+{
+    const struct link *link = &c->out.link;
+    uint64_t bytes = link->sent - c->out.goodbye_sent + link_pending(link, log_head(cs->room->log));
+
+    return c->out.goodbye_at + DRAIN_US + bytes / DRAIN_BYTES_PER_SECOND * 1000000u;
+}
+
+/* A client whose lines wait for something else, as for -r, is not slow. */
+void output_goodbye_due(struct connections *cs, struct connection *c)
+{
+    uint64_t next = progress_look(cs, c) + DRAIN_US;
+    uint64_t until = goodbye_until(cs, c);
+
+    if (c->out.state != OUTPUT_OPEN)
+        return;
+    if (c->in.pause != PAUSE_QUEUE)
+        next = cs->turn.now + DRAIN_US;
+    else if (until < next)
+        next = until;
+    if (cs->turn.now < next) {
+        deadline_set(cs, c, DEADLINE_GOODBYE, next);
+        return;
+    }
+    connection_close_output(cs, c);
+    connection_unpause(cs, c);
 }
 
 void output_end(struct connections *cs, struct connection *c)

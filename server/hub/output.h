@@ -26,13 +26,20 @@ void output_send(struct connections *, struct connection *);
  * a second for each 4 KiB.
  */
 void output_drain(struct connections *, struct connection *, uint64_t limit_us);
+/*
+ * The worker has exited after the client's goodbye, before which lines may wait for the client to
+ * take answers. Where it takes nothing, or less than what drains, it is cut: no answer is sent any
+ * more, and its lines count.
+ */
+void output_goodbye(struct connections *, struct connection *);
 /* The session is over, and what is pending is dropped: the client is shown the end. */
 void output_end(struct connections *, struct connection *);
 /* The client's socket is ready, as the poller says. */
 void output_ready(struct connections *, struct connection *, short revents);
 /* DEADLINE_WATCH: true where the peer does not acknowledge any more: it is gone. */
 bool output_is_dead(struct connections *, struct connection *);
-/* DEADLINE_DRAIN and DEADLINE_DISCARD. */
+/* DEADLINE_GOODBYE, DEADLINE_DRAIN and DEADLINE_DISCARD. */
+void output_goodbye_due(struct connections *, struct connection *);
 void output_drain_due(struct connections *, struct connection *);
 void output_discard_due(struct connections *, struct connection *);
 

@@ -147,6 +147,7 @@ static void link_snapshot(struct codec *c, struct numbers *n, struct link *link)
     codec_u64(c, &link->limit);
     codec_u64(c, &link->skipped);
     codec_u64(c, &link->progress);
+    codec_u64(c, &link->sent);
     queue_state(c, n, link, link->first, false);
     queue_state(c, n, link, link->waiting, true);
 }
@@ -303,6 +304,8 @@ static void way_out_state(struct codec *c, struct numbers *n, struct connection 
     codec_u64(c, &out->drain_until);
     codec_u64(c, &out->quiet_since);
     codec_u64(c, &out->acked);
+    codec_u64(c, &out->goodbye_at);
+    codec_u64(c, &out->goodbye_sent);
     link_snapshot(c, n, &out->link);
 }
 
