@@ -13,7 +13,7 @@ void pair_init(struct pair *p, int fd)
 
 bool pair_has_space(const struct pair *p)
 {
-    return buffer_space(&p->out) >= FRAME_HEAD + FRAME_PAYLOAD_MAX;
+    return buffer_space(&p->out) >= PAIR_SPACE;
 }
 
 void pair_tell_state(struct pair *p, const struct frame_state *state)

@@ -4,12 +4,15 @@
 #ifndef SERVER_CLUSTER_PAIR_H
 #define SERVER_CLUSTER_PAIR_H
 
+#include "batch.h"
 #include "buffer.h"
 #include "frame.h"
 
-/* The largest frame that the hub sends is a batch; two of the largest fit on the way out. */
-#define PAIR_IN_SIZE (262144 + FRAME_HEAD)
-#define PAIR_OUT_SIZE (2 * (FRAME_HEAD + FRAME_PAYLOAD_MAX))
+/* The largest frame that the hub sends is a batch. */
+#define PAIR_IN_SIZE (FRAME_HEAD + BATCH_MAX)
+/* What one message of the stream can make to be told: itself, an end and a few states. */
+#define PAIR_SPACE (FRAME_HEAD + FRAME_PAYLOAD_MAX + FRAME_END_SIZE + 4 * FRAME_STATE_MAX)
+#define PAIR_OUT_SIZE (2 * PAIR_SPACE)
 
 struct pair {
     int fd;
@@ -22,9 +25,9 @@ struct pair {
 };
 
 void pair_init(struct pair *, int fd);
-/* There is space for a frame of any size. */
+/* There is PAIR_SPACE. */
 bool pair_has_space(const struct pair *);
-/* Tell the hub. There must be space, but for a state, which is dropped where there is none. */
+/* Tell the hub. Only a state may be told where there is no such space; it can be dropped then. */
 void pair_tell_state(struct pair *, const struct frame_state *);
 void pair_tell_message(struct pair *, const struct frame_message *);
 void pair_tell_end(struct pair *, uint64_t sequence);
