@@ -51,7 +51,7 @@ static void fake_open(char list[ADDRESS_TEXT_MAX])
     ensure(bind(fake.listener, (struct sockaddr *)&in, len) == 0 && listen(fake.listener, 5) == 0 &&
                getsockname(fake.listener, (struct sockaddr *)&in, &len) == 0,
         "a socket: %s", strerror(errno));
-    snprintf(list, ADDRESS_TEXT_MAX, "127.0.0.1:%u", ntohs(in.sin_port));
+    snprintf(list, ADDRESS_TEXT_MAX, "localhost:%u", ntohs(in.sin_port));
 }
 
 static void fake_hang_up(void)
@@ -373,6 +373,32 @@ START_TEST(lost_publications)
 }
 END_TEST
 
+/* The same while a consumer that has missed something is made anew. */
+START_TEST(lost_while_reading)
+{
+    struct station station;
+    char reply[256];
+
+    play_start(&station, 1);
+    station.wanted = 1;
+    fake_gets_batch(&station, 1);
+    strcpy(reply, fake.reply);
+    fake_deliver(3, 3, 0, (struct span)S("hi"));
+    fake_expect(&station, "PUB " STREAM_INFO " _INBOX.");
+    fake_tell("HMSG %s 2 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", reply);
+    fake_has_stream(1, 3);
+    fake_expect(&station, "UNSUB ");
+    fake_consumes(&station, 2);
+    fake_deliver(2, 1, 1, (struct span)S("hi"));
+    fake_deliver(3, 2, 0, (struct span)S("hi"));
+    fake_gets_batch(&station, 1);
+    fake_deliver(4, 3, 0, batch_got());
+    station_await(&station, 1);
+    ck_assert_int_eq(station.state, ENGINE_READY);
+    play_end(&station);
+}
+END_TEST
+
 /* Nothing is stored: another connection, where what is in the stream by then is not published
  * again. */
 START_TEST(nothing_stored)
@@ -478,6 +504,7 @@ int main(void)
         {gaps, 3, 60},
         {flow_control, 1, 60},
         {lost_publications, 3, 60},
+        {lost_while_reading, 1, 60},
         {nothing_stored, 1, 60},
         {huge_message, 1, 60},
         {hostile_servers, COUNT_OF(hostile_rows), 60},

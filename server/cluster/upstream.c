@@ -483,16 +483,18 @@ static void take_stored(struct upstream *u, const struct nats_operation *op, uin
 {
     struct jetstream_answer answer;
 
-    if (u->phase != UPSTREAM_SERVING || !window_has(u->window, subject_number(op->subject)))
+    if (!window_has(u->window, subject_number(op->subject)))
         return;
     jetstream_read_answer(&answer, op->headers, op->payload);
-    if (answer.result != JETSTREAM_DONE || answer.sequence == 0) {
+    if (answer.result == JETSTREAM_DONE && answer.sequence != 0) {
+        u->times.progress = now;
+        if (u->phase == UPSTREAM_SERVING && u->doubtful)
+            ready(u);
+    } else if (u->phase == UPSTREAM_SERVING) {
         doubt(u, words_of(&answer), now);
-        return;
+    } else {
+        window_rewind(u->window); /* the stream is being read to its end already */
     }
-    u->times.progress = now;
-    if (u->doubtful)
-        ready(u);
 }
 
 /* ---- Deliveries ------------------------------------------------------------------------------ */
