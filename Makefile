@@ -305,11 +305,12 @@ DIST = chatd-$(VERSION)
 # The newest date in NEWS is that of every file: the same sources make the same bytes.
 DIST_DATE = $(shell sed -n 's/^chatd .*, \([0-9-]*\)$$/\1/p' NEWS | sed 1q)
 
-# What git knows, or, in a tree that was unpacked, what is left when it is clean.
+# What git knows, or, in a tree that was unpacked, what is left when it is clean. Debian's files are
+# not in it: a source package adds them.
 dist:
 	[ -e .git ] || $(MAKE) -s BUILD= clean
 	if [ -e .git ]; then git ls-files; else find * .[!.]* -type f ! -name '*.tar.gz'; fi | \
-	    LC_ALL=C sort | \
+	    grep -v '^debian/' | LC_ALL=C sort | \
 	    tar -c --format=ustar --mtime='$(DIST_DATE) UTC' --owner=0 --group=0 --numeric-owner \
 	    --mode=u=rwX,go=rX --transform='s,^,$(DIST)/,' -T - | gzip -9n >$(DIST).tar.gz
 
