@@ -21,8 +21,8 @@
 /* How often to try to report that lines were left out. */
 #define LOSS_RETRY_MS 1000
 
-/* Lines that wait: how many bytes at first and at most, how often they are tried, and for how long
- * in vain. Ten thousand members are two megabytes. */
+/* The queue of a report's lines: its size at first and at most, how often to try to write, and
+ * after how long to give up. A report of ten thousand members is two megabytes. */
 #define QUEUE_FIRST 65536
 #define QUEUE_MAX (1u << 23)
 #define QUEUE_RETRY_MS 10

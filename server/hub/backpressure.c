@@ -166,8 +166,7 @@ static bool is_wanted(const struct connections *cs)
     return !list_is_empty(&cs->inputs) || !list_is_empty(&cs->logins);
 }
 
-/* What clients have to say is not read: for want of space in the log, or on the way to the stream.
- */
+/* True if no input is read, because there is no space in the log or in the queue to the stream. */
 static bool input_waits(const struct backpressure *b, const struct connections *cs)
 {
     return cs->cluster != NULL ? !connections_have_room(cs) : b->is_waiting;

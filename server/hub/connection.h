@@ -2,9 +2,9 @@
  * connection.h: the record of one client's connection: its socket and the way out, its worker and
  * the way in, its timers; a person, once it has one. It knows no other connection.
  *
- * What the client says comes from its worker, through a pair. What it is told, the hub writes to
- * the client's socket itself. So the two directions end separately; the states below say how far
- * each one is, and connection_finish() is the one place where a record ends.
+ * The client's lines come from its worker, through a socketpair. Output is written by the hub, to
+ * the client's socket. So the two directions end separately, and each has a state below. A record
+ * ends only in connection_finish().
  */
 #ifndef SERVER_HUB_CONNECTION_H
 #define SERVER_HUB_CONNECTION_H
@@ -37,12 +37,12 @@ struct welcome;
 
 /* Bytes of answers that may wait for one client; then no more is read from it. */
 #define QUEUE_MAX 65536u
-/* What found no memory is tried again after this time. */
+/* When to try again after an allocation has failed. */
 #define MEMORY_RETRY_US 100000u
 
 /* ---- One connection -------------------------------------------------------------------------- */
 
-/* Who the client is for the room. Only forward; NAMED may end in LEFT, too. */
+/* How far the client's session is. Only forward; NAMED may go to LEFT, too. */
 enum session_state {
     SESSION_PREPARING, /* before the name */
     SESSION_NAMED,     /* the name was read; the login is made at the end of a turn */
@@ -66,9 +66,9 @@ enum input_state {
 };
 
 /*
- * The way out. Only forward. DISCARDING: everything is sent and the writing side is shut down; what
- * the client still sends is read and thrown away, for closing a socket with unread input would
- * reset the connection, and the last lines would be lost.
+ * The way out. Only forward. DISCARDING: everything is sent and the writing side is shut down;
+ * further input is read and discarded, because closing a socket with unread input would reset the
+ * connection and lose the last lines.
  */
 enum output_state { OUTPUT_OPEN, OUTPUT_DRAINING, OUTPUT_DISCARDING, OUTPUT_CLOSED };
 
@@ -86,10 +86,10 @@ enum pause {
     PAUSE_ACCOUNT /* until an account has been looked up, see accounts.h */
 };
 
-/* What became of a client's line: taken, or not now (no memory): then it comes again. */
+/* The result for a client's line: it was taken, or it must be given again later (no memory). */
 enum taken { LINE_TAKEN, LINE_LATER };
 
-/* What can become due for one connection. */
+/* The deadlines of a connection. */
 enum deadline {
     DEADLINE_NAME,    /* the time for giving a name is over */
     DEADLINE_WAKE,    /* the end of PAUSE_UNTIL */
@@ -103,7 +103,7 @@ enum deadline {
     DEADLINES
 };
 
-/* What was asked for before the name, as a set. */
+/* The commands that were given before the name, as a set. */
 enum wish {
     WISH_HISTORY = 1,
     WISH_SINCE = 2,
@@ -118,8 +118,8 @@ struct worker {
     struct watch watch;
     enum worker_state state;
     int pair;   /* -1: closed */
-    bool torn;  /* the last word that it was sent was cut off */
-    bool heard; /* it has passed something on; also after an upgrade */
+    bool torn;  /* the last word sent to it was written in part only */
+    bool heard; /* it has relayed something; also after an upgrade */
     pid_t pid;
     int status; /* of waitpid(2), when it is reaped */
     struct table_entry by_pid;
@@ -131,7 +131,7 @@ struct input {
     struct list queued; /* in the queue of connections with input */
     char *held;         /* what was read and is not processed yet */
     size_t held_len;
-    struct span next;       /* while a line is taken: what was read with it and stands behind it */
+    struct span next;       /* while a line is taken: the bytes after it in the same read */
     uint64_t rate_at;       /* -r: see rate.h */
     uint64_t lines;         /* after the name, the empty ones not counted */
     unsigned under_way;     /* requests in the stream that have not come back */
@@ -152,7 +152,7 @@ struct output {
     uint64_t goodbye_sent; /* of link.sent, then */
 };
 
-/* What the client has said before its name. */
+/* What the client has asked for before its name. */
 struct preparation {
     unsigned wishes; /* of enum wish */
     unsigned long history;
@@ -206,13 +206,13 @@ struct counters {
     uint64_t faults;
 };
 
-/* What holds in the present turn. */
+/* Values of the present turn. */
 struct turn {
     uint64_t now;      /* microseconds of CLOCK_MONOTONIC */
     uint64_t wall;     /* microseconds since 1970 */
     uint64_t head_max; /* room_lines() may be appended to up to here */
     uint64_t visible;  /* members may see the log up to here */
-    bool waits;        /* slow readers are waited for: nothing is read */
+    bool waits;        /* the room waits for slow readers: no input is read */
 };
 
 /* All connections, and what they share. */
@@ -250,7 +250,7 @@ struct connections {
 
 /* False without memory; connections_free() then too. */
 bool connections_init(struct connections *, const struct hub_config *, const struct table_seed *);
-/* Closes and frees all of them, without a word. */
+/* Closes and frees all of them, without a line to the clients. */
 void connections_free(struct connections *);
 
 /* ---- Functions for one ----------------------------------------------------------------------- */
@@ -274,10 +274,10 @@ struct connection *connection_blank(void);
 bool connection_restore(struct connections *, struct connection *);
 
 /*
- * Queues an item behind all that the room has said so far. It is freed where nothing can be sent.
+ * Queues an item behind all events so far. It is freed if the client cannot be sent anything.
  */
 void connection_put(struct connections *, struct connection *, struct item *);
-/* The same in front of all that is held, with -s. */
+/* The same, but in front of the lines that are held (-s). */
 void connection_put_now(struct connections *, struct connection *, struct item *);
 /* Queues "STAMP text". False without memory; then nothing happened. */
 bool connection_say(struct connections *, struct connection *, const char *format, ...)
@@ -287,7 +287,7 @@ bool connection_say(struct connections *, struct connection *, const char *forma
  * a client that asks and does not read holds one list. Then nothing happened, or a pause.
  */
 bool connection_say_users(struct connections *, struct connection *);
-/* The room's stamp for a line that is no event, now. */
+/* The stamp for a line that is not an event, now. */
 uint64_t connections_time(const struct connections *);
 /* The room has space for another line in this turn. */
 bool connections_have_room(const struct connections *);
@@ -301,17 +301,17 @@ void connection_pause(struct connections *, struct connection *, enum pause, uin
 void connection_unpause(struct connections *, struct connection *);
 /* Sets one deadline; TIME_NEVER clears it. */
 void deadline_set(struct connections *, struct connection *, enum deadline, uint64_t at);
-/* Tells the poller what is waited for, where that has changed. */
+/* Updates the poller's events of both descriptors, if they have changed. */
 void connection_listen(struct connections *, struct connection *);
 /*
  * The client's first byte is there, or the address that a proxy has told: the session begins, or
  * waits until -r allows it to its source. A proxy itself never waits.
  */
 void connection_begin(struct connections *, struct connection *);
-/* The sessions of sources whose time has come begin. */
+/* Begins the waiting sessions that -r allows now. */
 void connections_begin_waiting(struct connections *);
-/* A connection without a name is from somewhere else: it belongs to another source now. False
- * without memory; then nothing has changed. */
+/* Moves a connection without a name to another source, when a proxy has given its real address.
+ * False without memory; then nothing has changed. */
 bool connection_move(struct connections *, struct connection *, const struct origin *);
 /* The session has a name now, or a person that it resumes, or is over. */
 void connection_leave_nameless(struct connections *, struct connection *);
@@ -331,17 +331,17 @@ void connection_count_answer(struct connections *, struct connection *, uint64_t
 
 /* Sends the worker a control word, with its LF. It is lost where the pair takes nothing. */
 void worker_say(struct connection *, const char *word, size_t len);
-/* Tells the worker what ps(1) is to show: name and address. */
+/* Sends the worker its title for ps(1): name and address. */
 void worker_set_title(struct connection *);
 /* SIGKILL, unless it has ended. */
 void connection_kill(struct connections *, struct connection *);
-/* The session ends before lines that its worker has relayed: counts them. */
+/* Counts the lines that the worker has relayed and that are discarded because the session ends. */
 void connection_discard(struct connections *, const struct connection *);
 /* Nothing more is read from the worker: closes the pair. */
 void connection_close_input(struct connections *, struct connection *);
 /* Closes the client's socket; what is pending is dropped. */
 void connection_close_output(struct connections *, struct connection *);
-/* The one way in which a record ends: where pair, process and output are over. */
+/* Ends the record if pair, process and output are over. Records end nowhere else. */
 void connection_finish(struct connections *, struct connection *);
 
 /* A person's name, the wanted one before the login, or "nobody". */

@@ -1,6 +1,6 @@
 /*
- * ending.h: the ways in which a session ends, and what each of them means for the room, for what is
- * pending, and for the worker.
+ * ending.h: the ways in which a session ends, and the effect of each on the room, on pending output
+ * and on the worker.
  */
 #ifndef SERVER_HUB_ENDING_H
 #define SERVER_HUB_ENDING_H
@@ -11,16 +11,13 @@
 struct connection;
 struct connections;
 
-/* Who or what ended it. */
+/* The cause of the end. */
 enum ending {
-    ENDING_GOODBYE, /* the client closed its side: all its lines are in; pending output is delivered
-                     */
+    ENDING_GOODBYE, /* the client closed its side: all its lines were taken; output is drained */
     ENDING_LOST,    /* the connection broke: pending output is dropped */
-    ENDING_SERVER,  /* /quit, a refusal, a timeout: what is pending is delivered, input is discarded
-                     */
-    ENDING_KICKED,  /* by an operator: the same, and the client sees its own quit */
-    ENDING_WORKER,  /* the worker crashed, was killed or broke the rules; the same, for a short time
-                     */
+    ENDING_SERVER,  /* /quit, a refusal, a timeout: output is drained, input is discarded */
+    ENDING_KICKED,  /* by an operator: as SERVER, and the client gets its own quit */
+    ENDING_WORKER,  /* the worker crashed, was killed or broke the rules: as SERVER, but shorter */
     ENDING_MOVED    /* another connection has its session: output is dropped, input discarded */
 };
 
@@ -36,7 +33,7 @@ void session_end(
 void session_pass_on(struct connections *, struct connection *);
 /* Completion of ROOM_LEAVE. */
 completion session_left;
-/* The client gets what was said until now, and nothing after it. */
+/* The client gets the events up to now, and none after them. */
 void session_stop_output(struct connections *, struct connection *);
 /* The worker broke the rules: it is killed and the session ends. */
 void session_fault(struct connections *, struct connection *, const char *why);

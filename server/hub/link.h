@@ -1,8 +1,8 @@
 /*
- * link.h: the way out to one reader of the log: a descriptor to write to, a cursor in the log, and
- * a queue of items, lines that are for this reader only. Every line goes out at its place: the log
- * from the cursor on, and each item where the cursor is at the position at which it is due. Nothing
- * is copied per reader but those items; the log's bytes go from the ring to the descriptor.
+ * link.h: the output to one reader of the log: a descriptor, a cursor in the log, and a queue of
+ * items, which are lines for this reader only. An item has a position in the log: it is sent when
+ * the cursor is there. Only items are copied for each reader; the log's bytes are sent from the
+ * ring.
  *
  *   tail of the log <= moved_to; cursor <= limit; due of the first item <= due of the next one
  *
@@ -44,9 +44,9 @@ enum item_kind {
 };
 
 /*
- * Something for one reader only. It goes out when the reader's cursor is at due, and the cursor
- * continues at after. Nothing of it goes before the log is visible up to visible. Owned by the link
- * from queueing until it is sent; before that by whoever made it.
+ * A line for one reader. It is sent when the reader's cursor is at due, and the cursor
+ * continues at after. It is not sent before the log is visible up to visible. Once queued it is
+ * owned by the link; before, by the function that made it.
  */
 struct item {
     struct item *next;
@@ -58,7 +58,7 @@ struct item {
     enum item_kind kind;
     struct shared *shared; /* of ITEM_SHARED */
     uint64_t count;        /* of ITEM_GAP: the missing events; UINT64_MAX: unknown */
-    uint64_t mine;         /* of ITEM_GAP: those that this reader's own lines were the cause of */
+    uint64_t mine;         /* of ITEM_GAP: those of them that this reader's own lines caused */
     size_t room;           /* how many bytes there is space for */
     size_t len;            /* how many there are */
     size_t sent;
@@ -129,11 +129,11 @@ void link_wait(struct link *, struct hold *, struct item *);
 void link_resize(struct item *, size_t len);
 /* The lines before a waiting item are settled: it is due here. */
 void link_settle(struct item *, uint64_t head);
-/* From here on the log is sent, from cursor to limit. What is queued already goes out first. */
+/* Begins to send the log from cursor to limit. Items that are queued already are sent first. */
 void link_follow(struct link *, uint64_t cursor, uint64_t limit);
 /* The log is sent up to here, and no further. */
 void link_stop(struct link *, uint64_t limit);
-/* Where in the log something is due that is queued now, when the log ends at head. */
+/* The position that an item queued now gets, if the log ends at head. */
 uint64_t link_end(const struct link *, uint64_t head);
 
 /* ---- Sending --------------------------------------------------------------------------------- */
@@ -152,14 +152,15 @@ bool link_is_done(const struct link *);
 bool link_is_open(const struct link *);
 /* Bytes that wait, the log's up to head and those of shared items included. */
 uint64_t link_pending(const struct link *, uint64_t head);
-/* Nothing more is sent or queued: the reader is gone, or shall get nothing any more. */
+/* Drops the queue; nothing more is sent or queued. */
 void link_break(struct link *, enum link_state);
 
 /* ---- Gaps ------------------------------------------------------------------------------------ */
 
 /* The smallest position of the log that this reader still needs; LINK_NO_LIMIT: none. */
 uint64_t link_needs(const struct link *);
-/* Gives up the log before target and puts gap items there. False without memory: try again. */
+/* Skips the log before target and queues gap items in its place. False without memory: try again.
+ */
 bool link_skip(struct link *, const struct log *, uint64_t target);
 /* A gap of unknown size at the position at which the reader's part of the log begins. */
 struct item *item_gap_unknown(void);

@@ -196,21 +196,21 @@ void login_resumed(struct connections *cs, const struct submission *s, enum room
 static enum taken take_resume(struct connections *cs, struct connection *c, struct span text)
 {
     struct token *token;
-    struct connection *rival;
+    struct connection *older;
 
     if (account_prove(cs, c) != ACCOUNT_READY)
         return LINE_LATER;
     token = token_find(cs->tokens, text, cs->turn.now);
     if (token != NULL && strcmp(token->login, c->login_name) != 0)
-        token = NULL; /* it was given away */
+        token = NULL; /* not this login's token */
     c->prepared.wishes |= WISH_RESUME;
     if (c->token != NULL)
         return c->token == token ? say_resumed(cs, c)
                                  : usage_error(cs, c, "/resume TOKEN, one session only");
     if (token == NULL)
         return resume_elsewhere(cs, c, text);
-    rival = token->claimant != NULL ? token->claimant : token->holder;
-    if (rival != NULL && rival->arrived > c->arrived)
+    older = token->claimant != NULL ? token->claimant : token->holder;
+    if (older != NULL && older->arrived > c->arrived)
         return refuse_claimant(cs, c);
     if (token->claimant != NULL)
         (void)refuse_claimant(cs, token->claimant);

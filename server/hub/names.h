@@ -1,8 +1,7 @@
 /*
- * names.h: the names that are in use. Every name is there once, whatever its ASCII case. It belongs
- * to one holder, or is shared by any number of users that want no name of their own; holders and
- * sharers never have the same name. A name that is taken is suffixed _2, _3, ..., the first that is
- * free.
+ * names.h: the names that are in use. Names that differ only in ASCII case are the same. A name
+ * belongs to one holder, or is shared by any number of posters, but never both. A name that is
+ * taken gets a suffix, _2, _3, ..., the first that is free.
  */
 #ifndef SERVER_HUB_NAMES_H
 #define SERVER_HUB_NAMES_H

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A node of which nothing was stored for so long is gone. */
+/* A node is gone if nothing of it was stored for this time. */
 #define GONE_US 15000000u
-/* By so much the clock advances from one message to the next, at most. */
+/* The clock advances at most by this time from one message to the next. */
 #define STEP_MAX_US 2000000u
 
 void nodes_init(struct nodes *nodes)

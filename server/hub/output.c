@@ -17,7 +17,7 @@
 #define DISCARD_US 2000000u
 #define QUIET_US 300000u
 #define QUIET_STEP_US 100000u
-/* While the peer's kernel owes an acknowledgement: how often to look, and how long it may. */
+/* How often to check that the peer's kernel acknowledges data, and after how long it is dead. */
 #define WATCH_US 10000000u
 #define DEAD_SECONDS 80
 /* After a failed write, how long complete lines are still taken. */

@@ -1,6 +1,6 @@
 /*
- * room.h: the persons, their names and the order of what is said. The room knows no descriptor, no
- * process and no time of day.
+ * room.h: the persons, their names and the order of events. The room knows nothing of descriptors,
+ * processes and the time of day.
  *
  * room_apply() is the one function that changes it. It is deterministic: it reads the room and the
  * request and nothing else, so two rooms that are given the same requests have the same bytes in
@@ -28,8 +28,8 @@ struct shared;
 
 /* The state that room_apply() changes. Others read it. */
 struct room {
-    struct log *log;     /* what is settled */
-    struct hold hold;    /* what is not, with -s */
+    struct log *log;     /* the settled lines */
+    struct hold hold;    /* lines that the disk has not confirmed (-s) */
     struct names *names; /* holder: struct person, a member; posters share theirs */
     struct list members; /* struct person, in the order of their joins */
     struct list posters; /* struct person, with a name but not in the room */
@@ -37,7 +37,7 @@ struct room {
     uint64_t stamp; /* of the last event */
     struct stamp_memo stamp_memo;
     struct shared *users; /* the users list as it is now; NULL: not written yet, see users.h */
-    bool urgent;          /* since it was last reset: somebody has said something */
+    bool urgent;          /* a message was appended since this was reset */
     /* Where several machines share it: */
     struct nodes nodes;
     struct table by_number; /* struct person: by its node and its number there */
@@ -59,7 +59,7 @@ enum room_request_kind {
     ROOM_REQUESTS    /* how many kinds there are */
 };
 
-/* Who, what, when. All that a pointer leads to is the caller's. */
+/* A request: who, what, when. What its pointers lead to stays the caller's. */
 struct room_request {
     enum room_request_kind kind;
     uint64_t time;         /* microseconds since 1970 */
@@ -89,15 +89,15 @@ enum room_result {
 
 struct room_outcome {
     struct person *person; /* of a login, a resume; of one that has left, only to be compared */
-    struct link *parted;   /* of the person that has left or gone on elsewhere; NULL: it had none */
+    struct link *parted;   /* of a person that left or resumed at another node; NULL: it had none */
     uint64_t start;        /* the event in room_lines(): from here */
     uint64_t end;          /* to here; equal where there was none */
     uint64_t stamp;        /* of it */
 };
 
 /*
- * log: what readers follow. held: an empty log for lines that wait for the disk, or NULL. Both are
- * the room's from now on, also where it returns false, for want of memory; room_free() then too.
+ * log: the log that readers follow. held: an empty log for lines that wait for the disk, or NULL.
+ * The room owns both, even if this returns false (no memory); call room_free() in that case, too.
  */
 bool room_init(struct room *, struct log *log, struct log *held, const struct table_seed *);
 void room_free(struct room *);
@@ -107,11 +107,11 @@ enum room_result room_apply(struct room *, const struct room_request *, struct r
 
 /* The log that events are appended to: the held lines, where lines are held, else the log. */
 struct log *room_lines(const struct room *);
-/* A stamp for a line that is no event, at this time of day: not before the last event's. */
+/* A stamp for a line that is not an event, at this time of day: not before the last event's. */
 uint64_t room_time(const struct room *, uint64_t wall);
 /* The member of that name, in any case; NULL: there is none. */
 struct person *room_find(const struct room *, const char *name);
-/* A new person of that kind would get this name, whatever its case, as it is. */
+/* True if a new person of that kind would get this name unchanged. */
 bool room_is_free(const struct room *, const char *name, enum person_kind);
 /* The poster that began first of those of that name; NULL: there is none. Walks all posters. */
 struct person *room_find_poster(const struct room *, const char *name);
@@ -120,7 +120,7 @@ struct person *room_find_number(const struct room *, const struct node *, uint32
 /* The person whose session has that token; NULL: there is none. */
 struct person *room_find_token(const struct room *, const char *token);
 
-/* ---- What was before: a transcript that is read back, a room that is handed over ------------- */
+/* ---- An earlier state: a transcript that is read back, a room after an upgrade --------------- */
 
 /* An event of an earlier run. */
 void room_remember(struct room *, struct span line, struct log_line);

@@ -12,7 +12,7 @@
 #include "server/journal/journal.h"
 #include "welcome.h"
 
-/* More of one kind than this is no server's state. */
+/* A state with more records of one kind than this is not valid. */
 #define MANY 10000000u
 /* More input than this is never held for one connection. */
 #define HELD_MAX (2u * 65536u)

@@ -11,8 +11,8 @@
 #include "room.h"
 #include "server/cluster/cluster.h"
 
-/* Members are told when nothing was stored for so long: a change of the stream's leader takes five
- * to seven seconds. */
+/* Members get a note when nothing was stored for this time: a change of the stream's leader takes
+ * five to seven seconds. */
 #define TELL_US 8000000u
 
 static const struct span no_text = {NULL, 0};

@@ -7,7 +7,7 @@
 
 #include "compat/compat.h"
 
-/* A token is valid so long after its session's end. */
+/* How long a token is valid after its session's end. */
 #define TOKEN_VALID_US (600u * 1000000u)
 
 bool tokens_init(struct tokens *tokens, const struct table_seed *seed)

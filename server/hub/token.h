@@ -1,7 +1,7 @@
 /*
- * token.h: what /token gives: a session that outlives its connection. A token is valid as long as
- * its session has a connection, and for ten minutes after that. Who takes over a session, and when,
- * is in resume.h.
+ * token.h: the tokens of /token, with which a session outlives its connection. A token is valid
+ * while its session has a connection, and for ten minutes after that. How another connection takes
+ * over the session is in resume.h.
  */
 #ifndef SERVER_HUB_TOKEN_H
 #define SERVER_HUB_TOKEN_H
@@ -33,7 +33,8 @@ struct token {
     uint64_t answered; /* lines after the name that have been answered in all */
     uint64_t over_at;  /* microseconds of CLOCK_MONOTONIC */
     char text[TOKEN_LEN + 1];
-    char login[NAME_LEN_MAX + 1]; /* it is valid for who has proved that; empty: has proved none */
+    char login[NAME_LEN_MAX +
+               1]; /* valid only for clients with this proved login; empty: with none */
 };
 
 struct tokens {

@@ -18,7 +18,7 @@
 /* The descriptor of the state, in decimal. */
 #define VARIABLE "CHATD_HANDOVER"
 #define ANSWER_US 5000000u
-/* The exit status that means yes. Not 0: many programs exit with 0 whatever their arguments. */
+/* The exit status that means yes. Not 0: many programs exit with 0 for any arguments. */
 #define ANSWER_YES 89
 
 _Noreturn void handover_answer(const char *version)

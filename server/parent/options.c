@@ -123,7 +123,7 @@ static void address_option(struct options *o, const char *text)
     o->addresses[o->address_count++] = text;
 }
 
-/* Whoever gives an option twice means the last. */
+/* If an option is given twice, the last one counts. */
 static char *path_option(int option, const char *text)
 {
     char what[3] = {'-', (char)option, '\0'};

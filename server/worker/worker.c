@@ -175,9 +175,9 @@ static void line_relay_command(
 }
 
 /*
- * The name is the first line that is no command. It is cleaned by its own rule from the bytes that
- * were sent, which differ from the line's: a tab is a space in it, for one. One that is too long
- * is cut.
+ * The name is the first line that is not a command. It is cleaned by its own rule from the bytes
+ * that were sent, which differ from the line's: a tab is a space in it, for one. One that is too
+ * long is cut.
  */
 static void line_relay_first(struct worker *w, struct span line, enum line_result result)
 {
