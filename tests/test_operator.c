@@ -462,8 +462,8 @@ START_TEST(what_bounds_the_clients)
     static const struct {
         void (*limit)(void);
         const char *words;
-    } table[] = {{hundred_descriptors, "-m 1000000: RLIMIT_NOFILE allows no more than 39 clients"},
-        {some_processes, "-m 1000000: RLIMIT_NPROC allows no more than 2992 clients"}};
+    } table[] = {{hundred_descriptors, "-m 1000000: RLIMIT_NOFILE allows no more than 30 clients"},
+        {some_processes, "-m 1000000: RLIMIT_NPROC allows no more than 2984 clients"}};
     struct server server;
     if (_i == 1 && is_for_root())
         return;
@@ -472,8 +472,8 @@ START_TEST(what_bounds_the_clients)
         &server, table[_i].limit, (const char *const[]){ANY_PORT, "-m", "1000000", NULL});
     server_says(&server, table[_i].words);
     kill(server.pid, SIGUSR1);
-    server_says(&server, _i == 0 ? "for at most 39 clients (RLIMIT_NOFILE)"
-                                 : "for at most 2992 clients (RLIMIT_NPROC)");
+    server_says(&server, _i == 0 ? "for at most 30 clients (RLIMIT_NOFILE)"
+                                 : "for at most 2984 clients (RLIMIT_NPROC)");
     server_stop(&server);
 }
 END_TEST

@@ -517,7 +517,7 @@ static void few_descriptors(void)
 
 static void some_descriptors(void)
 {
-    limit_descriptors(32);
+    limit_descriptors(50);
 }
 
 /* Too few to begin with: told which limit. */

@@ -7,12 +7,14 @@
 #include "compat/compat.h"
 #include "refusal.h"
 
-/* Descriptors of no client: the standard three, the poller, files, a start under way. */
-#define DESCRIPTORS_SPARE 14
+/* Descriptors of no client: about 12 that are open in any case, with the standard three, the
+ * poller, files and listeners; 8 of lookups; and what a start of a worker, a change of the
+ * transcript and new rules take for a moment. */
+#define DESCRIPTORS_SPARE 32
 #define DESCRIPTORS_RESERVED (DESCRIPTORS_SPARE + REFUSALS_MAX)
 #define DESCRIPTORS_MIN (DESCRIPTORS_RESERVED + 2 * CAPACITY_DESCRIPTORS_EACH)
-/* Processes of no client: the hub, the writer, short-lived ones. */
-#define PROCESSES_RESERVED 8
+/* Processes of no client: the hub, the writer, 8 lookups, and others that live for a moment. */
+#define PROCESSES_RESERVED 16
 #define CLIENTS_MAX 1000000
 
 static void limit_raise(int resource)
