@@ -559,8 +559,6 @@ int hub_turn(struct hub *hub, uint64_t now)
     accounts_turn(cs);
     if (hub->stopping)
         stop_sessions(hub);
-    else
-        workers_start(hub);
     review_sessions(hub);
     stream_turn(cs);
     input_read_all(cs, &hub->buffer);
@@ -574,6 +572,8 @@ int hub_turn(struct hub *hub, uint64_t now)
     disk_turn(cs, &hub->disk_told);
     stream_tell(cs);
     send_all(hub);
+    if (!hub->stopping)
+        workers_start(hub); /* what others have said does not wait for it */
     greeting_forget(cs);
     users_forget(&hub->room); /* written anew when it is wanted again: it carries the time */
     input_forget_closed(&hub->buffer);
