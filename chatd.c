@@ -294,7 +294,7 @@ static void child_become(struct proctitle *title, int argc, char **argv)
         remainder_main(title);
     case CHILD_ENGINE:
         proctitle_spare(title, argv);
-        engine_main(title);
+        engine_main(title, argv[1]);
     case CHILD_ACCESS:
         access_file_main(argv[1]);
     case CHILD_LOOKUP:

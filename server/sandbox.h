@@ -1,6 +1,7 @@
 /*
  * sandbox.h: the rights that a process of the server gives up: a worker before it reads the first
- * byte of its client, the transcript's writer when it has found the end of its file.
+ * byte of its client, the transcript's writer when it has found the end of its file, the cluster's
+ * engine before it has heard of a server.
  *
  * sandbox.c sets the order of the steps; sandbox_limits.c works on every system; one of
  * sandbox_seccomp.c (Linux), sandbox_pledge.c (OpenBSD) and sandbox_none.c provides the filter.
@@ -14,6 +15,10 @@
  * system call kills the process with SIGSYS (SIGABRT on OpenBSD, where more is allowed), also when
  * abort() or malloc() makes it. Call socket_recv(), file_stat() and the others of compat.h, not
  * recv() and fstat(): see there.
+ *
+ * The engine looks up names while it runs, and what the C library needs for that is not known here.
+ * So its filter is the other way round: it can do everything but start programs and processes, look
+ * into other processes and signal them, and change the system; what is refused fails with EPERM.
  */
 #ifndef SERVER_SANDBOX_H
 #define SERVER_SANDBOX_H
@@ -21,11 +26,12 @@
 #include <stdbool.h>
 
 /* The processes that have a sandbox. */
-enum sandbox_role { SANDBOX_WORKER, SANDBOX_WRITER };
+enum sandbox_role { SANDBOX_WORKER, SANDBOX_WRITER, SANDBOX_ENGINE };
 
 enum sandbox_tier {
     SANDBOX_NONE,   /* no restriction: for sanitizers and valgrind, which need more system calls */
-    SANDBOX_LIMITS, /* no core, no further descriptors or processes (root may); worker: no files */
+    SANDBOX_LIMITS, /* no core, no further descriptors or processes (root may); nothing is written
+                       to files, but by the writer; the engine has some descriptors */
     SANDBOX_FILTER  /* the limits, and only the system calls above */
 };
 

@@ -13,11 +13,11 @@ bool sandbox_filter_exists(void)
     return true;
 }
 
-/* The smallest promise, for every role: what is open can be read, written, polled and shut down. */
+/* The smallest promise: what is open can be read, written, polled and shut down. The engine can
+ * connect, too, and look up names. */
 bool sandbox_set_filter(enum sandbox_role role)
 {
-    (void)role;
-    return pledge("stdio", "") == 0;
+    return pledge(role == SANDBOX_ENGINE ? "stdio inet dns" : "stdio", "") == 0;
 }
 
 #endif

@@ -38,9 +38,11 @@ struct program {
 
 #define LOAD_WORD 0x20
 #define JUMP_IF_EQUAL 0x15
+#define JUMP_IF_GREATER_OR_EQUAL 0x35
 #define RETURN 0x06
 
 #define ALLOW 0x7fff0000U
+#define FAIL_WITH 0x00050000U /* and an errno */
 #define KILL_PROCESS 0x80000000U
 #define MODE_FILTER 2
 
@@ -130,9 +132,65 @@ static const struct rule common_calls[] = {
     {SYS_exit_group, ON_ANY},
 };
 
+/* Numbers that are refused to the engine. */
+static const uint32_t engine_refused[] = {
+    SYS_execve,
+#ifdef SYS_execveat
+    SYS_execveat,
+#endif
+#ifdef SYS_fork
+    SYS_fork,
+#endif
+#ifdef SYS_vfork
+    SYS_vfork,
+#endif
+    SYS_clone,
+#ifdef SYS_clone3
+    SYS_clone3,
+#endif
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kill,
+    SYS_tkill,
+    SYS_tgkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
+#ifdef SYS_pidfd_open
+    SYS_pidfd_open,
+#endif
+#ifdef SYS_io_uring_setup
+    SYS_io_uring_setup,
+#endif
+    SYS_perf_event_open,
+#ifdef SYS_bpf
+    SYS_bpf,
+#endif
+#ifdef SYS_userfaultfd
+    SYS_userfaultfd,
+#endif
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_unshare,
+    SYS_setns,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_reboot,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+};
+
+/* The first number of x86-64's second set of them, which no other machine has. */
+#define SECOND_SET 0x40000000U
+
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-/* Of the longest program: the writer's has more calls than a worker's. */
-#define INSTRUCTIONS_MAX (7 * (COUNT_OF(writer_calls) + COUNT_OF(common_calls)) + 5)
+/* More than the longest program: the writer's has more calls than a worker's. */
+#define INSTRUCTIONS_MAX                                                                           \
+    (7 * (COUNT_OF(writer_calls) + COUNT_OF(common_calls)) + 2 * COUNT_OF(engine_refused) + 7)
 
 static void program_add(
     struct program *program, uint16_t code, uint32_t value, uint8_t yes, uint8_t no)
@@ -170,6 +228,18 @@ static void add_rules(struct program *program, const struct rule *rules, size_t 
         add_rule(program, &rules[i]);
 }
 
+/* All calls but those. */
+static void add_refusals(struct program *program)
+{
+    program_add(program, JUMP_IF_GREATER_OR_EQUAL, SECOND_SET, 0, 1);
+    program_add(program, RETURN, KILL_PROCESS, 0, 0);
+    for (size_t i = 0; i < COUNT_OF(engine_refused); i++) {
+        program_add(program, JUMP_IF_EQUAL, engine_refused[i], 0, 1);
+        program_add(program, RETURN, FAIL_WITH | EPERM, 0, 0);
+    }
+    program_add(program, RETURN, ALLOW, 0, 0);
+}
+
 static void program_fill(struct program *program, enum sandbox_role role)
 {
     program_add(program, LOAD_WORD, offsetof(struct call, arch), 0, 0);
@@ -183,6 +253,9 @@ static void program_fill(struct program *program, enum sandbox_role role)
     case SANDBOX_WRITER:
         add_rules(program, writer_calls, COUNT_OF(writer_calls));
         break;
+    case SANDBOX_ENGINE:
+        add_refusals(program);
+        return;
     }
     add_rules(program, common_calls, COUNT_OF(common_calls));
     program_add(program, RETURN, KILL_PROCESS, 0, 0);

@@ -3,6 +3,7 @@
 
 #include "bytes.h"
 #include "compat/compat.h"
+#include "server/sandbox.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -29,6 +30,16 @@ static const char *program(void)
     return path != NULL ? path : "./chatd";
 }
 
+/* What the server's options say is what its engine would be told. */
+static const char *sandbox(void)
+{
+    const char *options = getenv("CHATD_OPTIONS");
+
+    if (options != NULL && strstr(options, "-S off") != NULL)
+        return "o";
+    return sandbox_probe() == SANDBOX_FILTER ? "f" : "l";
+}
+
 _Noreturn void engine_execute(int fd)
 {
     static char space[161];
@@ -37,7 +48,7 @@ _Noreturn void engine_execute(int fd)
     dup2(fd, 1);
     dup2(fd, 0);
     descriptors_close_from(3);
-    execl(program(), CHATD_PROGRAM ": engine", space, (char *)NULL);
+    execl(program(), CHATD_PROGRAM ": engine", sandbox(), space, (char *)NULL);
     _exit(127);
 }
 

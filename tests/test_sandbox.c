@@ -402,6 +402,52 @@ static void try_32_bit(void)
 
 #endif
 
+/* ---- The engine's filter: it looks up names, and does no harm to others ---- */
+
+static void be_engine(void)
+{
+    char path[PATH_TEXT_MAX];
+    int fd;
+
+    test_path(path, "file");
+    MUST(sandbox_enter(SANDBOX_ENGINE, SANDBOX_FILTER));
+    MUST(socket(AF_INET, SOCK_STREAM, 0) == 3);
+    MUST(open("/etc/passwd", O_RDONLY) == 4);
+    fd = open(path, O_CREAT | O_WRONLY, 0600);
+    signal(SIGXFSZ, SIG_IGN);
+    MUST(fd == 5 && write(fd, "x", 1) == -1 && errno == EFBIG);
+    MUST(dup2(0, 31) == 31 && dup2(0, 32) == -1);
+    MUST(fork() == -1 && errno == EPERM);
+    MUST(execve("/bin/true", (char *[]){NULL}, (char *[]){NULL}) == -1 && errno == EPERM);
+    MUST(kill(getppid(), 0) == -1 && errno == EPERM);
+    MUST(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0) == -1 && errno == EPERM);
+    MUST(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == -1 && errno == EPERM);
+}
+
+START_TEST(the_engine_does_no_harm)
+{
+    ck_assert_int_eq(child_run(be_engine), 0);
+}
+END_TEST
+
+#ifdef __x86_64__
+
+static void be_engine_in_x32(void)
+{
+    MUST(sandbox_enter(SANDBOX_ENGINE, SANDBOX_FILTER));
+    syscall(0x40000000 | SYS_kill, 1, 0);
+}
+
+START_TEST(the_engine_has_no_second_set_of_calls)
+{
+    int status = child_run(be_engine_in_x32);
+
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+END_TEST
+
+#endif
+
 static void try_write_to_hub(void)
 {
     (void)!write(1, "x", 1);
@@ -772,6 +818,10 @@ int main(void)
         {what_is_forbidden_ends_that_process_alone, COUNT_OF(forbidden), 20},
         {what_is_allowed_works, 1, 10},
         {what_a_writer_may_works, 1, 10},
+        {the_engine_does_no_harm, 1, 10},
+#ifdef __x86_64__
+        {the_engine_has_no_second_set_of_calls, 1, 10},
+#endif
         {signals_have_their_actions, 1, 20},
         {a_stop_is_no_end, COUNT_OF(waits), 20},
         {the_kernel_says_so, 1, 20},

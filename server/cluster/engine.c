@@ -5,13 +5,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "compat/compat.h"
 #include "pair.h"
 #include "protocol.h"
 #include "server/process.h"
+#include "server/sandbox.h"
 #include "upstream.h"
 #include "window.h"
 
@@ -135,29 +135,16 @@ _Noreturn static void serve(struct engine *e)
     }
 }
 
-/*
- * Addresses of servers are looked up while the process runs, by whatever the system's C library
- * needs for it, so there is no filter of system calls. The process writes no file and starts no
- * process, and nobody looks into its memory, where the credentials are.
- */
-static void confine(void)
-{
-    const struct rlimit nothing = {0, 0};
-
-    process_hide();
-    (void)setrlimit(RLIMIT_FSIZE, &nothing);
-#ifdef RLIMIT_NPROC
-    (void)setrlimit(RLIMIT_NPROC, &nothing);
-#endif
-}
-
-_Noreturn void engine_main(const struct proctitle *title)
+_Noreturn void engine_main(const struct proctitle *title, const char *mode)
 {
     static struct engine e;
+    enum sandbox_tier tier;
 
     process_begin(title, CHATD_PROGRAM ": cluster");
+    process_hide();                                         /* it has the credentials */
     (void)setenv("RES_OPTIONS", "timeout:1 attempts:1", 1); /* where the C library has it */
-    confine();
+    if (!sandbox_from_letter(mode[0], &tier) || !sandbox_enter(SANDBOX_ENGINE, tier))
+        _exit(1);
     pair_init(&e.pair, HUB_FD);
     serve(&e);
 }

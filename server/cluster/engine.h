@@ -18,8 +18,9 @@
 
 struct proctitle;
 
-/* Speaks with the hub through descriptor 1. Exits when the hub closes its end: 0; 1 where the hub
- * sends what is no frame. */
-_Noreturn void engine_main(const struct proctitle *);
+/* Speaks with the hub through descriptor 1. mode is the letter of its sandbox (server/sandbox.h).
+ * Exits when the hub closes its end: 0; 1 where the hub sends what is no frame, or where there is
+ * no such sandbox. */
+_Noreturn void engine_main(const struct proctitle *, const char *mode);
 
 #endif

@@ -45,7 +45,7 @@ enum child_kind children_role(int argc, char **argv)
         return CHILD_REMAINDER;
     if (role_is(argc, argv, 2, ACCESS_NAME))
         return CHILD_ACCESS;
-    if (role_is(argc, argv, 2, ENGINE_NAME))
+    if (role_is(argc, argv, 3, ENGINE_NAME))
         return CHILD_ENGINE;
     if (role_is(argc, argv, 3, LOOKUP_NAME))
         return CHILD_LOOKUP;
@@ -188,8 +188,9 @@ static bool start_alone(
 bool children_start_engine(struct children *c, int *pair)
 {
     char name[] = ENGINE_NAME;
+    char mode[] = {sandbox_letter(c->sandbox), '\0'};
     char space[TITLE_SPACE + 1];
-    char *argv[] = {name, title_space(space), NULL};
+    char *argv[] = {name, mode, title_space(space), NULL};
     int null = others_have_space(c) ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
     bool done;
     int error;
