@@ -82,7 +82,7 @@ static int start_connection(struct client *client)
         connection_adopt(&client->connection, dialed.fd, dialed.command);
         return -1;
     }
-    if (clock_left(client->leave_at) == 0) /* the answer that -W gives, whatever is the reason */
+    if (clock_left(client->leave_at) == 0) /* -W has its own exit status, for any reason */
         dialed.failure.status = EXIT_NO;
     else if (!options->keep)
         console_say(&client->console, "%s%s", dialed.failure.text, dialed.failure.hint);

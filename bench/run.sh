@@ -4,7 +4,7 @@
 #   bench/run.sh [-q] [-r ROUNDS] [-R ROUNDS] [-t SECONDS] [-s SERVERS] [-o FILE] [WORKLOAD...]
 #
 #   -q          quick: one short round, smaller rooms, the most important servers: a minute
-#   -r ROUNDS   default 5
+#   -r ROUNDS   default 4
 #   -R ROUNDS   how many of them include fill, idle and storm; default 1
 #   -t SECONDS  how long a room talks, default 0.5
 #   -s SERVERS  of those below; default: all that can be run here
@@ -32,7 +32,7 @@ FLOOR=${FLOOR:-$here/floor}
 PATH=$PATH:/usr/sbin:/sbin
 
 version_0_1=b432c84
-rounds=5
+rounds=4
 heavy_rounds=1
 seconds=0.5
 logins=1000

@@ -27,7 +27,7 @@ enum client_end {
     CLIENT_NOT_CHATD,  /* what came is not from a chatd */
     CLIENT_REJECTED,   /* full, or refused */
     CLIENT_WAITED,     /* no welcome within -w from a server that did answer */
-    CLIENT_UNREACHED,  /* no first connection could be had in time; said already */
+    CLIENT_UNREACHED,  /* no first connection was made in time; already reported */
     CLIENT_OUTPUT      /* nothing more can be printed */
 };
 

@@ -3,7 +3,7 @@
  * gives the same.
  *
  * A sequence is ESC [, digits, `;` and `:`, and an `m` (colours and other attributes), or a `K`,
- * which grep(1) and compilers put beside them. Whatever else begins with ESC passes.
+ * which grep(1) and compilers put beside them. Other sequences pass.
  */
 #ifndef CLIENT_COLOUR_H
 #define CLIENT_COLOUR_H

@@ -20,7 +20,7 @@ enum console_format {
     CONSOLE_NOTHING, /* no events; messages on standard error only */
     CONSOLE_PRETTY,
     CONSOLE_WIRE, /* the server's lines */
-    CONSOLE_BOT,  /* the same for a bot; if it closes its input, that is no error */
+    CONSOLE_BOT,  /* the same for a bot, which may close its input */
     CONSOLE_NAMES /* of a users list */
 };
 

@@ -19,7 +19,7 @@
 
 /* How long a leaving client waits for the server's goodbye, in ms. */
 #define LEAVE_GRACE 1000
-/* How long a bot may go on when there is nothing more to hear, in ms. */
+/* How long a bot may go on after its input has ended, in ms. */
 #define BOT_GRACE 2000
 
 /*

@@ -119,7 +119,7 @@ static int option_bell(struct options *options)
 static int option_mode(struct options *options, enum options_mode mode)
 {
     if (options->mode != MODE_TALK && options->mode != mode)
-        return usage_error("only one of -e, -l, -m and -s can be had", "");
+        return usage_error("only one of -e, -l, -m and -s can be given", "");
     options->mode = mode;
     return -1;
 }

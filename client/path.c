@@ -9,7 +9,7 @@
 /* With the first look, and the time until the kernel has begun to repeat: noticed within 50 s. */
 #define STUCK_MAX 35000
 
-/* An idle path: after that many seconds, then every so many, and so many times in vain. */
+/* Keepalive of an idle path: seconds until the first probe, between two, and unanswered ones. */
 #define KEEPALIVE_IDLE 20
 #define KEEPALIVE_INTERVAL 5
 #define KEEPALIVE_COUNT 5

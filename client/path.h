@@ -36,7 +36,7 @@ size_t path_room(const struct path *, int fd);
 void path_written(struct path *, size_t len);
 
 bool path_is_watched(const struct path *);
-/* Nothing has been acknowledged for so long that the path must be dead. */
+/* True if the peer has acknowledged nothing for STUCK_MAX: the path is dead. */
 bool path_is_dead(struct path *, int fd);
 
 #endif

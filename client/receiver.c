@@ -89,8 +89,8 @@ static void client_hear(struct client *client, const struct event *event)
 struct receiver_step {
     enum session_state before;
     enum session_state after;
-    bool own;    /* a message of one's own */
-    bool kicked; /* one's own quit, by an operator */
+    bool own;    /* a message that this session has sent */
+    bool kicked; /* this session's quit, by an operator */
 };
 
 static bool state_is_refusal(enum session_state state)
@@ -274,7 +274,7 @@ static enum client_end receiver_take(struct receiver *receiver, size_t len)
     return how;
 }
 
-/* Reads what there is, waiting for it; 0 at the end of the stream, whatever kind of end. */
+/* Waits for bytes and reads them; 0 at the end of the stream, also after an error. */
 static size_t receiver_read(struct receiver *receiver)
 {
     int fd = receiver->client->connection.fd;

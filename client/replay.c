@@ -81,8 +81,8 @@ static void replay_take_line(struct replay *replay, struct queue *queue, const s
 }
 
 /*
- * Events under the name that one had then are the server's receipts for lines that it had taken,
- * in their order; one's own quit is the last.
+ * Events with the name that the old session had are the server's receipts for lines that it had
+ * taken, in their order; the session's own quit is the last.
  */
 static void replay_room_event(struct replay *replay, struct queue *queue, const struct event *event)
 {

@@ -57,7 +57,7 @@ static bool roster_find(struct roster *roster, const char *name, size_t *at)
     size_t to;
 
     if (!roster->sorted)
-        roster_sort(roster); /* which leaves out names that stand there twice */
+        roster_sort(roster); /* which removes duplicates */
     to = roster->len;
     while (from < to) {
         size_t middle = from + (to - from) / 2;

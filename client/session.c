@@ -266,7 +266,7 @@ void session_say_goodbye(struct session *session)
 
 /* ---- Events -------------------------------------------------------------------------- */
 
-/* One of the room's echoes, of a line of one's own. */
+/* True for an echo of a line of this session. */
 static bool event_is_mine(const struct session *session, const struct event *event)
 {
     switch (event->verb) {
@@ -347,7 +347,7 @@ static void reclaim_begin(struct session *session, struct span name)
     session->reclaiming = true;
 }
 
-/* The answer to a line: true where it is an error that refuses the name, which is no news. */
+/* The answer to a line: true if it is an error that refuses the name, which is not shown. */
 static bool reclaim_is_refused(struct session *session, struct request oldest)
 {
     if (!session->reclaiming || oldest.command != CMD_NICK ||

@@ -1,7 +1,7 @@
 /*
- * session.h: what the client knows of the conversation: what it has said, what of that has been
- * answered, and under which name. Lines of input and events of the server go in, bytes for the
- * server come out, over as many connections as it takes.
+ * session.h: the client's side of a session: the lines it has sent, which of them were answered,
+ * and its name. Lines of input and events of the server go in, bytes for the server come out. A
+ * session can last over several connections.
  *
  * A state machine without I/O, time or locks; the caller serialises. Every line sent after the
  * name is kept until it is answered (queue.h), so that it can be counted, and after a broken
@@ -125,8 +125,8 @@ void session_say_goodbye(struct session *);
 /* ---- Events -------------------------------------------------------------------------- */
 
 /*
- * True for a message of one's own: under the name that one has, or, in a first welcome, under the
- * name that one asks for.
+ * True for a message of this session: with its present name, or, in a first welcome, with the name
+ * that it asks for.
  */
 bool session_is_own(const struct session *, const struct event *);
 /* Takes a server's line, and moves the state on. */

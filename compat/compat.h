@@ -96,8 +96,8 @@ int accept_cloexec_nonblock(int fd, struct sockaddr *, socklen_t *);
  * network errors this way. The next call may succeed at once. */
 bool accept_error_is_connections(int error);
 
-/* Takes the lock of an open file, which holds until its last descriptor, in whatever process, is
- * closed. Does not wait. False with errno: EWOULDBLOCK if another process has the lock. */
+/* Takes the lock of an open file. It lasts until the last descriptor of the file, in any process,
+ * is closed. Does not wait. False with errno: EWOULDBLOCK if another process has the lock. */
 bool file_lock(int fd);
 
 /* Sends some bytes, and a descriptor unless fd is -1, over a Unix-domain socket. False with errno.
