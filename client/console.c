@@ -343,12 +343,18 @@ static bool line_is_cleared(struct console *console, struct span line)
     return cleared;
 }
 
+void console_interrupted(struct console *console)
+{
+    if (console->keyboard)
+        message_write(STDIN_FILENO, "\n", 1, HELD_PATIENCE);
+}
+
 enum editor_event console_typed(struct console *console, struct span line)
 {
     bool shows = console->setup.format == CONSOLE_PRETTY || console->setup.format == CONSOLE_WIRE;
 
     if (line_is_cleared(console, line)) {
-        message_write(STDIN_FILENO, "\n", 1, HELD_PATIENCE);
+        console_interrupted(console);
         return line.len == 1 ? EDITOR_INTERRUPT : EDITOR_NONE;
     }
     if (!shows || line.len == 0 || line.at[line.len - 1] != '\n')

@@ -109,6 +109,8 @@ enum editor_event console_feed(struct console *, const char **at, const char *en
  * the commands of local.h.
  */
 enum editor_event console_typed(struct console *, struct span line);
+/* The kernel has shown ^C: what follows begins a row. */
+void console_interrupted(struct console *);
 /*
  * Returns what the loop has to poll besides its own descriptors: a terminal with pending output, or
  * fd -1; and sets *due to a deadline (clock.h). After poll(2), if no keys have come, the loop calls

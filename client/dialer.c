@@ -23,6 +23,7 @@ void dialer_init(struct dialer *dialer, const struct options *options)
 void dialer_reset(struct dialer *dialer)
 {
     dialer->delay = DELAY_FIRST;
+    dialer->worked = true;
     dialer->said_count = 0;
 }
 
@@ -123,7 +124,8 @@ struct dialed dialer_dial(struct dialer *dialer, struct console *console, int64_
         if (dialed.fd >= 0)
             return dialed;
         if (dialer_has_news(dialer, &dialed.failure))
-            console_say(console, "%s%s", dialed.failure.text, dialed.failure.hint);
+            console_say(
+                console, "%s%s", dialed.failure.text, dialer->worked ? "" : dialed.failure.hint);
         dialer_pause(dialer, deadline);
         if (clock_left(deadline) == 0)
             return dialed;

@@ -18,6 +18,7 @@ struct dialer {
     const struct options *options; /* where to, and for how long */
     size_t next;                   /* the address that is tried next */
     int delay;                     /* before the next round, in ms */
+    bool worked;                   /* there was a room: nobody has to be told how to start one */
     unsigned said_count;
     struct connect_failure said[DIALER_REASONS];
 };

@@ -280,6 +280,8 @@ static void loop_interrupted(struct loop *loop)
     struct client *client = loop->client;
     enum options_mode mode = client->options->mode;
 
+    if (input_is_over(loop->input))
+        console_interrupted(&client->console);
     if (client->console.keyboard || mode == MODE_RECEIVE || mode == MODE_BOT)
         loop_leave(loop, EX_OK);
     else
