@@ -147,12 +147,15 @@ inside() {
     file=/var/lib/private/chatd/room.log
     writer=$(pgrep -f '^chatd: transcript')
     kill -s STOP "$writer"
+    worker=$(pgrep -f '^chatd: bob')
+    kill -s STOP "$worker"
     seq -f 'line %g of many' 2000 >/run/lines
     expect 'a busy room' chat -n dora -s </run/lines
     expect 'and a writer that is behind' not grep -q 'line 2000 of many' $file
     systemctl kill -s KILL --kill-whom=main $main
     expect 'the hub is gone' until_true not kill -0 "$pid"
     expect 'the writer is not' kill -0 "$writer"
+    expect 'a worker that stood still is' until_true not kill -0 "$worker"
     kill -s CONT "$writer"
     expect 'the next one is there' until_true runs_anew "$pid"
     expect 'with him who was there' until_true status_is $main '1 member, .*'
