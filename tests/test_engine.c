@@ -286,6 +286,79 @@ START_TEST(foreign_messages)
 }
 END_TEST
 
+/* ---- Streams that somebody else has made ------------------------------------------------------
+ */
+
+static const struct {
+    const char *settings; /* behind the name */
+    enum engine_state state;
+} setting_rows[] = {
+    {"\"subjects\":[\"chat.>\"],\"storage\":\"memory\"", ENGINE_READY},
+    {"\"subjects\":[\"chat." ROOM ".log\"],\"retention\":\"interest\"", ENGINE_READY},
+    {"\"subjects\":[\"other\"]", ENGINE_UNUSABLE},
+};
+
+static void stream_create(const char *settings)
+{
+    char request[512];
+    char answer[8192];
+
+    snprintf(request, sizeof request, "{\"name\":\"CHAT_" ROOM "\",%s}", settings);
+    ensure(nats_ask(0, "$JS.API.STREAM.CREATE.CHAT_" ROOM, request, answer, sizeof answer) &&
+               strstr(answer, "\"error\"") == NULL,
+        "%s", answer);
+}
+
+START_TEST(other_settings)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    stream_create(setting_rows[_i].settings);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_await_state(&station, setting_rows[_i].state);
+    if (station.state == ENGINE_READY)
+        station_publish(&station, 20);
+    station_free(&station);
+}
+END_TEST
+
+/* What a full stream refuses is stored when there is space again. */
+START_TEST(full_stream)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+    char answer[8192];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    stream_create("\"subjects\":[\"chat." ROOM ".log\"],\"max_msgs\":20,\"discard\":\"new\"");
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_publish(&station, 20);
+    station.wanted += 15;
+    station_await_state(&station, ENGINE_AWAY);
+    ck_assert_ptr_nonnull(strstr(station.text, "maximum messages exceeded"));
+    for (int i = 0; i < 100; i++) {
+        ck_assert(station_turn(&station));
+        ck_assert_int_eq(station.state, ENGINE_AWAY); /* and not READY now and then */
+    }
+    ck_assert(nats_ask(0, "$JS.API.STREAM.PURGE.CHAT_" ROOM, NULL, answer, sizeof answer));
+    station_await(&station, station.wanted);
+    station_await_state(&station, ENGINE_READY);
+    station_free(&station);
+}
+END_TEST
+
 /* ---- Who may ----------------------------------------------------------------------------------
  */
 
@@ -409,6 +482,31 @@ START_TEST(majority_lost)
 }
 END_TEST
 
+/* One of three servers does not come: two replicas have to do. */
+START_TEST(two_of_three)
+{
+    struct nats nats[NATS_SERVERS_MAX];
+    struct station station;
+    char list[512];
+    char answer[8192];
+
+    if (!nats_is_there())
+        return;
+    for (unsigned i = 0; i < 2; i++) {
+        nats[i] = (struct nats){.place = i, .count = 3, .options = no_options};
+        nats_restart(&nats[i]);
+    }
+    nats_list(3, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station_await_state(&station, ENGINE_READY);
+    station_publish(&station, 20);
+    ck_assert(nats_ask(0, "$JS.API.STREAM.INFO.CHAT_" ROOM, NULL, answer, sizeof answer));
+    ck_assert_ptr_nonnull(strstr(answer, "\"num_replicas\":2"));
+    station_free(&station);
+}
+END_TEST
+
 /* ---- The pair -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -460,10 +558,13 @@ int main(void)
         {consumer_vanishes, 1, 300},
         {stream_is_removed, 1, 300},
         {foreign_messages, 1, 300},
+        {other_settings, COUNT_OF(setting_rows), 300},
+        {full_stream, 1, 300},
         {credentials, COUNT_OF(credential_rows), 300},
         {no_jetstream, 2, 300},
         {leaders_killed, 1, 600},
         {majority_lost, 1, 600},
+        {two_of_three, 1, 600},
     };
 
     return tests_run("engine", tests, COUNT_OF(tests));
