@@ -90,7 +90,7 @@ inside() {
     /usr/local/bin/chat -k -p -n bob </run/bob.says >/run/bob 2>&1 &
     exec 7>/run/bob.says
     expect 'one is there' until_true status_is $main '1 member, 127.0.0.1:65432'
-    expect 'he is logged' until_true log_has $main ': bob joined (pid [0-9]*)$'
+    expect 'the join is logged' until_true log_has $main ': bob joined (pid [0-9]*)$'
     expect 'the sandbox is a filter' log_has $main 'sandbox: filter'
     expect 'the journal has levels' [ "$(journalctl -q -o cat -u $main -p notice |
         grep -c joined)" = 0 ]
@@ -118,7 +118,7 @@ inside() {
     # A hub that is killed comes back by itself, with its history, and so does who stays (-k).
     systemctl kill -s KILL --kill-whom=main $main
     expect 'it is started again' until_true runs_anew "$pid"
-    expect 'with him who was there' until_true status_is $main '1 member, .*'
+    expect 'with the member who was there' until_true status_is $main '1 member, .*'
     expect 'the past is known' until_true past_has 'cia[*]: after the upgrade' \
         chat -n dan -r -W 1 -H 20
 
@@ -158,7 +158,7 @@ inside() {
     expect 'a worker that stood still is' until_true not kill -0 "$worker"
     kill -s CONT "$writer"
     expect 'the next one is there' until_true runs_anew "$pid"
-    expect 'with him who was there' until_true status_is $main '1 member, .*'
+    expect 'with the member who was there' until_true status_is $main '1 member, .*'
     sed -n 's/.* post dora //p' $file >/run/found
     expect 'every line once, in order' cmp /run/lines /run/found
     expect 'another writer writes' not equal "$writer" "$(pgrep -f '^chatd: transcript')"
@@ -248,7 +248,7 @@ inside() {
     expect 'nobody else does' not as eve /usr/local/bin/chat -n eve -m 'let me in' /run/chatd-team/ops
     expect 'she has her own name' until_true past_has 'ann[*]: it is me' \
         as bob /usr/local/bin/chat -r -n root -W 1 -H 20 /run/chatd-team/ops
-    expect 'and so has he' seen /run/past 'you are bob'
+    expect 'and so has bob' seen /run/past 'you are bob'
     expect 'eve was not heard' not seen /run/past 'let me in'
     systemctl stop $team.socket $team.service
 

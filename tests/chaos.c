@@ -40,27 +40,27 @@ struct entry {
     uint64_t stamp;
     uint64_t hash; /* 0: nobody has heard it; then the stamp is that of one before */
     uint32_t who;
-    uint32_t number;  /* of his line, or one of the two below */
-    uint32_t message; /* the number of messages that he had said before */
+    uint32_t number;  /* of its line, or one of the two below */
+    uint32_t message; /* the number of messages that it had said before */
 };
 #define JOINED (UINT32_MAX - 1)
 #define LEFT (UINT32_MAX - 2)
 
 enum state {
-    COMING, /* has said his name */
+    COMING, /* has said its name */
     HERE,
-    ENDING, /* has said goodbye; what he is owed is still to come */
-    GONE    /* his end has come, or he has hung up */
+    ENDING, /* has said goodbye; what is pending for it is still to come */
+    GONE    /* its end has come, or it has hung up */
 };
 
 /* One connection, and the books of it. */
 struct guest {
     int fd;
     enum state state;
-    bool goodbye;    /* all that he said counts */
-    bool hurt;       /* his worker was killed or kicked */
+    bool goodbye;    /* all that it said counts */
+    bool hurt;       /* its worker was killed or kicked */
     int64_t deaf_to; /* does not read until then */
-    size_t next;     /* where in the order he is; NOWHERE: not known yet */
+    size_t next;     /* where in the order it is; NOWHERE: not known yet */
     char *held;      /* the beginning of a line, or lines that cannot be placed yet */
     size_t held_len;
     char out[LINE_SIZE + 32];
@@ -95,7 +95,7 @@ struct chaos {
     unsigned seed;
     size_t members;      /* so many shall be there */
     size_t talkers;      /* so many of them talk: the oldest */
-    unsigned long ahead; /* lines that one of them may be in front of his answers */
+    unsigned long ahead; /* lines that one of them may be in front of its answers */
     struct guest *guests;
     size_t count;
     size_t *live; /* those who are not gone, the oldest first */
@@ -245,7 +245,7 @@ static void hear_gap(struct chaos *chaos, struct guest *guest, const struct even
     chaos->tally.skipped += event->count;
 }
 
-/* A line for him alone. */
+/* A line for it alone. */
 static void hear_private(struct chaos *chaos, struct guest *guest, const struct event *event)
 {
     uint32_t self = (uint32_t)(guest - chaos->guests);
@@ -283,7 +283,7 @@ static void hear_private(struct chaos *chaos, struct guest *guest, const struct 
 static bool hear_line(struct chaos *chaos, struct guest *guest, const char *line, size_t len)
 {
     struct event event;
-    if (guest->next < chaos->events) { /* nearly always he is not the first */
+    if (guest->next < chaos->events) { /* nearly always it is not the first */
         struct entry *entry = &chaos->order[guest->next];
         if (entry->hash == line_hash(line, len)) {
             guest->next++;
@@ -321,7 +321,7 @@ static void hear_bytes(struct chaos *chaos, struct guest *guest, const char *byt
     guest->held_len = rest;
 }
 
-/* His connection has come to its end. */
+/* Its connection has come to its end. */
 static void guest_over(struct guest *guest)
 {
     if (guest->state == ENDING && !guest->hurt) {
@@ -386,7 +386,7 @@ static void guest_say(struct chaos *chaos, struct guest *guest)
         ssize_t n = send(
             guest->fd, guest->out + guest->out_at, guest->out_len - guest->out_at, MSG_NOSIGNAL);
         if (n <= 0)
-            return; /* if he is cut off, he will hear of it */
+            return; /* if it is cut off, it will hear of it */
         guest->out_at += (size_t)n;
         if (guest->out_at < guest->out_len)
             return;
@@ -642,7 +642,7 @@ static bool guest_is_done(const struct chaos *chaos, const struct guest *guest)
     return guest->out_len == 0 && guest->said == guest->answered && guest->next == chaos->events;
 }
 
-/* The first witness says something more, so that everybody finds his place in the order. */
+/* The first witness says something more, so that everybody finds its place in the order. */
 static void say_the_last_word(struct chaos *chaos)
 {
     struct guest *first = &chaos->guests[0];
@@ -695,19 +695,20 @@ static void order_check(struct chaos *chaos)
             holes++;
             continue;
         }
-        struct heard *his = &heard[entry->who];
+        struct heard *of_guest = &heard[entry->who];
         if (entry->number == JOINED) {
-            ensure(!his->joined, "g%u joins twice", entry->who);
-            his->joined = true;
+            ensure(!of_guest->joined, "g%u joins twice", entry->who);
+            of_guest->joined = true;
         } else {
-            ensure(holes > 0 || (his->joined && !his->left), "g%u is not here", entry->who);
+            ensure(
+                holes > 0 || (of_guest->joined && !of_guest->left), "g%u is not here", entry->who);
         }
         if (entry->number == LEFT)
-            his->left = true;
+            of_guest->left = true;
         if (entry->number < LEFT) {
-            ensure(holes > 0 || entry->message == his->messages, "g%u: message %u instead of %lu",
-                entry->who, entry->message, his->messages);
-            his->messages = entry->message + 1;
+            ensure(holes > 0 || entry->message == of_guest->messages,
+                "g%u: message %u instead of %lu", entry->who, entry->message, of_guest->messages);
+            of_guest->messages = entry->message + 1;
         }
     }
     for (size_t i = 0; i < chaos->count && holes == 0; i++) {
@@ -970,7 +971,7 @@ START_TEST(upgrades)
     tell_standstills(&run);
     chaos_close(&run, start);
     ck_assert_uint_eq(run.tally.gaps, 0);
-    ck_assert_uint_eq(run.count, run.members); /* nobody has lost his connection */
+    ck_assert_uint_eq(run.count, run.members); /* no connection was lost */
     ck_assert_uint_gt(run.tally.upgrades, 0);
 }
 END_TEST

@@ -11,7 +11,7 @@
 
 /* ---- What is heard ---- */
 
-/* One of his own lines has come back, or what stands for it has. */
+/* One of its own lines has come back, or what stands for it has. */
 static void singer_echo(struct singer *singer, const struct event *event)
 {
     unsigned long number = strtoul(event->text.at, NULL, 10);
@@ -34,7 +34,7 @@ static void singer_gap(struct singer *singer, const struct event *event)
     singer->mine += event->mine;
 }
 
-/* Whatever is said to him, before his name and after. */
+/* Takes a line of the server, before the name and after. */
 static void singer_line(struct singer *singer, const char *words)
 {
     const struct event *event = &singer->conn.event;
@@ -53,7 +53,7 @@ static void singer_line(struct singer *singer, const char *words)
     else if (event->verb == VERB_PRIV)
         singer->private ++;
     else if (event->verb == VERB_YOU && event->stamp > singer->last)
-        singer->last = event->stamp; /* his own join, which he is not told of */
+        singer->last = event->stamp; /* its own join, which it is not told of */
     else if (event->verb == VERB_ERROR) {
         singer->answered++;
         singer->refused++;

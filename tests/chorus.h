@@ -15,28 +15,28 @@
 struct singer {
     struct conn conn;
     char name[16];
-    size_t length;          /* bytes of one of his lines, LF included; 0: 64 */
-    bool resumes;           /* he asks for a token, and gives it when he comes again */
-    char token[64];         /* empty: he has none */
+    size_t length;          /* bytes of one of its lines, LF included; 0: 64 */
+    bool resumes;           /* it asks for a token, and gives it when it comes again */
+    char token[64];         /* empty: it has none */
     unsigned long before;   /* lines that were answered before the session of the token began */
     struct record heard;    /* room events and gaps */
-    uint64_t last;          /* the stamp of the last event that he heard */
-    unsigned long said;     /* of his lines, those that were given to his kernel whole */
-    unsigned long answered; /* of these, those of which he knows what became of them */
+    uint64_t last;          /* the stamp of the last event that it heard */
+    unsigned long said;     /* lines that were written to the socket whole */
+    unsigned long answered; /* of these, lines whose answer has come */
     unsigned long echoed;
     unsigned long refused;
     unsigned long mine;    /* in gaps */
-    unsigned long private; /* private messages that he got */
+    unsigned long private; /* private messages that it got */
     char *out;             /* the line that is being sent */
     size_t out_at;
     size_t out_len;
 };
 
-/* Comes, or comes again after a break: then his past since then is asked for. */
+/* Joins, or joins again after a break and asks for the events since then. */
 void singer_join(struct singer *, const struct server *);
 /* Takes what is there, without waiting. */
 void singer_hear(struct singer *);
-/* Sends more, as much as fits and as has him no more than ahead lines in front of the answers. */
+/* Sends more lines, as many as fit, but at most ahead lines without an answer. */
 void singer_say(struct singer *, unsigned long ahead);
 void singer_end(struct singer *);
 

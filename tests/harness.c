@@ -1018,7 +1018,7 @@ void room_rests(const struct room *room)
     } while (used >= (clock_ms() - start) * 100);
 }
 
-/* Whoever did not read while a test kept him waiting reads now. */
+/* Reads what has come for both members while the test was busy with something else. */
 static void room_catch_up(struct room *room)
 {
     struct conn *people[] = {&room->ann, &room->ben};

@@ -244,7 +244,7 @@ unsigned long room_count(struct room *);
 void room_rests(const struct room *);
 /* Joins somebody, trying again while the room is full. */
 void room_admits(struct room *, struct conn *, const char *name);
-/* Joins somebody, and finds the process that was started for him. */
+/* Joins somebody, and finds the process that was started for it. */
 pid_t room_join(struct room *, struct conn *, const char *name);
 
 #endif

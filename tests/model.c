@@ -67,7 +67,7 @@ struct said {
 /* One person: a session, over all its connections. */
 struct person {
     struct puppet *p;
-    bool in;   /* has read his `you` on this connection */
+    bool in;   /* has read its `you` on this connection */
     bool left; /* nothing more is said on this connection */
     bool gone; /* this connection is over */
     bool posts;
@@ -76,7 +76,7 @@ struct person {
     const char *goodbye; /* what the worker says last; NULL: nothing */
     char me[NAME_LEN_MAX + 1];
     char token[33];
-    size_t at; /* the next event that he must be given; NOWHERE: not known */
+    size_t at; /* the next event that it must be given; NOWHERE: not known */
     char last[STAMP_LEN + 1];
 
     char *out; /* what this connection is to be given, from given to len */
@@ -93,7 +93,7 @@ struct person {
 };
 
 /* The transcript's writer, which is no process here, and its file: the stamps of its events. */
-struct scribe {
+struct desk {
     bool wanted;
     bool sync;
     int fd;              /* -1: it has died */
@@ -108,7 +108,7 @@ struct scribe {
     unsigned long missed; /* those that the hub has counted itself, in `gap` lines */
 };
 
-static struct scribe scribe;
+static struct desk desk;
 static struct stage stage; /* these are too large for a stack */
 static struct book book;
 static struct person people[PEOPLE];
@@ -227,7 +227,7 @@ static void book_write(const struct puppet *p)
         book_check_text(h->text);
 }
 
-/* The witness reads everything; his own welcome comes first. */
+/* The witness reads everything; its own welcome comes first. */
 static void book_read(void)
 {
     while (puppet_line(witness) != NULL) {
@@ -277,7 +277,7 @@ static const struct said *said_first(const struct person *who)
     return &who->said[0];
 }
 
-/* The event, or the place in a gap, is the answer to his oldest line. */
+/* The event, or the place in a gap, is the answer to its oldest line. */
 static void answered_by(struct person *who, const struct happening *h)
 {
     const struct said *said = said_first(who);
@@ -366,7 +366,7 @@ static void told_gap(struct person *who)
     ensure(!who->in || mine == e->mine, "%s: %lu were", who->p->text, mine);
 }
 
-/* The place from which on he is told everything: after all the joins of his turn. */
+/* The place from which on it is told everything: after all the joins of its turn. */
 static void find_place(struct person *who, size_t from)
 {
     size_t place = from;
@@ -395,7 +395,7 @@ static void told_list(struct person *who)
     who->list.count = 0;
 }
 
-/* As a client does it: the newest of all events, and of his own welcome. */
+/* As a client does it: the newest of all events, and of its own welcome. */
 static void note_last(struct person *who)
 {
     if (memcmp(who->last, who->p->text, STAMP_LEN) < 0)
@@ -412,7 +412,7 @@ static void told_you(struct person *who)
     note_last(who);
     if (who->posts)
         return;
-    ensure(set_has(&who->list, who->me), "%s is not on his own list", who->me);
+    ensure(set_has(&who->list, who->me), "%s is not on its own list", who->me);
     if (from == NOWHERE)
         from = book_find(who->p->event.stamp) + 1;
     find_place(who, from);
@@ -782,7 +782,7 @@ static void say_again(struct person *who)
 
 /* ---- The transcript ---- */
 
-static void scribe_file(const char *at, const char *end)
+static void desk_file(const char *at, const char *end)
 {
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
@@ -790,177 +790,176 @@ static void scribe_file(const char *at, const char *end)
 
         ensure(lf != NULL && event_parse(&event, at, (size_t)(lf - at)), "in the file: %.60s", at);
         if (event.verb == VERB_GAP) {
-            scribe.missed += event.count;
+            desk.missed += event.count;
         } else {
-            ensure(verb_is_room(event.verb) && scribe.count < EVENTS_MAX, "in the file: %.60s", at);
-            ensure(scribe.count == 0 || scribe.file[scribe.count - 1] < event.stamp,
+            ensure(verb_is_room(event.verb) && desk.count < EVENTS_MAX, "in the file: %.60s", at);
+            ensure(desk.count == 0 || desk.file[desk.count - 1] < event.stamp,
                 "again, or too late in the file: %.60s", at);
-            scribe.file[scribe.count++] = event.stamp;
+            desk.file[desk.count++] = event.stamp;
         }
         at = lf + 1;
     }
 }
 
 /* Counts the events, and notes the stamp of the last. */
-static unsigned long scribe_count(const char *at, const char *end)
+static unsigned long desk_count(const char *at, const char *end)
 {
     unsigned long count = 0;
     uint64_t stamp;
 
     for (; at < end; at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1)
         if (strncmp(at + STAMP_LEN, " gap ", 5) != 0 && stamp_parse(at, STAMP_LEN, &stamp)) {
-            scribe.told = stamp;
+            desk.told = stamp;
             count++;
         }
     return count;
 }
 
 /* Dies; what it was handed may be in the file, though nobody was told. */
-static void scribe_die(void)
+static void desk_die(void)
 {
-    const char *end = scribe.len == 0 ? scribe.bytes : scribe.bytes + scribe.len;
+    const char *end = desk.len == 0 ? desk.bytes : desk.bytes + desk.len;
 
-    while (end > scribe.bytes && end[-1] != '\n')
+    while (end > desk.bytes && end[-1] != '\n')
         end--;
-    if (scribe.fd != -1 && chance(2) == 0) {
-        scribe.untold += scribe_count(scribe.bytes, end);
-        scribe_file(scribe.bytes, end);
+    if (desk.fd != -1 && chance(2) == 0) {
+        desk.untold += desk_count(desk.bytes, end);
+        desk_file(desk.bytes, end);
     }
-    if (scribe.fd != -1)
-        close(scribe.fd);
-    scribe.fd = -1;
-    scribe.len = 0;
+    if (desk.fd != -1)
+        close(desk.fd);
+    desk.fd = -1;
+    desk.len = 0;
 }
 
 /* The hub has given it up, and may not have heard its last words either. */
-static void scribe_given_up(void)
+static void desk_given_up(void)
 {
-    scribe.untold += scribe.count - scribe.count_begun;
-    scribe_die();
+    desk.untold += desk.count - desk.count_begun;
+    desk_die();
 }
 
-static void scribe_read(void)
+static void desk_read(void)
 {
     ssize_t n = -1;
 
-    while (scribe.fd != -1 && (n = recv(scribe.fd, scribe.bytes + scribe.len,
-                                   sizeof scribe.bytes - scribe.len, 0)) > 0)
-        scribe.len += (size_t)n;
+    while (desk.fd != -1 &&
+           (n = recv(desk.fd, desk.bytes + desk.len, sizeof desk.bytes - desk.len, 0)) > 0)
+        desk.len += (size_t)n;
     if (n == 0)
-        scribe_given_up();
+        desk_given_up();
 }
 
-static void scribe_tell(const char *word)
+static void desk_tell(const char *word)
 {
     char text[80];
     char stamp[STAMP_LEN];
 
-    stamp_format(stamp, scribe.told);
+    stamp_format(stamp, desk.told);
     snprintf(text, sizeof text, "%s%.*s\n", word, STAMP_LEN, stamp);
-    if (send(scribe.fd, text, strlen(text), MSG_NOSIGNAL) == -1)
-        scribe_given_up();
+    if (send(desk.fd, text, strlen(text), MSG_NOSIGNAL) == -1)
+        desk_given_up();
 }
 
 /* Takes the whole lines that it has: the disk takes them, or does not. */
-static void scribe_answer(bool takes)
+static void desk_answer(bool takes)
 {
-    const char *end = scribe.len == 0 ? scribe.bytes : scribe.bytes + scribe.len;
+    const char *end = desk.len == 0 ? desk.bytes : desk.bytes + desk.len;
 
-    while (end > scribe.bytes && end[-1] != '\n')
+    while (end > desk.bytes && end[-1] != '\n')
         end--;
-    if (end == scribe.bytes || scribe.fd == -1)
+    if (end == desk.bytes || desk.fd == -1)
         return;
     if (takes)
-        scribe_file(scribe.bytes, end);
-    unsigned long count = scribe_count(scribe.bytes, end);
-    scribe.lost += takes ? 0 : count;
-    scribe.len -= (size_t)(end - scribe.bytes);
-    memmove(scribe.bytes, end, scribe.len);
-    scribe_tell(takes ? WRITER_KEPT : WRITER_LOST);
+        desk_file(desk.bytes, end);
+    unsigned long count = desk_count(desk.bytes, end);
+    desk.lost += takes ? 0 : count;
+    desk.len -= (size_t)(end - desk.bytes);
+    memmove(desk.bytes, end, desk.len);
+    desk_tell(takes ? WRITER_KEPT : WRITER_LOST);
 }
 
-static void scribe_come(void)
+static void desk_come(void)
 {
-    scribe.fd = writer_add(&stage);
-    if (scribe.fd == -1)
+    desk.fd = writer_add(&stage);
+    if (desk.fd == -1)
         return;
-    scribe.count_begun = scribe.count;
-    scribe.told = scribe.count == 0 ? 0 : scribe.file[scribe.count - 1];
-    scribe_tell(WRITER_KEPT);
+    desk.count_begun = desk.count;
+    desk.told = desk.count == 0 ? 0 : desk.file[desk.count - 1];
+    desk_tell(WRITER_KEPT);
 }
 
-static bool scribe_has(uint64_t stamp)
+static bool desk_has(uint64_t stamp)
 {
     size_t low = 0;
-    size_t high = scribe.count;
+    size_t high = desk.count;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
-        if (scribe.file[mid] < stamp)
+        if (desk.file[mid] < stamp)
             low = mid + 1;
         else
             high = mid;
     }
-    return low < scribe.count && scribe.file[low] == stamp;
+    return low < desk.count && desk.file[low] == stamp;
 }
 
-static void scribe_act(void)
+static void desk_act(void)
 {
-    if (!scribe.wanted)
+    if (!desk.wanted)
         return;
     if (chance(3) == 0)
-        scribe_read();
-    if (scribe.fd == -1) {
+        desk_read();
+    if (desk.fd == -1) {
         if (chance(20) == 0)
-            scribe_come();
+            desk_come();
         else if (chance(40) == 0)
             hub_miss_writer(stage.hub);
         stage.poked = true;
         return;
     }
     if (chance(3) == 0)
-        scribe_answer(chance(30) != 0);
+        desk_answer(chance(30) != 0);
     if (chance(400) == 0)
-        scribe_die();
+        desk_die();
 }
 
-static void scribe_calm_down(void)
+static void desk_calm_down(void)
 {
-    if (!scribe.wanted)
+    if (!desk.wanted)
         return;
-    if (scribe.fd == -1)
-        scribe_come();
+    if (desk.fd == -1)
+        desk_come();
     for (int i = 0; i < 3; i++) {
         stage_settle(&stage);
-        scribe_read();
-        scribe_answer(true);
+        desk_read();
+        desk_answer(true);
     }
 }
 
 /* With -s nobody has been told what somebody said before it was in the file. */
-static void scribe_judge(void)
+static void desk_judge(void)
 {
-    for (size_t i = 0; scribe.sync && i < book.count; i++)
-        ensure(!verb_is_message(book.events[i].verb) || scribe_has(book.events[i].stamp),
+    for (size_t i = 0; desk.sync && i < book.count; i++)
+        ensure(!verb_is_message(book.events[i].verb) || desk_has(book.events[i].stamp),
             "nobody has written %.80s", book.events[i].line);
 }
 
 /* In the end the file has everything but what it says it lacks. */
-static void scribe_judge_all(void)
+static void desk_judge_all(void)
 {
     size_t missing = 0;
 
-    if (!scribe.wanted)
+    if (!desk.wanted)
         return;
     for (size_t i = 0; i < book.count; i++)
-        missing += !scribe_has(book.events[i].stamp);
+        missing += !desk_has(book.events[i].stamp);
     /* What was in the file before its death may have been refused for want of a writer since. */
-    ensure(scribe.count + missing >= book.count &&
-               scribe.count + missing - book.count <= scribe.untold,
+    ensure(desk.count + missing >= book.count && desk.count + missing - book.count <= desk.untold,
         "the file has events that nobody was told");
-    ensure(missing <= scribe.lost + scribe.missed, "%zu are missing, %lu were lost, %lu in gaps",
-        missing, scribe.lost, scribe.missed);
+    ensure(missing <= desk.lost + desk.missed, "%zu are missing, %lu were lost, %lu in gaps",
+        missing, desk.lost, desk.missed);
 }
 
 /* ---- Every worker's duties ---- */
@@ -1096,12 +1095,12 @@ static void judge(void)
     stage_wait(&stage, around == NULL ? 0 : 300000);
     stage.around = around;
     book_read();
-    scribe_judge();
+    desk_judge();
     for (size_t i = 0; i < PEOPLE; i++)
         look_after(&people[i]);
 }
 
-/* Everybody says and hears all that he has to. */
+/* Everybody says and hears all that it has to. */
 static void calm_down(void)
 {
     for (size_t round = 0; round < 200; round++) {
@@ -1111,7 +1110,7 @@ static void calm_down(void)
                 give(&people[i], SIZE_MAX);
             }
         old_workers(2);
-        scribe_calm_down();
+        desk_calm_down();
         stage_wait(&stage, 1000000);
         judge();
     }
@@ -1126,7 +1125,7 @@ static void judge_all(void)
 
         if (who->p == NULL || who->gone)
             continue;
-        ensure(who->in && who->given == who->len, "%zu was not let in", i);
+        ensure(who->in && who->given == who->len, "%zu got no welcome", i);
         ensure(who->said_count == 0, "%s (%zu) waits for %zu answers", who->me, i, who->said_count);
         ensure(who->posts || who->at == book.count, "%s was not told everything", who->me);
         if (!who->posts)
@@ -1140,12 +1139,12 @@ static void room_enter_witness(void)
 {
     witness = puppet_add(&stage);
     puppet_say(witness, "witness");
-    scribe_calm_down();
+    desk_calm_down();
     stage_settle(&stage);
     while (puppet_line(witness) != NULL && witness->event.verb != VERB_YOU)
         continue;
-    ensure(witness->event.verb == VERB_YOU, "the witness is let in");
-    /* His own join is not told to him; it is the first event. */
+    ensure(witness->event.verb == VERB_YOU, "the witness gets its welcome");
+    /* Its own join is not told to it; it is the first event. */
     snprintf(witness->text + STAMP_LEN, 20, " join witness");
     witness->len = strlen(witness->text);
     ensure(event_parse(&witness->event, witness->text, witness->len), "a join");
@@ -1158,7 +1157,7 @@ static void play_at_random(int steps)
         for (uint32_t n = chance(6); n > 0; n--)
             act(&people[chance(PEOPLE)]);
         old_workers(50);
-        scribe_act();
+        desk_act();
         if (chance(3) != 0)
             (void)stage_turn(&stage);
         if (chance(10) == 0)
@@ -1186,20 +1185,20 @@ static void model_open(uint32_t number)
     memset(private_heard, 0, sizeof private_heard);
     sessions = 0;
     seed = number;
-    memset(&scribe, 0, sizeof scribe);
-    scribe.fd = -1;
-    scribe.wanted = number % 7 >= 5;
-    scribe.sync = config.sync;
+    memset(&desk, 0, sizeof desk);
+    desk.fd = -1;
+    desk.wanted = number % 7 >= 5;
+    desk.sync = config.sync;
     stage_open(&stage, &config);
-    if (scribe.wanted)
-        scribe_come();
+    if (desk.wanted)
+        desk_come();
     room_enter_witness(); /* whose pair takes more than the others' */
     stage.pair_bytes = number % 4 < 2 ? 4096 : 0;
 }
 
 static void model_close(void)
 {
-    scribe_die();
+    desk_die();
     stage_close(&stage);
     for (size_t i = 0; i < PEOPLE; i++)
         free(people[i].out);
@@ -1217,7 +1216,7 @@ void model_run(const struct model *model)
         model->calm();
     calm_down();
     judge_all();
-    scribe_judge_all();
+    desk_judge_all();
     printf("%zu events, %u sessions, %zu connections, %lu gaps (%lu own lines), "
            "%lu sessions resumed (%lu lines again), %lu handovers\n",
         book.count, sessions, stage.count, seen.gaps, seen.mine, seen.resumed, seen.again,

@@ -2,10 +2,10 @@
  * model.h: people who do anything at any time, against a simple idea of a room.
  *
  * The idea: there is one order of events, which a witness who reads everything writes down. What
- * anybody else is given is a part of it without holes, but for those that a `gap` counts; his list
- * is who is there at that place of it; between its lines stand the answers to his own lines, one
+ * anybody else is given is a part of it without holes, but for those that a `gap` counts; its list
+ * is who is there at that place of it; between its lines stand the answers to its own lines, one
  * for each, in their order. In the end everybody's whole lines are in it, once, in their order,
- * with connections that broke and seats that were taken back, and hubs that handed over to the
+ * with connections that broke and sessions that were resumed, and hubs that handed over to the
  * next.
  */
 #ifndef MODEL_H

@@ -56,7 +56,7 @@ activate() {
 
 # ---- Members ----
 
-# join WHO NC-ARGUMENTS...: what he says comes by a pipe that stays open.
+# join WHO NC-ARGUMENTS...: what it says comes by a pipe that stays open.
 join() {
     who=$1
     shift

@@ -642,7 +642,7 @@ static void check_user(const struct passwd *pw)
         ck_assert_int_eq((long)groups[i], (long)expected[i]);
 }
 
-/* Root becomes nobody, for good; anybody else stays who he is and cannot become nobody. */
+/* Root becomes nobody, for good; another user stays the same and cannot become nobody. */
 START_TEST(root_is_given_up_for_good)
 {
     const struct passwd *pw = getpwnam("nobody");

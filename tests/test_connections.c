@@ -174,7 +174,7 @@ static void list_add_all(struct list *list, struct span names)
     }
 }
 
-/* What an event does to the list of him who sees it. */
+/* The effect of an event on a member's users list. */
 static void list_apply(struct list *list, const struct event *event)
 {
     if (event->verb == VERB_HERE)
@@ -187,7 +187,7 @@ static void list_apply(struct list *list, const struct event *event)
         list_add(list, event->word);
 }
 
-/* A member who keeps a list of his own, and the people who come and go around him. */
+/* A member that keeps a users list from the events it gets. */
 struct bookkeeper {
     struct conn conn;
     struct list list;
@@ -206,8 +206,8 @@ static void bookkeeper_reads(struct bookkeeper *keeper, const char *until)
 }
 
 /*
- * Forty come while others come, rename themselves and go. Everybody's list, made of his welcome
- * and of what he saw since, is what the server answers to /users in the end.
+ * Forty come while others come, rename themselves and go. Everybody's list, made of its welcome
+ * and of what it saw since, is what the server answers to /users in the end.
  */
 START_TEST(the_list_and_what_follows_fit)
 {
@@ -249,7 +249,7 @@ END_TEST
 
 /* ---- Full ---- */
 
-/* He is told, even if he had sent much that nobody reads, and the others do not notice. */
+/* It is told, even if it had sent much that nobody reads, and the others do not notice. */
 static void expect_full(struct conn *conn)
 {
     static const char chatter[10000];

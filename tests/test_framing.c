@@ -1,6 +1,6 @@
 /*
- * Framing, faults.md: where a line ends, whatever the bytes and however they are cut. One talker,
- * cia, misbehaves; ann and ben watch.
+ * Framing, chat-protocol(7), Lines: where a line ends, whatever the bytes and however they are cut.
+ * One talker, cia, misbehaves; ann and ben watch.
  */
 #include "harness.h"
 
@@ -119,7 +119,7 @@ START_TEST(a_line_without_an_end)
 }
 END_TEST
 
-/* The same before the name: nobody gets in by it, and nobody else notices. */
+/* The same before the name: nobody joins, and no member notices. */
 START_TEST(a_stream_of_nothing_before_the_name)
 {
     struct room room;
@@ -448,7 +448,7 @@ START_TEST(a_reset_in_the_middle_of_a_line)
 }
 END_TEST
 
-/* Half-closed after five lines, it goes on reading: all that it is owed, then the end. */
+/* Half-closed after five lines, it goes on reading: all pending output, then the end. */
 START_TEST(half_closed_but_reading)
 {
     struct room room;
@@ -468,7 +468,7 @@ START_TEST(half_closed_but_reading)
 }
 END_TEST
 
-/* Half-closed, and reading late: the server keeps for him what no kernel buffer holds. */
+/* Half-closed, and reading late: the server keeps for it what no kernel buffer holds. */
 START_TEST(half_closed_and_reading_late)
 {
     enum { LINES = 2000 };

@@ -32,7 +32,7 @@ static const struct play plays[] = {
     {"a welcome is the list, then your name", {0},
         "a> ann\na< here ann\na< users 1\na< you ann\na0\n"
         "b> ben\nb< here ann ben\nb< users 2\nb< you ben\nb0\na< join ben\na0\n"},
-    {"who comes in one turn sees one list, and no join of his own or of theirs", {0},
+    {"who comes in one turn sees one list, and no join of its own or of theirs", {0},
         "a> ann\na~ you ann\nb& \nc& \nd& \nb: ben\nc: cid\nd: dan\n+0\n"
         "b< here ann ben cid dan\nb< users 4\nb< you ben\nb0\n"
         "c< here ann ben cid dan\nc< users 4\nc< you cid\nc0\n"
@@ -775,7 +775,7 @@ START_TEST(private_lines_for_a_slow_reader)
 }
 END_TEST
 
-/* Who asks and does not listen is not heard any more, until he listens. */
+/* A client that asks and does not read its answers is not read any more, until it does. */
 START_TEST(questions_without_end)
 {
     static const char *const questions[] = {"/users\n", "/help\n", "/foo\n", "\001too-long\n"};

@@ -1,6 +1,6 @@
 /*
- * Load and slow peers, faults.md: what is sent arrives once, in one order, or is counted in a gap;
- * and nobody waits for him who does not read.
+ * Load and slow peers: what is sent arrives once, in one order, or is counted in a gap;
+ * and nobody waits for a client that does not read.
  */
 #include "harness.h"
 
@@ -110,7 +110,7 @@ static void flood(
                 account_drain(&accounts[i], people[i]);
         }
     }
-    /* Both at once: the room waits for either of them, who waits for his turn here. */
+    /* Both at once: the room waits for either of them, who waits for its turn here. */
     while (accounts[0].next < lines && accounts[1].next < lines) {
         struct pollfd ready[] = {{people[0]->fd, POLLIN, 0}, {people[1]->fd, POLLIN, 0}};
         await_ready(ready, 2);
@@ -139,9 +139,9 @@ static void flood_join(struct room *room, struct conn *conn, const char *name)
 /* ---- Slow readers ---- */
 
 /*
- * 20 MB go by while one member does not read at all. The others have all of it; he stays, and when
- * he reads at last, what he has and what his gaps count is everything, in order. Nobody's lines are
- * kept for him without limit.
+ * 20 MB go by while one member does not read at all. The others have all of it; it stays, and when
+ * it reads at last, what it has and what its gaps count is everything, in order. Nobody's lines are
+ * kept for it without limit.
  */
 START_TEST(a_reader_that_does_not_read)
 {
@@ -185,7 +185,7 @@ START_TEST(a_bulk_sender)
 }
 END_TEST
 
-/* A sender who never reads is one, too: his receipts are in the gap's MINE. */
+/* A sender who never reads is one, too: its receipts are in the gap's MINE. */
 START_TEST(a_sender_that_does_not_read)
 {
     enum { LINES = 12800 };
@@ -231,7 +231,7 @@ START_TEST(talk_beside_a_stalled_reader)
         room_exchange(&room);
         ensure_prompt(begun, 200);
     }
-    room_rests(&room); /* what is owed to him keeps nobody busy */
+    room_rests(&room); /* its pending output costs no processor time */
     conn_close(&deaf);
     room_close(&room);
 }
@@ -264,8 +264,8 @@ START_TEST(a_stopped_worker)
 END_TEST
 
 /*
- * Private messages have no log to fall back to: he who does not take them is `busy`, in bounded
- * memory. What was echoed arrives, and every line is answered.
+ * Private messages have no log to fall back to: a client that does not read them is `busy`, in
+ * bounded memory. What was echoed arrives, and every line is answered.
  */
 START_TEST(private_messages_to_the_deaf)
 {
@@ -341,7 +341,7 @@ END_TEST
 struct member {
     struct conn conn;
     unsigned long messages;
-    uint64_t sum; /* of all that he received, in its order */
+    uint64_t sum; /* of all that it received, in its order */
 };
 
 /* FNV-1a over the lines, stamps included. */

@@ -52,7 +52,7 @@ static void hand_over_two(void)
     hand_over(2);
 }
 
-/* Whoever started us forgot to take the environment of his own start away. */
+/* The caller left the environment of its own start in ours. */
 static void hand_over_to_another(void)
 {
     socket_listen("");

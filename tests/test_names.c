@@ -1,5 +1,5 @@
 /*
- * Names, contract 2.3: everybody gets in, under a name that nobody else has.
+ * Names, chat-protocol(7), NAMES: every client can join, under a name that no other member has.
  */
 #include "harness.h"
 #include "wire/text.h"
@@ -145,7 +145,7 @@ static unsigned own_port(const struct conn *conn)
     return ntohs(((struct sockaddr_in *)&own)->sin_port);
 }
 
-/* Who gives no name has his address: nothing, blanks, or garbage that leaves nothing. */
+/* A client without a name gets its address: nothing, blanks, or bytes of which nothing is left. */
 static void expect_address(
     const struct server *server, const char *address, const char *host, bool has_port)
 {

@@ -1,6 +1,6 @@
 /*
  * What the operator is promised by chatd(8): its files, its user, its secret, its names, its
- * modes, and what ps(1), kill(1) and the log tell him.
+ * modes, and what ps(1), kill(1) and the log tell the operator.
  */
 #include "harness.h"
 
@@ -735,7 +735,8 @@ END_TEST
 
 /* ---- -a and the modes of sockets ---- */
 
-/* Connects as nobody, who is what the kernel vouches for then; false where he may not. */
+/* Connects as the user nobody, which is what the kernel reports then; false if that is forbidden.
+ */
 static bool try_as_nobody(struct conn *conn, const char *path)
 {
     gid_t gid = getegid();
@@ -755,7 +756,7 @@ static void expect_name(struct conn *conn, const char *asked, const char *name)
     conn_seek(conn, want);
 }
 
-/* The kernel says who is there, and what he asks for is all the same. */
+/* The name comes from the kernel, for any name that the client asks for. */
 START_TEST(names_are_login_names)
 {
     struct server server;
@@ -822,7 +823,7 @@ START_TEST(a_second_session)
 }
 END_TEST
 
-/* Who gets in is decided by the socket's mode and by its directory's. */
+/* The modes of the socket and of its directory decide who can connect. */
 static const struct {
     const char *mode;
     mode_t directory;

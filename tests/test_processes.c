@@ -1,5 +1,5 @@
 /*
- * Processes, faults.md: what dies, what stops, what is told to stop, and what the server was born
+ * Processes: what dies, what stops, what is told to stop, and what the server was born
  * with.
  */
 #include "harness.h"
@@ -231,7 +231,7 @@ START_TEST(the_hub_is_killed_beside_a_stopped_worker)
 }
 END_TEST
 
-/* Even if a client does not read, and a flood was on its way to him. */
+/* Even if a client does not read, and a flood was on its way to it. */
 START_TEST(the_hub_is_killed_under_load)
 {
     struct room room;
@@ -252,7 +252,7 @@ END_TEST
 
 static const int stops[] = {SIGTERM, SIGINT};
 
-/* Told to stop: everybody is told and has what he is owed; nothing is left. */
+/* A stop: every client gets its pending output and the notice; no process is left. */
 START_TEST(the_hub_is_told_to_stop)
 {
     struct room room;
@@ -260,7 +260,7 @@ START_TEST(the_hub_is_told_to_stop)
     char path[PATH_TEXT_MAX];
     test_path(path, "room");
     room_open(&room, ANY_PORT, "-l", path, "-H", "0");
-    conn_open(&quiet, &room.server); /* never says his name */
+    conn_open(&quiet, &room.server); /* never says its name */
     conn_say(&quiet, "/users");
     conn_seek(&quiet, "users *");
     conn_say(&room.ann, "last words");

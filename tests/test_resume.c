@@ -1,6 +1,6 @@
 /*
- * Taking a seat back, contract 2.6: whatever happens to a connection, its session goes on in the
- * next one, and of each line that was sent it is known whether it was taken.
+ * Resuming, chat-protocol(7), RESUMING: whatever happens to a connection, its session goes on in
+ * the next one, and of each line that was sent it is known whether it was taken.
  */
 #include "chorus.h"
 #include "harness.h"
@@ -113,7 +113,7 @@ static const char some_lines[] = "one\n\n/users\n/msg ann two\n/nonsense\n\n/hel
 #define SOME_ANSWERED 6
 
 /*
- * The old connection is open and silent, with half a line in it: the new one has the seat, under
+ * The old connection is open and silent, with half a line in it: the new one has the session, under
  * its name, whatever it asks for; nobody sees it; and all goes on from the last line it had read.
  */
 START_TEST(the_old_one_is_silent)
@@ -230,7 +230,7 @@ START_TEST(a_chain)
     both_expect(&room, "join vic");
     uint64_t last = old.event.stamp;
     for (int i = 0; i < 20; i++) {
-        if (i % 4 == 3) { /* has the seat, and gives no name */
+        if (i % 4 == 3) { /* has the session, and gives no name */
             conn_open(&new, &room.server);
             conn_say(&new, "/resume %s", token);
         } else {
@@ -331,7 +331,7 @@ START_TEST(the_session_is_over)
 }
 END_TEST
 
-/* One who posts: his lines are counted too. */
+/* One who posts: its lines are counted too. */
 START_TEST(a_post_session)
 {
     struct room room;
@@ -362,7 +362,8 @@ END_TEST
 
 /* ---- Under load ---- */
 
-/* Every line of his that anybody knows of, in the order and number in which he sent them. */
+/* Every line of the session that anybody knows of, in the order and number in which it sent them.
+ */
 static void lines_are_counted(const struct singer *singer, const struct record *heard)
 {
     char pattern[32];
@@ -376,7 +377,7 @@ static void lines_are_counted(const struct singer *singer, const struct record *
         singer->name, next, singer->echoed, singer->said);
 }
 
-/* His connection breaks in one of many ways, in the middle of whatever he is saying. */
+/* The connection breaks in one of many ways, in the middle of a line. */
 static void break_off(struct singer *singer, int how, struct conn *left)
 {
     *left = (struct conn){.fd = -1};
@@ -407,7 +408,7 @@ static unsigned next_random(unsigned *seed)
 
 /*
  * Fifty times the connection of one of four breaks while all talk. Each has in the end all that was
- * said, once and in one order, and knows of each line of his own that it was taken.
+ * said, once and in one order, and knows of each line of its own that it was taken.
  */
 START_TEST(fifty_breaks_under_load)
 {

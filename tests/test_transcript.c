@@ -1,5 +1,5 @@
 /*
- * The transcript, contract 3, and what faults.md says of disks and of time: the file holds what was
+ * The transcript, chatd(8), and faults of disks and clocks: the file holds what was
  * on the wire; whatever dies, nothing that was echoed is missing from it, and nothing is in it
  * twice.
  *
@@ -350,7 +350,7 @@ START_TEST(a_torn_end)
     record_read(&file, path);
     ck_assert_uint_eq(record_count(&file, "msg ann whole"), torn[_i].kept);
     ck_assert_uint_eq(record_count(&file, "msg ben goes on"), 1);
-    /* Who spoke was there: he has a quit. */
+    /* A member with a message was present, so it gets a quit. */
     ck_assert_uint_eq(record_count(&file, "quit ann lost"), torn[_i].kept);
     ck_assert_uint_eq(file.count, 2 * torn[_i].kept + 3);
     record_clear(&file);
@@ -1237,7 +1237,7 @@ static void kind_make(enum kind kind, const char *path, const char *other)
     }
 }
 
-/* Where somebody else can execute it: the tree may be in a directory that is closed to him. */
+/* Where somebody else can execute it: the tree may be in a directory that is closed to it. */
 static void program_for_all(void)
 {
     const char *from = getenv("CHATD") != NULL ? getenv("CHATD") : "./chatd";

@@ -116,11 +116,11 @@ struct scene {
     struct room room;
     struct program program;
     struct conn half;     /* has sent half a line */
-    struct conn newcomer; /* has not given his name, but half of it */
+    struct conn newcomer; /* has not given its name, but half of it */
     struct conn poster;
-    struct conn slow;   /* has a lag, and private messages in it */
-    struct conn local;  /* over the Unix-domain socket */
-    struct conn seated; /* has a token */
+    struct conn slow;    /* has a lag, and private messages in it */
+    struct conn local;   /* over the Unix-domain socket */
+    struct conn resumer; /* has a token */
     char socket[PATH_TEXT_MAX];
     char transcript[PATH_TEXT_MAX];
     char pid[PATH_TEXT_MAX];
@@ -168,13 +168,13 @@ static void lag_check(struct scene *scene)
     }
 }
 
-/* That much of the log is still owed to slow. */
+/* How much of the log is still pending for slow. */
 static bool lag_is_there(struct scene *scene)
 {
     char log[65536];
     unsigned long behind = 0;
     kill(scene->room.server.pid, SIGUSR1);
-    server_says(&scene->room.server, " seated: joined,"); /* he is the last of the report */
+    server_says(&scene->room.server, " resumer: joined,"); /* it is the last of the report */
     server_log(&scene->room.server, log, sizeof log);
     const char *at = strstr(log, " slow: joined,");
     at = at == NULL ? NULL : strstr(at, "here, ");
@@ -196,15 +196,15 @@ static void scene_open(struct scene *scene)
     open_as(&scene->poster, server->address, "/post\nposter\n", "you poster");
     open_as(&scene->slow, server->address, "slow\n", "you slow");
     open_as(&scene->local, scene->socket, "local\n", "you local");
-    open_as(&scene->seated, server->address, "/token\nseated\n", "token *");
-    span_copy(scene->token, sizeof scene->token, scene->seated.event.word);
-    conn_seek(&scene->seated, "you seated");
-    conn_seek(&scene->room.ann, "join seated");
-    conn_seek(&scene->room.ben, "join seated");
+    open_as(&scene->resumer, server->address, "/token\nseated\n", "token *");
+    span_copy(scene->token, sizeof scene->token, scene->resumer.event.word);
+    conn_seek(&scene->resumer, "you resumer");
+    conn_seek(&scene->room.ann, "join resumer");
+    conn_seek(&scene->room.ben, "join resumer");
     for (int i = 0; i < 7; i++)
-        conn_say(&scene->seated, "said %d", i);
-    conn_seek(&scene->room.ann, "msg seated said 6");
-    conn_seek(&scene->slow, "msg seated said 6");
+        conn_say(&scene->resumer, "said %d", i);
+    conn_seek(&scene->room.ann, "msg resumer said 6");
+    conn_seek(&scene->slow, "msg resumer said 6");
     lag_make(scene);
     conn_send(&scene->half, "one half,", 9);
     open_as(&scene->newcomer, server->address, "/users\n/history 3\n/token\nnew", "users 6");
@@ -214,26 +214,26 @@ static void scene_open(struct scene *scene)
 static void scene_close(struct scene *scene)
 {
     struct conn *conns[] = {&scene->half, &scene->newcomer, &scene->poster, &scene->slow,
-        &scene->local, &scene->seated, &scene->room.ann, &scene->room.ben};
+        &scene->local, &scene->resumer, &scene->room.ann, &scene->room.ben};
     for (size_t i = 0; i < COUNT_OF(conns); i++)
         conn_close(conns[i]);
     program_close(&scene->program);
 }
 
-/* Somebody comes with seated's token: his lines are counted from before, and nobody sees it. */
-static void seat_check(struct scene *scene)
+/* Somebody comes with resumer's token: its lines are counted from before, and nobody sees it. */
+static void resumer_check(struct scene *scene)
 {
     struct conn again;
     char login[256];
     snprintf(login, sizeof login, "/resume %s\n/history 0\nseated\n", scene->token);
     open_as(&again, scene->room.server.address, login, "resumed 7");
-    conn_seek(&again, "you seated");
-    conn_close(&scene->seated); /* behind as he was, he may have lost half a line */
-    scene->seated = again;
-    conn_say(&scene->seated, "still here");
+    conn_seek(&again, "you resumer");
+    conn_close(&scene->resumer); /* behind as it was, it may have lost half a line */
+    scene->resumer = again;
+    conn_say(&scene->resumer, "still here");
 }
 
-/* The history that newcomer asked for before, and his name of two halves. */
+/* The history that newcomer asked for before, and its name of two halves. */
 static void newcomer_check(struct scene *scene)
 {
     conn_send(&scene->newcomer, "comer\n", 6);
@@ -247,7 +247,7 @@ static void newcomer_check(struct scene *scene)
     conn_expect(&scene->newcomer, "you newcomer");
 }
 
-/* Everybody goes on where he was, in any order. */
+/* All go on where they were, in any order. */
 START_TEST(everything_is_carried_over)
 {
     struct scene scene;
@@ -266,8 +266,8 @@ START_TEST(everything_is_carried_over)
     conn_expect(&scene.room.ben, "post poster posted");
     conn_say(&scene.local, "local");
     conn_expect(&scene.room.ben, "msg local local");
-    seat_check(&scene);
-    conn_expect(&scene.room.ben, "msg seated still here");
+    resumer_check(&scene);
+    conn_expect(&scene.room.ben, "msg resumer still here");
     newcomer_check(&scene);
     conn_expect(&scene.room.ben, "join newcomer");
     lag_check(&scene);
@@ -304,8 +304,8 @@ static unsigned number_of(const char *variable, unsigned otherwise)
 }
 
 /*
- * Everybody talks as fast as he can while the program changes, again and again. All hear the same,
- * and each of his own lines is answered once; nobody is thrown out, and no descriptor stays behind.
+ * All talk as fast as they can while the program changes, again and again. All receive the same
+ * events, and each line is answered once; nobody is disconnected, and no descriptor stays open.
  */
 START_TEST(many_in_a_row)
 {
@@ -585,14 +585,14 @@ END_TEST
 
 /* ---- Waits that go on in the next program ---- */
 
-/* A wrong secret, too many lines, and a seat whose old connection stands still. */
+/* A wrong secret, too many lines, and a session whose old connection stands still. */
 START_TEST(waits_are_carried_over)
 {
     struct room room;
     struct program program;
     struct conn guesser;
     struct conn fast;
-    struct conn seated;
+    struct conn resumer;
     struct conn again;
     char token[64];
     char secret[PATH_TEXT_MAX];
@@ -605,9 +605,9 @@ START_TEST(waits_are_carried_over)
     open_as(&room.ann, address, "/pass open sesame\nann\n", "you ann");
     struct family before;
     family_look(&before, room.server.pid);
-    open_as(&seated, address, "/pass open sesame\n/token\nseated\n", "token *");
-    span_copy(token, sizeof token, seated.event.word);
-    conn_seek(&seated, "you seated");
+    open_as(&resumer, address, "/pass open sesame\n/token\nseated\n", "token *");
+    span_copy(token, sizeof token, resumer.event.word);
+    conn_seek(&resumer, "you resumer");
     process_stop(family_newcomer(&before, room.server.pid));
     open_as(&fast, address, "/pass open sesame\nfast\n", "you fast");
     for (int i = 0; i < 110; i++)
@@ -626,12 +626,12 @@ START_TEST(waits_are_carried_over)
         conn_seek(&fast, wanted);
     }
     conn_seek(&again, "resumed 0");
-    conn_seek(&again, "you seated");
-    conn_seek_end(&seated);
+    conn_seek(&again, "you resumer");
+    conn_seek_end(&resumer);
     struct conn late;
     open_as(&late, address, "/pass open sesame\nlate\n", "you late");
     server_stop(&room.server);
-    struct conn *conns[] = {&room.ann, &guesser, &fast, &seated, &again, &late};
+    struct conn *conns[] = {&room.ann, &guesser, &fast, &resumer, &again, &late};
     for (size_t i = 0; i < COUNT_OF(conns); i++)
         conn_close(conns[i]);
     program_close(&program);

@@ -1,5 +1,5 @@
 /*
- * The wire, contract section 2, as a client sees it: what is said, what is answered, in which
+ * The wire, chat-protocol(7), as a client sees it: what is said, what is answered, in which
  * order.
  */
 #include "harness.h"
@@ -26,7 +26,7 @@ static const struct {
     const char *script;
 } conversations[] = {
     {"the first one is alone", {NO_PAST}, ANN},
-    {"the welcome has everybody, the newcomer included, and the others see him come", {NO_PAST},
+    {"the welcome lists everybody, the client itself too, and the others get a join", {NO_PAST},
         ANN_AND_BEN "c> cia\nc< here *\nc< users 3\nc< you cia\na< join cia\nb< join cia\n"},
     {"a message goes to all, to its sender as the receipt", {NO_PAST},
         ANN_AND_BEN "a> hello\na< msg ann hello\nb< msg ann hello\n"},
@@ -53,7 +53,7 @@ static const struct {
                     "a> /me\na< error usage *\na> x\nb< msg ann x\n"},
     {"who is there", {NO_PAST},
         ANN_AND_BEN "a> /users\na< here *\na< users 2\nb> x\na< msg ben x\nb< msg ben x\n"},
-    {"help is one note, to him who asks", {NO_PAST},
+    {"help is one note, to the client that asks", {NO_PAST},
         ANN_AND_BEN "a> /help\na< note *\na> x\na< msg ann x\nb< msg ann x\n"},
     {"a private message reaches its two ends", {NO_PAST},
         ANN_AND_BEN "c> cia\nc~ you cia\na< join cia\nb< join cia\n"
@@ -64,10 +64,10 @@ static const struct {
         ANN "a> /msg ann x\na< priv ann ann x\na> y\na< msg ann y\n"},
     {"a private message to nobody", {NO_PAST},
         ANN "a> /msg zoe x\na< error no-such-user *\na> y\na< msg ann y\n"},
-    {"he who quits has gone from the list", {NO_PAST},
+    {"a member that quits is off the list", {NO_PAST},
         ANN_AND_BEN "b> /quit\nb.\na< quit ben left\na> /users\na< here ann\na< users 1\n"},
     {"last words", {NO_PAST}, ANN_AND_BEN "b> /quit so long\nb.\na< quit ben left so long\n"},
-    {"the end of input is goodbye, and what is owed is delivered", {NO_PAST},
+    {"the end of input is goodbye, and pending output is delivered", {NO_PAST},
         ANN_AND_BEN "b> one\nb> /users\nb> two\nb|\nb< msg ben one\nb< here *\nb< users 2\n"
                     "b< msg ben two\nb.\na< msg ben one\na< msg ben two\na< quit ben left\n"},
     {"a last line without its end counts", {NO_PAST},
@@ -76,7 +76,7 @@ static const struct {
             "a< join fay\na< msg fay hi\na< quit fay left\n"},
     {"a last CR is a line end, too", {NO_PAST},
         ANN "f> fay\nf& hi\r\nf|\nf~ you fay\nf< msg fay hi\nf.\n"},
-    {"he who closes has left, he who resets is lost", {NO_PAST},
+    {"a client that closes has left, one that resets is lost", {NO_PAST},
         ANN_AND_BEN "b-\na< quit ben left\nc> cia\nc~ you cia\na< join cia\nc!\n"
                     "a< quit cia lost\n"},
     {"nobody comes who says nothing", {NO_PAST}, ANN "e|\ne.\nf-\na> x\na< msg ann x\n"},
@@ -391,7 +391,7 @@ START_TEST(a_timing_mark_is_answered)
 }
 END_TEST
 
-/* ---- Taking a seat back ---- */
+/* ---- Resuming ---- */
 
 #define TOKEN_MAX 128
 
@@ -417,8 +417,8 @@ static void resume(
 }
 
 /*
- * The new connection has the seat, the name and what was missed; the old one ends, its last words
- * are taken; the room sees nothing of it.
+ * The new connection has the session, the name and what was missed; the old one ends, its last
+ * words are taken; the room sees nothing of it.
  */
 START_TEST(a_seat_is_taken_back)
 {
@@ -454,7 +454,7 @@ START_TEST(a_seat_is_taken_back)
 }
 END_TEST
 
-/* Whose session has ended comes in anew, and still learns how far he was. */
+/* A session that has ended begins anew, and still gets the number of its answered lines. */
 START_TEST(a_token_outlives_its_session)
 {
     struct room room;
