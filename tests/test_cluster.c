@@ -524,6 +524,65 @@ START_TEST(a_node_stops)
 }
 END_TEST
 
+static enum standing all_operators(void *context, const struct origin *origin, int fd)
+{
+    (void)context;
+    (void)fd;
+    return origin->local ? STANDING_CLIENT : STANDING_OPERATOR;
+}
+
+static void read_all(struct puppet *p)
+{
+    while (puppet_line(p) != NULL) {}
+}
+
+/* An operator removes members of every node; the session ends where it is. */
+START_TEST(a_kick)
+{
+    struct hub_config config = {.standing = all_operators};
+    struct puppet *ann;
+    struct puppet *ben;
+    struct puppet *cat;
+    struct puppet *bot;
+
+    nodes_open(&config);
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    cat = join(2, "cat");
+    bot = puppet_add(&nodes[2]);
+    puppet_say(bot, "/post\nbot");
+    nodes_settle();
+    read_all(ann);
+    read_all(ben);
+    read_all(bot);
+    puppet_say(ben, "said behind it");
+    puppet_say(ann, "/kick BEN go home");
+    if (_i == 1) {
+        (void)stage_turn(&nodes[0]);
+        ensure(stage_handover(&nodes[0]), "a handover");
+    }
+    nodes_settle();
+    expect(ann, "quit ben kicked go home");
+    expect(ann, "note ben was kicked");
+    expect(ben, "quit ben kicked go home");
+    expect(ben, "note an operator has removed you from the room: go home");
+    ensure(ben->ended && ben->kills == 1, "it goes on");
+    say(ann, "/kick ben");
+    expect(ann, "error no-such-user nobody here is called ben");
+    say(ann, "/kick bot");
+    expect(ann, "note bot was kicked");
+    ensure(bot->ended, "the poster goes on");
+    say(ann, "/ban cat");
+    expect(ann, "error not-allowed cat is at another machine: an operator there can do that");
+    puppet_say(cat, "/kick ann");
+    puppet_say(ann, "/kick cat");
+    nodes_settle();
+    ensure(ann->ended != cat->ended, "one of the two was first");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -539,6 +598,7 @@ int main(void)
         {an_outage, 1, 20},
         {two_programs_of_one_name, 1, 20},
         {a_node_stops, 1, 20},
+        {a_kick, 2, 20},
     };
 
     return tests_run("cluster", tests, COUNT_OF(tests));

@@ -42,6 +42,8 @@ static const struct room_request requests[] = {
     {.kind = ROOM_LEAVE, .number = 1, .reason = "crashed", .text = {"bye", 3}},
     {.kind = ROOM_LEAVE, .number = 1, .reason = "left"},
     {.kind = ROOM_RESUME, .number = 7, .token = TOKEN_A},
+    {.kind = ROOM_KICK, .number = 1, .name = "ben", .text = {"enough", 6}},
+    {.kind = ROOM_KICK, .number = 1, .name = "ben"},
     {.kind = ROOM_NODE_STOP},
 };
 

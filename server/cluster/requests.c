@@ -15,7 +15,8 @@ enum code {
     CODE_POST,
     CODE_RENAME,
     CODE_LEAVE,
-    CODE_RESUME
+    CODE_RESUME,
+    CODE_KICK
 };
 
 /* By enum room_request_kind. */
@@ -27,6 +28,7 @@ static const unsigned char codes[ROOM_REQUESTS] = {
     [ROOM_RENAME] = CODE_RENAME,
     [ROOM_LEAVE] = CODE_LEAVE,
     [ROOM_RESUME] = CODE_RESUME,
+    [ROOM_KICK] = CODE_KICK,
     [ROOM_NODE_START] = CODE_START,
     [ROOM_NODE_STOP] = CODE_STOP,
 };
@@ -87,6 +89,9 @@ static char *put_arguments(char *at, const struct room_request *request)
         return put_bytes(at, request->text.at, request->text.len, 2);
     case ROOM_RESUME:
         return put_word(at, request->token);
+    case ROOM_KICK:
+        at = put_word(at, request->name);
+        return put_bytes(at, request->text.at, request->text.len, 2);
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
@@ -235,6 +240,10 @@ static void get_arguments(struct reader *r, struct stored_request *out)
         break;
     case ROOM_RESUME:
         get_token(r, out->token, false);
+        break;
+    case ROOM_KICK:
+        get_name(r, out->name, false);
+        request->text = get_text(r, true);
         break;
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:

@@ -90,6 +90,7 @@ static completion *const completions[ROOM_REQUESTS] = {
     [ROOM_RENAME] = command_renamed,
     [ROOM_LEAVE] = session_left,
     [ROOM_RESUME] = login_resumed,
+    [ROOM_KICK] = operator_kicked,
 };
 
 /* ---- Making and freeing ---------------------------------------------------------------------- */

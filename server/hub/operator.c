@@ -9,6 +9,7 @@
 #include "ending.h"
 #include "link.h"
 #include "room.h"
+#include "submit.h"
 #include "wire/text.h"
 
 #define MINUTE_US 60000000u
@@ -48,8 +49,8 @@ static struct connection *connection_of(const struct connections *cs, const stru
     return NULL;
 }
 
-/* The session of a member or poster; NULL: nobody here has that name. */
-static struct connection *session_find(const struct connections *cs, struct span name)
+/* The member of that name, or the poster that began first; NULL: nobody here has it. */
+static struct person *person_find(const struct connections *cs, struct span name)
 {
     char text[NAME_LEN_MAX + 1];
     struct person *person;
@@ -59,9 +60,7 @@ static struct connection *session_find(const struct connections *cs, struct span
     memcpy(text, name.at, name.len);
     text[name.len] = '\0';
     person = room_find(cs->room, text);
-    if (person == NULL)
-        person = room_find_poster(cs->room, text);
-    return person == NULL ? NULL : connection_of(cs, person);
+    return person != NULL ? person : room_find_poster(cs->room, text);
 }
 
 /* ---- Kicking --------------------------------------------------------------------------------- */
@@ -85,6 +84,11 @@ static void session_kick(
     }
 }
 
+void operator_end(struct connections *cs, struct connection *c, struct span text)
+{
+    session_kick(cs, c, "note an operator has removed you from the room", text);
+}
+
 /* The answer to a command that has ended a session; it was made before, so it cannot fail. */
 static void answer_behind(struct connections *cs, struct connection *c, struct item *note)
 {
@@ -106,9 +110,59 @@ static enum taken kick(
         return LINE_LATER;
     report(cs->config->report, LOG_NOTICE, "%s: %s kicks %s (%s)", c->peer, c->person->name, name,
         target->peer);
-    session_kick(cs, target, "note an operator has removed you from the room", text);
+    operator_end(cs, target, text);
     answer_behind(cs, c, note);
     return LINE_TAKEN;
+}
+
+/* ---- A person of any machine ----------------------------------------------------------------- */
+
+/* Nobody may have the name any more where the room comes to it: the answer is one of two. */
+#define KICKED " note %s was kicked\n"
+#define KICKED_NOBODY " error no-such-user nobody here is called %s\n"
+#define ANSWER_MAX (STAMP_LEN + sizeof(KICKED_NOBODY) + NAME_LEN_MAX)
+
+static enum taken kick_anywhere(
+    struct connections *cs, struct connection *c, const struct person *target, struct span text)
+{
+    struct submission kick = {.connection = c,
+        .request = {.kind = ROOM_KICK,
+            .time = cs->turn.wall,
+            .person = c->person,
+            .name = target->name,
+            .text = text},
+        .answer = item_new(ANSWER_MAX)};
+
+    if (kick.answer == NULL)
+        return LINE_LATER;
+    /* What comes back may have no name: it is kept here. */
+    memset(kick.answer->bytes, 0, ANSWER_MAX);
+    strcpy(kick.answer->bytes, target->name);
+    if (submit(cs, &kick)) {
+        report(cs->config->report, LOG_NOTICE, "%s: %s kicks %s", c->peer, c->person->name,
+            target->name);
+        return LINE_TAKEN;
+    }
+    item_free(kick.answer);
+    return LINE_LATER;
+}
+
+void operator_kicked(struct connections *cs, const struct submission *s, enum room_result result,
+    const struct room_outcome *outcome)
+{
+    bool done = result == ROOM_DONE;
+    struct item *answer = s->answer;
+    char name[NAME_LEN_MAX + 1];
+
+    (void)outcome; /* the session is ended where it is */
+    strcpy(name, answer->bytes);
+    snprintf(
+        answer->bytes + STAMP_LEN, ANSWER_MAX - STAMP_LEN, done ? KICKED : KICKED_NOBODY, name);
+    answer->len = strlen(answer->bytes + STAMP_LEN) + STAMP_LEN;
+    stamp_format(answer->bytes, connections_time(cs));
+    connection_put(cs, s->connection, answer);
+    connection_count_answer(
+        cs, s->connection, done ? &cs->counters.answered : &cs->counters.refused);
 }
 
 /* ---- Bans ------------------------------------------------------------------------------------ */
@@ -172,22 +226,19 @@ static const char *usage_of(const struct request *request)
                                          : "/unban NAME";
 }
 
-enum taken operator_line(
-    struct connections *cs, struct connection *c, const struct request *request)
+/* A command for somebody who is here. */
+static enum taken target_line(struct connections *cs, struct connection *c,
+    const struct request *request, struct person *person)
 {
-    struct connection *target;
+    struct connection *target = connection_of(cs, person);
 
-    if (request->name.len == 0 || (request->command == CMD_BAN && request->minutes == 0))
-        return refuse(cs, c, item_text(connections_time(cs), "error usage %s", usage_of(request)));
-    if (request->command == CMD_UNBAN)
-        return unban(cs, c, request->name);
-    target = session_find(cs, request->name);
+    if (request->command == CMD_KICK && cs->cluster != NULL)
+        return kick_anywhere(cs, c, person, request->text);
     if (target == NULL)
-        return refuse_name(cs, c, "error no-such-user nobody here is called", request->name);
-    if (target == c)
         return refuse(cs, c,
-            item_text(
-                connections_time(cs), "error usage %s is you; /quit leaves", c->person->name));
+            item_text(connections_time(cs),
+                "error not-allowed %s is at another machine: an operator there can do that",
+                person->name));
     if (request->command == CMD_KICK)
         return kick(cs, c, target, request->text);
     if (!bans_have_space(&cs->bans, cs->turn.now))
@@ -195,6 +246,25 @@ enum taken operator_line(
             item_text(connections_time(cs),
                 "error busy %d bans are in force, and no more are possible", BANS_MAX));
     return ban(cs, c, target, request);
+}
+
+enum taken operator_line(
+    struct connections *cs, struct connection *c, const struct request *request)
+{
+    struct person *person;
+
+    if (request->name.len == 0 || (request->command == CMD_BAN && request->minutes == 0))
+        return refuse(cs, c, item_text(connections_time(cs), "error usage %s", usage_of(request)));
+    if (request->command == CMD_UNBAN)
+        return unban(cs, c, request->name);
+    person = person_find(cs, request->name);
+    if (person == NULL)
+        return refuse_name(cs, c, "error no-such-user nobody here is called", request->name);
+    if (person == c->person)
+        return refuse(cs, c,
+            item_text(
+                connections_time(cs), "error usage %s is you; /quit leaves", c->person->name));
+    return target_line(cs, c, request, person);
 }
 
 /* ---- New rules ------------------------------------------------------------------------------- */

@@ -8,12 +8,17 @@
 
 #include "connection.h"
 #include "protocol.h"
+#include "submission.h"
 
 /*
  * /kick, /ban and /unban, of an operator that is a member: the answer is a note, behind the quit
  * where there is one, or an error. The room has space for an event.
  */
 enum taken operator_line(struct connections *, struct connection *, const struct request *);
+/* Completion of ROOM_KICK, which is for a room on several machines. */
+completion operator_kicked;
+/* The person of this session was removed, here or by an operator elsewhere: it is over. */
+void operator_end(struct connections *, struct connection *, struct span text);
 /*
  * Compares every session with the access rules: makes operators those whom the rules name, and ends
  * the sessions of clients that are no longer admitted. False where the log has no more space: call

@@ -298,6 +298,20 @@ static enum room_result apply_resume(
     return ROOM_DONE;
 }
 
+/* The member of that name, or the poster that began first, as it is at this place. */
+static enum room_result apply_kick(
+    struct room *room, const struct room_request *request, struct room_outcome *outcome)
+{
+    struct person *person = room_find(room, request->name);
+
+    if (person == NULL)
+        person = room_find_poster(room, request->name);
+    if (person == NULL)
+        return ROOM_NOBODY;
+    person_part(room, request, person, "kicked", outcome);
+    return ROOM_DONE;
+}
+
 /* One person of a node that has ended leaves. */
 static enum room_result apply_node_end(
     struct room *room, const struct room_request *request, struct room_outcome *outcome)
@@ -342,6 +356,7 @@ static bool has_its_person(const struct room_request *request)
     case ROOM_SAY:
     case ROOM_ACT:
     case ROOM_RENAME:
+    case ROOM_KICK:
         return person != NULL && person->kind == PERSON_MEMBER;
     case ROOM_POST:
         return person != NULL && person->kind == PERSON_POSTER;
@@ -380,6 +395,8 @@ enum room_result room_apply(
         return apply_leave(room, request, outcome);
     case ROOM_RESUME:
         return apply_resume(room, request, outcome);
+    case ROOM_KICK:
+        return apply_kick(room, request, outcome);
     case ROOM_NODE_START:
         return apply_node_start(room, request, outcome);
     case ROOM_NODE_STOP:

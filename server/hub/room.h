@@ -54,6 +54,7 @@ enum room_request_kind {
     ROOM_LEAVE,
     /* where several machines share the room */
     ROOM_RESUME,     /* a session goes on at another node */
+    ROOM_KICK,       /* an operator of one node removes a person of any */
     ROOM_NODE_START, /* an incarnation begins; what is left of the one before ends */
     ROOM_NODE_STOP,  /* an incarnation ends: its persons leave */
     ROOM_REQUESTS    /* how many kinds there are */
@@ -65,10 +66,10 @@ struct room_request {
     uint64_t time;         /* microseconds since 1970 */
     uint32_t author;       /* the connection that gets the event as its answer; 0: none */
     struct person *person; /* who; not in a login */
-    struct span text;      /* say, act, post, leave */
+    struct span text;      /* say, act, post, leave, kick */
     const char *reason;    /* leave */
-    /* login and rename */
-    const char *name;         /* wanted; clean */
+    /* login, rename, kick */
+    const char *name;         /* wanted; clean. Kick: of the person that is removed */
     names_mask reserved;      /* forms of it that must not be given */
     enum person_kind posting; /* login */
     const char *login;        /* login: the proved one; empty: none */

@@ -8,6 +8,7 @@
 #include "link.h"
 #include "log.h"
 #include "login.h"
+#include "operator.h"
 #include "room.h"
 #include "server/cluster/cluster.h"
 
@@ -116,12 +117,26 @@ static void resume_follow(struct connections *cs, const struct applied *applied)
     }
 }
 
+/* An operator, here or elsewhere, has removed the person. */
+static void kick_follow(struct connections *cs, const struct applied *applied)
+{
+    struct connection *c = connection_of(cs, &applied->outcome);
+
+    if (c == NULL)
+        return;
+    c->person = NULL;
+    if (c->session != SESSION_LEFT)
+        operator_end(cs, c, applied->request->text);
+}
+
 static void applied_follow(struct connections *cs, const struct applied *applied)
 {
     if (applied->step == STEP_EVENT)
         event_follow(cs, applied);
     else if (applied->request->kind == ROOM_RESUME && applied->result == ROOM_DONE)
         resume_follow(cs, applied);
+    else if (applied->request->kind == ROOM_KICK && applied->result == ROOM_DONE)
+        kick_follow(cs, applied);
     if (applied->mine)
         ticket_redeem(cs, &applied->ticket, applied->request, applied->result, &applied->outcome);
 }
