@@ -56,7 +56,6 @@ void nats_list(unsigned count, char *out, size_t size)
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
-/* The configuration; a stream shall be on disk after a kill as a machine's would be. */
 static void config_write(const struct nats *nats, const char *path)
 {
     char dir[PATH_TEXT_MAX];
@@ -88,11 +87,9 @@ _Noreturn static void server_execute(const char *config)
 {
     int null = open("/dev/null", O_RDWR);
 
-    if (getenv("NATS_LOG") == NULL) {
-        dup2(null, 1);
-        dup2(null, 2);
-    }
     dup2(null, 0);
+    dup2(null, 1);
+    dup2(null, 2);
     descriptors_close_from(3);
     execlp(PROGRAM, PROGRAM, "-c", config, (char *)NULL);
     _exit(127);
