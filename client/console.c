@@ -363,6 +363,13 @@ enum editor_event console_typed(struct console *console, struct span line)
     return console_command(console, line) ? EDITOR_NONE : EDITOR_LINE;
 }
 
+void console_arrived(struct console *console, struct span keys)
+{
+    pthread_mutex_lock(&console->lock);
+    editor_arrived(console->editor, keys);
+    pthread_mutex_unlock(&console->lock);
+}
+
 enum editor_event console_feed(struct console *console, const char **at, const char *end)
 {
     for (;;) {

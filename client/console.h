@@ -98,6 +98,8 @@ void console_continue(struct console *);
 /* The size of the terminal may have changed. */
 void console_resize(struct console *);
 
+/* Keys have been read together; see editor_arrived(). */
+void console_arrived(struct console *, struct span keys);
 /*
  * Feeds keys to the editor; see editor_feed(). Handles EDITOR_REDRAW, EDITOR_TOO_LONG,
  * EDITOR_REFUSED and the commands of local.h itself and does not return those.

@@ -49,6 +49,7 @@ struct editor {
     struct completion completion;
     struct display display;
     struct keys keys;
+    bool paused;  /* editor_expire() has ended a paste; its rest may still come */
     bool sending; /* editor_feed() returns the held lines, and then the edited one */
     bool bell;
 };
@@ -227,6 +228,7 @@ static enum editor_event key_suspend(struct editor *ed)
 
 static enum editor_event key_interrupt(struct editor *ed)
 {
+    ed->paused = false;
     if (paste_cancel(&ed->paste))
         return EDITOR_NONE;
     if (ed->edit.len == 0 && ed->paste.lines == 0)
@@ -402,6 +404,7 @@ static enum editor_event paste_apply(struct editor *ed)
 {
     size_t lines = ed->paste.lines;
 
+    ed->paused = false;
     change_begin(ed, DEED_OTHER);
     switch (paste_end(&ed->paste, &ed->edit)) {
     case PASTE_TAKEN:
@@ -519,11 +522,34 @@ int editor_pause(const struct editor *ed)
 enum editor_event editor_expire(struct editor *ed)
 {
     enum editor_event event = EDITOR_NONE;
+    bool pasting = ed->keys.pasting;
     struct key key;
 
     while (event == EDITOR_NONE && (key = keys_expire(&ed->keys)).code != KEY_NONE)
         event = editor_key(ed, key);
+    if (pasting && !ed->keys.pasting)
+        ed->paused = true;
     return event;
+}
+
+static bool bytes_have(struct span bytes, char c)
+{
+    return bytes.len > 0 && memchr(bytes.at, c, bytes.len) != NULL;
+}
+
+/* A user presses Return alone, or behind text that came long before. */
+void editor_arrived(struct editor *ed, struct span bytes)
+{
+    static const char mark[] = "\x1b[200~";
+    const char *at = mark;
+
+    if (!ed->paused || bytes_have(bytes, '\003') ||
+        (!bytes_have(bytes, '\r') && !bytes_have(bytes, '\n')))
+        return;
+    if (bytes.len == 1)
+        ed->paused = false;
+    else
+        editor_key(ed, keys_next(&ed->keys, &at, mark + strlen(mark)));
 }
 
 bool editor_is_pasting(const struct editor *ed)

@@ -54,6 +54,12 @@ void editor_complete_from(struct editor *, completion_names *, void *context);
  * screen; the caller shows it, or not.
  */
 enum editor_event editor_feed(struct editor *, const char **at, const char *end);
+/*
+ * These bytes have been read together and are fed next. After a paste that paused for so long that
+ * editor_expire() ended it, bytes with a line end among them are its rest, and not typed. Without
+ * this call, bytes after such a pause are typed.
+ */
+void editor_arrived(struct editor *, struct span bytes);
 /* Updates the screen, if the line is shown. */
 void editor_refresh(struct editor *, struct outbuf *out);
 

@@ -197,7 +197,7 @@ static enum input_event input_read_pipe(struct input *input)
 }
 
 /* Keys are read behind those that are not used up; there is room for one at least. */
-static enum input_event input_read_keys(struct input *input)
+static enum input_event input_read_keys(struct input *input, struct console *console)
 {
     size_t left = (size_t)(input->keys_end - input->keys);
     ssize_t n;
@@ -210,6 +210,8 @@ static enum input_event input_read_keys(struct input *input)
     if (n <= 0)
         return input_read_nothing(n);
     input->keys_end += n;
+    if (left == 0)
+        console_arrived(console, (struct span){input->keys, (size_t)n});
     if (input->pending.len > 0 && memchr(input->keys, '\003', left + (size_t)n) != NULL)
         return INPUT_INTERRUPT;
     return INPUT_BYTES;
@@ -219,7 +221,7 @@ enum input_event input_read(struct input *input, struct console *console)
 {
     switch (input->source) {
     case INPUT_KEYS:
-        return input_read_keys(input);
+        return input_read_keys(input, console);
     case INPUT_TYPED:
         return input_read_typed(input, console);
     case INPUT_PIPE:

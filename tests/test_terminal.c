@@ -629,6 +629,33 @@ START_TEST(half_a_paste_is_data)
 }
 END_TEST
 
+/* A paste that pauses, as over a bad link, is data to its end; Return alone sends it. */
+START_TEST(a_paste_that_pauses)
+{
+    static const char *const ends[] = {PASTE_END, ""};
+    struct pair pair;
+
+    pair_open(&pair);
+    chatter_type(&pair.ann, "/msg ben " PASTE_BEGIN "one\rtwo\r");
+    chatter_see(&pair.ann, "[2 lines] > /msg ben ");
+    chatter_type(&pair.ann, "three\r/quit\r");
+    chatter_see(&pair.ann, "[4 lines] > /msg ben ");
+    chatter_type(&pair.ann, "four\r");
+    chatter_type(&pair.ann, ends[_i]);
+    chatter_see(&pair.ann, "four");
+    chatter_type(&pair.ann, "\r");
+    conn_expect(&pair.ben, "priv ann ben one");
+    conn_expect(&pair.ben, "priv ann ben two");
+    conn_expect(&pair.ben, "priv ann ben three");
+    conn_expect(&pair.ben, "priv ann ben /quit");
+    conn_expect(&pair.ben, "priv ann ben four");
+    chatter_type(&pair.ann, "typed\rin one\r");
+    conn_expect(&pair.ben, "msg ann typed");
+    conn_expect(&pair.ben, "msg ann in one");
+    pair_close(&pair);
+}
+END_TEST
+
 /* A long line is said in pieces, and whole; five thousand are five thousand. */
 START_TEST(much_is_pasted)
 {
@@ -993,6 +1020,7 @@ int main(void)
         {a_paste_is_data, 1, 30},
         {a_private_paste, 1, 30},
         {half_a_paste_is_data, 1, 30},
+        {a_paste_that_pauses, 2, 30},
         {much_is_pasted, 1, 60},
         {the_rest_of_a_paste_is_dropped, 2, 30},
         {where_there_is_colour, 4, 20},
