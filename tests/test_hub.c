@@ -995,6 +995,43 @@ START_TEST(held_lines_are_handed_over)
 }
 END_TEST
 
+/*
+ * A session goes on while its last lines are held. How many of them were answered is said when the
+ * disk has taken or refused them: what is refused then is sent again.
+ */
+START_TEST(held_lines_of_a_session_that_resumes)
+{
+    struct hub_config config = {.sync = true};
+    char token[64];
+    struct puppet *a;
+    int writer;
+
+    stage_open(&stage, &config);
+    writer = writer_open();
+    stage_play(&stage, "a> /token\na> ann\n");
+    writer_says(writer, WRITER_KEPT);
+    stage_settle(&stage);
+    a = &stage.puppets[0];
+    ensure(puppet_line(a) != NULL && a->event.verb == VERB_TOKEN, "%s", a->text);
+    span_copy(token, sizeof token, a->event.word);
+    stage_play(&stage, "a~ you ann\na> one\n");
+    writer_says(writer, WRITER_KEPT);
+    stage_play(&stage, "a< msg ann one\na> two\na> three\n");
+    puppet_say(puppet_add(&stage), "/resume %s\nann", token);
+    stage_settle(&stage);
+    puppet_goodbye(a, CONTROL_LOST);
+    stage_play(&stage, "b0\n");
+    if (_i >= 2)
+        stage_play(&stage, "^\n");
+    stage_wait(&stage, 7 * SECOND);
+    stage_play(&stage, "b0\n");
+    writer_says(writer, _i % 2 == 0 ? WRITER_KEPT : WRITER_LOST);
+    stage_play(&stage, _i % 2 == 0 ? "b< resumed 3\nb~ you ann\n" : "b< resumed 1\nb~ you ann\n");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
 /* A poster has left, and waits for its echo: it is told once that the disk did not take the line.
  */
 START_TEST(a_poster_that_left_is_refused)
@@ -1525,6 +1562,7 @@ int main(void)
         {a_dead_writer, 1, 10},
         {a_welcome_that_waits_for_the_disk, 1, 10},
         {refused_after_the_goodbye, 2, 10},
+        {held_lines_of_a_session_that_resumes, 4, 20},
         {held_lines_are_handed_over, 2, 10},
         {words_that_come_together, 2, 10},
         {what_a_dead_writer_has_refused, 2, 10},

@@ -26,7 +26,7 @@ bool connections_init(
     struct connections *cs, const struct hub_config *config, const struct table_seed *seed)
 {
     struct list *const lists[] = {&cs->all, &cs->followers, &cs->marked, &cs->inputs, &cs->starts,
-        &cs->logins, &cs->joined, &cs->draining, &cs->finished};
+        &cs->logins, &cs->joined, &cs->resuming, &cs->draining, &cs->finished};
 
     memset(cs, 0, sizeof(*cs));
     cs->config = config;
@@ -160,8 +160,8 @@ struct connection *connection_by_author(const struct connections *cs, uint32_t a
 /* Makes the links of a record, whose values are set or zero. */
 static void connection_init(struct connection *c)
 {
-    struct list *const lists[] = {
-        &c->all, &c->out.follower, &c->out.marked, &c->in.queued, &c->waiting, &c->nameless};
+    struct list *const lists[] = {&c->all, &c->out.follower, &c->out.marked, &c->in.queued,
+        &c->waiting, &c->nameless, &c->resumption.waiter.entry};
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
@@ -250,6 +250,8 @@ bool connection_restore(struct connections *cs, struct connection *c)
         c->in.pause = PAUSE_NONE;
     if (c->session == SESSION_LEFT)
         list_append(&cs->draining, &c->waiting);
+    else if (c->resumption.author != 0)
+        list_append(&cs->resuming, &c->waiting);
     if (c->in.pause == PAUSE_BEGIN) {
         list_append(&c->source->waiting, &c->waiting);
         timer_set(&cs->sources.timers, &c->source->timer, 0);

@@ -152,6 +152,16 @@ struct output {
     uint64_t goodbye_sent; /* of link.sent, then */
 };
 
+/*
+ * The connection has a session whose last lines are held: as long as the disk may refuse them, it
+ * is not known how many have been answered.
+ */
+struct resumption {
+    struct waiter waiter;
+    uint32_t author; /* who has said them: the old connection; 0: no line is held */
+    uint64_t lost;   /* so many of them were refused, and none after these was taken */
+};
+
 /* What the client has asked for before its name. */
 struct preparation {
     unsigned wishes; /* of enum wish */
@@ -176,6 +186,7 @@ struct connection {
     struct source *source;
     struct list nameless;    /* in its source's list of sessions without a name */
     struct welcome *welcome; /* in SESSION_WELCOME */
+    struct resumption resumption;
     struct person *person;
     struct token *token; /* it holds, or claims */
     struct timer timer;  /* for the earliest of: */
@@ -239,6 +250,7 @@ struct connections {
     struct list logins;    /* struct connection, with a name and no person yet */
     struct list joined;    /* struct connection, whose login is applied: it gets its welcome */
     uint64_t joins;        /* where the joins of these begin, in room_lines() */
+    struct list resuming;  /* struct connection, whose resumption waits for held lines */
     struct list draining;  /* struct connection, in the order of their sessions' ends */
     struct list finished;  /* struct connection, to be freed at the turn's end */
     size_t count;          /* of all */

@@ -20,9 +20,10 @@
 struct log;
 
 enum waiter_kind {
-    WAITER_ITEM,   /* an item: it is due when the lines before it are settled */
-    WAITER_STOP,   /* a link: the log is sent up to there, and no further */
-    WAITER_WELCOME /* a login: its welcome stands behind its join */
+    WAITER_ITEM,    /* an item: it is due when the lines before it are settled */
+    WAITER_STOP,    /* a link: the log is sent up to there, and no further */
+    WAITER_WELCOME, /* a login: its welcome stands behind its join */
+    WAITER_RESUME   /* a connection that resumes: how many lines were answered is known then */
 };
 
 /* What an item, a link or a welcome embeds. */

@@ -370,6 +370,9 @@ static void waiter_place(struct connections *cs, struct waiter *waiter)
     case WAITER_WELCOME:
         welcome_settle(cs, LIST_ENTRY(struct welcome, waiter, waiter));
         break;
+    case WAITER_RESUME:
+        resume_ready(cs, LIST_ENTRY(struct connection, resumption.waiter, waiter));
+        break;
     }
 }
 
@@ -387,6 +390,7 @@ static void settle_lines(struct hub *hub)
             if (c != NULL && !command_not_recorded(cs, c, line.end))
                 return; /* no memory: in the next turn */
         }
+        resume_settled(cs, line.author, line.refused);
         journal_settle(&hub->journal, &hub->room, &line);
         while ((waiter = hold_take(&hub->room.hold)) != NULL)
             waiter_place(cs, waiter);

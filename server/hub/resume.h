@@ -5,6 +5,9 @@
 #ifndef SERVER_HUB_RESUME_H
 #define SERVER_HUB_RESUME_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct connection;
 struct connections;
 
@@ -13,6 +16,10 @@ struct connections;
 
 /* The holder of a claimed token has ended: its person and token pass to the claimant. */
 void resume_pass(struct connections *, struct connection *old);
+/* A held line of this author was settled: refused by the disk, or taken. */
+void resume_settled(struct connections *, uint32_t author, bool refused);
+/* All lines before a resumption are settled. */
+void resume_ready(struct connections *, struct connection *);
 /* A connection that ends claims nothing any more. */
 void resume_forget(struct connection *);
 /* The old connection has not ended in time: its worker is killed. */

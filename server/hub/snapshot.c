@@ -328,6 +328,8 @@ static void connection_state(struct codec *c, struct numbers *n, struct connecti
     codec_u64(c, &connection->arrived);
     origin_state(c, &connection->origin);
     codec_text(c, connection->peer, sizeof(connection->peer));
+    codec_u32(c, &connection->resumption.author);
+    codec_u64(c, &connection->resumption.lost);
     codec_text(c, connection->login_name, sizeof(connection->login_name));
     codec_bool(c, &connection->is_operator);
     codec_bool(c, &connection->is_proxied);
@@ -388,6 +390,8 @@ static struct connection *waiter_owner(struct waiter *waiter)
             struct connection, out.link, LIST_ENTRY(struct item, waiter, waiter)->link);
     case WAITER_STOP:
         return LIST_ENTRY(struct connection, out.link, LIST_ENTRY(struct link, stop, waiter));
+    case WAITER_RESUME:
+        return LIST_ENTRY(struct connection, resumption.waiter, waiter);
     case WAITER_WELCOME:
         break;
     }
@@ -406,6 +410,9 @@ static struct waiter *waiter_of(struct connection *connection, enum waiter_kind 
         return item == NULL ? NULL : &item->waiter;
     case WAITER_STOP:
         return list_is_empty(&connection->out.link.stop.entry) ? &connection->out.link.stop : NULL;
+    case WAITER_RESUME:
+        return list_is_empty(&connection->resumption.waiter.entry) ? &connection->resumption.waiter
+                                                                   : NULL;
     case WAITER_WELCOME:
         break;
     }
@@ -420,7 +427,7 @@ static void waiter_state(
     uint64_t ticket = waiter == NULL ? 0 : waiter->ticket;
 
     codec_size(c, &place);
-    kind = codec_choice(c, kind, WAITER_WELCOME + 1);
+    kind = codec_choice(c, kind, WAITER_RESUME + 1);
     codec_u64(c, &ticket);
     if (!c->loading)
         return;
