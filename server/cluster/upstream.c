@@ -17,6 +17,7 @@
 #include "pair.h"
 #include "protocol.h"
 #include "window.h"
+#include "wire/stamp.h"
 #include "wire/text.h"
 
 /* A server that does not take a connection, or does not greet, by then is left for the next. */
@@ -31,6 +32,8 @@
 #define ROUND_US 500000u
 /* Between two questions to a server that could not answer the first. */
 #define ASK_US 500000u
+/* Nodes that start together make the stream within this time. */
+#define MADE_AT_ONCE_US 10000000u
 /* A consumer that has missed three heartbeats is made anew. */
 #define SILENCE_US (3 * JETSTREAM_HEARTBEAT_US)
 /* How long a stream waits for as many servers as were given, before it is made with fewer. */
@@ -369,17 +372,39 @@ static void stream_is_gone(struct upstream *u, const char *why, uint64_t now)
 
 static void stream_is_missing(struct upstream *u, uint64_t now)
 {
-    if (u->reading.next > 1 || u->reading.created[0] != '\0')
+    if (u->reading.next > 1)
         stream_is_gone(u, "the stream does not exist any more", now);
     else
         ask_to_make(u, now);
+}
+
+/* Microseconds since 1970 of a time as servers write it, to the second; 0: it is none. */
+static uint64_t created_time(const char *text)
+{
+    char stamp[STAMP_LEN + 1] = "YYYY-MM-DDTHH:MM:SS.000000Z";
+    uint64_t time = 0;
+
+    if (strlen(text) > strlen("YYYY-MM-DDTHH:MM:SS"))
+        memcpy(stamp, text, strlen("YYYY-MM-DDTHH:MM:SS"));
+    return stamp_parse(stamp, STAMP_LEN, &time) ? time : 0;
+}
+
+/* A stream that several nodes make at once is one, but servers may change their mind about when. */
+static bool is_made_anew(const char *before, const char *after)
+{
+    uint64_t a = created_time(before);
+    uint64_t b = created_time(after);
+
+    if (before[0] == '\0' || strcmp(before, after) == 0)
+        return false;
+    return a == 0 || b == 0 || (a > b ? a - b : b - a) > MADE_AT_ONCE_US;
 }
 
 static void stream_is_found(struct upstream *u, const struct jetstream_answer *stream, uint64_t now)
 {
     struct reading *r = &u->reading;
 
-    if (r->created[0] != '\0' && strcmp(r->created, stream->created) != 0) {
+    if (r->next > 1 && is_made_anew(r->created, stream->created)) {
         stream_is_gone(u, "the stream was made anew", now);
         return;
     }
