@@ -48,3 +48,15 @@ bool batch_id_equal(const struct batch_id *a, const struct batch_id *b)
     return a->incarnation == b->incarnation && a->nonce == b->nonce && a->number == b->number &&
            a->node.len == b->node.len && memcmp(a->node.at, b->node.at, a->node.len) == 0;
 }
+
+bool batch_name_is_valid(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+
+        if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' &&
+            c != '_')
+            return false;
+    }
+    return name.len > 0 && name.len <= NODE_NAME_MAX;
+}

@@ -26,6 +26,8 @@ struct batch_id {
     uint64_t number;      /* of the batch in its incarnation, from 1 */
 };
 
+/* The name of a node or a room: 1 to NODE_NAME_MAX letters, digits, '-' and '_'. */
+bool batch_name_is_valid(struct span name);
 /* Writes the head, whose node has 1 to NODE_NAME_MAX bytes. Returns its length. */
 size_t batch_id_write(char out[BATCH_HEAD_MAX], const struct batch_id *);
 /* Reads the head in front of these bytes. Returns its length; 0 where there is none. */

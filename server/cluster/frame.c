@@ -58,26 +58,13 @@ static bool field_take(struct span *rest, size_t max, struct span *field)
     return true;
 }
 
-/* Room and node become parts of subjects. */
-static bool is_plain_name(struct span name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i];
-
-        if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' &&
-            c != '_')
-            return false;
-    }
-    return name.len > 0 && name.len <= NODE_NAME_MAX;
-}
-
 /* ---- Payloads -------------------------------------------------------------------------------- */
 
 size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *setup)
 {
     char *at = out + FRAME_HEAD;
 
-    if (!is_plain_name(setup->room) || !is_plain_name(setup->node) ||
+    if (!batch_name_is_valid(setup->room) || !batch_name_is_valid(setup->node) ||
         setup->credentials.len > FRAME_CREDENTIALS_MAX || setup->servers.len > FRAME_SERVERS_MAX)
         return 0;
     u64_put(at, setup->next);
@@ -100,7 +87,7 @@ bool frame_setup_read(struct frame_setup *setup, struct span payload)
            field_take(&payload, NODE_NAME_MAX, &setup->node) &&
            field_take(&payload, FRAME_CREDENTIALS_MAX, &setup->credentials) &&
            field_take(&payload, FRAME_SERVERS_MAX, &setup->servers) && payload.len == 0 &&
-           is_plain_name(setup->room) && is_plain_name(setup->node);
+           batch_name_is_valid(setup->room) && batch_name_is_valid(setup->node);
 }
 
 size_t frame_state_write(char out[FRAME_STATE_MAX], const struct frame_state *state)

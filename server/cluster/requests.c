@@ -279,7 +279,7 @@ bool requests_open(struct requests *requests, struct span bytes)
 
     requests->begins = false;
     requests->rest = r.rest;
-    if (head == 0 || bytes.len > BATCH_MAX || !node_name_is_valid(id->node.at, id->node.len) ||
+    if (head == 0 || bytes.len > BATCH_MAX || !batch_name_is_valid(id->node) ||
         id->incarnation == 0 || id->number == 0)
         return false;
     for (; !r.bad && r.rest.len > 0; first = false) {

@@ -89,15 +89,3 @@ bool node_accepts(
     return node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation) &&
            batch == node->batch + 1;
 }
-
-bool node_name_is_valid(const char *name, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        char c = name[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                c == '-' || c == '_'))
-            return false;
-    }
-    return len > 0 && len <= NODE_NAME_MAX;
-}

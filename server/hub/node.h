@@ -68,7 +68,4 @@ void node_hear(const struct nodes *, struct node *, struct incarnation);
 bool node_accepts(const struct node *, struct incarnation, uint64_t batch, bool begins);
 bool incarnation_equal(struct incarnation, struct incarnation);
 
-/* 1 to 32 letters, digits, '-' and '_'. */
-bool node_name_is_valid(const char *name, size_t len);
-
 #endif
