@@ -94,7 +94,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
         lifetime_stop(&p->lifetime, "stopping", now);
     if (stops > 1)
         lifetime_hurry(&p->lifetime, now);
-    if (p->handover.step == HANDOVER_AGREED && !lifetime_is_stopping(&p->lifetime))
+    if (p->handover.step == HANDOVER_AGREED && p->ready && !lifetime_is_stopping(&p->lifetime))
         parent_hand_over(p);
 }
 
@@ -126,6 +126,7 @@ static int turn(struct parent *p, uint64_t now)
 {
     int timeout = recording_turn(&p->recording, now);
 
+    timeout = timeout_earlier(timeout, engines_turn(&p->engines, now));
     timeout = timeout_earlier(timeout, hub_turn(p->hub, now));
     timeout = timeout_earlier(timeout, report_turn(&p->report));
     timeout = timeout_earlier(timeout, listeners_turn(&p->listeners, now));
@@ -151,28 +152,6 @@ static int events_wait(
     return n;
 }
 
-static void run(struct parent *p, const sigset_t *waiting)
-{
-    struct poller_event events[EVENTS_MAX];
-    uint64_t now = clock_us();
-    int timeout;
-    int n;
-
-    for (;;) {
-        timeout = turn(p, now);
-        if (lifetime_is_over(&p->lifetime, now))
-            return;
-        n = events_wait(p, timeout, waiting, events);
-        now = clock_us();
-        for (int i = 0; i < n; i++)
-            handle_event(p, &events[i], now);
-        act_on_signals(p, now);
-        /* Connections that wait in the backlog are admitted first. */
-        if (n == 0)
-            lifetime_idle(&p->lifetime, now);
-    }
-}
-
 /* ---- Start ----------------------------------------------------------------------------------- */
 
 /* Opens /dev/null as 0, 1 and 2 where they are closed, so that no later descriptor becomes one. */
@@ -194,6 +173,8 @@ static int files_load(struct parent *p)
 
     if (status == 0)
         status = greeting_load(&p->greeting, p->options.greeting_file, &p->report);
+    if (status == 0)
+        status = engines_load(&p->engines);
     return status;
 }
 
@@ -249,18 +230,68 @@ static int detach(struct parent *p, bool arrived)
     return 0;
 }
 
-/* From here on clients are admitted. */
-static void be_ready(struct parent *p, bool arrived)
+/* From here on clients are admitted. Returns 0, or the exit status after a report. */
+static int be_ready(struct parent *p, bool arrived)
 {
+    int status = listeners_begin(&p->listeners);
+
+    if (status != 0)
+        return status;
+    p->ready = true;
     display_begin(&p->display, &p->listeners, hub_members(p->hub));
     if (arrived)
-        return;
+        return 0;
     p->started = clock_us();
     listeners_announce(&p->listeners);
     if (p->detaching != -1) {
         p->report.to = REPORT_SYSLOG;
         detach_finish(p->detaching);
         p->detaching = -1;
+    }
+    return 0;
+}
+
+/* ---- The run --------------------------------------------------------------------------------- */
+
+/* Where a cluster has no more use for this node, the server stops. Returns the exit status. */
+static int end_follow(struct parent *p, uint64_t now)
+{
+    int status;
+    const char *why = engines_end(&p->engines, &status);
+
+    if (why != NULL && !lifetime_is_stopping(&p->lifetime)) {
+        report(&p->report, LOG_ERR, "%s", why);
+        lifetime_stop(&p->lifetime, why, now);
+    }
+    return status;
+}
+
+/* Returns the exit status. */
+static int run(struct parent *p, const sigset_t *waiting)
+{
+    struct poller_event events[EVENTS_MAX];
+    uint64_t now = clock_us();
+    int status = 0;
+    int timeout;
+    int n;
+
+    for (;;) {
+        timeout = turn(p, now);
+        if (!p->ready && !hub_is_loading(p->hub))
+            status = be_ready(p, false);
+        if (status != 0 && !p->ready)
+            return status;
+        status = end_follow(p, now);
+        if (lifetime_is_over(&p->lifetime, now))
+            return status;
+        n = events_wait(p, timeout, waiting, events);
+        now = clock_us();
+        for (int i = 0; i < n; i++)
+            handle_event(p, &events[i], now);
+        act_on_signals(p, now);
+        /* Connections that wait in the backlog are admitted first. */
+        if (n == 0 && p->ready)
+            lifetime_idle(&p->lifetime, now);
     }
 }
 
@@ -341,8 +372,9 @@ int main(int argc, char **argv)
     status = arrived ? parent_take_over(&p, &state) : start(&p);
     caught[SIGCHLD] |= arrived; /* processes may have ended meanwhile */
     if (status == 0) {
-        be_ready(&p, arrived);
-        run(&p, &waiting);
+        status = p.ready || hub_is_loading(p.hub) ? 0 : be_ready(&p, arrived);
+        if (status == 0)
+            status = run(&p, &waiting);
         recording_end(&p.recording);
     }
     listeners_close(&p.listeners);

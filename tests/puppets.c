@@ -242,8 +242,10 @@ void stage_open_in(
     if (config != NULL)
         with = *config;
     with.cluster = &cluster;
-    cluster = (struct cluster_config){
-        .servers = {"none", 4}, .room = {"room", 4}, .node = {node, strlen(node)}};
+    cluster = (struct cluster_config){.servers = {"none", 4},
+        .room = {"room", 4},
+        .node = {node, strlen(node)},
+        .credentials = ""};
     stage_open(s, &with);
     s->cluster = cluster;
     s->config.cluster = &s->cluster;

@@ -13,17 +13,17 @@ _chatd()
         mapfile -t COMPREPLY < <(compgen -u -- "$cur")
         return
         ;;
-    -[Agklpt])
+    -[AgKklpt])
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -[HLMbimrwx])
+    -[HLMNbcimrwx])
         return
         ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W '-A -a -b -d -g -H -h -i -k -L -l -M -m -p -r -S -s -t -u
-        -V -v -w -x --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W '-A -a -b -c -d -g -H -h -i -K -k -L -l -M -m -N -p -r -S -s -t
+        -u -V -v -w -x --help --version' -- "$cur")
 }
 
 complete -F _chatd chatd

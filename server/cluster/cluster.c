@@ -95,7 +95,7 @@ bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
     const struct frame_setup setup = {.next = c->inbox.sequence == 0 ? 0 : c->inbox.sequence + 1,
         .room = c->config.room,
         .node = c->config.node,
-        .credentials = c->config.credentials,
+        .credentials = {c->config.credentials, strlen(c->config.credentials)},
         .servers = c->config.servers};
 
     engine_close(c, poller);

@@ -11,7 +11,7 @@ struct cluster_config {
     struct span servers; /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
     struct span room;
     struct span node;
-    struct span credentials; /* `user:password`, a token, or nothing */
+    const char *credentials; /* `user:password`, a token, or ""; may change from engine to engine */
 };
 
 /* Why a node is in its cluster no more. */

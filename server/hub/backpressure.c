@@ -107,6 +107,12 @@ static bool disk_is_short(const struct connections *cs)
     return cs->room->hold.lines != NULL && space_before(cs, log_head(cs->room->log)) < LINE_OUT_MAX;
 }
 
+/* While the room is loaded from its stream, the transcript's writer is waited for. */
+static bool is_loading(const struct connections *cs)
+{
+    return cs->cluster != NULL && !cs->cluster->was_running;
+}
+
 /*
  * How long the room has waited since the slowest reader last took something. Only the time by which
  * that reader exceeds its fair share (one log per -w) is charged, so a bulk sender is lossless for
@@ -143,7 +149,7 @@ void backpressure_begin(struct backpressure *b, struct connections *cs)
     if (is_short(cs))
         move_ahead(cs, true);
     left = pacing_left(&b->pacing, now);
-    if (is_short(cs) && left <= waited && !disk_is_short(cs)) {
+    if (is_short(cs) && left <= waited && !disk_is_short(cs) && !is_loading(cs)) {
         pacing_wait(&b->pacing, now, waited);
         move_ahead(cs, false);
         b->since = b->since == 0 ? 0 : now;

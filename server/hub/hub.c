@@ -840,8 +840,7 @@ bool hub_is_loading(const struct hub *hub)
 {
     const struct cluster *cluster = hub->connections.cluster;
 
-    return cluster != NULL && (cluster->state == CLUSTER_LOADING ||
-                                  (cluster->state == CLUSTER_STARTING && !cluster->was_running));
+    return cluster != NULL && !cluster->was_running;
 }
 
 enum cluster_end hub_cluster_end(const struct hub *hub)

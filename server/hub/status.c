@@ -7,6 +7,7 @@
 #include "connection.h"
 #include "log.h"
 #include "room.h"
+#include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
 
 #define MINUTE_US 60000000u
@@ -65,6 +66,27 @@ static void report_transcript(const struct connections *cs)
             !journal_has_writer(j) ? "without a writer" : health[j->health]);
 }
 
+static void report_cluster(const struct connections *cs)
+{
+    static const char *const states[] = {
+        "loading", "starting", "running", "lost", "stopping", "ended"};
+    const struct cluster *c = cs->cluster;
+    size_t here = 0;
+
+    if (c == NULL)
+        return;
+    for (const struct list *at = cs->all.next; at != &cs->all; at = at->next)
+        here += connection_at(at)->session == SESSION_MEMBER;
+    report_long(cs->config->report, LOG_NOTICE,
+        "status: cluster: node %.*s of room %.*s, %s, %zu members are here, "
+        "%llu messages read, %zu requests (%zu bytes) under way",
+        (int)c->config.node.len, c->config.node.at, (int)c->config.room.len, c->config.room.at,
+        states[c->state], here, (ull)c->inbox.sequence, c->outbox.count, c->outbox.bytes);
+    report_long(cs->config->report, LOG_NOTICE, "status: cluster: %s%s%s",
+        cluster_is_well(c) ? "ready" : "not ready", c->engine.text[0] != '\0' ? ": " : "",
+        c->engine.text);
+}
+
 /* How far the client is behind, and since when it has taken nothing. */
 static void report_connection(const struct connections *cs, const struct connection *c)
 {
@@ -113,6 +135,7 @@ void status_report(const struct connections *cs)
     report_counters(cs);
     report_memory(cs);
     report_transcript(cs);
+    report_cluster(cs);
     report_bans(cs);
     for (const struct list *at = cs->all.next; at != &cs->all; at = at->next)
         report_connection(cs, connection_at(at));

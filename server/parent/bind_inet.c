@@ -55,8 +55,8 @@ static in_port_t *port_of(struct sockaddr_storage *address)
                                           : &((struct sockaddr_in *)address)->sin_port;
 }
 
-/* A socket that listens there; -1 with errno. */
-static int socket_listen(const struct candidate *c, bool only_v6)
+/* A socket that listens there, or will; -1 with errno. */
+static int socket_listen(const struct listeners *ls, const struct candidate *c, bool only_v6)
 {
     int fd = bind_socket(c->address.ss_family);
     int error;
@@ -67,7 +67,7 @@ static int socket_listen(const struct candidate *c, bool only_v6)
     if (c->address.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){only_v6}, sizeof(int));
     if (bind(fd, (const struct sockaddr *)&c->address, c->len) == 0 &&
-        listen(fd, LISTENER_BACKLOG) == 0)
+        (ls->later || listen(fd, LISTENER_BACKLOG) == 0))
         return fd;
     error = errno;
     close(fd);
@@ -100,7 +100,7 @@ int bind_any(struct listeners *ls, const char *port)
 
     any.address.ss_family = both ? AF_INET6 : AF_INET;
     *port_of(&any.address) = htons((in_port_t)strtoul(port, NULL, 10));
-    any.fd = socket_listen(&any, false);
+    any.fd = socket_listen(ls, &any, false);
     if (any.fd != -1)
         return listeners_add(ls, any.fd, NULL);
     any.error = errno;
@@ -150,7 +150,7 @@ static void candidates_close(struct candidates *cs)
 }
 
 /* Binds all of them, with port 0 to the port that the first one gets. How many are bound. */
-static size_t candidates_bind(struct candidates *cs, in_port_t port)
+static size_t candidates_bind(struct candidates *cs, const struct listeners *ls, in_port_t port)
 {
     size_t bound = 0;
 
@@ -160,7 +160,7 @@ static size_t candidates_bind(struct candidates *cs, in_port_t port)
         socklen_t len = sizeof(got);
 
         *port_of(&c->address) = port;
-        c->fd = socket_listen(c, true);
+        c->fd = socket_listen(ls, c, true);
         c->error = errno;
         bound += c->fd != -1;
         if (port == 0 && c->fd != -1 && getsockname(c->fd, (struct sockaddr *)&got, &len) == 0)
@@ -195,12 +195,12 @@ static int candidate_report(const struct listeners *ls, const struct candidate *
 
 static int candidates_listen(struct candidates *cs, struct listeners *ls, in_port_t port)
 {
-    size_t bound = candidates_bind(cs, port);
+    size_t bound = candidates_bind(cs, ls, port);
     int status = 0;
 
     for (int tries = 1; port_clashes(cs, port, bound) && tries < PORT_TRIES; tries++) {
         candidates_close(cs);
-        bound = candidates_bind(cs, port);
+        bound = candidates_bind(cs, ls, port);
     }
     for (size_t i = 0; i < cs->count; i++) {
         int next = cs->all[i].fd != -1 ? listeners_add(ls, cs->all[i].fd, NULL)

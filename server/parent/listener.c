@@ -86,6 +86,26 @@ static void listener_note_file(struct listener *l, const char *path)
     l->ino = st.st_ino;
 }
 
+/* The path of a socket on which nothing listens would be stale for another server. */
+static bool listener_listen(const struct listeners *ls, struct listener *l)
+{
+    if (ls->later && !l->local)
+        return true;
+    return listen(l->fd, LISTENER_BACKLOG) == 0 &&
+           poller_set(ls->poller, l->fd, ls->later ? 0 : POLLIN, l) == 0;
+}
+
+int listeners_begin(struct listeners *ls)
+{
+    if (!ls->later)
+        return 0;
+    ls->later = false;
+    for (size_t i = 0; i < ls->count; i++)
+        if (!listener_listen(ls, &ls->all[i]))
+            return listeners_fail(ls, EX_UNAVAILABLE, ls->all[i].text, strerror(errno));
+    return 0;
+}
+
 int listeners_add(struct listeners *ls, int fd, const char *path)
 {
     struct listener *l = &ls->all[ls->count];
@@ -96,8 +116,7 @@ int listeners_add(struct listeners *ls, int fd, const char *path)
         return listeners_fail(ls, EX_UNAVAILABLE, "-l", "too many addresses");
     }
     *l = (struct listener){.fd = fd};
-    if (!listener_describe(l) || listen(fd, LISTENER_BACKLOG) == -1 ||
-        poller_set(ls->poller, fd, POLLIN, l) == -1)
+    if (!listener_describe(l) || !listener_listen(ls, l))
         why = strerror(errno);
     if (path != NULL)
         listener_note_file(l, path);

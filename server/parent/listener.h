@@ -39,6 +39,7 @@ struct listeners {
     const struct report *report;
     struct listener all[LISTENERS_MAX];
     size_t count;
+    bool later;            /* TCP sockets are bound, and listened on from listeners_begin() on */
     uint64_t paused_until; /* no connection is accepted before; 0: not paused */
 };
 
@@ -54,6 +55,8 @@ struct accepted {
  * is taken in either case. Returns 0, or the exit status after a report.
  */
 int listeners_add(struct listeners *, int fd, const char *path);
+/* The room is there: clients may connect. Returns 0, or the exit status after a report. */
+int listeners_begin(struct listeners *);
 /* One of them has that address as its text. */
 bool listeners_have(const struct listeners *, const char *text);
 /* Reports "what: why" as an error and returns the status. */

@@ -19,7 +19,8 @@ static const char synopsis[] =
     "usage: " CHATD_PROGRAM
     " [-adhsvV] [-l ADDRESS]... [-H LINES] [-m CLIENTS] [-i CLIENTS] [-L SECONDS]\n"
     "             [-r RATE] [-w SECONDS] [-b BYTES] [-S auto|require|off] [-M MODE]\n"
-    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-A FILE] [-g FILE] [-x SECONDS]\n";
+    "             [-t FILE] [-u USER] [-p FILE] [-k FILE] [-A FILE] [-g FILE] [-x SECONDS]\n"
+    "             [-c URL [-N NODE] [-K FILE]]\n";
 static const char usage_text[] =
     "  -l ADDRESS  listen there: host:port, [ipv6%scope]:port, *:port, or a path with / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
@@ -40,6 +41,10 @@ static const char usage_text[] =
     "  -k FILE     its first line is the secret that /pass must give\n"
     "  -A FILE     access rules: who is admitted, who is an operator\n"
     "  -g FILE     its lines greet those who join\n"
+    "  -c URL      one room on several machines, in a NATS cluster:\n"
+    "              nats://HOST[:PORT][,HOST[:PORT]].../ROOM\n"
+    "  -N NODE     this machine's name there (default: the host's, up to the first dot)\n"
+    "  -K FILE     user:password, or a token, for the cluster\n"
     "  -d          detach: return when the room is ready, and log to syslog\n"
     "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
     "  -v          log more: the ends of workers, and, on a terminal, joins and leaves\n"
@@ -134,6 +139,14 @@ static char *path_option(int option, const char *text)
     return path;
 }
 
+static void cluster_option(int option, const char *why)
+{
+    char what[3] = {'-', (char)option, '\0'};
+
+    if (why != NULL)
+        usage_error(what, why);
+}
+
 static void options_default(struct options *o)
 {
     memset(o, 0, sizeof(*o));
@@ -212,6 +225,15 @@ static void option_take(struct options *o, int c, const char *text)
     case 'a':
         o->authenticated = true;
         break;
+    case 'c':
+        cluster_option(c, cluster_url_parse(&o->cluster, text));
+        break;
+    case 'N':
+        cluster_option(c, cluster_node_parse(&o->cluster, text));
+        break;
+    case 'K':
+        o->cluster.credentials_file = path_option(c, text);
+        break;
     case 'd':
         o->detach = true;
         break;
@@ -269,6 +291,8 @@ static char *option_path(const struct options *o, int c)
         return o->secret_file;
     case 'p':
         return o->pid_file;
+    case 'K':
+        return o->cluster.credentials_file;
     case 't':
         return o->transcript.path;
     default:
@@ -306,6 +330,16 @@ static int option_long(const char *word)
     usage_error(word - 2, "no such option"); /* with its dashes */
 }
 
+static void options_check_cluster(struct cluster_options *cluster)
+{
+    if (cluster->servers == NULL && cluster->node[0] != '\0')
+        usage_error("-N", "is for a room in a cluster, -c URL");
+    if (cluster->servers == NULL && cluster->credentials_file != NULL)
+        usage_error("-K", "is for a room in a cluster, -c URL");
+    if (cluster->servers != NULL && cluster->node[0] == '\0')
+        cluster_option('c', cluster_node_default(cluster));
+}
+
 void options_read(struct options *o, int argc, char **argv)
 {
     size_t kept = 1;
@@ -317,7 +351,7 @@ void options_read(struct options *o, int argc, char **argv)
     if (o->again == NULL)
         usage_error("options", strerror(errno));
     o->again[0] = argv[0];
-    while ((c = getopt(argc, argv, ":adhsvVA:b:g:H:i:k:L:l:M:m:p:r:S:t:u:w:x:-:")) != -1) {
+    while ((c = getopt(argc, argv, ":adhsvVA:b:c:g:H:i:K:k:L:l:M:m:N:p:r:S:t:u:w:x:-:")) != -1) {
         c = c == '-' ? option_long(optarg) : c;
         optarg = strchr("adhsvV", c) != NULL ? NULL : optarg;
         option_take(o, c, optarg);
@@ -327,4 +361,5 @@ void options_read(struct options *o, int argc, char **argv)
         usage_error(argv[optind], "no arguments are wanted");
     if (o->transcript.sync && o->transcript.path == NULL)
         usage_error("-s", "needs a transcript, -t FILE");
+    options_check_cluster(&o->cluster);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cluster_options.h"
 #include "listener.h"
 #include "server/hub/hub.h"
 
@@ -28,6 +29,7 @@ struct options {
     unsigned long clients_each;
     enum sandbox_mode sandbox;
     struct transcript_options transcript;
+    struct cluster_options cluster;
     bool verbose;
     bool detach;
     bool authenticated;  /* names are login names, where the kernel knows them */

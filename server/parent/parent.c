@@ -39,6 +39,11 @@ void parent_connect(struct parent *p)
     p->recording.notify = &p->notify;
     p->recording.path = o->transcript.path;
     p->recording.sync = o->transcript.sync;
+    p->engines.children = &p->children;
+    p->engines.report = &p->report;
+    p->engines.notify = &p->notify;
+    p->engines.options = &o->cluster;
+    p->listeners.later = o->cluster.servers != NULL;
     p->lifetime.listeners = &p->listeners;
     p->lifetime.notify = &p->notify;
     p->lifetime.report = &p->report;
@@ -106,13 +111,14 @@ int parent_make_room(struct parent *p)
     config->refusal = refusal;
     config->standing = p->access.path != NULL ? standing : NULL;
     config->greeting = p->greeting.text;
+    config->cluster = engines_config(&p->engines);
     config->context = p;
     p->hub = hub_new(config);
     if (p->hub == NULL) {
         report(&p->report, LOG_ERR, "the room's log: %s", strerror(errno));
         return EX_OSERR;
     }
-    p->admission.hub = p->recording.hub = p->lifetime.hub = p->hub;
+    p->admission.hub = p->recording.hub = p->engines.hub = p->lifetime.hub = p->hub;
     return 0;
 }
 
@@ -134,6 +140,7 @@ void parent_reload(struct parent *p, uint64_t now)
     recording_reopen(&p->recording, now);
     access_file_reload(&p->access, now);
     secret_reload(&p->secret, p->options.secret_file, &p->report);
+    engines_reload(&p->engines);
     greeting_reload(&p->greeting, p->options.greeting_file, &p->report);
     notify_say(&p->notify, "READY=1");
 }
@@ -159,7 +166,7 @@ void parent_reap(struct parent *p, uint64_t now)
         case CHILD_QUESTION:
             handover_answered(&p->handover, status);
             break;
-        case CHILD_WRITER: /* the hub sees the end of its pair */
+        case CHILD_WRITER: /* the hub sees the end of the pair */
         case CHILD_ENGINE:
         case CHILD_LOOKUP: /* the same */
         case CHILD_REMAINDER:
@@ -187,6 +194,7 @@ static bool state(void *context, struct codec *c)
     codec_bool(c, &p->secret.once);
     codec_text(c, p->greeting.text, sizeof(p->greeting.text));
     codec_bool(c, &p->greeting.once);
+    engines_state(&p->engines, c);
     children_state(&p->children, c);
     recording_state(&p->recording, c);
     lifetime_state(&p->lifetime, c);

@@ -12,6 +12,7 @@
 #include "admission.h"
 #include "children.h"
 #include "display.h"
+#include "engines.h"
 #include "greeting_file.h"
 #include "handover.h"
 #include "lifetime.h"
@@ -36,11 +37,13 @@ struct parent {
     struct notify notify;
     struct poller *poller;
     bool poller_failing; /* the poller's failure was reported */
+    bool ready;          /* clients are admitted */
     struct listeners listeners;
     struct hub *hub;
     struct children children;
     struct admission admission;
     struct recording recording;
+    struct engines engines;
     struct display display;
     struct lifetime lifetime;
     struct handover handover;

@@ -1,0 +1,86 @@
+/* cluster_options.c: see cluster_options.h. */
+#include "cluster_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/cluster/frame.h"
+#include "wire/address.h"
+
+#define SCHEME "nats://"
+#define NAME_RULE "wants 1 to 32 letters, digits, '-' and '_'"
+
+static bool name_take(char out[NODE_NAME_MAX + 1], const char *name, size_t len)
+{
+    if (!batch_name_is_valid((struct span){name, len}))
+        return false;
+    memcpy(out, name, len);
+    out[len] = '\0';
+    return true;
+}
+
+/* One HOST[:PORT] of the list. */
+static bool server_is_valid(const char *text, size_t len)
+{
+    char copy[FRAME_SERVERS_MAX + 1];
+    struct address address;
+
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return len > 0 && address_parse(&address, copy) == NULL && address.kind == ADDRESS_INET;
+}
+
+static bool servers_are_valid(const char *text, size_t len)
+{
+    const char *end = text + len;
+
+    if (len > FRAME_SERVERS_MAX)
+        return false;
+    while (text <= end) {
+        const char *comma = memchr(text, ',', (size_t)(end - text));
+        const char *next = comma == NULL ? end : comma;
+
+        if (!server_is_valid(text, (size_t)(next - text)))
+            return false;
+        text = next + 1;
+    }
+    return true;
+}
+
+const char *cluster_url_parse(struct cluster_options *o, const char *text)
+{
+    const char *servers = text + strlen(SCHEME);
+    const char *slash;
+
+    if (strncmp(text, SCHEME, strlen(SCHEME)) != 0)
+        return "wants nats://HOST[:PORT][,HOST[:PORT]].../ROOM";
+    if (strchr(text, '@') != NULL)
+        return "takes no credentials, which others could read: put them into the file of -K";
+    slash = strchr(servers, '/');
+    if (slash == NULL || !name_take(o->room, slash + 1, strlen(slash + 1)))
+        return NAME_RULE " as the room, behind the servers and a slash";
+    if (!servers_are_valid(servers, (size_t)(slash - servers)))
+        return "wants servers as HOST or HOST:PORT, with commas between them";
+    free(o->servers);
+    o->servers = strdup(servers);
+    if (o->servers == NULL)
+        return strerror(errno);
+    o->servers[slash - servers] = '\0';
+    return NULL;
+}
+
+const char *cluster_node_parse(struct cluster_options *o, const char *text)
+{
+    return name_take(o->node, text, strlen(text)) ? NULL : NAME_RULE;
+}
+
+const char *cluster_node_default(struct cluster_options *o)
+{
+    char host[256] = "";
+
+    if (gethostname(host, sizeof(host) - 1) == -1 || !name_take(o->node, host, strcspn(host, ".")))
+        return "the host's name is no name for a node: give one with -N";
+    return NULL;
+}
