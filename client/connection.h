@@ -14,13 +14,13 @@
 #include <sys/types.h>
 
 /*
- * DOWN to MADE: connection_adopt(). MADE to UP: the first line has come. MADE and UP to SHUT: all
- * is said; to SILENT: the server was silent for too long. MADE, UP and SHUT to DOWN: it has ended
- * or broken. SILENT stays until the next one is MADE, so that the reason is known.
+ * DOWN to MADE: connection_adopt(). MADE to UP: the first line has come. MADE and UP to SHUT: there
+ * is nothing more to send; to SILENT: the server was silent for too long. MADE, UP and SHUT to
+ * DOWN: it has ended or broken. SILENT stays until the next connection is MADE, to keep the reason.
  */
 enum connection_state {
-    CONNECTION_DOWN,  /* none; with -k another one is looked for */
-    CONNECTION_MADE,  /* lines can be written; the server has said nothing yet */
+    CONNECTION_DOWN,  /* none; with -k the next one is being made */
+    CONNECTION_MADE,  /* lines can be written; no line has come yet */
     CONNECTION_UP,    /* lines can be written */
     CONNECTION_SHUT,  /* half-closed, and still read */
     CONNECTION_SILENT /* given up */
@@ -47,11 +47,12 @@ bool connection_is_alive(const struct connection *);
 /* A line has come; the second counts against the silence of connection_silence_ends(). */
 void connection_answered(struct connection *);
 void connection_hear(struct connection *);
-/* What there is to write more, and when. */
+/* When to write more. */
 enum connection_more {
     CONNECTION_DONE, /* nothing */
     CONNECTION_FULL, /* when the descriptor takes more */
-    CONNECTION_LATER /* when the server takes more, which no event tells: after a moment */
+    CONNECTION_LATER /* after a pause: the server takes no more now, and no event shows when it does
+                      */
 };
 
 /* Writes what the session has pending, as much as kernel and server take. */
@@ -60,14 +61,14 @@ enum connection_more connection_write(struct connection *, struct session *);
 int64_t connection_looks_at(const struct connection *);
 /* Looks at the path, and drops the connection if it is dead. */
 void connection_look(struct connection *);
-/* All is said: tells the server so. */
+/* There is nothing more to send: says goodbye and shuts down the sending side. */
 void connection_finish(struct connection *, struct session *);
 /* It has ended or broken, or is given up: nothing more is read from it, or written. */
 void connection_drop(struct connection *, enum connection_state why);
 
 /*
- * When the server must have said something; -1 where it need not. A silent server at the end has
- * nothing more to say; at the beginning it does not answer.
+ * The deadline for the next line of the server; -1: none. After it, a server that has been sent the
+ * goodbye is done, and one that is new does not answer.
  */
 int64_t connection_silence_ends(const struct connection *, const struct session *);
 

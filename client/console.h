@@ -74,9 +74,9 @@ void console_init(struct console *, const struct console_setup *);
 void console_ask(struct console *, const char *name);
 
 /*
- * Takes the keyboard: line editing begins, if there is any. What was typed while it was lent was
- * meant for somebody else, and goes. Does nothing where it is taken already, or given back for
- * good.
+ * Takes the keyboard: line editing begins, if there is any. Keys that were typed while it was lent
+ * are discarded: they were meant for the other process. Does nothing if the keyboard is taken
+ * already or was returned for good.
  */
 void console_start(struct console *);
 /* Gives the keyboard to another process; a half-typed line waits for the next console_start(). */
@@ -134,7 +134,8 @@ bool console_end(struct console *);
 /* Closes the input of a bot, unless the other thread is writing to it. */
 void console_close(struct console *);
 
-/* So many lines wait for a connection, or for too long for their echo: for the prompt to show. */
+/* Sets the number of waiting lines that the prompt shows: without a connection, or without an echo.
+ */
 void console_waiting(struct console *, unsigned long lines);
 
 /* A new connection: see view_restart(). */

@@ -28,12 +28,12 @@ struct proxy_header {
 };
 
 /*
- * Parses the header that stands at the beginning of these bytes, which are all that came so far.
+ * Parses the header at the beginning of these bytes, which are all that came so far.
  * The result does not depend on how much of what follows is there.
  */
 enum proxy_result proxy_parse(struct proxy_header *, const char *bytes, size_t len);
 
-/* The beginning of version 2, which is no text. */
+/* The beginning of version 2; it is not text. */
 extern const char proxy_signature[PROXY_SIGNATURE_LEN];
 
 #endif

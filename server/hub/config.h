@@ -1,6 +1,6 @@
 /*
- * config.h: what the hub is told once, by the program that runs it. All times are microseconds;
- * those that are points in time are of CLOCK_MONOTONIC.
+ * config.h: the hub's configuration and its callbacks into the parent. All times are microseconds;
+ * points in time are of CLOCK_MONOTONIC.
  */
 #ifndef SERVER_HUB_CONFIG_H
 #define SERVER_HUB_CONFIG_H
@@ -57,8 +57,8 @@ struct hub_config {
     void (*end_lookup)(void *context, pid_t pid);
     /* What the access rules say now of a client that was admitted; NULL: there are no rules. */
     enum standing (*standing)(void *context, const struct origin *, int fd);
-    /* Why a connection whose address a proxy has told, and which is counted there already, is not
-     * admitted from there: CODE TEXT of an error. NULL: it is, or there is no such function. */
+    /* For a connection whose real address came from a proxy, and which is counted there already:
+     * the CODE TEXT of an error if it is refused; NULL if it is admitted. May be NULL itself. */
     const char *(*refusal)(void *context, const struct origin *, int fd, uint64_t now);
     void *context;
 };

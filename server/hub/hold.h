@@ -1,6 +1,6 @@
 /*
- * hold.h: lines that are finished but not yet in the room's log, because the disk must have them
- * first (-s), and what waits behind them.
+ * hold.h: with -s, finished lines that wait for the disk before they go into the room's log, and
+ * the answers that wait behind them.
  *
  * The held lines are a log of their own, which only the transcript's writer reads. As it confirms
  * them they are settled one by one, in their order: each is appended to the room's log or, a
@@ -43,7 +43,7 @@ struct hold {
 void hold_init(struct hold *, struct log *lines);
 /* Frees the lines; the waiters are their owners'. */
 void hold_free(struct hold *);
-/* True where every line is settled: what is done now has its place at once. */
+/* True if every line is settled: an answer made now has its position at once. */
 bool hold_is_empty(const struct hold *);
 /* Puts a waiter behind all lines that are held now. */
 void hold_wait(struct hold *, struct waiter *, enum waiter_kind);

@@ -21,7 +21,8 @@ struct hub;
 
 /* NULL with errno set where there is no memory, or no random seed. */
 struct hub *hub_new(const struct hub_config *);
-/* Closes every connection without a word; workers notice that. NULL is ignored. */
+/* Closes every connection without a line to the clients; their workers see the end of their pairs.
+ * NULL is ignored. */
 void hub_free(struct hub *);
 
 /* ---- The transcript. Without hub_set_writer() there is none. --------------------------------- */
@@ -31,33 +32,34 @@ size_t hub_log_size(const struct hub *);
 void hub_remember(struct hub *, struct span line, const struct event *);
 /* Events up to this stamp are missing in what is remembered. */
 void hub_remember_gap(struct hub *, uint64_t stamp);
-/* The file has no more: the writer goes on behind what it had. */
+/* To be called at the end of the file: the writer appends the lines that follow. */
 void hub_remember_end(struct hub *);
 /* The quit of a member that a crash of an earlier hub left in the room. */
 void hub_remember_absent(struct hub *, const char *name);
 /*
- * A writer was started (writer.h): fd is the hub's end of its pair (the hub closes it). Again
- * after its death: nothing is lost. False without memory: then fd is the caller's.
+ * A writer was started (writer.h): fd is the hub's end of its pair, which the hub closes. Lines
+ * that an earlier writer did not confirm are sent again. False without memory; then fd is the
+ * caller's.
  */
 bool hub_set_writer(struct hub *, int fd, uint64_t now);
 /* Another one could not be started: with -s messages are refused. */
 void hub_miss_writer(struct hub *);
-/* The writer shall finish and exit, so that another one can take its place. */
+/* Lets the writer exit when it was sent everything, so that another one can replace it. */
 void hub_finish_writer(struct hub *);
 /* There is a writer that has not exited. */
 bool hub_has_writer(const struct hub *);
-/* The last one has exited, and its file may have lines that it has not answered for. */
+/* The last writer has exited, and its file may have lines that it has not confirmed. */
 bool hub_is_unsure_of_file(const struct hub *);
 /* The writer's file has no name any more: another one must be opened. */
 bool hub_wants_file(const struct hub *);
-/* The file did not take the last lines. */
+/* Writes to the file fail. */
 bool hub_file_fails(const struct hub *);
 /* How many events the file does not have, as far as the writer has answered. */
 uint64_t hub_unwritten(const struct hub *);
 /*
- * At the exit: writes to fd what the writer was not handed yet, and ends the sessions for whose
- * quits the log had no space; *quits is how many these were. *pair is the hub's end of its pair
- * (still the hub's), or -1: the writer has everything. False: no writer can take it.
+ * At the exit: writes to fd the lines that the writer was not sent, and ends the sessions for whose
+ * quits the log had no space; *quits is their number. *pair is the hub's end of the writer's pair
+ * (still the hub's), or -1: there are no such lines. False: there is no writer for them.
  */
 bool hub_write_rest(struct hub *, int fd, int *pair, uint64_t *quits);
 
@@ -75,14 +77,14 @@ bool hub_is_loading(const struct hub *);
 /* Why this node is in the cluster no more: the server must end. CLUSTER_GOES_ON: it is. */
 enum cluster_end hub_cluster_end(const struct hub *);
 
-/* ---- What one hub hands to the next ---------------------------------------------------------- */
+/* ---- An upgrade ------------------------------------------------------------------------------ */
 
 /*
- * Writes everything, or fills a new hub with it; see codec.h. Between two turns only. False where
- * that is not possible now, or what is read is wrong (then the new hub is only to be freed).
+ * Encodes the hub, or decodes it into a new one; see codec.h. Between two turns only. False if it
+ * cannot be encoded now, or if the state is not valid; then the new hub can only be freed.
  */
 bool hub_state(struct hub *, struct codec *);
-/* After that: tells the poller of every descriptor. False with errno. */
+/* In the new program, after that: adds every descriptor to the poller. False with errno. */
 bool hub_listen(struct hub *);
 
 /* ---- The turn -------------------------------------------------------------------------------- */
@@ -93,17 +95,18 @@ bool hub_listen(struct hub *);
  */
 bool hub_admit(struct hub *, const struct client *, uint64_t now);
 /*
- * Ends the session that is the oldest without a name of the source that has most of these; the
- * client is told that the room is full. False where there is none.
+ * Finds the source with the most sessions without a name and ends the oldest of these, with
+ * `error full`. False if there is none.
  */
 bool hub_end_nameless(struct hub *, uint64_t now);
 /* When the session that hub_end_nameless() would end was admitted; UINT64_MAX: there is none. */
 uint64_t hub_nameless_since(const struct hub *);
-/* It has sent something, or others have, that no worker has had the time to pass on. */
+/* True if that session may already have sent its name: its input, or that of sessions before it,
+ * waits for a worker. */
 bool hub_nameless_waits(const struct hub *);
 /* Closes the connection that has been draining for the longest time. False where there is none. */
 bool hub_cut_draining(struct hub *, uint64_t now);
-/* The poller said this of a tag of the hub's. Only notes it down. */
+/* The poller reported these events for one of the hub's tags. They are only noted. */
 void hub_ready(struct hub *, void *tag, short revents);
 /* There are new access rules: every session is compared with them, in the next turns. */
 void hub_review(struct hub *);
@@ -114,14 +117,14 @@ bool hub_reaped(struct hub *, pid_t pid, int status);
 int hub_turn(struct hub *, uint64_t now);
 
 /*
- * The server stops: everybody is told, no more input is taken, and what is pending is delivered,
+ * The server stops: every client gets a note, no more input is read, and pending output is drained
  * for at most two seconds.
  */
 void hub_stop(struct hub *, uint64_t now);
 /* After hub_stop(): nothing is left to deliver, and the writer has written everything. */
 bool hub_is_done(const struct hub *);
 
-/* ---- Looking --------------------------------------------------------------------------------- */
+/* ---- Questions ------------------------------------------------------------------------------- */
 
 /* Records: clients before their name, members, posters, and those that are draining. */
 size_t hub_connections(const struct hub *);

@@ -1,10 +1,10 @@
 /*
  * log.h: the room's memory: one ring of finished lines.
  *
- * A position is the number of bytes that were ever put into the log before a place; it only grows.
- * Readers keep a position each (a cursor) and take bytes from there; the log knows no reader. An
- * index of line starts and authors stands beside the bytes, so that history, /since and gaps cost
- * a look-up and no scan. When the ring is full, the oldest lines are dropped.
+ * A position is the number of bytes that were appended before it; it only grows. Each reader keeps
+ * a position (its cursor) and reads from there; the log knows no reader. An index of line starts
+ * and authors beside the bytes makes history, /since and gaps a look-up instead of a scan. When the
+ * ring is full, the oldest lines are dropped.
  *
  * Bytes and index are in a file without a name (memfd_create(2) where there is one) that is mapped:
  * an upgrade hands over its descriptor, and copies nothing.
@@ -26,7 +26,7 @@ struct log;
 /* Authors are numbers up to this one. */
 #define LOG_AUTHOR_MAX 0x7fffffffu
 
-/* What is put into the log: a line with its LF. stamp is the one that it begins with. */
+/* A line of the log, which ends with LF. stamp is the one at its beginning. */
 struct log_line {
     uint64_t stamp;
     uint32_t author; /* the connection that sent it; 0: none */
@@ -41,7 +41,8 @@ size_t log_size(const struct log *);
 /* Where the next line will begin; where the oldest line that is still here begins. */
 uint64_t log_head(const struct log *);
 uint64_t log_tail(const struct log *);
-/* How many bytes can be appended before anything at or behind keep (tail <= keep <= head) goes. */
+/* How many bytes can be appended before a byte at or behind keep (tail <= keep <= head) is dropped.
+ */
 size_t log_room(const struct log *, uint64_t keep);
 
 /*

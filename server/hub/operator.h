@@ -20,9 +20,9 @@ completion operator_kicked;
 /* The person of this session was removed, here or by an operator elsewhere: it is over. */
 void operator_end(struct connections *, struct connection *, struct span text);
 /*
- * Compares every session with the access rules: makes operators those whom the rules name, and ends
- * the sessions of clients that are no longer admitted. False where the log has no more space: call
- * it again, from the beginning.
+ * Compares every session with the access rules: sets which clients are operators, and ends the
+ * sessions of clients that are refused now. False if the log has no more space: call it again; it
+ * begins anew.
  */
 bool operators_review(struct connections *);
 

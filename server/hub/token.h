@@ -56,7 +56,7 @@ struct token *token_adopt(
 void token_drop(struct tokens *, struct token *);
 /* Puts a token that was handed over where it is found. */
 void token_add(struct tokens *, struct token *);
-/* Forgets the tokens that are no longer valid, then finds one; NULL: it is not valid. */
+/* Frees the tokens that have expired, then finds one; NULL: it is not valid. */
 struct token *token_find(struct tokens *, struct span text, uint64_t now);
 /* The session has no connection any more. */
 void token_end(struct tokens *, struct token *, uint64_t now);

@@ -1,7 +1,7 @@
 /*
- * welcome.h: what a client is sent when its login is made: past events, the users list, `you`. All
- * memory is taken before the room learns of the login, so that between a join and its welcome
- * nothing can fail.
+ * welcome.h: the lines that a client gets at its login: past events, the users list, `you`. All
+ * memory is allocated before the login is applied, so that nothing can fail between the join and
+ * its welcome.
  */
 #ifndef SERVER_HUB_WELCOME_H
 #define SERVER_HUB_WELCOME_H
@@ -17,8 +17,8 @@ struct item;
 struct shared;
 
 /*
- * The joins of one turn stand in the room's lines side by side, from joins to after; the list is
- * true behind all of them. Owned by its connection until it is placed.
+ * The joins of one turn are contiguous in the room's lines, in [joins, after); the users list holds
+ * for the position after. Owned by its connection until it is placed.
  */
 struct welcome {
     struct waiter waiter;
@@ -32,11 +32,11 @@ struct welcome {
     struct item *you;
 };
 
-/* Takes the memory for a connection's welcome; makes the session's token, where it wants one. False
- * without memory. */
+/* Allocates a connection's welcome, and the session's token if it asked for one. False without
+ * memory. */
 bool welcome_prepare(struct connections *, struct connection *);
-/* The login is made. The welcome is placed now, or when the lines before it are settled. list:
- * shared by all whose joins stand side by side. */
+/* To be called when the login is applied. The welcome is placed now, or when the lines before it
+ * are settled. list: the users list, shared by all logins of the turn. */
 void welcome_give(
     struct connections *, struct connection *, struct shared *list, uint64_t joins, uint64_t after);
 /* The held lines before it are settled: the room's log ends behind the joins. Frees the welcome. */

@@ -58,7 +58,7 @@ bool children_init(struct children *c, const char *argv0, const struct report *r
 {
     c->program = self_exe(c->path, sizeof(c->path), argv0);
     if (c->program == NULL)
-        report(r, LOG_ERR, "%s: cannot find my own program: %s", argv0, strerror(errno));
+        report(r, LOG_ERR, "%s: cannot find the program's own path: %s", argv0, strerror(errno));
     return c->program != NULL;
 }
 
@@ -71,7 +71,7 @@ int children_confine(struct children *c, enum sandbox_mode mode, const struct re
     }
     c->sandbox = sandbox_probe();
     if (mode == SANDBOX_REQUIRE && c->sandbox != SANDBOX_FILTER) {
-        report(r, LOG_ERR, "-S require: this system gives no filter (only: %s)",
+        report(r, LOG_ERR, "-S require: this system has no filter (only: %s)",
             sandbox_name(c->sandbox));
         return EX_NOPERM;
     }

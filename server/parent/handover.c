@@ -159,7 +159,7 @@ int handover_read(struct handover *h, struct codec *c, handover_state *state, vo
     codec_u64(c, &version);
     codec_u64(c, &h->since);
     if (version != HANDOVER_VERSION || !state(context, c) || c->bad || c->at != c->len) {
-        report(h->report, LOG_ERR, "what the old program handed over cannot be read");
+        report(h->report, LOG_ERR, "the state of the old program cannot be read");
         return EX_SOFTWARE;
     }
     free(c->buf);

@@ -238,9 +238,9 @@ static void client_end(struct worker *w, const char *word)
 }
 
 /*
- * The client's bytes begin as version 2 of a proxy's header does, which is no text; version 1 is
- * seen as a line. header_len counts the bytes that do so, and stays below the whole where others
- * have followed.
+ * True if the client's bytes begin like version 2 of a proxy's header, which is not text; version 1
+ * is seen as a line. header_len counts the bytes that match so far; it stays below the whole if
+ * others have followed.
  */
 static bool is_proxy_header(struct worker *w, const char *bytes, size_t len)
 {
