@@ -15,8 +15,7 @@
 #include "connection.h"
 #include "room.h"
 
-/* Helpers at once, and for one source. */
-#define HELPERS_MAX 8
+/* Helpers for one source. */
 #define HELPERS_EACH 2
 /* Starting one suspends the hub for a moment. */
 #define STARTS_MAX 2
@@ -247,7 +246,7 @@ static void helpers_start(struct connections *cs)
 
     if (cs->turn.now < accounts->start_at)
         return;
-    for (int i = 0; i < STARTS_MAX && accounts->running_count < HELPERS_MAX; i++) {
+    for (int i = 0; i < STARTS_MAX && accounts->running_count < LOOKUPS_MAX; i++) {
         next = question_next(accounts);
         if (next == NULL)
             return;
@@ -296,7 +295,7 @@ uint64_t accounts_due(const struct connections *cs)
         due = account_at(accounts->running.next)->at;
     if (!list_is_empty(&accounts->queued) && account_at(accounts->queued.next)->at < due)
         due = account_at(accounts->queued.next)->at;
-    if (accounts->running_count < HELPERS_MAX && question_next(accounts) != NULL)
+    if (accounts->running_count < LOOKUPS_MAX && question_next(accounts) != NULL)
         return accounts->start_at > cs->turn.now ? accounts->start_at : cs->turn.now;
     return due;
 }

@@ -25,6 +25,9 @@ enum standing {
     STANDING_OPERATOR /* it may give operator commands */
 };
 
+/* Accounts that are looked up at once, at most. */
+#define LOOKUPS_MAX 8
+
 /* What is pointed to must outlive the hub. */
 struct hub_config {
     size_t log_bytes;

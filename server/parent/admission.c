@@ -25,7 +25,7 @@
 bool admission_measure(struct admission *a, bool privileged)
 {
     pacing_init(&a->patience, PATIENCE_US);
-    if (!capacity_find(&a->capacity, privileged, a->report))
+    if (!capacity_find(&a->capacity, privileged, a->helpers, a->report))
         return false;
     if (a->most > a->capacity.clients)
         report(a->report, LOG_WARNING, "-m %zu: %s allows no more than %zu clients", a->most,

@@ -27,6 +27,7 @@ struct admission {
     struct hub *hub;
     const struct access *access; /* the rules of -A */
     const struct report *report;
+    unsigned helpers; /* so many processes look accounts up at once, at most */
     struct capacity capacity;
     size_t most; /* -m; 0: as many as the system allows */
     size_t each; /* -i: connections of one source; 0: no limit */

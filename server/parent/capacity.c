@@ -40,22 +40,23 @@ static void capacity_lower(struct capacity *c, unsigned long clients, const char
         *c = (struct capacity){.clients = (size_t)clients, .bound = bound};
 }
 
-static bool count_descriptors(struct capacity *c, const struct report *r)
+static bool count_descriptors(struct capacity *c, unsigned helpers, const struct report *r)
 {
     static const char name[] = "RLIMIT_NOFILE";
-    struct rlimit files = {.rlim_cur = DESCRIPTORS_MIN};
+    struct rlimit files = {.rlim_cur = DESCRIPTORS_MIN + helpers};
 
     limit_raise(RLIMIT_NOFILE);
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_cur < DESCRIPTORS_MIN)
+    if (files.rlim_cur < DESCRIPTORS_MIN + helpers)
         return report_too_few(
-            r, name, (unsigned long)files.rlim_cur, "descriptors", DESCRIPTORS_MIN);
-    capacity_lower(c,
-        (unsigned long)((files.rlim_cur - DESCRIPTORS_RESERVED) / CAPACITY_DESCRIPTORS_EACH), name);
+            r, name, (unsigned long)files.rlim_cur, "descriptors", DESCRIPTORS_MIN + (int)helpers);
+    files.rlim_cur -= DESCRIPTORS_RESERVED + helpers;
+    capacity_lower(c, (unsigned long)(files.rlim_cur / CAPACITY_DESCRIPTORS_EACH), name);
     return true;
 }
 
-static bool count_processes(struct capacity *c, bool privileged, const struct report *r)
+static bool count_processes(
+    struct capacity *c, bool privileged, unsigned helpers, const struct report *r)
 {
     struct process_limit limit;
 
@@ -63,14 +64,15 @@ static bool count_processes(struct capacity *c, bool privileged, const struct re
     limit_raise(RLIMIT_NPROC);
 #endif
     limit = process_limit(privileged);
-    if (limit.count <= PROCESSES_RESERVED)
-        return report_too_few(r, limit.name, limit.count, "processes", PROCESSES_RESERVED + 1);
-    capacity_lower(c, limit.count - PROCESSES_RESERVED, limit.name);
+    if (limit.count <= PROCESSES_RESERVED + helpers)
+        return report_too_few(
+            r, limit.name, limit.count, "processes", PROCESSES_RESERVED + (int)helpers + 1);
+    capacity_lower(c, limit.count - PROCESSES_RESERVED - helpers, limit.name);
     return true;
 }
 
-bool capacity_find(struct capacity *c, bool privileged, const struct report *r)
+bool capacity_find(struct capacity *c, bool privileged, unsigned helpers, const struct report *r)
 {
     *c = (struct capacity){.clients = CLIENTS_MAX, .bound = "chatd"};
-    return count_descriptors(c, r) && count_processes(c, privileged, r);
+    return count_descriptors(c, helpers, r) && count_processes(c, privileged, helpers, r);
 }

@@ -20,8 +20,9 @@ struct capacity {
 /*
  * Raises the soft limits on descriptors and processes to the hard ones, and finds how many clients
  * they allow. privileged: the server stays root, to whom the limit on a user's processes does not
- * apply. False after a report if the limits do not allow a single client.
+ * apply. helpers: so many processes with a descriptor each there are besides. False after a report
+ * if the limits do not allow a single client.
  */
-bool capacity_find(struct capacity *, bool privileged, const struct report *);
+bool capacity_find(struct capacity *, bool privileged, unsigned helpers, const struct report *);
 
 #endif

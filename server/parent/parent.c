@@ -30,6 +30,7 @@ void parent_connect(struct parent *p)
     p->access.report = &p->report;
     p->access.answer = -1;
     p->admission.access = &p->access.rules;
+    p->admission.helpers = o->authenticated ? LOOKUPS_MAX : 0;
     p->admission.report = &p->report;
     p->admission.most = o->clients;
     p->admission.each = o->clients_each;
