@@ -18,8 +18,9 @@
 #define SPACE_FIRST 4096u
 #define SPACE_MAX (1u << 20)
 
-/* One of the two: name, or where that is NULL uid. */
+/* One of the two. */
 struct question {
+    bool is_name;
     const char *name;
     uid_t uid;
 };
@@ -27,7 +28,7 @@ struct question {
 static int account_get(
     const struct question *q, struct passwd *pw, char *space, size_t size, struct passwd **found)
 {
-    if (q->name != NULL)
+    if (q->is_name)
         return getpwnam_r(q->name, pw, space, size, found);
     return getpwuid_r(q->uid, pw, space, size, found);
 }
@@ -75,10 +76,10 @@ static bool login_find(const char *key, const char **login)
     char folded[NAME_LEN_MAX + 1];
 
     name_fold(folded, key);
-    if (!account_find(&(struct question){.name = key}, login))
+    if (!account_find(&(struct question){.is_name = true, .name = key}, login))
         return false;
     return *login != NULL || strcmp(folded, key) == 0 ||
-           account_find(&(struct question){.name = folded}, login);
+           account_find(&(struct question){.is_name = true, .name = folded}, login);
 }
 
 _Noreturn void lookup_main(char kind, const char *key)
