@@ -354,7 +354,66 @@ START_TEST(a_client_moves)
 }
 END_TEST
 
-/* ... and comes back: each time the same session. */
+/* A node may be behind: whether a session is there is known only when the stream has said so. */
+START_TEST(a_token_of_nobody)
+{
+    static const char *const wrong[] = {"x", "", "0123456789ABCDEF0123456789ABCDEF"};
+    struct puppet *p;
+
+    nodes_open(NULL);
+    p = puppet_add(&nodes[1]);
+    nodes_settle();
+    stream.away = true;
+    say(p, "/resume 0123456789abcdef0123456789abcdef");
+    expect_nothing(p);
+    stream.away = false;
+    nodes_settle();
+    expect(p, "resumed ?");
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        char line[80];
+
+        snprintf(line, sizeof line, "/resume %s", wrong[i]);
+        say(p, line);
+        expect(p, "resumed ?");
+    }
+    say(p, "ann");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* The other node is behind when the client comes: it still gets all that the first one has stored.
+ */
+START_TEST(a_node_that_is_behind)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *old;
+    struct puppet *new;
+
+    nodes_open(NULL);
+    old = puppet_add(&nodes[0]);
+    stage_settle(&nodes[0]);
+    puppet_say(old, "/token");
+    puppet_say(old, "ann");
+    stage_settle(&nodes[0]);
+    (void)token_of(old, token);
+    puppet_say(old, "one");
+    stage_settle(&nodes[0]);
+    new = puppet_add(&nodes[1]);
+    (void)stage_turn(&nodes[1]);
+    puppet_say(new, "/resume %s", token);
+    puppet_say(new, "/since 1970-01-01T00:00:00.000000Z");
+    puppet_say(new, "ann");
+    nodes_settle();
+    expect(new, "resumed ?");
+    expect(new, "join ann");
+    expect(new, "msg ann one");
+    expect(new, "here ann");
+    nodes_close();
+}
+END_TEST
+
+/* A session comes back: each time the same one. */
 START_TEST(a_client_moves_around)
 {
     char token[TOKEN_LEN + 1];
@@ -593,6 +652,8 @@ int main(void)
         {batches_come_again, 1, 20},
         {a_client_moves, 1, 20},
         {a_client_moves_around, 1, 20},
+        {a_token_of_nobody, 1, 20},
+        {a_node_that_is_behind, 1, 20},
         {a_hub_dies, 1, 20},
         {a_node_is_gone, 1, 20},
         {an_outage, 1, 20},

@@ -88,7 +88,8 @@ static char *put_arguments(char *at, const struct room_request *request)
         at = put_number(at, reason_number(request->reason), 1);
         return put_bytes(at, request->text.at, request->text.len, 2);
     case ROOM_RESUME:
-        return put_word(at, request->token);
+        at = put_word(at, request->token);
+        return put_word(at, request->login);
     case ROOM_KICK:
         at = put_word(at, request->name);
         return put_bytes(at, request->text.at, request->text.len, 2);
@@ -107,6 +108,14 @@ size_t request_write(char *out, const struct room_request *request)
     *at++ = (char)codes[request->kind];
     at = put_number(at, request->number, 4);
     return (size_t)(put_arguments(at, request) - out);
+}
+
+bool request_takes_token(struct span token)
+{
+    for (size_t i = 0; i < token.len; i++)
+        if (token.at[i] == '\0' || strchr("0123456789abcdef", token.at[i]) == NULL)
+            return false;
+    return token.len == TOKEN_LEN;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -164,19 +173,11 @@ static void get_name(struct reader *r, char *out, bool may_be_empty)
     out[r->bad ? 0 : name.len] = '\0';
 }
 
-static bool is_token(struct span token)
-{
-    for (size_t i = 0; i < token.len; i++)
-        if (token.at[i] == '\0' || strchr("0123456789abcdef", token.at[i]) == NULL)
-            return false;
-    return token.len == TOKEN_LEN;
-}
-
 static void get_token(struct reader *r, char *out, bool may_be_empty)
 {
     struct span token = get_bytes(r, 1, TOKEN_LEN);
 
-    r->bad |= !is_token(token) && !(may_be_empty && token.len == 0);
+    r->bad |= !request_takes_token(token) && !(may_be_empty && token.len == 0);
     if (!r->bad && token.len > 0)
         memcpy(out, token.at, token.len);
     out[r->bad ? 0 : token.len] = '\0';
@@ -240,6 +241,7 @@ static void get_arguments(struct reader *r, struct stored_request *out)
         break;
     case ROOM_RESUME:
         get_token(r, out->token, false);
+        get_name(r, out->login, true);
         break;
     case ROOM_KICK:
         get_name(r, out->name, false);

@@ -24,6 +24,9 @@
  */
 size_t request_write(char *out, const struct room_request *);
 
+/* A token of this text can be written: 32 hexadecimal digits. */
+bool request_takes_token(struct span text);
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* A batch that is read. The bytes are the caller's. */

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "resume.h"
 #include "room.h"
+#include "server/cluster/requests.h"
 #include "submit.h"
 #include "users.h"
 #include "welcome.h"
@@ -145,20 +146,20 @@ static void claim(struct connections *cs, struct connection *c, struct token *to
 }
 
 /* No session of that token is known here. One of another node ends there, at the place in the
- * stream to which the request comes, and goes on with this connection. */
+ * stream to which the request comes, and goes on with this connection. Whether there is one is
+ * known only at that place, too: this node may be behind. */
 static enum taken resume_elsewhere(struct connections *cs, struct connection *c, struct span token)
 {
     char text[TOKEN_LEN + 1] = "";
     struct submission resume = {.connection = c,
         .answer = item_text(connections_time(cs), "resumed ?"),
-        .request = {.kind = ROOM_RESUME, .time = cs->turn.wall, .token = text}};
-    const struct person *person;
+        .request = {
+            .kind = ROOM_RESUME, .time = cs->turn.wall, .token = text, .login = c->login_name}};
     bool done = resume.answer != NULL;
 
-    if (token.len == TOKEN_LEN)
+    if (request_takes_token(token))
         memcpy(text, token.at, TOKEN_LEN);
-    person = cs->cluster == NULL ? NULL : room_find_token(cs->room, text);
-    if (done && c->person == NULL && person != NULL && strcmp(person->login, c->login_name) == 0)
+    if (cs->cluster != NULL && done && c->person == NULL && text[0] != '\0')
         done = submit(cs, &resume);
     else if (done)
         connection_put(cs, c, resume.answer);

@@ -288,7 +288,8 @@ static enum room_result apply_resume(
 {
     struct person *person = room_find_token(room, request->token);
 
-    if (person == NULL || room_find_number(room, request->node, request->number) != NULL)
+    if (person == NULL || strcmp(person->login, request->login) != 0 ||
+        room_find_number(room, request->node, request->number) != NULL)
         return ROOM_NOBODY;
     outcome->person = person;
     outcome->parted = person->link;

@@ -72,7 +72,7 @@ struct room_request {
     const char *name;         /* wanted; clean. Kick: of the person that is removed */
     names_mask reserved;      /* forms of it that must not be given */
     enum person_kind posting; /* login */
-    const char *login;        /* login: the proved one; empty: none */
+    const char *login;        /* login, resume: the proved one; empty: none */
     /* where several machines share the room */
     struct node *node;              /* whose request it is; NULL: there is one machine */
     uint32_t number;                /* login, resume: of the person, at that node from now on */
