@@ -482,6 +482,36 @@ START_TEST(majority_lost)
 }
 END_TEST
 
+/* Three engines that make the stream at once, each at its own server, have one stream, also when
+ * its leader is another one. */
+START_TEST(made_at_once)
+{
+    struct nats nats[NATS_SERVERS_MAX];
+    struct station stations[3];
+    char address[ADDRESS_TEXT_MAX];
+
+    if (!nats_is_there())
+        return;
+    nats_start(nats, 3, no_options);
+    for (unsigned i = 0; i < 3; i++) {
+        nats_address(i, address);
+        station_init(&stations[i]);
+        station_start_engine(&stations[i], address, "");
+    }
+    for (unsigned i = 0; i < 3; i++)
+        station_await_state(&stations[i], ENGINE_READY);
+    station_publish(&stations[0], 100);
+    nats_kill(&nats[nats_leader(nats, 3, ROOM)]);
+    station_publish(&stations[0], 100);
+    for (unsigned i = 0; i < 3; i++)
+        station_await(&stations[i], 200);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(stations[i].sequence, stations[0].sequence);
+        station_free(&stations[i]);
+    }
+}
+END_TEST
+
 /* One of three servers does not come: two replicas have to do. */
 START_TEST(two_of_three)
 {
@@ -565,6 +595,7 @@ int main(void)
         {leaders_killed, 1, 600},
         {majority_lost, 1, 600},
         {two_of_three, 1, 600},
+        {made_at_once, 1, 600},
     };
 
     return tests_run("engine", tests, COUNT_OF(tests));

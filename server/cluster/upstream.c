@@ -372,10 +372,12 @@ static void stream_is_gone(struct upstream *u, const char *why, uint64_t now)
 
 static void stream_is_missing(struct upstream *u, uint64_t now)
 {
-    if (u->reading.next > 1)
-        stream_is_gone(u, "the stream does not exist any more", now);
-    else
+    if (u->reading.next <= 1) {
         ask_to_make(u, now);
+        return;
+    }
+    strcpy(u->reading.created, "missing"); /* whichever comes now was made anew */
+    stream_is_gone(u, "the stream does not exist any more", now);
 }
 
 /* Microseconds since 1970 of a time as servers write it, to the second; 0: it is none. */
