@@ -34,6 +34,13 @@ on() {
     shift
     nsenter --target "$process" --net "$@"
 }
+# start HOST COMMAND...: the same in the background; it is killed in the end.
+start() {
+    process=$1
+    shift
+    nsenter --target "$process" --net "$@" &
+    pids="$pids $!"
+}
 # way NAME SERVER CLIENT FD: lays one between these hosts: 192.0.2.1 is the server, 192.0.2.2 the
 # client. FD tells what of it is open, see wan.py.
 way() {
@@ -61,11 +68,9 @@ deaf_client=$host
 way deaf "$deaf_server" "$deaf_client" 8
 # dead_path NAME PORT: a room with one member behind the path.
 dead_path() {
-    on "$deaf_server" "$CHATD" -l "192.0.2.1:$2" -l "127.0.0.1:$2" 2>"$dir/$1.log" &
-    pids="$pids $!"
+    start "$deaf_server" "$CHATD" -l "192.0.2.1:$2" -l "127.0.0.1:$2" 2>"$dir/$1.log"
     until_true seen "$1.log" 'listening on 127'
-    on "$deaf_client" "$CHAT" -r -n "$1" -w 60 "192.0.2.1:$2" >"$dir/$1" 2>&1 &
-    pids="$pids $!"
+    start "$deaf_client" "$CHAT" -r -n "$1" -w 60 "192.0.2.1:$2" >"$dir/$1" 2>&1
     until_true seen "$1.log" "$1 joined"
 }
 # notice NAME PORT SECONDS: puts the seconds from the cut to the notice into a file. So long after
@@ -97,14 +102,14 @@ server=$host
 host
 client=$host
 way bad "$server" "$client" 9
-on "$server" "$CHATD" -l 192.0.2.1:65432 -t "$dir/transcript" 2>"$dir/chatd.log" &
-pids="$pids $!"
+start "$server" "$CHATD" -l 192.0.2.1:65432 -t "$dir/transcript" 2>"$dir/chatd.log"
 until_true seen chatd.log 'listening on 192'
 mkfifo "$dir/keys"
-on "$client" "$CHAT" -k -w 60 -n ann 192.0.2.1 <"$dir/keys" >"$dir/ann" 2>"$dir/ann.log" &
+nsenter --target "$client" --net \
+    "$CHAT" -k -w 60 -n ann 192.0.2.1 <"$dir/keys" >"$dir/ann" 2>"$dir/ann.log" &
 ann=$!
-on "$client" "$CHAT" -k -r -x -w 60 -n ben 192.0.2.1 >"$dir/ben" 2>"$dir/ben.log" &
-pids="$pids $ann $!"
+pids="$pids $ann"
+start "$client" "$CHAT" -k -r -x -w 60 -n ben 192.0.2.1 >"$dir/ben" 2>"$dir/ben.log"
 exec 7>"$dir/keys"
 until_true seen chatd.log 'ann joined'
 until_true seen chatd.log 'ben joined'
