@@ -631,12 +631,59 @@ START_TEST(a_kick)
     say(ann, "/kick bot");
     expect(ann, "note bot was kicked");
     ensure(bot->ended, "the poster goes on");
-    say(ann, "/ban cat");
-    expect(ann, "error not-allowed cat is at another machine: an operator there can do that");
     puppet_say(cat, "/kick ann");
     puppet_say(ann, "/kick cat");
     nodes_settle();
     ensure(ann->ended != cat->ended, "one of the two was first");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+static bool is_banned(size_t node, const char *address)
+{
+    struct origin origin = {.local = false};
+
+    ensure(ip_parse(&origin.ip, address, strlen(address)), "%s", address);
+    return hub_is_banned(nodes[node].hub, &origin, nodes[node].now);
+}
+
+/* An address is banned at every node, a user at the member's. */
+START_TEST(a_ban)
+{
+    struct hub_config config = {.standing = all_operators};
+    struct origin user = {.local = true, .uid = 1000};
+    struct puppet *ann;
+    struct puppet *ben;
+
+    nodes_open(&config);
+    ann = join(0, "ann");
+    ben = puppet_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    puppet_say(ben, "ben");
+    puppet_say(puppet_add_as(&nodes[1], "local:7", "root"), "root");
+    puppet_say(puppet_add_as(&nodes[0], "198.51.100.8:5", NULL), "cat");
+    nodes_settle();
+    read_all(ann);
+    read_all(ben);
+    say(ann, "/ban ben 5 enough");
+    expect(ann, "quit ben kicked enough");
+    expect(ann, "note ben is banned for 5 minutes");
+    expect(ben, "quit ben kicked enough");
+    expect(ben, "note you are banned for 5 minutes: enough");
+    say(ann, "/ban root");
+    expect(ann, "quit root kicked");
+    expect(ann, "note root is banned for 60 minutes");
+    say(ann, "/ban cat");
+    expect(ann, "quit cat kicked");
+    expect(ann, "note cat (198.51.100.8) is banned for 60 minutes");
+    for (size_t i = 0; i < NODES; i++) {
+        ensure(is_banned(i, "198.51.100.7") && is_banned(i, "198.51.100.8"), "node %zu", i);
+        ensure(hub_is_banned(nodes[i].hub, &user, nodes[i].now) == (i == 1), "node %zu", i);
+    }
+    say(ann, "/unban cat");
+    expect(ann, "note cat is not banned any more");
+    for (size_t i = 0; i < NODES; i++)
+        ensure(!is_banned(i, "198.51.100.8") && is_banned(i, "198.51.100.7"), "node %zu", i);
     nodes_agree();
     nodes_close();
 }
@@ -660,6 +707,7 @@ int main(void)
         {two_programs_of_one_name, 1, 20},
         {a_node_stops, 1, 20},
         {a_kick, 2, 20},
+        {a_ban, 1, 20},
     };
 
     return tests_run("cluster", tests, COUNT_OF(tests));

@@ -44,7 +44,9 @@ static const struct room_request requests[] = {
     {.kind = ROOM_RESUME, .number = 7, .token = TOKEN_A, .login = ""},
     {.kind = ROOM_RESUME, .number = 7, .token = TOKEN_A, .login = "ann"},
     {.kind = ROOM_KICK, .number = 1, .name = "ben", .text = {"enough", 6}},
-    {.kind = ROOM_KICK, .number = 1, .name = "ben"},
+    {.kind = ROOM_KICK, .number = 1, .name = "ben", .minutes = UINT32_MAX},
+    {.kind = ROOM_BAN, .name = "ben", .minutes = 60, .source = {{1, 192, 0, 2, 7}}},
+    {.kind = ROOM_BAN, .name = "ben"},
     {.kind = ROOM_NODE_STOP},
 };
 
@@ -60,6 +62,7 @@ static void request_compare(const struct room_request *a, const struct room_requ
     ensure(a->text.len == b->text.len &&
                (a->text.len == 0 || memcmp(a->text.at, b->text.at, a->text.len) == 0),
         "text of %d", (int)a->kind);
+    ensure(a->minutes == b->minutes && source_key_equal(&a->source, &b->source), "a ban");
     ensure(word_equal(a->name, b->name) && word_equal(a->login, b->login) &&
                word_equal(a->token, b->token) && word_equal(a->reason, b->reason),
         "words of %d", (int)a->kind);

@@ -16,7 +16,8 @@ enum code {
     CODE_RENAME,
     CODE_LEAVE,
     CODE_RESUME,
-    CODE_KICK
+    CODE_KICK,
+    CODE_BAN
 };
 
 /* By enum room_request_kind. */
@@ -29,6 +30,7 @@ static const unsigned char codes[ROOM_REQUESTS] = {
     [ROOM_LEAVE] = CODE_LEAVE,
     [ROOM_RESUME] = CODE_RESUME,
     [ROOM_KICK] = CODE_KICK,
+    [ROOM_BAN] = CODE_BAN,
     [ROOM_NODE_START] = CODE_START,
     [ROOM_NODE_STOP] = CODE_STOP,
 };
@@ -92,7 +94,13 @@ static char *put_arguments(char *at, const struct room_request *request)
         return put_word(at, request->login);
     case ROOM_KICK:
         at = put_word(at, request->name);
+        at = put_number(at, request->minutes, 4);
         return put_bytes(at, request->text.at, request->text.len, 2);
+    case ROOM_BAN:
+        at = put_word(at, request->name);
+        at = put_number(at, request->minutes, 4);
+        return put_bytes(
+            at, (const char *)request->source.bytes, request->minutes > 0 ? SOURCE_KEY_LEN : 0, 1);
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
@@ -200,6 +208,18 @@ static const char *get_reason(struct reader *r)
     return reasons[r->bad ? 0 : number];
 }
 
+/* There is one unless a ban is lifted. */
+static void get_source(struct reader *r, struct room_request *request)
+{
+    struct span key = get_bytes(r, 1, SOURCE_KEY_LEN);
+
+    r->bad |= key.len != (request->minutes > 0 ? SOURCE_KEY_LEN : 0);
+    if (r->bad || key.len == 0)
+        return;
+    memcpy(request->source.bytes, key.at, SOURCE_KEY_LEN);
+    r->bad |= !source_key_is_address(&request->source);
+}
+
 static enum room_request_kind get_kind(struct reader *r)
 {
     uint64_t code = get_number(r, 1);
@@ -245,7 +265,13 @@ static void get_arguments(struct reader *r, struct stored_request *out)
         break;
     case ROOM_KICK:
         get_name(r, out->name, false);
+        request->minutes = (uint32_t)get_number(r, 4);
         request->text = get_text(r, true);
+        break;
+    case ROOM_BAN:
+        get_name(r, out->name, false);
+        request->minutes = (uint32_t)get_number(r, 4);
+        get_source(r, request);
         break;
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:

@@ -9,10 +9,14 @@
 #include "ending.h"
 #include "link.h"
 #include "room.h"
+#include "server/cluster/cluster.h"
 #include "submit.h"
 #include "wire/text.h"
 
 #define MINUTE_US 60000000u
+/* Fits what says for how long somebody is banned. */
+#define BANNED_MAX 64
+#define REMOVED "note an operator has removed you from the room"
 
 /* error: NULL without memory. */
 static enum taken refuse(struct connections *cs, struct connection *c, struct item *error)
@@ -84,11 +88,6 @@ static void session_kick(
     }
 }
 
-void operator_end(struct connections *cs, struct connection *c, struct span text)
-{
-    session_kick(cs, c, "note an operator has removed you from the room", text);
-}
-
 /* The answer to a command that has ended a session; it was made before, so it cannot fail. */
 static void answer_behind(struct connections *cs, struct connection *c, struct item *note)
 {
@@ -110,41 +109,66 @@ static enum taken kick(
         return LINE_LATER;
     report(cs->config->report, LOG_NOTICE, "%s: %s kicks %s (%s)", c->peer, c->person->name, name,
         target->peer);
-    operator_end(cs, target, text);
+    session_kick(cs, target, REMOVED, text);
     answer_behind(cs, c, note);
     return LINE_TAKEN;
 }
 
-/* ---- A person of any machine ----------------------------------------------------------------- */
-
-/* Nobody may have the name any more where the room comes to it: the answer is one of two. */
-#define KICKED " note %s was kicked\n"
-#define KICKED_NOBODY " error no-such-user nobody here is called %s\n"
-#define ANSWER_MAX (STAMP_LEN + sizeof(KICKED_NOBODY) + NAME_LEN_MAX)
-
-static enum taken kick_anywhere(
-    struct connections *cs, struct connection *c, const struct person *target, struct span text)
+/* As it is said to both: `is banned for 60 minutes`. */
+static void banned_format(char out[BANNED_MAX], const char *is, unsigned long minutes)
 {
+    snprintf(out, BANNED_MAX, "%s banned for %lu minute%s", is, minutes, minutes == 1 ? "" : "s");
+}
+
+/* ---- A room on several machines -------------------------------------------------------------- */
+
+/* Nobody may have the name any more where the stream brings the kick. */
+#define KICKED_NOBODY " error no-such-user nobody here is called %s\n"
+#define WHO_MAX (NAME_LEN_MAX + SOURCE_TEXT_MAX + 4)
+#define ANSWER_MAX (STAMP_LEN + sizeof(KICKED_NOBODY) + WHO_MAX + BANNED_MAX)
+
+/* What an answer holds until it is decided: `ben`, or `ben (127.0.0.2)` of a session that is here.
+ */
+static struct item *who_new(const struct person *person, const struct connection *here)
+{
+    struct item *answer = item_new(ANSWER_MAX);
+    char source[SOURCE_TEXT_MAX];
+
+    if (answer == NULL)
+        return NULL;
+    memset(answer->bytes, 0, ANSWER_MAX);
+    if (here != NULL)
+        source_format(source, &here->source->key);
+    snprintf(answer->bytes, WHO_MAX, here != NULL ? "%s (%s)" : "%s%s", person->name,
+        here != NULL ? source : "");
+    return answer;
+}
+
+/* A kick, or one with a ban. */
+static enum taken kick_anywhere(struct connections *cs, struct connection *c,
+    const struct person *person, const struct request *request)
+{
+    bool bans = request->command == CMD_BAN;
     struct submission kick = {.connection = c,
         .request = {.kind = ROOM_KICK,
             .time = cs->turn.wall,
             .person = c->person,
-            .name = target->name,
-            .text = text},
-        .answer = item_new(ANSWER_MAX)};
+            .name = person->name,
+            .minutes = bans ? (uint32_t)request->minutes : 0,
+            .text = request->text},
+        .answer = who_new(person, connection_of(cs, person))};
 
-    if (kick.answer == NULL)
+    if (kick.answer == NULL || !submit(cs, &kick)) {
+        item_free(kick.answer);
         return LINE_LATER;
-    /* What comes back may have no name: it is kept here. */
-    memset(kick.answer->bytes, 0, ANSWER_MAX);
-    strcpy(kick.answer->bytes, target->name);
-    if (submit(cs, &kick)) {
-        report(cs->config->report, LOG_NOTICE, "%s: %s kicks %s", c->peer, c->person->name,
-            target->name);
-        return LINE_TAKEN;
     }
-    item_free(kick.answer);
-    return LINE_LATER;
+    if (bans)
+        report(cs->config->report, LOG_NOTICE, "%s: %s bans %s", c->peer, c->person->name,
+            person->name);
+    else
+        report(cs->config->report, LOG_NOTICE, "%s: %s kicks %s", c->peer, c->person->name,
+            person->name);
+    return LINE_TAKEN;
 }
 
 void operator_kicked(struct connections *cs, const struct submission *s, enum room_result result,
@@ -152,26 +176,83 @@ void operator_kicked(struct connections *cs, const struct submission *s, enum ro
 {
     bool done = result == ROOM_DONE;
     struct item *answer = s->answer;
-    char name[NAME_LEN_MAX + 1];
+    char *text = answer->bytes + STAMP_LEN;
+    char banned[BANNED_MAX] = "was kicked";
+    char who[WHO_MAX];
 
     (void)outcome; /* the session is ended where it is */
-    strcpy(name, answer->bytes);
-    snprintf(
-        answer->bytes + STAMP_LEN, ANSWER_MAX - STAMP_LEN, done ? KICKED : KICKED_NOBODY, name);
-    answer->len = strlen(answer->bytes + STAMP_LEN) + STAMP_LEN;
+    strcpy(who, answer->bytes);
+    if (s->request.minutes > 0)
+        banned_format(banned, "is", s->request.minutes);
+    if (done) {
+        snprintf(text, ANSWER_MAX - STAMP_LEN, " note %s %s\n", who, banned);
+    } else {
+        who[strcspn(who, " ")] = '\0';
+        snprintf(text, ANSWER_MAX - STAMP_LEN, KICKED_NOBODY, who);
+    }
+    answer->len = STAMP_LEN + strlen(text);
     stamp_format(answer->bytes, connections_time(cs));
     connection_put(cs, s->connection, answer);
     connection_count_answer(
         cs, s->connection, done ? &cs->counters.answered : &cs->counters.refused);
 }
 
-/* ---- Bans ------------------------------------------------------------------------------------ */
-
-/* As it is said to both: `is banned for 60 minutes`. */
-static void banned_format(char out[64], const char *is, unsigned long minutes)
+/* Only here the source of the session is known. A user of this machine is nobody elsewhere. */
+static void ban_source(
+    struct connections *cs, struct connection *c, const struct room_request *kick)
 {
-    snprintf(out, 64, "%s banned for %lu minute%s", is, minutes, minutes == 1 ? "" : "s");
+    struct submission ban = {.connection = c,
+        .request = {.kind = ROOM_BAN,
+            .time = cs->turn.wall,
+            .name = kick->name,
+            .minutes = kick->minutes,
+            .source = c->source->key}};
+
+    operator_ban(cs, &ban.request);
+    if (source_key_is_address(&c->source->key))
+        (void)submit(cs, &ban);
 }
+
+void operator_end(struct connections *cs, struct connection *c, const struct room_request *kick)
+{
+    char banned[BANNED_MAX];
+
+    if (kick->minutes == 0) {
+        session_kick(cs, c, REMOVED, kick->text);
+        return;
+    }
+    ban_source(cs, c, kick);
+    banned_format(banned, "note you are", kick->minutes);
+    session_kick(cs, c, banned, kick->text);
+}
+
+/* One that was stored some time ago ends so much sooner; what is loaded at a start is over. */
+void operator_ban(struct connections *cs, const struct room_request *ban)
+{
+    uint64_t length = ban->minutes * (uint64_t)MINUTE_US;
+    uint64_t age = cs->turn.wall > ban->time ? cs->turn.wall - ban->time : 0;
+    uint64_t now = cs->turn.now;
+
+    if (!cs->cluster->was_running)
+        return;
+    if (ban->minutes == 0)
+        (void)bans_lift(&cs->bans, (struct span){ban->name, strlen(ban->name)}, now);
+    else if (age < length && bans_have_space(&cs->bans, now))
+        (void)bans_put(&cs->bans, &ban->source, ban->name, now + length - age);
+}
+
+/* The other nodes have those of addresses, too. */
+static void unban_everywhere(struct connections *cs, struct connection *c, struct span name)
+{
+    char text[NAME_LEN_MAX + 1] = "";
+    const struct submission ban = {
+        .connection = c, .request = {.kind = ROOM_BAN, .time = cs->turn.wall, .name = text}};
+
+    memcpy(text, name.at, name.len);
+    (void)submit(cs, &ban);
+}
+
+/* ---- Bans ------------------------------------------------------------------------------------ */
 
 static enum taken ban(struct connections *cs, struct connection *c, struct connection *target,
     const struct request *request)
@@ -179,7 +260,7 @@ static enum taken ban(struct connections *cs, struct connection *c, struct conne
     const struct source_key *key = &target->source->key;
     const char *name = target->person->name;
     char source[SOURCE_TEXT_MAX];
-    char banned[64];
+    char banned[BANNED_MAX];
     struct item *note;
 
     source_format(source, key);
@@ -210,6 +291,8 @@ static enum taken unban(struct connections *cs, struct connection *c, struct spa
         item_free(note);
         return refuse_name(cs, c, "error no-such-user no ban was put on", name);
     }
+    if (cs->cluster != NULL)
+        unban_everywhere(cs, c, name);
     report(cs->config->report, LOG_NOTICE, "%s: %s lifts the ban of %.*s", c->peer, c->person->name,
         len, name.at);
     answer_behind(cs, c, note);
@@ -232,19 +315,16 @@ static enum taken target_line(struct connections *cs, struct connection *c,
 {
     struct connection *target = connection_of(cs, person);
 
-    if (request->command == CMD_KICK && cs->cluster != NULL)
-        return kick_anywhere(cs, c, person, request->text);
-    if (target == NULL)
-        return refuse(cs, c,
-            item_text(connections_time(cs),
-                "error not-allowed %s is at another machine: an operator there can do that",
-                person->name));
-    if (request->command == CMD_KICK)
-        return kick(cs, c, target, request->text);
-    if (!bans_have_space(&cs->bans, cs->turn.now))
+    if (request->command == CMD_BAN && !bans_have_space(&cs->bans, cs->turn.now))
         return refuse(cs, c,
             item_text(connections_time(cs),
                 "error busy %d bans are in force, and no more are possible", BANS_MAX));
+    if (cs->cluster != NULL)
+        return kick_anywhere(cs, c, person, request);
+    if (target == NULL) /* its connection ends in this turn */
+        return refuse_name(cs, c, "error no-such-user nobody here is called", request->name);
+    if (request->command == CMD_KICK)
+        return kick(cs, c, target, request->text);
     return ban(cs, c, target, request);
 }
 

@@ -17,8 +17,11 @@
 enum taken operator_line(struct connections *, struct connection *, const struct request *);
 /* Completion of ROOM_KICK, which is for a room on several machines. */
 completion operator_kicked;
-/* The person of this session was removed, here or by an operator elsewhere: it is over. */
-void operator_end(struct connections *, struct connection *, struct span text);
+/* A kick was applied that has removed the person of this session: it is over, and where the kick is
+ * a ban, every node is told the source. */
+void operator_end(struct connections *, struct connection *, const struct room_request *kick);
+/* A ban was applied: it is in force here, or lifted. */
+void operator_ban(struct connections *, const struct room_request *ban);
 /*
  * Compares every session with the access rules: sets which clients are operators, and ends the
  * sessions of clients that are refused now. False if the log has no more space: call it again; it

@@ -365,6 +365,7 @@ static bool has_its_person(const struct room_request *request)
         return person != NULL;
     case ROOM_LOGIN:
     case ROOM_RESUME:
+    case ROOM_BAN:
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
@@ -398,6 +399,8 @@ enum room_result room_apply(
         return apply_resume(room, request, outcome);
     case ROOM_KICK:
         return apply_kick(room, request, outcome);
+    case ROOM_BAN:
+        break;
     case ROOM_NODE_START:
         return apply_node_start(room, request, outcome);
     case ROOM_NODE_STOP:

@@ -20,6 +20,7 @@
 #include "node.h"
 #include "person.h"
 #include "protocol.h"
+#include "source.h"
 #include "table.h"
 #include "wire/stamp.h"
 
@@ -55,6 +56,7 @@ enum room_request_kind {
     /* where several machines share the room */
     ROOM_RESUME,     /* a session goes on at another node */
     ROOM_KICK,       /* an operator of one node removes a person of any */
+    ROOM_BAN,        /* nothing in the room: a source is refused at every node, or not any more */
     ROOM_NODE_START, /* an incarnation begins; what is left of the one before ends */
     ROOM_NODE_STOP,  /* an incarnation ends: its persons leave */
     ROOM_REQUESTS    /* how many kinds there are */
@@ -68,8 +70,8 @@ struct room_request {
     struct person *person; /* who; not in a login */
     struct span text;      /* say, act, post, leave, kick */
     const char *reason;    /* leave */
-    /* login, rename, kick */
-    const char *name;         /* wanted; clean. Kick: of the person that is removed */
+    /* login, rename, kick, ban */
+    const char *name;         /* wanted; clean. Kick, ban: of the person that is meant */
     names_mask reserved;      /* forms of it that must not be given */
     enum person_kind posting; /* login */
     const char *login;        /* login, resume: the proved one; empty: none */
@@ -78,6 +80,8 @@ struct room_request {
     uint32_t number;                /* login, resume: of the person, at that node from now on */
     const char *token;              /* login: of its session, empty: none; resume: of which */
     struct incarnation incarnation; /* node start */
+    uint32_t minutes;               /* kick: of a ban, 0: none; ban: 0: it is lifted */
+    struct source_key source;       /* ban, not where it is lifted: an address */
 };
 
 enum room_result {

@@ -39,6 +39,12 @@ struct source_key source_key(const struct origin *origin)
     return key;
 }
 
+/* Of a link there is a scope, which is this machine's. */
+bool source_key_is_address(const struct source_key *key)
+{
+    return key->bytes[0] == KIND_V4 || key->bytes[0] == KIND_V6_NETWORK;
+}
+
 bool source_key_equal(const struct source_key *a, const struct source_key *b)
 {
     return memcmp(a->bytes, b->bytes, SOURCE_KEY_LEN) == 0;

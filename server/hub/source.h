@@ -68,6 +68,8 @@ struct sources {
 };
 
 struct source_key source_key(const struct origin *);
+/* It is one of an address or a network: the same on every machine. */
+bool source_key_is_address(const struct source_key *);
 bool source_key_equal(const struct source_key *, const struct source_key *);
 /* `192.0.2.7`, `2001:db8::/64`, `uid 1000`. */
 void source_format(char out[SOURCE_TEXT_MAX], const struct source_key *);

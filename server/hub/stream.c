@@ -126,7 +126,7 @@ static void kick_follow(struct connections *cs, const struct applied *applied)
         return;
     c->person = NULL;
     if (c->session != SESSION_LEFT)
-        operator_end(cs, c, applied->request->text);
+        operator_end(cs, c, applied->request);
 }
 
 static void applied_follow(struct connections *cs, const struct applied *applied)
@@ -137,6 +137,8 @@ static void applied_follow(struct connections *cs, const struct applied *applied
         resume_follow(cs, applied);
     else if (applied->request->kind == ROOM_KICK && applied->result == ROOM_DONE)
         kick_follow(cs, applied);
+    else if (applied->request->kind == ROOM_BAN)
+        operator_ban(cs, applied->request);
     if (applied->mine)
         ticket_redeem(cs, &applied->ticket, applied->request, applied->result, &applied->outcome);
 }

@@ -6,12 +6,13 @@
 #include "server/cluster/cluster.h"
 
 /* A request names its person by its number, which every node knows. The leave of a session that is
- * over here has no owner: its outcome changes nothing. */
+ * over here has no owner, nor has a ban: nothing is done here with the outcome. */
 static bool submit_to_stream(struct connections *cs, const struct submission *s)
 {
     struct connection *c = s->connection;
     struct room_request request = s->request;
-    const struct ticket ticket = {.owner = request.kind == ROOM_LEAVE ? NULL : c,
+    const struct ticket ticket = {
+        .owner = request.kind == ROOM_LEAVE || request.kind == ROOM_BAN ? NULL : c,
         .answer = s->answer,
         .kind = request.kind,
         .author = request.author};
