@@ -47,7 +47,7 @@ static bool name_has_suffix(const char *name, const char *asked)
 void asked_explain(const struct asked *asked, const char *name, char out[ASKED_WHY_MAX])
 {
     bool same = strcasecmp(asked->name, name) == 0;
-    const char *why = " is not to be had; ";
+    const char *why = " is not available; ";
 
     *out = '\0';
     if (asked->name[0] == '\0' || (same && asked->typed[0] == '\0'))

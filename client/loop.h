@@ -1,6 +1,5 @@
 /*
- * loop.h: the main thread: from the input to the server, and everything that has to do with
- * leaving.
+ * loop.h: the main thread: sends the input to the server, and decides when and how chat exits.
  */
 #ifndef CLIENT_LOOP_H
 #define CLIENT_LOOP_H
@@ -10,8 +9,8 @@
 #include "input.h"
 
 /*
- * Runs until all is over; the client is connected, its receiver started. bot is NULL where there is
- * none. Returns the exit status. *signal is what the program must die of, or 0.
+ * Runs until chat is to exit. The client must be connected and its receiver started. bot may be
+ * NULL. Returns the exit status; *signal is the signal by which the program must end itself, or 0.
  */
 int loop_run(struct client *, struct input *, struct bot *, int *signal);
 

@@ -1,5 +1,5 @@
 /*
- * outcome.h: how it went: the exit status, and the words that say why.
+ * outcome.h: the exit status, and the message that gives the reason.
  */
 #ifndef CLIENT_OUTCOME_H
 #define CLIENT_OUTCOME_H
@@ -13,17 +13,16 @@
 /* All lines are answered: were all accepted? To be called with the client's lock. */
 int outcome_verdict(const struct client *);
 /*
- * True where lines that are left are to be reported. That the server did not admit the client says
- * enough to a script; at a keyboard it does not.
+ * True if unsent lines are to be reported. Not in a script whose client was not admitted: its exit
+ * status says enough.
  */
 bool outcome_loses_lines(struct client *);
 /*
- * The exit status when nothing more is sent or received, and says what has to be said. chosen is
- * the status with which the user, a clock or a signal has made it leave, or -1: then it is the
- * server's doing.
+ * Returns the exit status when nothing more is sent or received, and prints the reason if there is
+ * one. chosen: the status if the user, a deadline or a signal has ended it; -1 if the server has.
  */
 int outcome_status(struct client *, int chosen);
-/* The same with a bot that has ended by itself: an end that was bad is an answer. */
+/* The same with a bot that has exited by itself: if it failed, so does chat. */
 int outcome_with_bot(struct console *, const struct bot *, int status);
 
 #endif

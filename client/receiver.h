@@ -1,6 +1,6 @@
 /*
- * receiver.h: the other thread: from the server to the screen, and with -k from one connection to
- * the next.
+ * receiver.h: the second thread: reads the server's lines and prints them; with -k it also makes
+ * the next connection.
  */
 #ifndef CLIENT_RECEIVER_H
 #define CLIENT_RECEIVER_H
@@ -10,7 +10,7 @@
 /* Starts the thread; the client is connected. False with errno. */
 bool receiver_start(struct client *);
 
-/* What the thread does, until client->end says why it has ended; the argument is the client. */
+/* The thread's function. Its argument is the client; it sets client->end when it returns. */
 void *receiver_main(void *client);
 
 #endif

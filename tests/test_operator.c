@@ -63,7 +63,7 @@ static void program_for_all(void)
     ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
 }
 
-/* Two users of the machine are only to be had by root. */
+/* Two users of the machine can be used by root only. */
 static bool is_for_root(void)
 {
     if (geteuid() != 0)

@@ -234,7 +234,7 @@ START_TEST(another_connection)
 }
 END_TEST
 
-/* A name that was not to be had is told, at first and at a connection that comes back. */
+/* A name that was not available is reported, at first and at a connection that comes back. */
 START_TEST(another_name)
 {
     static const struct {
@@ -245,9 +245,9 @@ START_TEST(another_name)
         {"", "127.0.0.1:1234", "you are 127.0.0.1:1234"},
         {"ann", "ann_2", "ann is taken; you are ann_2"},
         {"Ann_b", "Ann_b_12", "Ann_b is taken; you are Ann_b_12"},
-        {"ann", "~ann", "ann is not to be had; you are ~ann"},
-        {"ann", "bob_2", "ann is not to be had; you are bob_2"},
-        {"ann", "ann_x", "ann is not to be had; you are ann_x"},
+        {"ann", "~ann", "ann is not available; you are ~ann"},
+        {"ann", "bob_2", "ann is not available; you are bob_2"},
+        {"ann", "ann_x", "ann is not available; you are ann_x"},
         {"a b", "a_b", "a b cannot be a name; you are a_b"},
         {" /ann\t", "ann", "/ann cannot be a name; you are ann"},
         {" ann ", "ann", "you are ann"},
