@@ -969,6 +969,43 @@ START_TEST(ignored_to_the_end)
 }
 END_TEST
 
+/* Each command of an operator has its answer, and is completed: the exit status is a receipt. */
+START_TEST(an_operator)
+{
+    static const struct {
+        const char *keys, *answer;
+        int status;
+    } cases[] = {
+        {"/kic\tb\tspam\r", "ben (127.0.0.1) was kicked", EX_OK},
+        {"/ban ben 5 spam\r/unban ben\r", "ben is not banned any more", EX_OK},
+        {"/kick nobody\r", "nobody here is called nobody", 1},
+    };
+    char path[PATH_TEXT_MAX];
+    struct server server;
+    struct chatter chat;
+    struct conn ben;
+    FILE *file;
+
+    test_path(path, "rules");
+    file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("operator all\n", file);
+    fclose(file);
+    server_start(&server, ANY_PORT, "-A", path);
+    conn_join(&ben, &server, "ben");
+    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
+    chatter_see(&chat, "you are ann");
+    chatter_type(&chat, cases[_i].keys);
+    chatter_see(&chat, cases[_i].answer);
+    chatter_type(&chat, "\004");
+    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), cases[_i].status);
+    ck_assert_ptr_null(strstr(chat.out.at, "waiting"));
+    chatter_end(&chat);
+    conn_close(&ben);
+    server_stop(&server);
+}
+END_TEST
+
 /* Lines that the server does not answer are counted after a while. */
 START_TEST(the_prompt_counts_what_waits)
 {
@@ -1031,6 +1068,7 @@ int main(void)
         {control_l_keeps_the_conversation, 1, 20},
         {some_are_ignored, 1, 20},
         {ignored_to_the_end, 3, 20},
+        {an_operator, 3, 20},
         {the_prompt_counts_what_waits, 1, 20},
     };
 
