@@ -139,7 +139,7 @@ static bool is_word(struct span line, const char *word)
 }
 
 /* Removes a word that something follows from the front. False where it is another one. */
-static bool word_take(struct span *line, const char *word)
+static bool word_strip(struct span *line, const char *word)
 {
     size_t len = strlen(word);
 
@@ -154,7 +154,7 @@ static enum taken header_line(struct connections *cs, struct connection *c, stru
 {
     if (is_word(line, CONTROL_PROXY_SELF))
         return proxy_line(cs, c, no_text);
-    if (word_take(&line, CONTROL_PROXY) && line.len > 0)
+    if (word_strip(&line, CONTROL_PROXY) && line.len > 0)
         return proxy_line(cs, c, line);
     session_fault(cs, c, "a line before the proxy's address");
     return LINE_TAKEN;
@@ -180,7 +180,7 @@ static enum taken control_line(struct connections *cs, struct connection *c, str
         return c->session == SESSION_LEFT ? LINE_TAKEN : command_too_long(cs, c);
     if (c->in.state == INPUT_OPEN && is_word(line, CONTROL_TIMING_MARK))
         return timing_mark(cs, c);
-    if (c->in.state == INPUT_OPEN && word_take(&last, CONTROL_LAST))
+    if (c->in.state == INPUT_OPEN && word_strip(&last, CONTROL_LAST))
         return last_line(cs, c, last.at, last.len);
     session_fault(cs, c, "an unknown control word");
     return LINE_TAKEN;

@@ -213,7 +213,7 @@ static void disk_answers(struct journal *j, const struct report *r)
 }
 
 /* old: it comes from a writer that has exited. False without memory: call it again later. */
-static bool word_take(
+static bool word_apply(
     struct journal *j, const struct log *lines, const struct report *r, struct span word, bool old)
 {
     size_t warn = strlen(WRITER_WARN);
@@ -250,7 +250,7 @@ static bool is_settled(const struct journal *j, const struct room *room)
     return !j->sync || room->hold.settled >= j->settle_to;
 }
 
-static void words_take(struct journal *j, struct room *room, const struct report *r, uint64_t now)
+static void words_apply(struct journal *j, struct room *room, const struct report *r, uint64_t now)
 {
     size_t at = 0;
     const char *lf;
@@ -259,7 +259,7 @@ static void words_take(struct journal *j, struct room *room, const struct report
            (lf = memchr(j->words + at, '\n', j->words_len - at)) != NULL) {
         struct span word = {j->words + at, (size_t)(lf - (j->words + at))};
 
-        if (word_take(j, room_lines(room), r, word, at < j->words_old))
+        if (word_apply(j, room_lines(room), r, word, at < j->words_old))
             at += word.len + 1;
         else
             j->retry_at = now + RETRY_US;
@@ -293,7 +293,7 @@ void journal_read(struct journal *j, struct room *room, struct poller *poller,
         else if (n == 0 || errno == ECONNRESET)
             writer_lose(j, poller, r);
     }
-    words_take(j, room, r, now);
+    words_apply(j, room, r, now);
     /* There is no writer and none could be started: with -s messages are refused. */
     if (j->state == JOURNAL_ABSENT && j->health == JOURNAL_FAILING && j->words_len == 0)
         account_to(j, log_head(room_lines(room)), true);

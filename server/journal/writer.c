@@ -69,7 +69,7 @@ static void answer_send(struct writer *w, const char *line, size_t len)
     }
 }
 
-static void answer(struct writer *w, const char *what, uint64_t stamp)
+static void answer_stamp(struct writer *w, const char *what, uint64_t stamp)
 {
     char line[32 + STAMP_LEN];
     char *at = stpcpy(line, what);
@@ -162,7 +162,7 @@ static bool file_append(struct writer *w, const char *bytes, size_t len)
 }
 
 /* Reports why a write failed, once until one succeeds, and sets the time of the next one. */
-static void file_fail(struct writer *w, enum file_state state, const char *why)
+static void file_note_failure(struct writer *w, enum file_state state, const char *why)
 {
     if (w->file != state)
         warn(w, "%s: %s; events are missing from the transcript", w->path, why);
@@ -180,11 +180,11 @@ static bool file_try(struct writer *w, const char *bytes, size_t len)
     if (early || w->file == FILE_GONE)
         return false;
     if (!file_append(w, bytes, len)) {
-        file_fail(w, FILE_FAILING, strerror(errno));
+        file_note_failure(w, FILE_FAILING, strerror(errno));
         return false;
     }
     if (has_no_name()) {
-        file_fail(w, FILE_GONE, "the file was removed or replaced");
+        file_note_failure(w, FILE_GONE, "the file was removed or replaced");
         return false;
     }
     w->missing = 0;
@@ -234,11 +234,11 @@ static void lines_write(struct writer *w, const char *bytes, size_t len)
         if (w->file == FILE_FAILING)
             warn(w, "%s: written again", w->path);
         w->file = FILE_WELL;
-        answer(w, WRITER_KEPT, account.last);
+        answer_stamp(w, WRITER_KEPT, account.last);
         return;
     }
     w->missing += w->sync ? account.events - account.messages : account.events;
-    answer(w, WRITER_LOST, account.last);
+    answer_stamp(w, WRITER_LOST, account.last);
 }
 
 /* Writes the complete lines of the buffer. */
@@ -256,10 +256,10 @@ static void buffer_write(struct writer *w)
 }
 
 /* Writes the gap line by itself, if no other lines have come meanwhile. */
-static void gap_write(struct writer *w)
+static void gap_append(struct writer *w)
 {
     if (w->file == FILE_FAILING && w->missing > 0 && file_try(w, NULL, 0))
-        answer(w, WRITER_KEPT, w->answered);
+        answer_stamp(w, WRITER_KEPT, w->answered);
 }
 
 /* ---- The end of the file at the start -------------------------------------------------------- */
@@ -327,7 +327,7 @@ static void hub_read(struct writer *w)
     }
 }
 
-static void serve(struct writer *w)
+static void writer_serve(struct writer *w)
 {
     while (!w->input_over) {
         struct pollfd pfd = {.fd = HUB_FD, .events = POLLIN};
@@ -335,16 +335,16 @@ static void serve(struct writer *w)
         (void)poll(&pfd, 1, w->file == FILE_FAILING ? (int)(RETRY_US / 1000) : -1);
         hub_read(w);
         buffer_write(w);
-        gap_write(w);
+        gap_append(w);
     }
 }
 
 /* The hub sends nothing more. What cannot be written now is lost. */
-static void finish(struct writer *w)
+static void writer_finish(struct writer *w)
 {
     for (int i = 0; i < LAST_TRIES && w->file == FILE_FAILING && w->missing > 0; i++) {
         (void)poll(NULL, 0, (int)(RETRY_US / 1000));
-        gap_write(w);
+        gap_append(w);
     }
 }
 
@@ -372,8 +372,8 @@ _Noreturn void writer_main(const struct proctitle *title, const char *path, cons
     process_begin(title, CHATD_PROGRAM ": transcript");
     end = find_end(&w);
     confine(&w, tier);
-    answer(&w, WRITER_KEPT, end);
-    serve(&w);
-    finish(&w);
+    answer_stamp(&w, WRITER_KEPT, end);
+    writer_serve(&w);
+    writer_finish(&w);
     _exit(0);
 }

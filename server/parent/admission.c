@@ -133,7 +133,8 @@ bool admission_waits(struct admission *a, uint64_t now, uint64_t *until)
 }
 
 /* That the room is full is reported once, with what bounds it; each refusal meanwhile with -v. */
-static void refuse(struct admission *a, const struct accepted *v, const char *refusal, uint64_t now)
+static void admission_refuse(
+    struct admission *a, const struct accepted *v, const char *refusal, uint64_t now)
 {
     bool full = is_full(a);
 
@@ -155,7 +156,7 @@ void admission_decide(struct admission *a, const struct accepted *v, uint64_t no
     client.is_proxied = access_is_proxy(a->access, &v->origin);
     refusal = find_refusal(a, v, client.is_proxied, now);
     if (refusal != NULL) {
-        refuse(a, v, refusal, now);
+        admission_refuse(a, v, refusal, now);
         return;
     }
     client.is_operator =
