@@ -128,6 +128,12 @@ int socketpair_cloexec_nonblock(int sv[2]);
 int socket_peer_pid(int fd, pid_t *pid, uid_t *uid);
 
 /*
+ * The peer of a connected stream socket has ended its side, or all of the connection, also where
+ * there is unread input before the end. False if the system cannot tell.
+ */
+bool socket_peer_ended(int fd);
+
+/*
  * The peer of a connected Unix-domain socket was in that group when it connected: as its effective
  * group or, where the system tells those, as a supplementary one. False where nothing is told.
  */

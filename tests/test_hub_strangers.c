@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SECOND 1000000u
@@ -367,9 +368,12 @@ START_TEST(a_goodbye_behind_lists)
     for (int i = 0; i < ASKED; i++)
         strcat(lines, "/users\n");
     puppet_say(p, "asker\n%sthe end", lines);
-    puppet_goodbye(p, CONTROL_LEFT);
+    if (_i < 3)
+        puppet_goodbye(p, CONTROL_LEFT);
+    if (_i == 3) /* its worker has not got to it: the pair is full */
+        ensure(shutdown(p->client, SHUT_WR) == 0, "shutdown");
     stage_settle(&stage);
-    if (_i == 1)
+    if (_i == 1 || _i == 3)
         ensure(stage_handover(&stage), "a handover");
     if (_i == 2) { /* it takes its time, but it takes */
         while (hub_members(stage.hub) > MEMBERS) {
@@ -381,7 +385,13 @@ START_TEST(a_goodbye_behind_lists)
         stage_wait(&stage, 58 * SECOND);
         ensure(hub_members(stage.hub) == MEMBERS + 1, "%zu members", hub_members(stage.hub));
     }
-    stage_wait(&stage, 5 * SECOND);
+    stage_wait(&stage, _i < 3 ? 5 * SECOND : 300 * SECOND);
+    ensure(_i == 2 || puppet_is_served(p) == (_i == 4), "one that only does not read is not cut");
+    if (_i >= 3) {
+        puppet_close(p);
+        puppet_goodbye(p, CONTROL_LEFT);
+        stage_settle(&stage);
+    }
     ensure(hub_members(stage.hub) == MEMBERS, "it stays");
     ensure(hub_connections(stage.hub) == MEMBERS || _i == 2, "so does its record");
     stage_play(&stage, "a~ msg asker the end\na< quit asker left\n");
@@ -401,7 +411,7 @@ int main(void)
         {sessions_that_wait, 2, 10},
         {a_source_that_comes_back, 2, 10},
         {one_list_waits, 2, 20},
-        {a_goodbye_behind_lists, 3, 20},
+        {a_goodbye_behind_lists, 5, 20},
         {a_megabyte_that_nobody_reads, 2 * COUNT_OF(questions), 60},
     };
 

@@ -408,6 +408,8 @@ void connection_pause(
 {
     c->in.pause = pause;
     deadline_set(cs, c, pause == PAUSE_RESUME ? DEADLINE_RESUME : DEADLINE_WAKE, until);
+    if (pause == PAUSE_QUEUE && c->deadlines[DEADLINE_GOODBYE] == TIME_NEVER)
+        deadline_set(cs, c, DEADLINE_GOODBYE, cs->turn.now + GOODBYE_LOOK_US);
 }
 
 void connection_unpause(struct connections *cs, struct connection *c)

@@ -39,6 +39,8 @@ struct welcome;
 #define QUEUE_MAX 65536u
 /* When to try again after an allocation has failed. */
 #define MEMORY_RETRY_US 100000u
+/* How often it is looked whether a client whose queue is long has said goodbye. */
+#define GOODBYE_LOOK_US 10000000u
 
 /* ---- One connection -------------------------------------------------------------------------- */
 

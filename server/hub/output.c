@@ -139,14 +139,28 @@ static uint64_t goodbye_until(const struct connections *cs, const struct connect
     return c->out.goodbye_at + DRAIN_US + bytes / DRAIN_BYTES_PER_SECOND * 1000000u;
 }
 
+/* A peer that is there and does not read may stay: then there is nothing to look at but that. */
+static bool goodbye_has_come(struct connections *cs, struct connection *c)
+{
+    if (c->out.goodbye_at == 0 && socket_peer_ended(c->out.link.fd))
+        output_goodbye(cs, c);
+    if (c->out.goodbye_at != 0)
+        return true;
+    deadline_set(cs, c, DEADLINE_GOODBYE,
+        c->in.pause == PAUSE_QUEUE ? cs->turn.now + GOODBYE_LOOK_US : TIME_NEVER);
+    return false;
+}
+
 /* A client whose lines wait for something else, as for -r, is not slow. */
 void output_goodbye_due(struct connections *cs, struct connection *c)
 {
-    uint64_t next = progress_look(cs, c) + DRAIN_US;
-    uint64_t until = goodbye_until(cs, c);
+    uint64_t next;
+    uint64_t until;
 
-    if (c->out.state != OUTPUT_OPEN)
+    if (c->out.state != OUTPUT_OPEN || !goodbye_has_come(cs, c))
         return;
+    next = progress_look(cs, c) + DRAIN_US;
+    until = goodbye_until(cs, c);
     if (c->in.pause != PAUSE_QUEUE)
         next = cs->turn.now + DRAIN_US;
     else if (until < next)

@@ -27,9 +27,9 @@ void output_send(struct connections *, struct connection *);
  */
 void output_drain(struct connections *, struct connection *, uint64_t limit_us);
 /*
- * The worker has exited after the client's goodbye, before which lines may wait for the client to
- * take answers. Where it takes nothing, or less than what drains, it is cut: no answer is sent any
- * more, and its lines count.
+ * The client has said goodbye: its worker has exited, or the socket shows it; before the goodbye
+ * lines may wait for the client to take answers. Where it takes nothing, or less than what drains,
+ * it is cut: no answer is sent any more, and its lines count.
  */
 void output_goodbye(struct connections *, struct connection *);
 /* The session is over, and what is pending is dropped: the client is shown the end. */
