@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "compat/compat.h"
+#include "nats_client.h"
 #include "pair.h"
 #include "protocol.h"
 #include "server/process.h"
@@ -83,7 +84,7 @@ static bool has_frame(const struct engine *e)
 
 static int timeout_ms(const struct engine *e, uint64_t now)
 {
-    uint64_t due = e->is_set_up ? upstream_due(&e->upstream) : UINT64_MAX;
+    uint64_t due = e->is_set_up ? nats_client_due(&e->upstream) : UINT64_MAX;
 
     if (due <= now || has_frame(e))
         return 0;
@@ -99,7 +100,7 @@ static void engine_wait(struct engine *e, struct pollfd pfds[2])
         pfds[0].events |= POLLOUT;
     pfds[1] = (struct pollfd){.fd = -1};
     if (e->is_set_up)
-        upstream_wait(&e->upstream, &pfds[1]);
+        nats_client_wait(&e->upstream, &pfds[1]);
     if (poll(pfds, 2, timeout_ms(e, clock_us())) == -1)
         pfds[0].revents = pfds[1].revents = 0;
 }
@@ -127,8 +128,8 @@ _Noreturn static void serve(struct engine *e)
         now = clock_us();
         hub_turn(e, pfds[0].revents, now);
         if (e->is_set_up) {
-            upstream_read(&e->upstream, pfds[1].revents, now);
-            upstream_turn(&e->upstream, now);
+            nats_client_read(&e->upstream, pfds[1].revents, now);
+            nats_client_turn(&e->upstream, now);
         }
         if (!buffer_send(&e->pair.out, HUB_FD))
             _exit(0);

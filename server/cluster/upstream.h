@@ -1,11 +1,10 @@
 /*
- * upstream.h: the engine's conversation with one NATS server after the other: finds the stream or
- * makes it, reads it to its end, then publishes what is in the window, and reads on.
+ * upstream.h: the connection to one NATS server after the other, and what is known of the stream
+ * behind it. What is said there is in nats_client.h and feed.h.
  */
 #ifndef SERVER_CLUSTER_UPSTREAM_H
 #define SERVER_CLUSTER_UPSTREAM_H
 
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +17,11 @@
 
 struct pair;
 struct window;
+
+/* A server that does not take a connection, or does not greet, by then is left for the next. */
+#define UPSTREAM_CONNECT_US 1500000u
+/* A server through which nothing comes on for that long, too. */
+#define UPSTREAM_PATIENCE_US 4000000u
 
 /*
  * AWAY -> CONNECTING -> GREETING -> LOGIN -> FINDING; FINDING -> MAKING -> FINDING;
@@ -41,7 +45,7 @@ struct reading {
     uint64_t next;       /* the sequence that is wanted next; 0: the oldest there is */
     uint64_t end;        /* the stream's last sequence, when it was found */
     uint64_t deliveries; /* of the present consumer */
-    uint64_t consumer;   /* its number, which is in its subject; and it is its sid, with SIDS */
+    uint64_t consumer;   /* its number, which is in its subject */
     uint64_t subscribed; /* to the consumer, on this connection: its sid; 0: not yet */
     bool has_consumer;
     bool is_idle;     /* everything there is was delivered */
@@ -72,8 +76,8 @@ struct upstream {
     struct buffer out;
     struct reading reading;
     struct upstream_times times;
-    enum engine_state
-        failure;        /* what a lost connection is told as: CONNECTING at first, then AWAY */
+    /* What a lost connection is told as: CONNECTING at first, then AWAY. */
+    enum engine_state failure;
     bool doubtful;      /* the last publications were not stored */
     bool has_jetstream; /* the server's own word */
     bool waits_for_hub; /* something that was received is not looked at yet */
@@ -88,13 +92,27 @@ struct upstream {
 /* setup, pair and window outlive it. False where the setup's servers are none. */
 bool upstream_init(
     struct upstream *, const struct frame_setup *, struct pair *, struct window *, uint64_t now);
-/* What poll(2) is to wait for. */
-void upstream_wait(const struct upstream *, struct pollfd *);
-/* Reads what is there, within what the pair has space for. */
-void upstream_read(struct upstream *, short revents, uint64_t now);
-/* Does what is due, publishes what is in the window, and sends. */
-void upstream_turn(struct upstream *, uint64_t now);
-/* When the next turn is due. */
-uint64_t upstream_due(const struct upstream *);
+
+/* Tells the hub a state. */
+void upstream_tell(struct upstream *, enum engine_state, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Enters a phase that is to be left by then. */
+void upstream_enter(struct upstream *, enum upstream_phase, uint64_t due);
+
+/* Begins to connect to the next address. */
+void upstream_connect(struct upstream *, uint64_t now);
+/* connect(2) has finished: well, or the connection is given up. */
+void upstream_connected(struct upstream *, uint64_t now);
+/* Says something to the server. */
+void upstream_say(struct upstream *, const char *bytes, size_t len);
+/* What was received is looked at only where the hub can be told of it. */
+bool upstream_may_read(const struct upstream *);
+
+/* Gives up the connection; why is told with the server's name. */
+void upstream_lose(struct upstream *, const char *why, uint64_t now);
+/* The same for the reason in errno; 0: the server has closed it. */
+void upstream_fail(struct upstream *, uint64_t now);
+/* The same, told as that state, and the server is not tried at its other addresses. */
+void upstream_lose_server(struct upstream *, enum engine_state, const char *why, uint64_t now);
 
 #endif

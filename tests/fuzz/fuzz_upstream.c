@@ -6,6 +6,7 @@
  */
 #include "compat/compat.h"
 #include "fuzz.h"
+#include "server/cluster/nats_client.h"
 #include "server/cluster/pair.h"
 #include "server/cluster/upstream.h"
 #include "server/cluster/window.h"
@@ -101,9 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         n = n < size - at ? n : size - at;
         must(write(fd, data + at, n) == (ssize_t)n);
         now += 1000;
-        upstream_read(&upstream, POLLIN, now);
+        nats_client_read(&upstream, POLLIN, now);
         if (upstream.phase != UPSTREAM_AWAY)
-            upstream_turn(&upstream, now);
+            nats_client_turn(&upstream, now);
         pair_check(&sequence);
         replies_discard(fd);
         must(window.sent <= window.count && window.count <= 3);

@@ -1,0 +1,536 @@
+/* feed.c: see feed.h. */
+#include "feed.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "compat/compat.h"
+#include "json.h"
+#include "pair.h"
+#include "upstream.h"
+#include "window.h"
+#include "wire/stamp.h"
+
+/* A request can be lost while the servers elect a leader: it is made again. The first is quickly
+ * answered, the others change something in all servers. */
+#define FOUND_US 1000000u
+#define MADE_US 2000000u
+/* Between two questions to a server that could not answer the first. */
+#define ASK_US 500000u
+/* Nodes that start together make the stream within this time. */
+#define MADE_AT_ONCE_US 10000000u
+/* A consumer that has missed three heartbeats is made anew. */
+#define SILENCE_US (3 * JETSTREAM_HEARTBEAT_US)
+/* How long a stream waits for as many servers as were given, before it is made with fewer. */
+#define TOO_FEW_US 10000000u
+#define NEVER UINT64_MAX
+
+/* Subscriptions: answers of the API, acknowledgements of publications, and, one after the other,
+ * what consumers deliver. */
+enum { SID_ANSWERS = 1, SID_STORED = 2, SID_CONSUMERS = 3 };
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+static void publish(struct upstream *u, const char *subject, const char *reply, struct span bytes)
+{
+    char head[NATS_HEAD_MAX];
+    struct span to = {subject, strlen(subject)};
+
+    upstream_say(u, head, nats_write_pub(head, to, reply, bytes.len));
+    upstream_say(u, bytes.at, bytes.len);
+    upstream_say(u, NATS_END, strlen(NATS_END));
+}
+
+/* A subject below the inbox, by the kind of what comes there and a number. */
+static void reply_subject(
+    const struct upstream *u, char out[NATS_SUBJECT_MAX], char kind, uint64_t number)
+{
+    (void)snprintf(out, NATS_SUBJECT_MAX, "%s.%c.%llu", u->inbox, kind, (unsigned long long)number);
+}
+
+static void ask(struct upstream *u, enum upstream_phase phase, const char *subject,
+    struct span request, uint64_t now)
+{
+    char reply[NATS_SUBJECT_MAX];
+
+    reply_subject(u, reply, 'a', ++u->asked);
+    publish(u, subject, reply, request);
+    u->times.ask = 0;
+    upstream_enter(u, phase, now + (phase == UPSTREAM_FINDING ? FOUND_US : MADE_US));
+}
+
+void feed_ask(struct upstream *u, uint64_t now)
+{
+    ask(u, UPSTREAM_FINDING, u->names.stream_info, (struct span){"", 0}, now);
+}
+
+/* The stream is to be looked for again. */
+static void ask_later(struct upstream *u, uint64_t now)
+{
+    u->asked++; /* an answer that is under way is not listened to */
+    u->times.ask = now + ASK_US;
+    upstream_enter(u, UPSTREAM_FINDING, NEVER);
+}
+
+static void ask_to_make(struct upstream *u, uint64_t now)
+{
+    char request[JETSTREAM_REQUEST_MAX];
+    size_t len = jetstream_write_stream(request, &u->names, u->replicas);
+
+    ask(u, UPSTREAM_MAKING, u->names.stream_create, (struct span){request, len}, now);
+}
+
+static void subscribe(struct upstream *u, const char *subject, uint64_t sid)
+{
+    char line[NATS_HEAD_MAX];
+
+    upstream_say(u, line, nats_write_sub(line, subject, sid));
+}
+
+/* To all replies to one kind of question. */
+static void subscribe_replies(struct upstream *u, char kind, uint64_t sid)
+{
+    char subject[NATS_SUBJECT_MAX];
+
+    (void)snprintf(subject, sizeof(subject), "%s.%c.*", u->inbox, kind);
+    subscribe(u, subject, sid);
+}
+
+/* A consumer has a subject and a subscription of its own, so that nothing of its predecessor's is
+ * taken for its. */
+static void ask_to_deliver(struct upstream *u, uint64_t now)
+{
+    struct reading *r = &u->reading;
+    char request[JETSTREAM_REQUEST_MAX];
+    char subject[NATS_SUBJECT_MAX];
+    size_t len;
+
+    if (r->subscribed > 0)
+        upstream_say(u, request, nats_write_unsub(request, r->subscribed));
+    r->subscribed = SID_CONSUMERS + ++r->consumer;
+    r->deliveries = 0;
+    r->is_idle = false;
+    reply_subject(u, subject, 'd', r->consumer);
+    subscribe(u, subject, r->subscribed);
+    len = jetstream_write_consumer(request, &u->names, subject, r->next);
+    ask(u, UPSTREAM_CONSUMING, u->names.consumer_create, (struct span){request, len}, now);
+}
+
+/* Something is missing in what was delivered: from the next message on, it is delivered again. */
+static void deliver_again(struct upstream *u, uint64_t now)
+{
+    u->reading.has_consumer = false;
+    feed_ask(u, now);
+}
+
+/* ---- Reading and serving --------------------------------------------------------------------- */
+
+static void ready(struct upstream *u)
+{
+    u->doubtful = false;
+    u->failure = ENGINE_AWAY;
+    upstream_tell(u, ENGINE_READY, "%s", "");
+}
+
+/* Everything that the stream had when it was found is delivered. */
+static bool is_read(const struct upstream *u)
+{
+    return u->reading.next > u->reading.end || u->reading.is_idle;
+}
+
+static void serve_if_read(struct upstream *u)
+{
+    if (u->phase != UPSTREAM_READING || !is_read(u))
+        return;
+    upstream_enter(u, UPSTREAM_SERVING, NEVER);
+    if (!u->reading.is_told)
+        pair_tell_end(u->pair, u->reading.end);
+    u->reading.is_told = true;
+    if (!u->doubtful)
+        ready(u);
+}
+
+static void read_on(struct upstream *u, uint64_t now)
+{
+    u->times.patience = u->times.heard = u->times.progress = now;
+    upstream_enter(u, UPSTREAM_READING, NEVER);
+    serve_if_read(u);
+}
+
+/* A publication was refused or overtaken: what is in the window is published again, behind what is
+ * in the stream by then. */
+static void doubt(struct upstream *u, const char *why, uint64_t now)
+{
+    char name[SERVER_NAME_MAX];
+
+    servers_name(&u->servers, name);
+    upstream_tell(u, ENGINE_AWAY, "%s: %s", name, why);
+    u->doubtful = true;
+    u->times.patience = now;
+    window_rewind(u->window);
+    ask_later(u, now);
+}
+
+static void flight_publish(struct upstream *u, const struct flight *flight, uint64_t now)
+{
+    char reply[NATS_SUBJECT_MAX];
+
+    if (u->window->sent == 0)
+        u->times.progress = now;
+    reply_subject(u, reply, 'p', window_publish(u->window));
+    publish(u, u->names.subject, reply, (struct span){flight->bytes, flight->len});
+}
+
+static void publish_window(struct upstream *u, uint64_t now)
+{
+    const struct flight *flight;
+
+    while (u->phase == UPSTREAM_SERVING && (flight = window_next(u->window)) != NULL) {
+        if (flight->len > u->max_payload) {
+            upstream_lose_server(
+                u, ENGINE_UNUSABLE, "the server takes no message of this size", now);
+            return;
+        }
+        if (buffer_space(&u->out) < flight->len + NATS_HEAD_MAX + 65536)
+            return;
+        flight_publish(u, flight, now);
+    }
+}
+
+/* ---- Answers --------------------------------------------------------------------------------- */
+
+/* The server's words, or ours where it has none. */
+static const char *words_of(const struct jetstream_answer *answer)
+{
+    return answer->words[0] != '\0' ? answer->words : "the server's answer makes no sense";
+}
+
+/* The request cannot be fulfilled now, or not at all. */
+static void refused(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
+{
+    char name[SERVER_NAME_MAX];
+
+    if (answer->result == JETSTREAM_UNUSABLE ||
+        (answer->result == JETSTREAM_NOBODY && !u->has_jetstream)) {
+        upstream_lose_server(u, ENGINE_UNUSABLE, words_of(answer), now);
+        return;
+    }
+    if (answer->result == JETSTREAM_MALFORMED || now - u->times.patience >= UPSTREAM_PATIENCE_US) {
+        upstream_lose_server(u, u->failure, words_of(answer), now);
+        return;
+    }
+    servers_name(&u->servers, name);
+    upstream_tell(u, u->failure, "%s: %s", name, words_of(answer));
+    ask_later(u, now);
+}
+
+/* It is looked for again and again, for another node may make it anew. */
+static void stream_is_gone(struct upstream *u, const char *why, uint64_t now)
+{
+    upstream_tell(u, ENGINE_GONE, "%s", why);
+    u->times.patience = now;
+    u->reading.has_consumer = false;
+    ask_later(u, now);
+}
+
+static void stream_is_missing(struct upstream *u, uint64_t now)
+{
+    if (u->reading.next <= 1) {
+        ask_to_make(u, now);
+        return;
+    }
+    strcpy(u->reading.created, "missing"); /* whichever comes now was made anew */
+    stream_is_gone(u, "the stream does not exist any more", now);
+}
+
+/* Microseconds since 1970 of a time as servers write it, to the second; 0: it is none. */
+static uint64_t created_time(const char *text)
+{
+    char stamp[STAMP_LEN + 1] = "YYYY-MM-DDTHH:MM:SS.000000Z";
+    uint64_t time = 0;
+
+    if (strlen(text) > strlen("YYYY-MM-DDTHH:MM:SS"))
+        memcpy(stamp, text, strlen("YYYY-MM-DDTHH:MM:SS"));
+    return stamp_parse(stamp, STAMP_LEN, &time) ? time : 0;
+}
+
+/* A stream that several nodes make at once is one, but servers may change their mind about when. */
+static bool is_made_anew(const char *before, const char *after)
+{
+    uint64_t a = created_time(before);
+    uint64_t b = created_time(after);
+
+    if (before[0] == '\0' || strcmp(before, after) == 0)
+        return false;
+    return a == 0 || b == 0 || (a > b ? a - b : b - a) > MADE_AT_ONCE_US;
+}
+
+static void stream_is_found(struct upstream *u, const struct jetstream_answer *stream, uint64_t now)
+{
+    struct reading *r = &u->reading;
+
+    if (r->next > 1 && is_made_anew(r->created, stream->created)) {
+        stream_is_gone(u, "the stream was made anew", now);
+        return;
+    }
+    if (r->next > stream->last + 1) {
+        stream_is_gone(u, "the stream ends before what was read of it", now);
+        return;
+    }
+    memcpy(r->created, stream->created, sizeof(r->created));
+    if (r->next < stream->first)
+        r->next = stream->first;
+    if (r->next == 0)
+        r->next = 1;
+    r->end = stream->last;
+    r->is_idle = false;
+    if (r->has_consumer)
+        read_on(u, now);
+    else
+        ask_to_deliver(u, now);
+}
+
+/* Fewer replicas, unless servers that were given may still come. */
+static void make_smaller(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
+{
+    bool waits = u->servers.given >= u->replicas && answer->result == JETSTREAM_FEWER;
+
+    if (u->times.too_few == 0)
+        u->times.too_few = now;
+    if (u->replicas == 1 || (waits && now - u->times.too_few < TOO_FEW_US)) {
+        struct jetstream_answer later = *answer;
+
+        later.result = JETSTREAM_UNAVAILABLE;
+        refused(u, &later, now);
+        return;
+    }
+    u->replicas = answer->result == JETSTREAM_ALONE ? 1 : u->replicas - 1;
+    ask_to_make(u, now);
+}
+
+static void take_found(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
+{
+    if (answer->result == JETSTREAM_DONE)
+        stream_is_found(u, answer, now);
+    else if (answer->result == JETSTREAM_NO_STREAM)
+        stream_is_missing(u, now);
+    else
+        refused(u, answer, now);
+}
+
+static void take_made(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
+{
+    if (answer->result == JETSTREAM_DONE || answer->result == JETSTREAM_NAME_TAKEN)
+        feed_ask(u, now);
+    else if (answer->result == JETSTREAM_FEWER || answer->result == JETSTREAM_ALONE)
+        make_smaller(u, answer, now);
+    else
+        refused(u, answer, now);
+}
+
+static void take_delivering(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
+{
+    if (answer->result == JETSTREAM_NO_STREAM) {
+        feed_ask(u, now);
+    } else if (answer->result != JETSTREAM_DONE) {
+        refused(u, answer, now);
+    } else {
+        u->reading.has_consumer = true;
+        read_on(u, now);
+    }
+}
+
+/* Behind the last dot of a reply's subject stands the number of the question. */
+static uint64_t subject_number(struct span subject)
+{
+    size_t at = subject.len;
+    uint64_t number = 0;
+
+    while (at > 0 && subject.at[at - 1] != '.')
+        at--;
+    (void)json_number((struct json){JSON_NUMBER, {subject.at + at, subject.len - at}}, &number);
+    return number;
+}
+
+static void take_answer(struct upstream *u, const struct nats_operation *op, uint64_t now)
+{
+    struct jetstream_answer answer;
+
+    if (subject_number(op->subject) != u->asked)
+        return;
+    jetstream_read_answer(&answer, op->headers, op->payload);
+    if (u->phase == UPSTREAM_FINDING && u->times.ask == 0)
+        take_found(u, &answer, now);
+    else if (u->phase == UPSTREAM_MAKING)
+        take_made(u, &answer, now);
+    else if (u->phase == UPSTREAM_CONSUMING)
+        take_delivering(u, &answer, now);
+}
+
+/* ---- Publications ---------------------------------------------------------------------------- */
+
+static void take_stored(struct upstream *u, const struct nats_operation *op, uint64_t now)
+{
+    struct jetstream_answer answer;
+
+    if (!window_has(u->window, subject_number(op->subject)))
+        return;
+    jetstream_read_answer(&answer, op->headers, op->payload);
+    if (answer.result == JETSTREAM_DONE && answer.sequence != 0) {
+        u->times.progress = now;
+        if (u->phase == UPSTREAM_SERVING && u->doubtful)
+            ready(u);
+    } else if (u->phase == UPSTREAM_SERVING) {
+        doubt(u, words_of(&answer), now);
+    } else {
+        window_rewind(u->window); /* the stream is being read to its end already */
+    }
+}
+
+/* ---- Deliveries ------------------------------------------------------------------------------ */
+
+/* A consumer's own words: flow control, or a heartbeat. */
+static void take_status(
+    struct upstream *u, const struct nats_operation *op, unsigned status, uint64_t now)
+{
+    struct reading *r = &u->reading;
+    struct span stalled = nats_header(op->headers, "nats-consumer-stalled");
+    struct span last = nats_header(op->headers, "nats-last-consumer");
+    char to[NATS_SUBJECT_MAX];
+    uint64_t number = 0;
+
+    if (op->reply.len > 0)
+        stalled = op->reply;
+    if (stalled.len > 0 && stalled.len < sizeof(to)) {
+        memcpy(to, stalled.at, stalled.len);
+        to[stalled.len] = '\0';
+        publish(u, to, "", (struct span){"", 0});
+        return;
+    }
+    if (status != 100 || !json_number((struct json){JSON_NUMBER, last}, &number) ||
+        number != r->deliveries) {
+        deliver_again(u, now);
+        return;
+    }
+    r->is_idle = true;
+    serve_if_read(u);
+}
+
+static void take_message(struct upstream *u, const struct nats_operation *op,
+    const struct jetstream_place *place, uint64_t now)
+{
+    struct frame_message message = {
+        .sequence = place->stream, .time = place->time, .bytes = op->payload};
+    enum window_result result;
+
+    pair_tell_message(u->pair, &message);
+    u->reading.deliveries++;
+    u->reading.next = place->stream + 1;
+    u->reading.is_idle = place->pending == 0;
+    result = window_return(u->window, op->payload);
+    if (result == WINDOW_CAME_BACK) {
+        u->times.progress = now;
+        if (u->phase == UPSTREAM_SERVING && u->doubtful)
+            ready(u);
+    }
+    if (result == WINDOW_OVERTAKEN && u->phase == UPSTREAM_SERVING)
+        doubt(u, "a batch overtook another one", now);
+    serve_if_read(u);
+}
+
+static void take_delivery(struct upstream *u, const struct nats_operation *op, uint64_t now)
+{
+    struct jetstream_place place;
+    struct span words;
+    unsigned status = nats_status(op->headers, &words);
+
+    u->times.heard = now;
+    if (!jetstream_read_place(&place, op->reply))
+        take_status(u, op, status, now);
+    else if (place.consumer != u->reading.deliveries + 1 || place.stream < u->reading.next ||
+             place.stream == UINT64_MAX)
+        deliver_again(u, now);
+    else
+        take_message(u, op, &place, now);
+}
+
+/* ---- For the client -------------------------------------------------------------------------- */
+
+/* Nobody else may have the same. */
+static bool inbox_set(struct upstream *u)
+{
+    unsigned char bytes[8];
+    size_t at = (size_t)snprintf(u->inbox, sizeof(u->inbox), "_INBOX.");
+
+    if (!random_bytes(bytes, sizeof(bytes)))
+        return false;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        at += (size_t)snprintf(u->inbox + at, sizeof(u->inbox) - at, "%02x", bytes[i]);
+    return true;
+}
+
+void feed_open(struct upstream *u, uint64_t now)
+{
+    if (!inbox_set(u)) {
+        upstream_lose(u, "no random numbers", now);
+        return;
+    }
+    subscribe_replies(u, 'a', SID_ANSWERS);
+    subscribe_replies(u, 'p', SID_STORED);
+    u->times.patience = now;
+    feed_ask(u, now);
+}
+
+void feed_take(struct upstream *u, const struct nats_operation *op, uint64_t now)
+{
+    if (op->sid == SID_ANSWERS)
+        take_answer(u, op, now);
+    else if (op->sid == SID_STORED)
+        take_stored(u, op, now);
+    else if (op->sid == u->reading.subscribed &&
+             (u->reading.has_consumer || u->phase == UPSTREAM_CONSUMING))
+        take_delivery(u, op, now);
+}
+
+/* What the consumer and the publications make one expect has not come. */
+static void silence_check(struct upstream *u, uint64_t now)
+{
+    if (u->phase != UPSTREAM_READING && u->phase != UPSTREAM_SERVING)
+        return;
+    if (!upstream_may_read(u)) {
+        u->times.heard = u->times.progress = now; /* the hub is what is waited for */
+    } else if (u->phase == UPSTREAM_SERVING && u->window->sent > 0 &&
+               now - u->times.progress >= UPSTREAM_PATIENCE_US) {
+        u->doubtful = true;
+        upstream_lose_server(u, u->failure, "nothing is stored", now);
+    } else if (now - u->times.heard >= SILENCE_US) {
+        u->times.patience = u->times.heard;
+        deliver_again(u, now);
+    }
+}
+
+void feed_turn(struct upstream *u, uint64_t now)
+{
+    if (u->times.ask != 0 && now >= u->times.ask)
+        feed_ask(u, now);
+    silence_check(u, now);
+    publish_window(u, now);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t feed_due(const struct upstream *u)
+{
+    uint64_t due = UINT64_MAX;
+
+    if (u->times.ask != 0)
+        due = u->times.ask;
+    if (u->phase == UPSTREAM_READING || u->phase == UPSTREAM_SERVING)
+        due = earlier(due, u->times.heard + SILENCE_US);
+    if (u->phase == UPSTREAM_SERVING && u->window->sent > 0)
+        due = earlier(due, u->times.progress + UPSTREAM_PATIENCE_US);
+    return due;
+}
