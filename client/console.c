@@ -55,7 +55,7 @@ static bool terminal_has_256(void)
 {
     const char *term = getenv("TERM");
 
-    return strstr(term, "256") != NULL || strstr(term, "direct") != NULL ||
+    return (term != NULL && (strstr(term, "256") != NULL || strstr(term, "direct") != NULL)) ||
            variable_is_set("COLORTERM");
 }
 

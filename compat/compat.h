@@ -59,7 +59,7 @@ void proctitle_spare(struct proctitle *, char **argv);
  * Shows these len bytes as the whole command line, cut where they do not fit. No allocation, no
  * stdio, and on Linux no system call: allowed in the worker's sandbox.
  */
-void proctitle_set(const struct proctitle *, const char *title, size_t len);
+void proctitle_set(const struct proctitle *, const char *text, size_t len);
 
 /* ---- The program's own file ----------------------------------------------------------- */
 

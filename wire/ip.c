@@ -55,7 +55,7 @@ struct ip ip_from_bytes(const unsigned char *bytes, enum ip_version version)
 
     if (version == IP_V4)
         return ip_from_v4(bytes);
-    memcpy(address.s6_addr, bytes, sizeof address.s6_addr);
+    memcpy(&address, bytes, sizeof address);
     return ip_from_v6(&address, 0);
 }
 

@@ -100,12 +100,15 @@ void servers_learn(struct servers *servers, struct json urls)
     char text[SERVER_NAME_MAX];
     struct json url;
     size_t place = 0;
+    size_t len;
 
     if (urls.kind != JSON_ARRAY)
         return;
     servers->count = servers->given;
-    while ((url = json_element(urls, &place)).kind != JSON_NONE)
-        (void)servers_add(servers, (struct span){text, json_string(url, text, sizeof(text))});
+    while ((url = json_element(urls, &place)).kind != JSON_NONE) {
+        len = json_string(url, text, sizeof(text));
+        (void)servers_add(servers, (struct span){text, len});
+    }
     if (servers->current >= servers->count)
         servers->current = servers->count - 1;
 }

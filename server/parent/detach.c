@@ -66,7 +66,8 @@ void detach_finish(int ready)
         (void)dup2(null, fd);
     if (null != -1)
         close(null);
-    while ((n = write(ready, "", 1)) == -1 && errno == EINTR)
-        ;
+    do
+        n = write(ready, "", 1);
+    while (n == -1 && errno == EINTR);
     close(ready);
 }

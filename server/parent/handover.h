@@ -56,7 +56,7 @@ typedef bool handover_state(void *context, struct codec *);
  * Writes the state and executes the program with these arguments. Returns, after a report, only
  * where that failed; the descriptors are this program's alone again.
  */
-void handover_exec(struct handover *, handover_state *, void *context, char *const argv[]);
+void handover_exec(struct handover *h, handover_state *state, void *context, char *const argv[]);
 
 /*
  * In the new program: reads the state that was handed over into an empty codec (its buf is the
