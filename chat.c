@@ -167,7 +167,7 @@ static void setup_console(struct client *client, const struct bot *bot)
 
     console_init(
         &client->console, &(struct console_setup){
-                              .out = options->mode == MODE_BOT ? bot->hears : STDOUT_FILENO,
+                              .out = options->mode == MODE_BOT ? bot->input : STDOUT_FILENO,
                               .wake = client->wake[1],
                               .wants_keys = mode_reads_input(options->mode),
                               .plain = options->output.plain,
@@ -224,7 +224,7 @@ static void setup_input(struct input *input, const struct client *client, const 
     if (options->mode == MODE_POST)
         input_init_texts(input, options->texts, options->texts_count);
     else if (options->mode == MODE_BOT)
-        input_init(input, INPUT_BOT, bot->says);
+        input_init(input, INPUT_BOT, bot->output);
     else
         input_init(input, source_choose(client), STDIN_FILENO);
 }
@@ -267,7 +267,7 @@ static int talk(struct client *client, struct input *input, struct bot *bot, int
 static int run(struct client *client, int *signal)
 {
     static struct input input;
-    struct bot bot = {.pid = -1, .says = -1, .hears = -1};
+    struct bot bot = {.pid = -1, .output = -1, .input = -1};
     char answer[4096] = "";
     int status = connect_and_ask(client, answer, sizeof answer);
 

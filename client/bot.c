@@ -12,16 +12,16 @@
 
 bool bot_start(struct bot *bot, const char *command)
 {
-    int hears[2], says[2];
+    int input[2], output[2];
 
-    if (!pipe_cloexec(hears) || !pipe_cloexec(says))
+    if (!pipe_cloexec(input) || !pipe_cloexec(output))
         return false;
-    bot->pid = command_start(command, hears[0], says[1]);
-    close(hears[0]);
-    close(says[1]);
-    bot->hears = hears[1];
-    bot->says = says[0];
-    fcntl(bot->says, F_SETFL, O_NONBLOCK);
+    bot->pid = command_start(command, input[0], output[1]);
+    close(input[0]);
+    close(output[1]);
+    bot->input = input[1];
+    bot->output = output[0];
+    fcntl(bot->output, F_SETFL, O_NONBLOCK);
     return bot->pid > 0;
 }
 

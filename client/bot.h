@@ -10,8 +10,8 @@
 struct bot {
     pid_t pid;  /* -1: none, or it has ended */
     int status; /* of its end, as wait(2) tells it */
-    int says;   /* what it prints is read here, without waiting; -1: none */
-    int hears;  /* its standard input; -1: none */
+    int output; /* what it prints is read here, without waiting; -1: none */
+    int input;  /* its standard input; -1: none */
 };
 
 /* Two pipes, one each way: a bot may close one and go on with the other. False with errno. */

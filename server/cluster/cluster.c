@@ -19,11 +19,11 @@
 #define INBOX_SIZE (FRAME_HEAD + FRAME_PAYLOAD_MAX)
 /* Read in one turn, at most. */
 #define READ_MAX 262144u
-/* A node that has nothing to say says so: the others would take it for gone. */
+/* How often an idle node publishes an empty batch, so that the others do not take it for gone. */
 #define BEAT_US 2000000u
-/* What has found no memory is tried again after this time. */
+/* When to try again after an allocation has failed. */
 #define RETRY_US 100000u
-/* While the stream cannot be had, that is logged so often. */
+/* How often to log that the stream is unavailable. */
 #define TELL_US 60000000u
 
 /* ---- Making and freeing ---------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ enum jetstream_result {
     JETSTREAM_UNAVAILABLE, /* it may do better in a moment */
     JETSTREAM_NOBODY,      /* no server took the request: its responders are away, or are none */
     JETSTREAM_UNUSABLE,    /* it will not do */
-    JETSTREAM_MALFORMED    /* that is no answer */
+    JETSTREAM_MALFORMED    /* it is not a valid answer */
 };
 
 /* What an answer says. Numbers that it does not have are 0. */

@@ -1,7 +1,7 @@
 /*
  * outbox.h: the requests of this node on their way to the stream. They are collected in an open
- * batch, which is sealed at a turn's end: it has a number then, and is kept until it has come back,
- * whatever becomes of the engine. A request has a ticket, which comes back with it.
+ * batch, which is sealed at a turn's end: it gets a number then, and is kept until it has come
+ * back, even if the engine dies meanwhile. A request has a ticket, which comes back with it.
  *
  *   The sealed batches have numbers without a hole; the tickets are those of their requests and of
  *   the open batch's, in order.
