@@ -241,7 +241,7 @@ inside() {
         chat -r -n bob -W 1 -H 20 /run/chatd/lobby
     systemctl stop $room.socket $room.service
 
-    # The group's room: the socket lets in who belongs there, and the kernel says who it is.
+    # The group's room: members of the group can connect, and the kernel proves their names.
     team=chatd-team@ops
     expect 'a room of a team' systemctl start $team.socket
     expect 'a member gets in' as ann /usr/local/bin/chat -n fake -m 'it is me' /run/chatd-team/ops

@@ -2,7 +2,7 @@
  * chatter.h: chat as a process of one's own, at pipes or at a terminal, and servers that are none.
  * For end-to-end tests of the client; to be used with harness.h.
  *
- * Whatever does not come within its deadline fails the running test and shows what chat said.
+ * A line that does not come within its deadline fails the running test, which shows chat's output.
  * Environment: CHAT is the program (./chat). Of the environment it gets only what is given.
  */
 #ifndef CHATTER_H

@@ -745,7 +745,7 @@ void conn_say(struct conn *conn, const char *format, ...)
     conn_send(conn, line, (size_t)len + 1);
 }
 
-/* What every line of a chatd is, whoever gets it. */
+/* Checks what holds for every line of a chatd. */
 static void line_check(struct conn *conn, const char *line, size_t len)
 {
     ensure(len < LINE_OUT_MAX, "a line of %zu bytes", len);

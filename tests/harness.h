@@ -2,9 +2,9 @@
  * harness.h: a chatd of one's own, and people who talk to it. For end-to-end tests: real processes,
  * real sockets, nothing of the server linked in but the language of protocol.h.
  *
- * Whatever does not come within its deadline fails the running test, as does a line that no chatd
- * may send. libcheck runs each test in a process group of its own and kills that when it is over,
- * so a failed test leaves no server behind; tests_run() removes the files.
+ * An event that does not come within its deadline fails the running test, as does a line that no
+ * chatd may send. libcheck runs each test in a process group of its own and kills that when it is
+ * over, so a failed test leaves no server behind; tests_run() removes the files.
  *
  * Environment: CHATD is the program (./chatd); CHATD_OPTIONS are put before its other options
  * (`-S off` for a sanitizer's build); CHATD_PATIENCE multiplies every deadline (valgrind).

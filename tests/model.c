@@ -955,7 +955,8 @@ static void desk_judge_all(void)
         return;
     for (size_t i = 0; i < book.count; i++)
         missing += !desk_has(book.events[i].stamp);
-    /* What was in the file before its death may have been refused for want of a writer since. */
+    /* Lines that were in the file before the writer died may have been refused since, without one.
+     */
     ensure(desk.count + missing >= book.count && desk.count + missing - book.count <= desk.untold,
         "the file has events that nobody was told");
     ensure(missing <= desk.lost + desk.missed, "%zu are missing, %lu were lost, %lu in gaps",

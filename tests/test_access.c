@@ -188,7 +188,7 @@ START_TEST(clients)
 }
 END_TEST
 
-/* Whatever is cut off is bad, and nothing is left of it. */
+/* Rules that are cut off anywhere are not valid, and none of them is kept. */
 START_TEST(what_is_cut_off)
 {
     struct access access = {0};

@@ -24,7 +24,7 @@
 
 /* ---- Silence ---- */
 
-/* The login clock is told to each and closes each; who has a name may be silent for ever. */
+/* Each session without a name gets login-timeout and is closed; one with a name may be silent. */
 START_TEST(silence_before_the_name)
 {
     struct room room;
@@ -565,7 +565,7 @@ START_TEST(an_address_of_somebody_else)
 }
 END_TEST
 
-/* One address that cannot be had is reason enough, and the others' files do not stay. */
+/* One address that cannot be bound ends the start, and the other sockets' files are removed. */
 START_TEST(one_of_two_addresses)
 {
     struct room room;

@@ -384,7 +384,7 @@ static void scene_gap(struct puppet *ann)
     for (int i = 0; i < 300; i++) {
         puppet_say(ann, "%0900d", i);
         stage_settle(&stage);
-        if (puppet_line(ann) == NULL) { /* for want of memory; it is tried again */
+        if (puppet_line(ann) == NULL) { /* without memory; it is tried again */
             hub_rests();
             ensure(puppet_line(ann) != NULL, "no echo");
         }

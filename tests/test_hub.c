@@ -790,7 +790,7 @@ START_TEST(questions_without_end)
     while (puppet_give(p, question, strlen(question)) == strlen(question)) {
         asked++;
         stage_settle(&stage);
-        ensure(asked < 100000, "the hub listens for ever");
+        ensure(asked < 100000, "the hub reads without end");
     }
     p->reads = true;
     stage_settle(&stage);

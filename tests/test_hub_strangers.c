@@ -66,7 +66,7 @@ START_TEST(connections_from_one_source)
 }
 END_TEST
 
-/* The oldest of the source that has most goes first, whatever it has said but a name. */
+/* The oldest of the source that has most is ended first, after any lines but a name. */
 START_TEST(the_nameless_are_ended)
 {
     struct puppet *puppets[6];

@@ -77,7 +77,7 @@ private_headers() {
         END { for (file in n) if (n[file] > 2) print file, "is included by", n[file], "files" }'
 }
 
-# A file and its header are one. In the hub the order sees to it.
+# A file and its header are one. In the hub the order excludes circles.
 circles() {
     sed -n 's/\.[ch] / /; s/\.h$//; /^server\/\(hub\|journal\)/!p' | { tsort >/dev/null; } 2>&1
 }

@@ -142,7 +142,7 @@ START_TEST(accept_fails_for_a_while)
 }
 END_TEST
 
-/* One connection gets in now and then: that is no new episode until all have. */
+/* One connection is accepted now and then: the episode ends only when all are. */
 START_TEST(accept_fails_now_and_then)
 {
     struct door d;

@@ -60,7 +60,7 @@ try() {
 }
 not() { ! "$@"; }
 
-# ---- As whoever this is ----
+# ---- As the present user ----
 
 chmod 755 "$dir"
 for kind in snippet create copytruncate; do

@@ -301,7 +301,7 @@ START_TEST(two_hundred_bobs)
 }
 END_TEST
 
-/* Who sees the quit may have the name. */
+/* A client that has seen the quit can have the name. */
 START_TEST(a_name_is_free_when_its_quit_is_out)
 {
     struct room room;

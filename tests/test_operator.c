@@ -19,7 +19,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* A server that got lost ends by itself when nobody has been there for so long. */
+/* A server that a failed test has left exits when its room has been empty for this time. */
 #define FORGOTTEN "-x", "60"
 
 static void file_write(const char *path, const char *text, mode_t mode)
@@ -426,7 +426,7 @@ START_TEST(an_unknown_user)
 }
 END_TEST
 
-/* Who is not root can become nobody else, root least of all. */
+/* A user other than root cannot become another user. */
 START_TEST(only_root_can_become_another)
 {
     struct server server;
@@ -529,7 +529,7 @@ START_TEST(the_secret)
 }
 END_TEST
 
-/* Who is already in stays; the old one is no good any more. */
+/* Members stay; the old secret is not accepted any more. */
 START_TEST(the_secret_changes)
 {
     struct server server;
@@ -873,7 +873,7 @@ static const struct {
     mode_t mode;
 } modes[] = {{NULL, 0660}, {"0600", 0600}, {"0666", 0666}, {"777", 0777}, {"0", 0}};
 
-/* The mode is what was asked for, whatever the caller's mask. */
+/* The mode is the one of -M, with any mask of the caller. */
 START_TEST(the_mode_of_sockets)
 {
     struct server server;

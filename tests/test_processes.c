@@ -319,7 +319,7 @@ START_TEST(signals_during_traffic)
 }
 END_TEST
 
-/* With -x it ends when nobody has been there for so long, and not before. */
+/* With -x it exits when the room has been empty for that time, and not before. */
 START_TEST(an_empty_room_ends)
 {
     static const char *const seconds[] = {"1", ".5"};
@@ -371,7 +371,7 @@ START_TEST(a_second_signal)
 }
 END_TEST
 
-/* What somebody is owed is delivered before the end, however much the socket holds back. */
+/* Pending output is delivered before the end, also if the socket takes little at once. */
 START_TEST(what_is_owed_is_delivered)
 {
     enum { LINES = 2000 };

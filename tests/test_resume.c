@@ -56,7 +56,7 @@ static void both_expect(struct room *room, const char *pattern)
 
 /* ---- Tokens ---- */
 
-/* Who asks gets one, in the welcome; it is long, and nobody else's. */
+/* A client that asks gets a token in the welcome; it is long, and differs from every other one. */
 START_TEST(tokens_are_told)
 {
     enum { MANY = 20 };
@@ -191,7 +191,7 @@ START_TEST(the_old_one_has_lines_unread)
 }
 END_TEST
 
-/* A worker that stands still for ever is not waited for so long. */
+/* A worker that is stopped is waited for only for a limited time. */
 START_TEST(the_old_one_stands_still)
 {
     struct room room;

@@ -251,7 +251,7 @@ START_TEST(a_clock_that_was_ahead)
 }
 END_TEST
 
-/* What a gap stands for is older than the event behind it, whatever stamp somebody gave it. */
+/* The events of a gap are older than the event after it, even if the gap line has a later stamp. */
 START_TEST(a_gap_with_a_late_stamp)
 {
     static const char past[] = "2026-11-22T21:42:01.000000Z join bob\n"
@@ -599,7 +599,7 @@ START_TEST(a_writer_leaves_half_a_line)
 }
 END_TEST
 
-/* Who signals all processes of the service, as a service manager does, means the hub. */
+/* A signal to all processes of the service, as a service manager sends it, is meant for the hub. */
 START_TEST(signals_to_the_writer)
 {
     static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -632,7 +632,7 @@ static void room_recovers(struct room *room)
     } while (strncmp(words, "error not-recorded ", 19) == 0);
 }
 
-/* Fifty lines and a visitor, while the file takes nothing; tried again for more than a second. */
+/* Fifty lines, a join and a quit while writes fail; tried again for more than a second. */
 static void room_goes_on(struct room *room, bool sync)
 {
     const char *answer = sync ? "error not-recorded *" : "msg ann *";
@@ -728,7 +728,7 @@ static void limit_set(pid_t pid, __rlimit_resource_t what, rlim_t most)
     ck_assert_msg(prlimit(pid, what, &limit, NULL) == 0, "%s", strerror(errno));
 }
 
-/* The writer dies, and for want of descriptors there is no other for a while. */
+/* The writer dies, and without descriptors there is no other for a while. */
 START_TEST(no_writer_can_be_started)
 {
     struct room room;
@@ -911,7 +911,7 @@ END_TEST
 
 #define BEHIND 20000
 
-/* ann says so much that the writer, which stands still, is far behind. */
+/* ann sends so much that the writer, which is stopped, is far behind. */
 static void room_runs_ahead(struct room *room, const char *path)
 {
     struct record file = {0};

@@ -32,7 +32,7 @@ struct program {
     char path[PATH_TEXT_MAX]; /* where it is installed */
 };
 
-/* What stands at the path is replaced in one step, as install(1) does. */
+/* Replaces the file at the path in one step, as install(1) does. */
 static void file_install(const char *path, const char *bytes, size_t len, mode_t mode)
 {
     char fresh[PATH_TEXT_MAX + 8];
@@ -393,7 +393,7 @@ START_TEST(not_a_successor)
 }
 END_TEST
 
-/* Who asks again while a program is asked that will not answer gets the one that is there then. */
+/* A second SIGUSR2 while a program does not answer: the program that is installed then is used. */
 START_TEST(a_better_successor_in_time)
 {
     static const char silent[] = "#!/bin/sh\nexec sleep 30\n";
@@ -554,7 +554,7 @@ START_TEST(workers_die_beside_it)
 }
 END_TEST
 
-/* The writer stands still with lines in its pipe, or dies, while the program changes. */
+/* The writer is stopped with lines in its pipe, or dies, while the program changes. */
 START_TEST(a_writer_beside_it)
 {
     struct room room;
