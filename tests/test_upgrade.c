@@ -196,7 +196,7 @@ static void scene_open(struct scene *scene)
     open_as(&scene->poster, server->address, "/post\nposter\n", "you poster");
     open_as(&scene->slow, server->address, "slow\n", "you slow");
     open_as(&scene->local, scene->socket, "local\n", "you local");
-    open_as(&scene->resumer, server->address, "/token\nseated\n", "token *");
+    open_as(&scene->resumer, server->address, "/token\nresumer\n", "token *");
     span_copy(scene->token, sizeof scene->token, scene->resumer.event.word);
     conn_seek(&scene->resumer, "you resumer");
     conn_seek(&scene->room.ann, "join resumer");
@@ -225,7 +225,7 @@ static void resumer_check(struct scene *scene)
 {
     struct conn again;
     char login[256];
-    snprintf(login, sizeof login, "/resume %s\n/history 0\nseated\n", scene->token);
+    snprintf(login, sizeof login, "/resume %s\n/history 0\nresumer\n", scene->token);
     open_as(&again, scene->room.server.address, login, "resumed 7");
     conn_seek(&again, "you resumer");
     conn_close(&scene->resumer); /* behind as it was, it may have lost half a line */
@@ -605,14 +605,14 @@ START_TEST(waits_are_carried_over)
     open_as(&room.ann, address, "/pass open sesame\nann\n", "you ann");
     struct family before;
     family_look(&before, room.server.pid);
-    open_as(&resumer, address, "/pass open sesame\n/token\nseated\n", "token *");
+    open_as(&resumer, address, "/pass open sesame\n/token\nresumer\n", "token *");
     span_copy(token, sizeof token, resumer.event.word);
     conn_seek(&resumer, "you resumer");
     process_stop(family_newcomer(&before, room.server.pid));
     open_as(&fast, address, "/pass open sesame\nfast\n", "you fast");
     for (int i = 0; i < 110; i++)
         conn_say(&fast, "%d", i);
-    snprintf(login, sizeof login, "/pass open sesame\n/resume %s\nseated\n", token);
+    snprintf(login, sizeof login, "/pass open sesame\n/resume %s\nresumer\n", token);
     open_as(&again, address, login, NULL);
     open_as(&guesser, address, "/pass open barley\nguesser\n", NULL);
     conn_seek(&room.ann, "msg fast 50");
