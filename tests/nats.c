@@ -19,6 +19,8 @@
 
 #define PROGRAM "nats-server"
 enum { CLIENT_PORT = 4222, ROUTE_PORT = 6222 };
+/* A server that has no answer by then gives none. */
+#define ANSWER_MS 3000
 
 bool nats_is_there(void)
 {
@@ -156,7 +158,7 @@ static bool answer_read(int fd, char *out, size_t size)
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
     size_t len = 0;
 
-    while (poll(&pfd, 1, 1000) == 1) {
+    while (poll(&pfd, 1, ANSWER_MS) == 1) {
         ssize_t n = recv(fd, held + len, sizeof held - len, 0);
         struct span rest = {held, len + (size_t)(n > 0 ? n : 0)};
         enum nats_kind kind;

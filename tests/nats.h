@@ -35,7 +35,7 @@ void nats_list(unsigned count, char *out, size_t size);
 
 /*
  * Sends a request to a server and writes the answer's payload, NUL-terminated. False where none
- * comes within a second. The payload may be NULL.
+ * comes within 3 s. The payload may be NULL.
  */
 bool nats_ask(unsigned place, const char *subject, const char *payload, char *out, size_t size);
 /* The server that leads the room's stream; waits until there is one. */
