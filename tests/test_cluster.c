@@ -225,6 +225,9 @@ START_TEST(nothing_is_stored)
     expect(cat, "users 2");
     say(cat, "cat");
     expect_nothing(cat);
+    nodes_wait(2 * SECOND);
+    expect(cat, "note the cluster does not answer: messages and logins wait for it");
+    expect_nothing(cat);
     nodes_wait(10 * SECOND);
     expect(ben, "note the cluster does not answer: messages and logins wait for it");
     stream.away = false;

@@ -102,6 +102,7 @@ enum deadline {
     DEADLINE_GOODBYE, /* look whether the goodbye behind waiting lines can still be reached */
     DEADLINE_DISCARD, /* look whether the client has seen the end */
     DEADLINE_LISTEN,  /* the poller had no memory: try again */
+    DEADLINE_LOGIN,   /* its login has waited for the stream for a while: it is told so */
     DEADLINES
 };
 

@@ -319,6 +319,9 @@ static void deadline_due(struct connections *cs, struct connection *c, enum dead
     case DEADLINE_LISTEN:
         connection_listen(cs, c);
         break;
+    case DEADLINE_LOGIN:
+        login_waits(cs, c);
+        break;
     case DEADLINES:
         break;
     }

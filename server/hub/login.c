@@ -24,6 +24,8 @@
  * source is looked at: one client guesses as slowly with many connections as with one.
  */
 #define WRONG_SECRET_US 1000000u
+/* A login that has waited for the stream for so long is told so. */
+#define LOGIN_WAITS_US 1000000u
 
 static const struct span no_text = {NULL, 0};
 
@@ -334,6 +336,7 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
 {
     struct connection *c = s->connection;
 
+    deadline_set(cs, c, DEADLINE_LOGIN, TIME_NEVER);
     if (c->session == SESSION_LEFT)
         return; /* its leave follows */
     if (result == ROOM_NOBODY) {
@@ -342,6 +345,16 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
     }
     c->person = outcome->person;
     login_join(cs, c, outcome->start);
+}
+
+void login_waits(struct connections *cs, struct connection *c)
+{
+    struct item *note = item_text(connections_time(cs), "note " STREAM_HANGS);
+
+    if (note != NULL && c->session == SESSION_NAMED)
+        connection_put_now(cs, c, note);
+    else
+        item_free(note);
 }
 
 /* Asks for the person, unless the session has one from its old connection. */
@@ -362,8 +375,10 @@ static bool login_submit(struct connections *cs, struct connection *c, names_mas
     login.request.token = c->token != NULL ? c->token->text : "";
     if (!submit(cs, &login))
         return false;
-    if (c->in.under_way > 0)
+    if (c->in.under_way > 0) {
         list_remove(&c->waiting); /* it has its turn when the stream has brought it */
+        deadline_set(cs, c, DEADLINE_LOGIN, cs->turn.now + LOGIN_WAITS_US);
+    }
     return true;
 }
 

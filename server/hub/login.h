@@ -12,6 +12,9 @@
 #include "connection.h"
 #include "submission.h"
 
+/* What clients that wait for the stream are told. */
+#define STREAM_HANGS "the cluster does not answer: messages and logins wait for it"
+
 /* A line of a session without a name. */
 enum taken login_line(struct connections *, struct connection *, const char *line, size_t len);
 /* Makes the logins whose names were read, as many as one turn takes. Returns when it must be called
@@ -23,6 +26,8 @@ bool logins_finish(struct connections *);
 /* Completions of ROOM_LOGIN and ROOM_RESUME. */
 completion login_made;
 completion login_resumed;
+/* DEADLINE_LOGIN: the stream has not brought the login for a second. */
+void login_waits(struct connections *, struct connection *);
 /* DEADLINE_NAME: the time for giving a name is over. */
 void login_late(struct connections *, struct connection *);
 

@@ -218,9 +218,8 @@ void stream_tell(struct connections *cs)
 
         if (c->session != SESSION_MEMBER)
             continue;
-        note = item_text(connections_time(cs), "note %s",
-            hangs ? "the cluster does not answer: messages and logins wait for it"
-                  : "the cluster answers again");
+        note = item_text(
+            connections_time(cs), "note %s", hangs ? STREAM_HANGS : "the cluster answers again");
         if (note != NULL)
             connection_put_now(cs, c, note);
     }
