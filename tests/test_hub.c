@@ -925,6 +925,24 @@ static void writer_says(int fd, const char *word)
     stage_settle(&stage);
 }
 
+/* The echo of a poster, who follows nothing, waits until the writer has been handed the line. */
+START_TEST(a_poster_that_waits_for_the_writer)
+{
+    int writer;
+
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\nb> /post\nb> ben\nb~ you ben\n");
+    writer = writer_add(&stage);
+    stage_play(&stage, "b> hi\nb0\na0\n");
+    if (_i == 1)
+        ensure(stage_handover(&stage), "no upgrade");
+    writer_says(writer, WRITER_KEPT);
+    stage_play(&stage, "b< post ben hi\nb0\na< post ben hi\na0\n");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
 static int writer_open(void)
 {
     int fd = writer_add(&stage);
@@ -1560,6 +1578,7 @@ int main(void)
         {stopping, 2, 10},
         {stopping_with_pending_output, 2, 10},
         {a_dead_writer, 1, 10},
+        {a_poster_that_waits_for_the_writer, 2, 10},
         {a_welcome_that_waits_for_the_disk, 1, 10},
         {refused_after_the_goodbye, 2, 10},
         {held_lines_of_a_session_that_resumes, 4, 20},

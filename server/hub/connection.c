@@ -25,8 +25,8 @@
 bool connections_init(
     struct connections *cs, const struct hub_config *config, const struct table_seed *seed)
 {
-    struct list *const lists[] = {&cs->all, &cs->followers, &cs->marked, &cs->inputs, &cs->starts,
-        &cs->logins, &cs->joined, &cs->resuming, &cs->draining, &cs->finished};
+    struct list *const lists[] = {&cs->all, &cs->followers, &cs->marked, &cs->unseen, &cs->inputs,
+        &cs->starts, &cs->logins, &cs->joined, &cs->resuming, &cs->draining, &cs->finished};
 
     memset(cs, 0, sizeof(*cs));
     cs->config = config;

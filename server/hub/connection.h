@@ -146,7 +146,7 @@ struct output {
     enum output_state state;
     struct link link;
     struct list follower;  /* in the list of those who read the log */
-    struct list marked;    /* in the list of those who may have something to send */
+    struct list marked;    /* among those that may have something to send, or the unseen */
     bool client_closed;    /* the client has closed its side, and all its input was read */
     uint64_t drain_until;  /* DRAINING, DISCARDING: the latest end */
     uint64_t quiet_since;  /* DISCARDING: no input has come since then */
@@ -248,6 +248,7 @@ struct connections {
     struct list all;
     struct list followers; /* struct output */
     struct list marked;    /* struct output */
+    struct list unseen;    /* struct output.marked: sends again when more of the log is visible */
     struct list inputs;    /* struct input, in the order in which they are served */
     struct list starts;    /* struct connection, whose worker is to be started */
     struct list logins;    /* struct connection, with a name and no person yet */

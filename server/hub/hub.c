@@ -439,8 +439,11 @@ static void journal_turn(struct hub *hub)
     settle_lines(hub);
     visible =
         journal_write(&hub->journal, &hub->room, config->poller, config->report, cs->turn.now);
-    if (visible > cs->turn.visible)
-        cs->turn.visible = visible;
+    if (visible <= cs->turn.visible)
+        return;
+    cs->turn.visible = visible;
+    while (!list_is_empty(&cs->unseen))
+        list_append(&cs->marked, list_take(&cs->unseen));
 }
 
 /* Those who were marked, and everybody who follows the log where it has grown. */

@@ -282,6 +282,11 @@ bool link_is_done(const struct link *link)
            (!link->follows || link->cursor >= link->limit);
 }
 
+bool link_waits(const struct link *link, uint64_t visible)
+{
+    return link->first != NULL && link->first->visible > visible;
+}
+
 uint64_t link_pending(const struct link *link, uint64_t head)
 {
     uint64_t end = link_end(link, head);

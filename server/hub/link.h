@@ -138,6 +138,8 @@ uint64_t link_end(const struct link *, uint64_t head);
 
 /* ---- Sending --------------------------------------------------------------------------------- */
 
+/* The next item to send must wait until more of the log than that is visible. */
+bool link_waits(const struct link *, uint64_t visible);
 /*
  * Sends what can be sent of the log up to visible, and the items between. One sendmsg(2), more
  * only while there is more than one call takes. Updates state and progress. log: the one that this

@@ -206,6 +206,11 @@ void output_send(struct connections *cs, struct connection *c)
                  link->progress == cs->turn.now)
             deadline_set(cs, c, DEADLINE_WATCH, cs->turn.now + WATCH_US);
     }
+    /* Followers send again anyway when more is visible; a poster follows nothing. */
+    if (link->state == LINK_READY && !link->follows && link_waits(link, cs->turn.visible)) {
+        list_remove(&c->out.marked);
+        list_append(&cs->unseen, &c->out.marked);
+    }
     if (c->in.pause == PAUSE_QUEUE && connection_queued(c) < QUEUE_MAX / 2 && link->lists == 0)
         connection_unpause(cs, c);
     if (c->out.state == OUTPUT_DRAINING && link_is_done(link))
