@@ -599,6 +599,29 @@ START_TEST(a_writer_leaves_half_a_line)
 }
 END_TEST
 
+/* The answer to a post waits for the next writer, which an upgrade starts, and comes. */
+START_TEST(a_post_while_the_writer_starts)
+{
+    struct server server;
+    struct conn poster;
+    char path[PATH_TEXT_MAX];
+    char echo[32];
+    test_path(path, "transcript");
+    server_start(&server, ANY_PORT, "-t", path, sync_options[_i]);
+    for (int i = 0; i < 40; i++) {
+        kill(server.pid, SIGUSR2);
+        conn_open(&poster, &server);
+        conn_say(&poster, "/post");
+        conn_say(&poster, "ci");
+        conn_say(&poster, "line %d", i);
+        snprintf(echo, sizeof echo, "post ci line %d", i);
+        conn_seek(&poster, echo);
+        conn_close(&poster);
+    }
+    server_stop(&server);
+}
+END_TEST
+
 /* A signal to all processes of the service, as a service manager sends it, is meant for the hub. */
 START_TEST(signals_to_the_writer)
 {
@@ -1794,6 +1817,7 @@ int main(void)
         {quits_after_a_crash, 2, 30},
         {the_writer_is_killed, 2, 60},
         {a_writer_leaves_half_a_line, 2, 30},
+        {a_post_while_the_writer_starts, 2, 60},
         {signals_to_the_writer, 2, 30},
         {the_file_is_removed, 2, 30},
         {the_file_is_replaced, 2, 30},
