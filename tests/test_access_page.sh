@@ -16,6 +16,7 @@ shown() {
 room() {
     shown "$1" >"$dir/rules"
     rm -f "$dir/sock"
+    : >"$dir/log"
     # The options are words of their own.
     # shellcheck disable=SC2086
     "$CHATD" ${CHATD_OPTIONS-} -A "$dir/rules" -l "$dir/sock" -l 127.0.0.1:0 2>"$dir/log" &
