@@ -524,6 +524,36 @@ START_TEST(hub_at_every_place)
 }
 END_TEST
 
+/* A login comes back from the stream while there is no memory for it: the hub waits a moment. */
+START_TEST(memory_is_short_in_a_cluster)
+{
+    struct stream stream = {.count = 0};
+    struct puppet *p;
+    size_t stored;
+
+    memset(&faults, 0, sizeof faults);
+    fail_with(0);
+    stage_open_in(&stage, NULL, &stream, "x");
+    stage.around = inside;
+    p = puppet_add(&stage);
+    stage_settle(&stage);
+    puppet_say(p, "ann");
+    for (stored = stream.count; stream.count == stored;)
+        (void)stage_turn(&stage);
+    faults.each[CALL_MEMORY] = 1;
+    for (int turns = 0; turns < 10; turns++)
+        (void)stage_turn(&stage);
+    ensure(faults.failed > 0, "nothing has failed");
+    ensure(stage.timeout != 0, "the next turn is due at once");
+    none_fails();
+    stage_wait(&stage, 1000000);
+    while (puppet_line(p) != NULL && p->event.verb != VERB_YOU) {}
+    ensure(p->event.verb == VERB_YOU, "no welcome");
+    stage_close(&stage);
+    stream_free(&stream);
+}
+END_TEST
+
 /* A hub is made whole or not at all. */
 START_TEST(no_hub)
 {
@@ -720,6 +750,7 @@ int main(void)
     const struct test tests[] = {
         {hub_at_random, seeds != NULL ? atoi(seeds) : 42, 60},
         {hub_at_every_place, 2 * COUNT_OF(hub_kinds), 300},
+        {memory_is_short_in_a_cluster, 1, 20},
         {no_hub, 3, 10},
         {worker_once, COUNT_OF(worker_kinds), 60},
         {worker_again_and_again, COUNT_OF(worker_kinds), 60},

@@ -171,7 +171,6 @@ static void outbox_close(struct cluster *c, uint64_t now)
 {
     bool beats = c->state == CLUSTER_RUNNING && now >= c->beat_at && c->outbox.first == NULL;
 
-    c->retry_at = TIME_NEVER;
     if (c->outbox.open_len == 0 && !beats)
         return;
     if (!outbox_seal(&c->outbox, c->config.node, c->incarnation)) {
@@ -246,13 +245,13 @@ static void inbox_compact(struct cluster *c)
     in->at = 0;
 }
 
-void cluster_read(struct cluster *c, struct poller *poller, const struct report *r, uint64_t now)
+void cluster_read(struct cluster *c, struct poller *poller, const struct report *r)
 {
     struct inbox *in = &c->inbox;
     size_t space;
     ssize_t n;
 
-    (void)now;
+    c->retry_at = TIME_NEVER; /* all of it is tried in this turn */
     if (c->engine.fd == -1 || (c->engine.revents & (POLLIN | POLLHUP | POLLERR)) == 0)
         return;
     inbox_compact(c);

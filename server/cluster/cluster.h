@@ -107,8 +107,8 @@ void cluster_stop(struct cluster *);
 
 /* ---- The way back ---------------------------------------------------------------------------- */
 
-/* Reads what the engine has sent, as far as there is space. */
-void cluster_read(struct cluster *, struct poller *, const struct report *, uint64_t now);
+/* A turn begins: reads what the engine has sent, as far as there is space. */
+void cluster_read(struct cluster *, struct poller *, const struct report *);
 /* The next thing that comes of what was read; the room has space for an event. False: there is no
  * more now. */
 bool cluster_next(

@@ -179,7 +179,7 @@ void stream_turn(struct connections *cs)
 
     if (cluster == NULL)
         return;
-    cluster_read(cluster, cs->config->poller, cs->config->report, cs->turn.now);
+    cluster_read(cluster, cs->config->poller, cs->config->report);
     while (log_has_space(cs) && (joins_go_on(cluster) || logins_finish(cs)) &&
            cluster_next(cluster, cs->room, cs->config->report, &applied, cs->turn.now))
         applied_follow(cs, &applied);
@@ -189,7 +189,10 @@ void stream_turn(struct connections *cs)
 
 bool stream_has_more(const struct connections *cs)
 {
-    return cs->cluster != NULL && cluster_has_more(cs->cluster);
+    const struct cluster *cluster = cs->cluster;
+
+    return cluster != NULL && cluster->retry_at == TIME_NEVER && list_is_empty(&cs->joined) &&
+           cluster_has_more(cluster);
 }
 
 /* ---- Notes ----------------------------------------------------------------------------------- */

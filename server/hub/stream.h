@@ -15,7 +15,7 @@ struct connections;
 void stream_turn(struct connections *);
 /* Members are told, once, that nothing is stored for a while, and that it is stored again. */
 void stream_tell(struct connections *);
-/* There is something to apply; it may wait for space in the log. */
+/* There is something to apply, and memory was not short; it may wait for space in the log. */
 bool stream_has_more(const struct connections *);
 /* When a turn is due at the latest; TIME_NEVER: no need. */
 uint64_t stream_due(const struct connections *);
