@@ -7,6 +7,7 @@
 #include "server/hub/log.h"
 #include "server/journal/writer.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -364,6 +365,56 @@ START_TEST(slow_accounts)
     puppet_say(puppet_add_as(&stage, "local:11", "root"), "x");
     stage_wait(&stage, 16 * SECOND);
     stage_play(&stage, "g~ you uid_1000\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* The other ends of helpers that never answer. */
+static int stuck[2];
+static size_t stuck_count;
+
+static pid_t stuck_lookup(void *context, char kind, const char *key, int *pair)
+{
+    int ends[2];
+
+    if (strncmp(key, "stuck", 5) != 0)
+        return stage_lookup(context, kind, key, pair);
+    ensure(stuck_count < COUNT_OF(stuck), "too many helpers for one source");
+    ensure(socketpair_cloexec_nonblock(ends) == 0, "socketpair: %s", strerror(errno));
+    *pair = ends[0];
+    stuck[stuck_count++] = ends[1];
+    return 1;
+}
+
+/* Clients of one address ask for names that nobody has asked for, and go. */
+static void strangers_ask(unsigned from, unsigned count)
+{
+    size_t before = stage.count;
+
+    for (unsigned i = 0; i < count; i++)
+        puppet_say(puppet_add_as(&stage, "192.0.2.250:1000", NULL), "stuck%u", from + i);
+    stage_settle(&stage);
+    for (size_t i = before; i < stage.count; i++)
+        puppet_vanish(&stage.puppets[i]);
+    stage_settle(&stage);
+    for (size_t i = before; i < stage.count; i++)
+        free(stage.puppets[i].bytes);
+    stage.count = before;
+}
+
+/* However many questions wait, an answer is there for who has waited for it. */
+START_TEST(many_questions)
+{
+    stage_open(&stage, &(struct hub_config){.start_lookup = stuck_lookup});
+    for (unsigned i = 0; i < 12; i++)
+        strangers_ask(100 * i, 100);
+    ensure(stuck_count == 2, "%zu helpers", stuck_count);
+    puppet_say(puppet_add(&stage), "ann");
+    stage_wait(&stage, SECOND);
+    ensure(stage.lookups == 1, "%u lookups", stage.lookups);
+    stage_play(&stage, "a~ you ann\n");
+    while (stuck_count > 0)
+        close(stuck[--stuck_count]);
     stage_close(&stage);
 }
 END_TEST
@@ -1563,6 +1614,7 @@ int main(void)
         {a_full_house, 1, 20},
         {reserved_names, 1, 10},
         {slow_accounts, 3, 10},
+        {many_questions, 1, 20},
         {tokens_of_logins, 2, 10},
         {bad_workers, COUNT_OF(wrongs), 20},
         {forgeries, 1, 10},

@@ -104,8 +104,9 @@ static void known_expire(struct accounts *accounts, uint64_t now)
     while (!list_is_empty(&accounts->known)) {
         struct account *oldest = account_at(accounts->known.next);
 
-        if (now - oldest->at < KNOWN_US && accounts->table.count <= KNOWN_MAX)
+        if (now - oldest->at < KNOWN_US && accounts->known_count <= KNOWN_MAX)
             return;
+        accounts->known_count--;
         account_free(accounts, oldest);
     }
 }
@@ -160,6 +161,7 @@ static void account_settle(
     account->at = cs->turn.now;
     list_remove(&account->place);
     list_append(&cs->accounts->known, &account->place);
+    cs->accounts->known_count++;
     while (!list_is_empty(&account->waiting))
         waiter_resume(cs, LIST_ENTRY(struct connection, waiting, list_take(&account->waiting)));
 }

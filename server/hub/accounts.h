@@ -29,6 +29,7 @@ struct accounts {
     struct list running; /* a helper looks them up */
     struct list known;   /* in the order of their answers */
     size_t running_count;
+    size_t known_count;
     uint64_t start_at; /* no helper is started before that: the last could not be */
 };
 
