@@ -147,7 +147,7 @@ void cluster_stop(struct cluster *c)
         cluster_finish(c, CLUSTER_STOPPED);
 }
 
-static struct node *own_node(const struct cluster *c, const struct room *room)
+struct node *cluster_node(const struct cluster *c, const struct room *room)
 {
     return nodes_find(&room->nodes, c->config.node);
 }
@@ -157,7 +157,7 @@ static bool incarnation_choose(struct cluster *c, const struct room *room)
 {
     const struct room_request start = {.kind = ROOM_NODE_START};
     const struct ticket nobody = {.owner = NULL};
-    const struct node *node = own_node(c, room);
+    const struct node *node = cluster_node(c, room);
     struct incarnation next = {.number = node == NULL ? 1 : node->incarnation.number + 1};
 
     if (!random_bytes(&next.random, sizeof(next.random)) ||
@@ -311,7 +311,7 @@ static void start_failed(struct cluster *c)
 /* What the room says about this node after a message. */
 static void state_follow(struct cluster *c, const struct room *room)
 {
-    const struct node *node = own_node(c, room);
+    const struct node *node = cluster_node(c, room);
     bool own = node != NULL && incarnation_equal(node->incarnation, c->incarnation);
     bool runs = own && node->state == NODE_RUNNING;
 
@@ -469,7 +469,7 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
 
 static void message_done(struct cluster *c, const struct room *room, uint64_t now)
 {
-    const struct node *node = own_node(c, room);
+    const struct node *node = cluster_node(c, room);
 
     if (c->inbox.mine && node != NULL && incarnation_equal(node->incarnation, c->incarnation))
         outbox_forget(&c->outbox, node->batch);

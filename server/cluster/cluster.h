@@ -89,6 +89,8 @@ bool cluster_set_engine(struct cluster *, int fd, struct poller *);
 bool cluster_has_engine(const struct cluster *);
 /* The poller's word about the pair. */
 void cluster_ready(struct cluster *, short revents);
+/* This node; NULL: it has never started. */
+struct node *cluster_node(const struct cluster *, const struct room *);
 /* The stream is there, a majority of its servers too, as far as is known. */
 bool cluster_is_well(const struct cluster *);
 

@@ -251,6 +251,7 @@ static void person_part(struct room *room, const struct room_request *request,
     struct person *person, const char *reason, struct room_outcome *outcome)
 {
     outcome->parted = person->link;
+    outcome->node = person->node;
     outcome->person = person;
     if (person->kind == PERSON_MEMBER) {
         room->member_count--;
@@ -293,6 +294,7 @@ static enum room_result apply_resume(
         return ROOM_NOBODY;
     outcome->person = person;
     outcome->parted = person->link;
+    outcome->node = person->node;
     person->link = NULL;
     person_unsettle(room, person);
     person_settle(room, person, request->node, request->number);

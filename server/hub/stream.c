@@ -46,12 +46,15 @@ static void ticket_redeem(struct connections *cs, const struct ticket *ticket,
 
 /* ---- Persons that are lost ------------------------------------------------------------------- */
 
-/* The connection of that person. One that is passing to another connection has no way out. */
+/* The connection of that person, which was this node's. One that is passing to another connection
+ * has no way out. */
 static struct connection *connection_of(
     const struct connections *cs, const struct room_outcome *outcome)
 {
     if (outcome->parted != NULL)
         return connection_by_author(cs, outcome->parted->author);
+    if (outcome->node != cluster_node(cs->cluster, cs->room))
+        return NULL;
     for (struct list *at = cs->all.next; at != &cs->all; at = at->next) {
         struct connection *c = LIST_ENTRY(struct connection, all, at);
 
