@@ -18,7 +18,8 @@
  *
  * The engine looks up names while it runs, and what the C library needs for that is not known here.
  * So its filter is the other way round: it can do everything but start programs and processes, look
- * into other processes and signal them, and change the system; what is refused fails with EPERM.
+ * into other processes, signal them and change their limits, and change the system; what is refused
+ * fails with EPERM.
  */
 #ifndef SERVER_SANDBOX_H
 #define SERVER_SANDBOX_H

@@ -159,6 +159,15 @@ static const uint32_t engine_refused[] = {
 #ifdef SYS_pidfd_open
     SYS_pidfd_open,
 #endif
+#ifdef SYS_pidfd_getfd
+    SYS_pidfd_getfd,
+#endif
+#ifdef SYS_pidfd_send_signal /* a directory of /proc will do for its descriptor */
+    SYS_pidfd_send_signal,
+#endif
+#ifdef SYS_prlimit64 /* the limits of other processes; its own are set before */
+    SYS_prlimit64,
+#endif
 #ifdef SYS_io_uring_setup
     SYS_io_uring_setup,
 #endif

@@ -422,6 +422,13 @@ static void be_engine(void)
     MUST(kill(getppid(), 0) == -1 && errno == EPERM);
     MUST(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0) == -1 && errno == EPERM);
     MUST(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == -1 && errno == EPERM);
+#ifdef SYS_pidfd_send_signal
+    MUST(open("/proc/self", O_RDONLY | O_DIRECTORY) == 6);
+    MUST(syscall(SYS_pidfd_send_signal, 6, 0, NULL, 0) == -1 && errno == EPERM);
+#endif
+#ifdef SYS_prlimit64
+    MUST(syscall(SYS_prlimit64, getppid(), RLIMIT_CORE, NULL, NULL) == -1 && errno == EPERM);
+#endif
 }
 
 START_TEST(the_engine_does_no_harm)
