@@ -42,6 +42,7 @@ static bool error_is_none(int error)
 /* True: *login is its name, or NULL where there is none. The strings are never freed. */
 static bool account_find(const struct question *q, const char **login)
 {
+    /* Static: *login is one of its strings, after the return too. Questions come one by one. */
     static struct passwd pw;
     struct passwd *found = NULL;
     int error = ERANGE;
