@@ -218,8 +218,12 @@ static struct json value_take(struct scan *s)
 
 bool json_parse(struct json *value, struct span text)
 {
-    struct scan s = {text.at, text.at + text.len};
+    struct scan s;
 
+    *value = (struct json){.kind = JSON_NONE};
+    if (text.len == 0)
+        return false;
+    s = (struct scan){text.at, text.at + text.len};
     *value = value_take(&s);
     return value->kind != JSON_NONE && s.at == s.end;
 }
