@@ -331,6 +331,13 @@ START_TEST(reserved_names)
 }
 END_TEST
 
+/* The lookup that is waited for says that there is no such login. */
+static void helper_deny(void)
+{
+    ensure(write(stage.helper, "-\n", 2) == 2 && close(stage.helper) == 0, "write");
+    stage.helper = -1;
+}
+
 /* One who waits for an answer holds nobody else up, and is nobody for whom a lookup has failed. */
 START_TEST(slow_accounts)
 {
@@ -343,8 +350,7 @@ START_TEST(slow_accounts)
     if (_i == 2)
         stage_play(&stage, "^\n");
     if (_i == 0) {
-        ensure(write(stage.helper, "-\n", 2) == 2 && close(stage.helper) == 0, "write");
-        stage.helper = -1;
+        helper_deny();
         stage_settle(&stage);
         stage_play(&stage, "a~ nick ann eve\na~ msg eve hello\nb~ you eve_2\n");
     } else {
@@ -365,6 +371,29 @@ START_TEST(slow_accounts)
     puppet_say(puppet_add_as(&stage, "local:11", "root"), "x");
     stage_wait(&stage, 16 * SECOND);
     stage_play(&stage, "g~ you uid_1000\n");
+    stage_close(&stage);
+}
+END_TEST
+
+/* A name needs several lookups, each of which is slow: no answer is forgotten before the last. */
+START_TEST(slow_answers)
+{
+    static const char *const asked[] = {"zoe_2", "zoe", "zoe_2_2"};
+
+    stage_open(&stage, &(struct hub_config){.start_lookup = stage_lookup});
+    stage.slow = asked[0];
+    stage_play(&stage, "a> zoe_2\na0\n");
+    for (unsigned i = 1; i <= COUNT_OF(asked); i++) {
+        stage_wait(&stage, 14 * SECOND);
+        ensure(stage.lookups == i && stage.helper != -1, "%u: %u lookups", i, stage.lookups);
+        if (i == 2)
+            puppet_say(puppet_add(&stage), "zoe_2");
+        stage.slow = i < COUNT_OF(asked) ? asked[i] : NULL;
+        helper_deny();
+        stage_settle(&stage);
+    }
+    ensure(stage.lookups == COUNT_OF(asked), "%u lookups", stage.lookups);
+    stage_play(&stage, "a~ you zoe_2\nb~ you zoe_2_2\n");
     stage_close(&stage);
 }
 END_TEST
@@ -1614,6 +1643,7 @@ int main(void)
         {a_full_house, 1, 20},
         {reserved_names, 1, 10},
         {slow_accounts, 3, 10},
+        {slow_answers, 1, 10},
         {many_questions, 1, 20},
         {tokens_of_logins, 2, 10},
         {bad_workers, COUNT_OF(wrongs), 20},

@@ -22,8 +22,11 @@
 /* How long a helper may take, and how long a question may wait for one. */
 #define HELPER_US 15000000u
 #define QUEUED_US 60000000u
-/* How long an answer is kept, and how many are at most. */
-#define KNOWN_US 10000000u
+/*
+ * How long an answer is kept, and how many are at most. A name may need three slow lookups, one
+ * after the other: the first answer is still there with the last.
+ */
+#define KNOWN_US (2 * HELPER_US + 1000000u)
 #define KNOWN_MAX 1000
 /* A helper that cannot be started is tried again after this time. */
 #define START_RETRY_US 100000u
