@@ -186,6 +186,9 @@ START_TEST(states)
     ck_assert_uint_eq(read.text.len, 0);
     ck_assert(!frame_state_read(&read, (struct span)S("\x00\0\0\0")));
     ck_assert(!frame_state_read(&read, (struct span)S("\x06\0\0\0\0")));
+    ck_assert(frame_state_read(&read, (struct span)S("\x01\0\0\xc8\0")));
+    ck_assert(!frame_state_read(&read, (struct span)S("\x01\0\0\xc7\xff")));
+    ck_assert(!frame_state_read(&read, (struct span)S("\x01\0\4\0\1")));
 }
 END_TEST
 

@@ -1,12 +1,13 @@
 /*
  * test_requests.c: the form of batches, and what a room makes of the messages of a stream: the next
  * batch of a node's incarnation and no other, the end of an incarnation, the fence, nodes that are
- * gone; and that it is the same at every node.
+ * gone; and that it is the same at every node. And the batches on their way to the stream.
  */
 #define room harness_room /* the harness has a struct of that name, too */
 #include "harness.h"
 #undef room
 #include "server/cluster/apply.h"
+#include "server/cluster/outbox.h"
 #include "server/hub/link.h"
 #include "server/hub/table.h"
 
@@ -618,6 +619,27 @@ START_TEST(two_processes)
 }
 END_TEST
 
+/* ---- The way to the stream ------------------------------------------------------------------- */
+
+/* The limit falls below what is in the open batch: no request has room, until that is sealed. */
+START_TEST(a_limit_falls)
+{
+    const struct room_request say = {.kind = ROOM_SAY, .number = 1, .text = {"hi", 2}};
+    const struct ticket nobody = {.owner = NULL};
+    struct outbox o;
+
+    ensure(outbox_init(&o), "no memory");
+    o.batch_max = BATCH_MAX;
+    while (o.open_len <= BATCH_MIN)
+        ensure(outbox_put(&o, &say, &nobody), "there is room");
+    o.batch_max = BATCH_MIN;
+    ensure(!outbox_has_room(&o) && !outbox_put(&o, &say, &nobody), "there is no room");
+    ensure(outbox_seal(&o, id.node, (struct incarnation){1, 1}), "no memory");
+    ensure(outbox_has_room(&o), "the next one is empty");
+    outbox_free(&o);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -631,6 +653,7 @@ int main(void)
         {stamps_are_the_streams, 1, 5},
         {what_is_known_is_not_appended, 1, 5},
         {two_processes, 6, 30},
+        {a_limit_falls, 1, 5},
     };
 
     return tests_run("batch", tests, COUNT_OF(tests));

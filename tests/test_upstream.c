@@ -465,6 +465,7 @@ static const struct {
     {"INFO {\r\n", 1, ENGINE_CONNECTING},
     {"INFO []\r\n", 1, ENGINE_CONNECTING},
     {"INFO {\"tls_required\":true}\r\n", 1, ENGINE_UNUSABLE},
+    {"INFO {\"max_payload\":51199}\r\n", 1, ENGINE_UNUSABLE},
     {"INFO {\"connect_urls\":[\"\",7,\"a b\",[[]],\"x:99999\"]}\r\nPONG\r\nMSG a 1 x\r\n", 1,
         ENGINE_CONNECTING},
     {"INFO {}\r\n-ERR 'Authorization Violation'\r\n", 1, ENGINE_REFUSED},

@@ -17,6 +17,8 @@
 #define BATCH_HEAD_MAX (4 + NODE_NAME_MAX + 3 * 8)
 /* The largest batch, head included. */
 #define BATCH_MAX 262144
+/* A stream that takes no batch of so many bytes cannot be used. */
+#define BATCH_MIN 51200
 
 /* Which batch it is. node points into the bytes that were read. */
 struct batch_id {

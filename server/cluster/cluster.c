@@ -388,10 +388,8 @@ static void take_state(struct cluster *c, struct span payload, const struct repo
     if (state.text.len > 0)
         memcpy(c->engine.text, state.text.at, state.text.len);
     c->engine.text[state.text.len] = '\0';
-    if (state.batch_max != 0 && state.batch_max < BATCH_MAX)
+    if (state.batch_max != 0)
         c->outbox.batch_max = state.batch_max;
-    else if (state.batch_max != 0)
-        c->outbox.batch_max = BATCH_MAX;
     state_tell(c, r, now, state.state != before);
     if (c->state == CLUSTER_LOADING && state.state == ENGINE_REFUSED)
         cluster_finish(c, CLUSTER_REFUSED);

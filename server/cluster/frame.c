@@ -111,7 +111,8 @@ bool frame_state_read(struct frame_state *state, struct span payload)
     state->state = (enum engine_state)payload.at[0];
     state->batch_max = u32_get(payload.at + 1);
     state->text = (struct span){payload.at + 5, payload.len - 5};
-    return true;
+    return state->batch_max == 0 ||
+           (state->batch_max >= BATCH_MIN && state->batch_max <= BATCH_MAX);
 }
 
 void frame_message_write(

@@ -75,7 +75,7 @@ enum engine_state {
 
 struct frame_state {
     enum engine_state state;
-    uint32_t batch_max; /* the largest batch that the server takes; 0: not known yet */
+    uint32_t batch_max; /* the largest batch, BATCH_MIN to BATCH_MAX bytes; 0: not known yet */
     struct span text;   /* printable, for the log; may be empty */
 };
 

@@ -25,6 +25,24 @@ static void login(struct upstream *u, uint64_t now)
     upstream_enter(u, UPSTREAM_LOGIN, now + UPSTREAM_CONNECT_US);
 }
 
+/* False: the connection is given up, for a limit below which no request fits into a batch. */
+static bool take_max_payload(struct upstream *u, struct json number, uint64_t now)
+{
+    char words[FRAME_TEXT_MAX];
+    uint64_t max_payload;
+
+    if (!json_number(number, &max_payload))
+        return true;
+    if (max_payload >= BATCH_MIN) {
+        u->max_payload = max_payload;
+        return true;
+    }
+    (void)snprintf(words, sizeof(words), "the server's max_payload is %llu bytes; %d are needed",
+        (unsigned long long)max_payload, BATCH_MIN);
+    upstream_lose_server(u, ENGINE_UNUSABLE, words, now);
+    return false;
+}
+
 static void take_info(struct upstream *u, const struct nats_operation *op, uint64_t now)
 {
     struct json info;
@@ -33,7 +51,8 @@ static void take_info(struct upstream *u, const struct nats_operation *op, uint6
         upstream_lose_server(u, u->failure, "not a NATS server", now);
         return;
     }
-    (void)json_number(json_member(info, "max_payload"), &u->max_payload);
+    if (!take_max_payload(u, json_member(info, "max_payload"), now))
+        return;
     u->has_jetstream = json_member(info, "jetstream").kind == JSON_TRUE;
     servers_learn(&u->servers, json_member(info, "connect_urls"));
     if (u->phase != UPSTREAM_GREETING)

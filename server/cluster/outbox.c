@@ -46,10 +46,15 @@ void outbox_free(struct outbox *o)
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-/* Requests that still fit into the open batch. */
+_Static_assert(
+    BATCH_MIN >= BATCH_HEAD_MAX + SPARE_REQUESTS * REQUEST_MAX, "no batch would have room");
+
+/* Requests that still fit into the open batch. The limit may have fallen since it was opened. */
 static size_t open_space(const struct outbox *o)
 {
-    return (o->batch_max - BATCH_HEAD_MAX - o->open_len) / REQUEST_MAX;
+    size_t used = BATCH_HEAD_MAX + o->open_len;
+
+    return used < o->batch_max ? (o->batch_max - used) / REQUEST_MAX : 0;
 }
 
 bool outbox_has_room(const struct outbox *o)
@@ -225,7 +230,7 @@ void outbox_state(
     c->bad |= o->open_len > 0;
     codec_u64(c, &o->next);
     codec_size(c, &o->batch_max);
-    c->bad |= o->batch_max > BATCH_MAX;
+    c->bad |= o->batch_max < BATCH_MIN || o->batch_max > BATCH_MAX;
     batches_state(o, c);
     codec_size(c, &count);
     for (size_t i = 0; i < count && !c->bad; i++) {
