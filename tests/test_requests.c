@@ -6,15 +6,20 @@
 #define room harness_room /* the harness has a struct of that name, too */
 #include "harness.h"
 #undef room
+#include "compat/poller.h"
 #include "server/cluster/apply.h"
+#include "server/cluster/cluster.h"
 #include "server/cluster/outbox.h"
 #include "server/hub/link.h"
 #include "server/hub/table.h"
+#include "server/report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -640,6 +645,48 @@ START_TEST(a_limit_falls)
 }
 END_TEST
 
+/* The engine's frame is as large as what the hub can hold: when it is applied the next is read. */
+START_TEST(a_full_inbox)
+{
+    static char frame[FRAME_HEAD + FRAME_PAYLOAD_MAX];
+    const struct frame_message message = {
+        .sequence = 1, .time = 1, .bytes = {NULL, FRAME_PAYLOAD_MAX - FRAME_MESSAGE_HEAD}};
+    const struct cluster_config config = {
+        .servers = {"h", 1}, .room = {"r", 1}, .node = id.node, .credentials = ""};
+    static struct report report;
+    struct poller *poller = poller_new();
+    struct cluster *c = cluster_new(&config);
+    struct applied applied;
+    struct story s;
+    int pair[2];
+
+    story_open(&s, 1);
+    ensure(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && poller != NULL && c != NULL &&
+               cluster_set_engine(c, pair[0], poller),
+        "no memory");
+    frame_message_write(frame, &message);
+    for (size_t at = 0; at < sizeof frame;) {
+        ssize_t n = send(pair[1], frame + at, sizeof frame - at, MSG_DONTWAIT);
+
+        at += n > 0 ? (size_t)n : 0;
+        cluster_ready(c, POLLIN);
+        cluster_read(c, poller, &report);
+    }
+    while (c->inbox.len < sizeof frame) {
+        cluster_ready(c, POLLIN);
+        cluster_read(c, poller, &report);
+    }
+    while (cluster_next(c, &s.room, &report, &applied, 1)) {}
+    ensure(c->inbox.sequence == 1 && c->state == CLUSTER_LOADING, "state %d", (int)c->state);
+    cluster_flush(c, &s.room, poller, 1);
+    ensure((c->engine.watch.events & POLLIN) != 0, "nothing is read again");
+    cluster_free(c, poller);
+    close(pair[1]);
+    poller_free(poller);
+    room_free(&s.room);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -654,6 +701,7 @@ int main(void)
         {what_is_known_is_not_appended, 1, 5},
         {two_processes, 6, 30},
         {a_limit_falls, 1, 5},
+        {a_full_inbox, 1, 5},
     };
 
     return tests_run("batch", tests, COUNT_OF(tests));

@@ -200,12 +200,27 @@ static bool engine_send(struct cluster *c)
     return outbox_send(&c->outbox, e->fd);
 }
 
+/* What is before the next frame is needed only while it is applied. */
+static void inbox_compact(struct cluster *c)
+{
+    struct inbox *in = &c->inbox;
+
+    if (c->apply.phase != APPLY_IDLE || in->at == 0)
+        return;
+    memmove(in->bytes, in->bytes + in->at, in->len - in->at);
+    in->len -= in->at;
+    in->at = 0;
+}
+
 /* An engine that is gone is noticed when it is read. */
 static void engine_listen(struct cluster *c, struct poller *poller, bool all_sent)
 {
-    bool full = c->inbox.len == INBOX_SIZE;
-    short events = (short)((full ? 0 : POLLIN) | (all_sent ? 0 : POLLOUT));
+    short events = all_sent ? 0 : POLLOUT;
 
+    if (c->inbox.len == INBOX_SIZE)
+        inbox_compact(c); /* cluster_read() does it only where there is something to be read */
+    if (c->inbox.len < INBOX_SIZE)
+        events |= POLLIN;
     if (events != c->engine.watch.events &&
         poller_set(poller, c->engine.fd, events, &c->engine.watch) == 0)
         c->engine.watch.events = events;
@@ -232,18 +247,6 @@ uint64_t cluster_due(const struct cluster *c)
 }
 
 /* ---- What is read ---------------------------------------------------------------------------- */
-
-/* What is before the next frame is needed only while it is applied. */
-static void inbox_compact(struct cluster *c)
-{
-    struct inbox *in = &c->inbox;
-
-    if (c->apply.phase != APPLY_IDLE || in->at == 0)
-        return;
-    memmove(in->bytes, in->bytes + in->at, in->len - in->at);
-    in->len -= in->at;
-    in->at = 0;
-}
 
 void cluster_read(struct cluster *c, struct poller *poller, const struct report *r)
 {
