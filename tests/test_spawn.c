@@ -3,6 +3,8 @@
  * again. test_spawn_posix.c runs the same over the portable implementation.
  */
 #include "compat/compat.h"
+#include "server/hub/config.h"
+#include "server/parent/children.h"
 #include "tests/harness.h"
 
 #include <errno.h>
@@ -300,6 +302,35 @@ START_TEST(handlers_stay_with_the_parent)
 }
 END_TEST
 
+/* Lookups that are not reaped leave room for the other processes. */
+START_TEST(lookups_leave_room)
+{
+    struct children children = {.sandbox = SANDBOX_NONE};
+    struct child ended;
+    int pairs[LOOKUPS_MAX + 1];
+    int status;
+    siginfo_t info;
+
+    descriptors_guard();
+    children.program = self_exe(children.path, sizeof children.path, "/no/such");
+    for (int i = 0; i < LOOKUPS_MAX; i++)
+        ck_assert_int_gt(children_start_lookup(&children, 'n', "ann", &pairs[i]), 0);
+    errno = 0;
+    ck_assert_int_eq(children_start_lookup(&children, 'n', "ann", &pairs[LOOKUPS_MAX]), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert(children_start_engine(&children, &pairs[LOOKUPS_MAX]));
+    while (children_have(&children, CHILD_LOOKUP) || children_have(&children, CHILD_ENGINE)) {
+        ck_assert_int_eq(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+        ck_assert(children_reap(&children, &ended, &status));
+    }
+    for (int i = 0; i < LOOKUPS_MAX + 1; i++)
+        close(pairs[i]);
+    ck_assert_int_gt(children_start_lookup(&children, 'n', "ann", &pairs[0]), 0);
+    close(pairs[0]);
+    ck_assert_int_eq(child_status(children.others[0].pid), 0);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     const struct test tests[] = {
@@ -308,6 +339,7 @@ int main(int argc, char **argv)
         {a_failed_execution_leaves_no_process, COUNT_OF(failures), 10},
         {a_full_table_is_told, 4, 20},
         {handlers_stay_with_the_parent, 1, 60},
+        {lookups_leave_room, 1, 20},
     };
     if (argc > 1 && strcmp(argv[1], "worker") == 0)
         return worker_report(argc);

@@ -13,6 +13,7 @@
 #include "compat/compat.h"
 #include "protocol.h"
 #include "server/hub/codec.h"
+#include "server/hub/config.h"
 #include "server/worker/worker.h"
 
 #define WORKER_NAME CHATD_PROGRAM ": worker"
@@ -138,6 +139,19 @@ static bool others_have_space(const struct children *c)
     return false;
 }
 
+/* Lookups that are not reaped take no more than their share of the table. */
+static bool lookups_have_space(const struct children *c)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        count += c->others[i].kind == CHILD_LOOKUP;
+    if (count < LOOKUPS_MAX)
+        return others_have_space(c);
+    errno = EAGAIN;
+    return false;
+}
+
 bool children_start_writer(struct children *c, int file, const char *path, bool sync, int *pair)
 {
     char name[] = WRITER_NAME;
@@ -225,7 +239,7 @@ pid_t children_start_lookup(struct children *c, char kind, const char *key, int 
     char name[] = LOOKUP_NAME;
     char kinds[] = {kind, '\0'};
     char *argv[] = {name, kinds, (char *)key, NULL};
-    int null = others_have_space(c) ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+    int null = lookups_have_space(c) ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
     pid_t pid;
     int error;
 

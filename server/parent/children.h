@@ -85,7 +85,8 @@ bool children_start_access(struct children *, int answer, const char *path);
 
 /*
  * Starts a process that looks up an account (lookup.h). Returns its pid and, in *pair, the hub's
- * end of its pair, which the caller closes; -1 with errno.
+ * end of its pair, which the caller closes; -1 with errno: EAGAIN where LOOKUPS_MAX of them are not
+ * reaped yet.
  */
 pid_t children_start_lookup(struct children *, char kind, const char *key, int *pair);
 /* SIGKILL to that process, if it is not reaped yet. */
