@@ -56,6 +56,11 @@ void engines_reload(struct engines *e)
         return;
     memcpy(before, e->credentials.text, sizeof(before));
     secret_reload(&e->credentials, e->options->credentials_file, e->report);
+    if (strlen(e->credentials.text) > FRAME_CREDENTIALS_MAX) {
+        report(e->report, LOG_WARNING, "%s: %s; the old secret stays", e->options->credentials_file,
+            "too long for the cluster");
+        memcpy(e->credentials.text, before, sizeof(before));
+    }
     if (strcmp(before, e->credentials.text) != 0)
         children_kill(e->children, CHILD_ENGINE);
 }
