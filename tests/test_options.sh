@@ -93,4 +93,11 @@ export LC_ALL=C
 program "$CHATD" chatd man/chatd.8 chatd.c server/*.c server/*/*.c
 program "$CHAT" chat man/chat.1 chat.c client/*.c
 
+# Lists that no engine takes.
+for servers in :4222 ::1 127.0.0.1:0 a,,b "$(seq -s , -f 'h%.0f' 33)"; do
+    status=0
+    "$CHATD" -c "nats://$servers/room" -N x -l 127.0.0.1:99999 2>"$dir/said" || status=$?
+    expect "servers $servers: 64" [ "$status" -eq 64 ]
+    expect "servers $servers: why" grep -q 'wants servers' "$dir/said"
+done
 finish

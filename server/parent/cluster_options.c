@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "server/cluster/frame.h"
-#include "wire/address.h"
+#include "server/cluster/servers.h"
 
 #define SCHEME "nats://"
 #define NAME_RULE "wants 1 to 32 letters, digits, '-' and '_'"
@@ -21,32 +21,12 @@ static bool name_take(char out[NODE_NAME_MAX + 1], const char *name, size_t len)
     return true;
 }
 
-/* One HOST[:PORT] of the list. */
-static bool server_is_valid(const char *text, size_t len)
-{
-    char copy[FRAME_SERVERS_MAX + 1];
-    struct address address;
-
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    return len > 0 && address_parse(&address, copy) == NULL && address.kind == ADDRESS_INET;
-}
-
+/* By the engine's own rule: a list that it refuses would end each engine at its start. */
 static bool servers_are_valid(const char *text, size_t len)
 {
-    const char *end = text + len;
+    struct servers servers = {.count = 0};
 
-    if (len > FRAME_SERVERS_MAX)
-        return false;
-    while (text <= end) {
-        const char *comma = memchr(text, ',', (size_t)(end - text));
-        const char *next = comma == NULL ? end : comma;
-
-        if (!server_is_valid(text, (size_t)(next - text)))
-            return false;
-        text = next + 1;
-    }
-    return true;
+    return len <= FRAME_SERVERS_MAX && servers_set(&servers, (struct span){text, len});
 }
 
 const char *cluster_url_parse(struct cluster_options *o, const char *text)
