@@ -357,6 +357,39 @@ START_TEST(a_client_moves)
 }
 END_TEST
 
+/* The connection is lost, and its leave is stored behind the resumption at another node: the token
+ * is valid there alone. */
+START_TEST(a_client_moves_when_its_connection_is_lost)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *old;
+    struct puppet *new;
+    struct puppet *back;
+
+    nodes_open(NULL);
+    old = join_with_token(0, "ann", token);
+    say(old, "one");
+    new = puppet_add(&nodes[1]);
+    stage_settle(&nodes[1]);
+    puppet_say(new, "/resume %s", token);
+    stage_settle(&nodes[1]);
+    puppet_goodbye(old, CONTROL_LOST);
+    nodes_settle();
+    expect(new, "resumed ?");
+    back = puppet_add(&nodes[0]);
+    nodes_settle();
+    puppet_say(back, "/resume %s", token);
+    puppet_say(back, "ignored");
+    nodes_settle();
+    expect(back, "resumed ?");
+    ensure(new->ended, "the session stays at the other node");
+    while (puppet_line(back) != NULL && back->event.verb != VERB_YOU) {}
+    ensure(span_equal(back->event.name, "ann"), "another name");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* A node may be behind: whether a session is there is known only when the stream has said so. */
 START_TEST(a_token_of_nobody)
 {
@@ -702,6 +735,7 @@ int main(void)
         {batches_come_again, 1, 20},
         {a_client_moves, 1, 20},
         {a_client_moves_around, 1, 20},
+        {a_client_moves_when_its_connection_is_lost, 1, 20},
         {a_token_of_nobody, 1, 20},
         {a_node_that_is_behind, 1, 20},
         {a_hub_dies, 1, 20},

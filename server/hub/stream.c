@@ -1,6 +1,7 @@
 /* stream.c: see stream.h. */
 #include "stream.h"
 
+#include <string.h>
 #include <syslog.h>
 
 #include "connection.h"
@@ -105,13 +106,26 @@ static void event_follow(struct connections *cs, const struct applied *applied)
         c->person = NULL;
 }
 
+/* The session's leave is stored behind its resumption at another node: it left nobody. */
+static void token_forget(struct connections *cs, const char *text)
+{
+    struct token *token = token_find(cs->tokens, (struct span){text, strlen(text)}, cs->turn.now);
+
+    if (token != NULL && token->holder == NULL)
+        token_drop(cs->tokens, token);
+    else if (token != NULL && token->holder->session == SESSION_LEFT)
+        token_leave(cs, token->holder);
+}
+
 /* Another connection, here or elsewhere, has the person now. */
 static void resume_follow(struct connections *cs, const struct applied *applied)
 {
     struct connection *c = connection_of(cs, &applied->outcome);
 
-    if (c == NULL)
+    if (c == NULL) {
+        token_forget(cs, applied->request->token);
         return;
+    }
     if (c->session == SESSION_LEFT) {
         token_leave(cs, c);
         c->person = NULL;
