@@ -164,7 +164,7 @@ pids="$pids $other"
 expect "the first of two of one name ends" until_true node_is_over 1
 wait "$(cat "$dir/node1.pid")"
 expect "with status 69" is 69 $?
-expect "and says why" seen node1.log 'another chatd is this node'
+expect "and says why" seen node1.log 'another chatd is node node1'
 
 # ---- Servers that do not want ----
 

@@ -2,6 +2,7 @@
 #include "engines.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <syslog.h>
@@ -103,7 +104,7 @@ int engines_turn(struct engines *e, uint64_t now)
         start_extend(e, now), hub_wants_engine(e->hub) ? timeout_until(e->start_at, now) : -1);
 }
 
-const char *engines_end(const struct engines *e, int *status)
+const char *engines_end(struct engines *e, int *status)
 {
     *status = EX_UNAVAILABLE;
     switch (hub_cluster_end(e->hub)) {
@@ -111,7 +112,8 @@ const char *engines_end(const struct engines *e, int *status)
     case CLUSTER_STOPPED:
         break;
     case CLUSTER_TAKEN:
-        return "another chatd is this node";
+        (void)snprintf(e->end, sizeof(e->end), "another chatd is node %s", e->options->node);
+        return e->end;
     case CLUSTER_CUT:
         return "the room's stream does not begin, or go on, where this node needs it";
     case CLUSTER_REFUSED:

@@ -29,6 +29,7 @@ struct engines {
     struct cluster_config config; /* for the hub */
     uint64_t start_at;            /* no engine is started before */
     uint64_t extend_at;           /* while the room is loaded: the manager is told again */
+    char end[64 + NODE_NAME_MAX]; /* why the node has ended, where that has its name */
     bool failing;                 /* the last start failed, and that was reported */
 };
 
@@ -43,7 +44,7 @@ void engines_reload(struct engines *);
 int engines_turn(struct engines *, uint64_t now);
 /* The node has ended in its cluster, and not because the server stops: why, as a line for the log,
  * and the exit status. NULL: it has not. */
-const char *engines_end(const struct engines *, int *status);
+const char *engines_end(struct engines *, int *status);
 /* Writes what another program cannot read, or takes it over; see codec.h. */
 void engines_state(struct engines *, struct codec *);
 
