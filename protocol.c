@@ -59,15 +59,27 @@ static void request_take_name(struct request *request, struct span *rest)
     span_skip_space(rest);
 }
 
-/* Takes the minutes off `MINUTES TEXT`. A first word that is not a number belongs to the text. */
+static bool word_is_digits(struct span word)
+{
+    size_t digits = 0;
+
+    while (digits < word.len && word.at[digits] >= '0' && word.at[digits] <= '9')
+        digits++;
+    return word.len > 0 && digits == word.len;
+}
+
+/* Takes the minutes off `MINUTES TEXT`. A first word that is not a number belongs to the text. More
+ * than BAN_MAX is that. */
 static void request_take_minutes(struct request *request, struct span *rest)
 {
     struct span text = *rest;
     struct span word = span_take_word(&text);
 
     request->minutes = BAN_DEFAULT;
-    if (!number_parse(word.at, word.len, BAN_MAX, &request->minutes))
+    if (!word_is_digits(word))
         return;
+    if (!number_parse(word.at, word.len, BAN_MAX, &request->minutes))
+        request->minutes = BAN_MAX;
     span_skip_space(&text);
     *rest = text;
 }

@@ -117,7 +117,8 @@ static const struct {
     {"/ban ann -5", "ann", 60, "-5"},
     {"/ban ann  5", "ann", 60, " 5"},
     {"/ban ann 4294967295", "ann", 4294967295, ""},
-    {"/ban ann 4294967296", "ann", 60, "4294967296"},
+    {"/ban ann 4294967296", "ann", 4294967295, ""},
+    {"/ban ann 99999999999999999999 enough", "ann", 4294967295, "enough"},
 };
 
 START_TEST(ban_table)
