@@ -137,6 +137,34 @@ START_TEST(the_last_place)
 }
 END_TEST
 
+/* Strangers of three sources have prepared sessions, and hold all places of the nameless: those who
+ * connect together and give their names at once get in all the same. */
+START_TEST(names_beside_a_crowd)
+{
+    enum { STRANGERS = 60, NAMES = 8 };
+    struct conn *names = crowd + STRANGERS;
+    struct room room;
+    char source[32];
+
+    room_open(&room, ANY_PORT, "-m", "40");
+    for (size_t i = 0; i < STRANGERS; i++) {
+        snprintf(source, sizeof source, "127.0.9.%zu", i % 3 + 1);
+        conn_open_from(&crowd[i], &room.server, source);
+        conn_say(&crowd[i], "/history 3");
+    }
+    conn_expect(&crowd[0], "error full *");
+    for (size_t i = 0; i < NAMES; i++) {
+        snprintf(source, sizeof source, "127.0.10.%zu", i + 1);
+        conn_open_from(&names[i], &room.server, source);
+        conn_say(&names[i], "guest");
+    }
+    for (size_t i = 0; i < NAMES; i++)
+        conn_seek(&names[i], "you guest*");
+    crowd_close();
+    room_close(&room);
+}
+END_TEST
+
 /* Many members come back at once, as after a restart: sessions that have just begun are spared. */
 START_TEST(a_burst_of_names)
 {
@@ -311,6 +339,7 @@ int main(void)
         {a_silent_crowd, 2, 60},
         {a_silent_crowd_before_a_secret, 2, 60},
         {the_last_place, 1, 60},
+        {names_beside_a_crowd, 1, 60},
         {a_burst_of_names, 1, 60},
         {a_crowd_that_drains_from_one_source, 1, 60},
         {a_crowd_that_drains_from_many, 1, 60},

@@ -671,9 +671,11 @@ bool hub_nameless_waits(const struct hub *hub)
     const struct connection *c = oldest_nameless(hub);
     char byte;
 
-    if (c == NULL || c->worker.state != WORKER_RUNNING || c->worker.heard)
-        return c != NULL && !list_is_empty(&hub->connections.starts);
-    return recv(c->worker.pair, &byte, 1, MSG_PEEK) > 0 ||
+    if (c == NULL || !list_is_empty(&hub->connections.starts))
+        return c != NULL;
+    if (c->worker.heard || !list_is_empty(&c->waiting)) /* it waits for -r */
+        return false;
+    return (c->worker.pair != -1 && recv(c->worker.pair, &byte, 1, MSG_PEEK) > 0) ||
            recv(c->out.link.fd, &byte, 1, MSG_PEEK) > 0;
 }
 

@@ -219,12 +219,19 @@ static bool counts_reserve(struct sources *sources, size_t count)
     return true;
 }
 
+/* Of sources with equal counts, one that has just come to that count stands behind the others; but
+ * one that had more stands before those that never had. */
 static void source_set_count(struct sources *sources, struct source *source, size_t count)
 {
+    bool falls = count < source->nameless_count;
+
     list_remove(&source->equals);
     source->nameless_count = count;
-    if (count > 0)
-        list_append(&sources->by_count[count - 1], &source->equals);
+    if (count > 0) {
+        struct list *equals = &sources->by_count[count - 1];
+
+        list_append(falls ? equals->next : equals, &source->equals);
+    }
     if (count > sources->most)
         sources->most = count;
     while (sources->most > 0 && list_is_empty(&sources->by_count[sources->most - 1]))
