@@ -76,12 +76,14 @@ in_place getent passwd far >"$dir/out" 2>&1 || without 'the module cannot be put
 you_of() { sed -n '/ you /{s/.* you //p;q;}' "$1"; }
 # local_name UID NAME: of a client of the socket that asks for NAME.
 local_name() {
+    : >"$dir/out.$1"
     setpriv --reuid="$1" --regid="$1" --clear-groups "$CHAT" -r -x -H 0 -w 40 -n "$2" \
         "$dir/sock" >"$dir/out.$1" 2>>"$dir/errors" &
     until_true seen "out.$1" ' you '
     you_of "$dir/out.$1"
 }
 far_name() {
+    : >"$dir/out.$1"
     "$CHAT" -r -x -H 0 -w 40 -n "$1" "$tcp" >"$dir/out.$1" 2>>"$dir/errors" &
     until_true seen "out.$1" ' you '
     you_of "$dir/out.$1"

@@ -37,6 +37,7 @@ open_room() {
 }
 # listen CHAT NAME: a client that stays, and writes what it gets to $dir/NAME.
 listen() {
+    : >"$dir/$2"
     "$1" -r -x -H 20 -n "$2" >"$dir/$2" 2>>"$dir/errors" &
     pids="$pids $!"
     until_true seen "$2" " you $2\$"
@@ -68,7 +69,8 @@ try() {
     echo six >&3
     expect "$1: a line" until_true has_said ann 6
     # Its connection ends, and it comes back.
-    worker=$(ps -A -o pid= -o args= | sed -n 's/^ *\([0-9]*\) chatd: dan .*/\1/p' | head -n 1)
+    worker=$(ps -A -o ppid= -o pid= -o args= |
+        sed -n "s/^ *$server *\([0-9]*\) chatd: dan .*/\1/p")
     kill -9 "$worker"
     until_true seen ann ' quit dan crashed'
     echo seven >&3
