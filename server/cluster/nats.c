@@ -154,15 +154,15 @@ static enum nats_kind line_kind(struct span name)
 static enum nats_kind operation_take(struct nats_parser *parser, struct span *rest,
     const struct found *found, struct span name, struct nats_operation *op)
 {
-    enum nats_kind kind;
+    enum nats_kind kind = line_kind(name);
 
+    /* Only INFO may be longer, however the line was cut on its way. */
+    if (found->line_len > NATS_LINE_MAX && kind != NATS_INFO)
+        return NATS_BAD;
     if (span_equal_caseless(name, "msg"))
         return message_take(parser, rest, found, false, op);
     if (span_equal_caseless(name, "hmsg"))
         return message_take(parser, rest, found, true, op);
-    kind = line_kind(name);
-    if (found->line_len > NATS_LINE_MAX && kind != NATS_INFO)
-        return NATS_BAD;
     op->text = kind == NATS_ERROR ? words_unquote(found->rest) : found->rest;
     blanks_skip(&op->text);
     rest->at += found->line_len;
