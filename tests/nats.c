@@ -196,7 +196,21 @@ bool nats_ask(unsigned place, const char *subject, const char *payload, char *ou
     return answered;
 }
 
-static bool leader_of(unsigned place, const char *room, unsigned *leader)
+/* How many replicas have all that the leader has. */
+static unsigned count_current(const char *answer)
+{
+    static const char current[] = "\"current\":true";
+    unsigned count = 0;
+
+    while ((answer = strstr(answer, current)) != NULL) {
+        count++;
+        answer += sizeof current - 1;
+    }
+    return count;
+}
+
+/* followers: how many of the other servers run. */
+static bool leader_of(unsigned place, unsigned followers, const char *room, unsigned *leader)
 {
     char subject[128];
     char answer[8192];
@@ -206,18 +220,30 @@ static bool leader_of(unsigned place, const char *room, unsigned *leader)
     if (!nats_ask(place, subject, NULL, answer, sizeof answer))
         return false;
     found = strstr(answer, "\"leader\":\"n");
-    return found != NULL && sscanf(found, "\"leader\":\"n%u\"", leader) == 1;
+    return found != NULL && sscanf(found, "\"leader\":\"n%u\"", leader) == 1 &&
+           count_current(answer) >= followers;
+}
+
+bool nats_has_leader(const struct nats *nats, unsigned count, const char *room, unsigned *leader)
+{
+    int64_t deadline = deadline_in(30000);
+    unsigned running = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        running += nats[i].pid != -1;
+    for (unsigned i = 0;; i = (i + 1) % count) {
+        if (nats[i].pid != -1 && leader_of(i, running - 1, room, leader) && *leader < count &&
+            nats[*leader].pid != -1)
+            return true;
+        if (!deadline_wait(deadline))
+            return false;
+    }
 }
 
 unsigned nats_leader(const struct nats *nats, unsigned count, const char *room)
 {
-    int64_t deadline = deadline_in(30000);
     unsigned leader = 0;
 
-    for (unsigned i = 0;; i = (i + 1) % count) {
-        if (nats[i].pid != -1 && leader_of(i, room, &leader) && leader < count &&
-            nats[leader].pid != -1)
-            return leader;
-        ensure(deadline_wait(deadline), "the stream has no leader");
-    }
+    ensure(nats_has_leader(nats, count, room, &leader), "the stream has no leader");
+    return leader;
 }

@@ -38,7 +38,10 @@ void nats_list(unsigned count, char *out, size_t size);
  * comes within 3 s. The payload may be NULL.
  */
 bool nats_ask(unsigned place, const char *subject, const char *payload, char *out, size_t size);
-/* The server that leads the room's stream; waits until there is one. */
+/* Waits until one of the servers leads the room's stream and the others that run have all that it
+ * has; *leader is its place. False where that takes too long. */
+bool nats_has_leader(const struct nats *, unsigned count, const char *room, unsigned *leader);
+/* The same; it must not take too long. */
 unsigned nats_leader(const struct nats *, unsigned count, const char *room);
 
 #endif

@@ -424,6 +424,20 @@ END_TEST
 
 /* ---- Three servers --------------------------------------------------------------------------- */
 
+/* Kills the stream's leader. False, after test_skip(), where the servers that are left elect no
+ * other: nats-server 2.9 does not always. */
+static bool leader_kill(struct nats *nats, unsigned *leader)
+{
+    unsigned next = 0;
+
+    *leader = nats_leader(nats, 3, ROOM);
+    nats_kill(&nats[*leader]);
+    if (nats_has_leader(nats, 3, ROOM, &next))
+        return true;
+    test_skip("the servers have elected no leader");
+    return false;
+}
+
 /* The leader of the stream is killed again and again, under load; the engine knows of one server
  * at first. */
 START_TEST(leaders_killed)
@@ -440,11 +454,12 @@ START_TEST(leaders_killed)
     station_start_engine(&station, first, "");
     station_publish(&station, 200);
     for (unsigned round = 0; round < 3; round++) {
-        unsigned leader = nats_leader(nats, 3, ROOM);
+        unsigned leader;
 
         station.wanted += 300;
         station_await(&station, station.wanted - 200);
-        nats_kill(&nats[leader]);
+        if (!leader_kill(nats, &leader))
+            break;
         station_await(&station, station.wanted);
         nats_restart(&nats[leader]);
         station_publish(&station, 50);
@@ -489,6 +504,7 @@ START_TEST(made_at_once)
     struct nats nats[NATS_SERVERS_MAX];
     struct station stations[3];
     char address[ADDRESS_TEXT_MAX];
+    unsigned leader;
 
     if (!nats_is_there())
         return;
@@ -501,14 +517,15 @@ START_TEST(made_at_once)
     for (unsigned i = 0; i < 3; i++)
         station_await_state(&stations[i], ENGINE_READY);
     station_publish(&stations[0], 100);
-    nats_kill(&nats[nats_leader(nats, 3, ROOM)]);
-    station_publish(&stations[0], 100);
-    for (unsigned i = 0; i < 3; i++)
-        station_await(&stations[i], 200);
-    for (unsigned i = 0; i < 3; i++) {
-        ck_assert_uint_eq(stations[i].sequence, stations[0].sequence);
-        station_free(&stations[i]);
+    if (leader_kill(nats, &leader)) {
+        station_publish(&stations[0], 100);
+        for (unsigned i = 0; i < 3; i++)
+            station_await(&stations[i], 200);
+        for (unsigned i = 0; i < 3; i++)
+            ck_assert_uint_eq(stations[i].sequence, stations[0].sequence);
     }
+    for (unsigned i = 0; i < 3; i++)
+        station_free(&stations[i]);
 }
 END_TEST
 
