@@ -23,17 +23,6 @@ is_told() { told | grep -qx -e "$1"; }
 # The names of all that was told, a blank behind each, match the pattern.
 is_told_so() { told | sed 's/=.*//' | tr '\n' ' ' | grep -qx -e "$1"; }
 
-# Sets port to one that was free a moment ago.
-find_port() {
-    : >"$dir/free"
-    "$CHATD" -S off -l 127.0.0.1:0 2>"$dir/free" &
-    finder=$!
-    until_true seen free 'listening on'
-    kill "$finder"
-    wait "$finder"
-    port=$(sed -n 's/.*listening on .*://p' "$dir/free")
-}
-
 # The program is started by the first who comes; a port that others took meanwhile is another's.
 up_or_dead() { [ -S "$dir/room" ] || ! kill -0 "$room" 2>/dev/null; }
 activate() {
