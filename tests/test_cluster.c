@@ -521,6 +521,7 @@ START_TEST(a_node_is_gone)
     struct puppet *ann;
     struct puppet *ben;
     struct puppet *cat;
+    struct puppet *dan;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -529,7 +530,10 @@ START_TEST(a_node_is_gone)
     expect(ann, "join cat");
     expect(ann, "join ben");
     expect(cat, "join ben");
+    dan = puppet_add(&nodes[0]);
+    nodes_settle();
     puppet_say(ann, "too late");
+    puppet_say(dan, "dan");
     for (size_t i = 0; i < 10; i++) {
         stream.ahead += 2 * SECOND;
         stage_wait(&nodes[1], 2 * SECOND);
@@ -543,7 +547,8 @@ START_TEST(a_node_is_gone)
     expect(cat, "quit ann lost");
     expect(cat, "quit cat lost");
     expect(cat, "note this machine was cut off; please connect again");
-    ensure(ann->ended && cat->ended, "their connections stay");
+    expect(dan, "note this machine was cut off; please connect again");
+    ensure(ann->ended && cat->ended && dan->ended, "their connections stay");
     expect_nothing(ben);
     ann = join(0, "ann");
     expect(ben, "join ann");

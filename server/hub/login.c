@@ -340,6 +340,7 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
     if (c->session == SESSION_LEFT)
         return; /* its leave follows */
     if (result == ROOM_NOBODY) {
+        (void)connection_say(cs, c, NODE_CUT_OFF);
         session_end(cs, c, ENDING_SERVER, "lost", no_text);
         return;
     }

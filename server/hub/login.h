@@ -14,6 +14,8 @@
 
 /* What clients that wait for the stream are told. */
 #define STREAM_HANGS "the cluster does not answer: messages and logins wait for it"
+/* What clients of a node that the others have taken for gone are told. */
+#define NODE_CUT_OFF "note this machine was cut off; please connect again"
 
 /* A line of a session without a name. */
 enum taken login_line(struct connections *, struct connection *, const char *line, size_t len);

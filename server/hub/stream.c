@@ -92,7 +92,7 @@ static void session_moved(struct connections *cs, struct connection *c)
 static void session_cut_off(struct connections *cs, struct connection *c)
 {
     c->person = NULL;
-    (void)connection_say(cs, c, "note this machine was cut off; please connect again");
+    (void)connection_say(cs, c, NODE_CUT_OFF);
     session_end(cs, c, ENDING_SERVER, "lost", no_text);
 }
 
@@ -160,7 +160,8 @@ static void applied_follow(struct connections *cs, const struct applied *applied
         ticket_redeem(cs, &applied->ticket, applied->request, applied->result, &applied->outcome);
 }
 
-/* What was under way when this node was gone comes to nothing; logins among it begin anew. */
+/* What was under way when this node was gone comes to nothing; the sessions of logins among it end.
+ */
 static void lost_follow(struct connections *cs)
 {
     const struct room_outcome nothing = {.person = NULL};
