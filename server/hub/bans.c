@@ -88,27 +88,36 @@ bool bans_put(struct bans *bans, const struct source_key *key, const char *name,
     return true;
 }
 
-bool bans_lift(struct bans *bans, struct span name, uint64_t now)
+/* The first ban on that name; NULL: there is none. */
+static struct ban *ban_named(struct bans *bans, struct span name, uint64_t now)
 {
     char text[NAME_LEN_MAX + 1];
-    struct list *next;
-    bool lifted = false;
 
     if (name.len > NAME_LEN_MAX)
-        return false;
+        return NULL;
     memcpy(text, name.at, name.len);
     text[name.len] = '\0';
     bans_expire(bans, now);
-    for (struct list *at = bans->all.next; at != &bans->all; at = next) {
+    for (struct list *at = bans->all.next; at != &bans->all; at = at->next) {
         struct ban *ban = LIST_ENTRY(struct ban, all, at);
 
-        next = at->next;
-        if (!name_equal(ban->name, text))
-            continue;
-        ban_free(bans, ban);
-        lifted = true;
+        if (name_equal(ban->name, text))
+            return ban;
     }
-    return lifted;
+    return NULL;
+}
+
+bool bans_have_name(struct bans *bans, struct span name, uint64_t now)
+{
+    return ban_named(bans, name, now) != NULL;
+}
+
+void bans_lift(struct bans *bans, struct span name, uint64_t now)
+{
+    struct ban *ban;
+
+    while ((ban = ban_named(bans, name, now)) != NULL)
+        ban_free(bans, ban);
 }
 
 bool bans_have(const struct bans *bans, const struct source_key *key, uint64_t now)

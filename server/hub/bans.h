@@ -45,8 +45,10 @@ bool bans_have_space(struct bans *, uint64_t now);
 /* Puts one, or changes the end of the one that this name has at this source. False without memory.
  */
 bool bans_put(struct bans *, const struct source_key *, const char *name, uint64_t until);
-/* Lifts what was put on a name, in any case. False where nothing was. */
-bool bans_lift(struct bans *, struct span name, uint64_t now);
+/* A ban that was put on this name, in any case, is in force. */
+bool bans_have_name(struct bans *, struct span name, uint64_t now);
+/* Lifts what was put on it. */
+void bans_lift(struct bans *, struct span name, uint64_t now);
 /* A ban of that source is in force. */
 bool bans_have(const struct bans *, const struct source_key *, uint64_t now);
 

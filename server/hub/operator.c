@@ -242,14 +242,14 @@ void operator_ban(struct connections *cs, const struct room_request *ban)
 }
 
 /* The other nodes have those of addresses, too. */
-static void unban_everywhere(struct connections *cs, struct connection *c, struct span name)
+static bool unban_everywhere(struct connections *cs, struct connection *c, struct span name)
 {
     char text[NAME_LEN_MAX + 1] = "";
     const struct submission ban = {
         .connection = c, .request = {.kind = ROOM_BAN, .time = cs->turn.wall, .name = text}};
 
     memcpy(text, name.at, name.len);
-    (void)submit(cs, &ban);
+    return submit(cs, &ban);
 }
 
 /* ---- Bans ------------------------------------------------------------------------------------ */
@@ -287,12 +287,15 @@ static enum taken unban(struct connections *cs, struct connection *c, struct spa
 
     if (note == NULL)
         return LINE_LATER;
-    if (!bans_lift(&cs->bans, name, cs->turn.now)) {
+    if (!bans_have_name(&cs->bans, name, cs->turn.now)) {
         item_free(note);
         return refuse_name(cs, c, "error no-such-user no ban was put on", name);
     }
-    if (cs->cluster != NULL)
-        unban_everywhere(cs, c, name);
+    if (cs->cluster != NULL && !unban_everywhere(cs, c, name)) {
+        item_free(note);
+        return LINE_LATER;
+    }
+    bans_lift(&cs->bans, name, cs->turn.now);
     report(cs->config->report, LOG_NOTICE, "%s: %s lifts the ban of %.*s", c->peer, c->person->name,
         len, name.at);
     answer_behind(cs, c, note);
