@@ -420,9 +420,16 @@ void connection_unpause(struct connections *cs, struct connection *c)
     connection_queue_input(cs, c);
 }
 
-size_t connection_queued(const struct connection *c)
+bool connection_is_full(const struct connection *c)
 {
-    return c->out.link.bytes + c->in.under_way_bytes;
+    return c->out.link.bytes > QUEUE_MAX || c->in.under_way_bytes > UNDER_WAY_MAX;
+}
+
+void connection_look_at_queue(struct connections *cs, struct connection *c)
+{
+    if (c->in.pause == PAUSE_QUEUE && c->out.link.bytes < QUEUE_MAX / 2 &&
+        c->in.under_way_bytes < UNDER_WAY_MAX / 2 && c->out.link.lists == 0)
+        connection_unpause(cs, c);
 }
 
 void connection_add_under_way(struct connection *c, size_t text)
@@ -433,15 +440,11 @@ void connection_add_under_way(struct connection *c, size_t text)
 
 void connection_remove_under_way(struct connections *cs, struct connection *c, size_t text)
 {
-    bool waits;
-
     c->in.under_way--;
     c->in.under_way_bytes -= sizeof(struct ticket) + text;
-    waits = (c->in.pause == PAUSE_STREAM && c->in.under_way == 0) ||
-            (c->in.pause == PAUSE_QUEUE && connection_queued(c) < QUEUE_MAX / 2 &&
-                c->out.link.lists == 0);
-    if (waits)
+    if (c->in.pause == PAUSE_STREAM && c->in.under_way == 0)
         connection_unpause(cs, c);
+    connection_look_at_queue(cs, c);
 }
 
 bool connection_waits_for_person(const struct connection *c)

@@ -37,6 +37,12 @@ struct welcome;
 
 /* Bytes of answers that may wait for one client; then no more is read from it. */
 #define QUEUE_MAX 65536u
+/*
+ * Bytes of one client's requests that may be in the stream at once. So many that its next batches
+ * are made while the first ones are stored: with 64 KiB the store stood still most of the time
+ * (bench/cluster.sh).
+ */
+#define UNDER_WAY_MAX 262144u
 /* When to try again after an allocation has failed. */
 #define MEMORY_RETRY_US 100000u
 /* How often it is looked whether a client whose queue is long has said goodbye. */
@@ -333,8 +339,10 @@ bool connection_move(struct connections *, struct connection *, const struct ori
 void connection_leave_nameless(struct connections *, struct connection *);
 /* The name was read, and the welcome is not placed yet: no line can be taken. */
 bool connection_is_entering(const struct connection *);
-/* Lines and answers that wait, in bytes: of answers and of requests that are under way. */
-size_t connection_queued(const struct connection *);
+/* So many answers wait, or requests are under way, that no more is read from the client. */
+bool connection_is_full(const struct connection *);
+/* There were so many, and now they are few: what was left is read. */
+void connection_look_at_queue(struct connections *, struct connection *);
 /* A request with so many bytes of text is under way; or it has come back. */
 void connection_add_under_way(struct connection *, size_t text);
 void connection_remove_under_way(struct connections *, struct connection *, size_t text);

@@ -236,7 +236,7 @@ static size_t take_lines(
             break;
         }
         at = lf + 1;
-        if (connection_queued(c) > QUEUE_MAX && c->in.pause == PAUSE_NONE)
+        if (connection_is_full(c) && c->in.pause == PAUSE_NONE)
             connection_pause(cs, c, PAUSE_QUEUE, TIME_NEVER);
     }
     c->in.next = no_text;

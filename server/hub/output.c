@@ -211,8 +211,7 @@ void output_send(struct connections *cs, struct connection *c)
         list_remove(&c->out.marked);
         list_append(&cs->unseen, &c->out.marked);
     }
-    if (c->in.pause == PAUSE_QUEUE && connection_queued(c) < QUEUE_MAX / 2 && link->lists == 0)
-        connection_unpause(cs, c);
+    connection_look_at_queue(cs, c);
     if (c->out.state == OUTPUT_DRAINING && link_is_done(link))
         output_end(cs, c);
     else
