@@ -101,7 +101,7 @@ TESTS = $(TEST_SRCS:%.c=$(B)%)
 CHAOS = $(CHAOS_SRC:%.c=$(B)%)
 WIDTHS = $(WIDTHS_SRC:%.c=$(B)%)
 REPLAYS = $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=$(B)tests/fuzz/replay_%)
-BENCHES = $(patsubst %,$(B)bench/%,$(filter load floor,$(basename $(notdir $(BENCH_SRCS)))))
+BENCHES = $(patsubst %,$(B)bench/%,$(filter load floor stream,$(basename $(notdir $(BENCH_SRCS)))))
 # What scripts are told.
 PROGRAM_PATHS = dir=$$(cd "$(or $(B),.)" && pwd) && export CHATD="$$dir/chatd" CHAT="$$dir/chat"
 
@@ -120,7 +120,7 @@ $(COMMON): $(COMMON_SRCS:%.c=$(B)%.o)
 $(SERVER): $(SERVER_SRCS:%.c=$(B)%.o)
 $(CLIENT): $(CLIENT_SRCS:%.c=$(B)%.o)
 $(TEST_LIB): $(TEST_LIB_SRCS:%.c=$(B)%.o)
-$(BENCH_LIB): $(patsubst %.c,$(B)%.o,$(filter-out bench/load.c bench/floor.c,$(BENCH_SRCS)))
+$(BENCH_LIB): $(patsubst %.c,$(B)%.o,$(filter-out bench/load.c bench/floor.c bench/stream.c,$(BENCH_SRCS)))
 
 # Made anew: ar would keep a member whose source is gone.
 $(LIBS):
@@ -181,7 +181,7 @@ chaos: all $(CHAOS)
 
 # ---- Speed: bench/README.md ----
 
-$(BENCHES): %: %.o $(BENCH_LIB) $(COMMON)
+$(BENCHES): %: %.o $(BENCH_LIB) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
 bench: $(B)chatd $(BENCHES)
