@@ -6,6 +6,8 @@
 : "${CHATD:?}" "${CHAT:?}"
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/hosts.sh
+. "$(dirname "$0")/hosts.sh"
 
 if [ "${1:-}" != inside ]; then
     if ! unshare --net true 2>/dev/null || [ ! -c /dev/net/tun ] || ! command -v ip >/dev/null ||
@@ -20,27 +22,6 @@ cut=${CUT:-30}
 CHATD_PATIENCE=$((4 * ${CHATD_PATIENCE:-1}))
 explain() { tail -n 20 "$dir"/*.log; }
 
-# Sets host to the process that keeps a new host's namespace.
-host() {
-    unshare --net sleep 3600 &
-    host=$!
-    pids="$pids $host"
-    until_true is_apart "$host"
-}
-is_apart() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
-# on HOST COMMAND...
-on() {
-    process=$1
-    shift
-    nsenter --target "$process" --net "$@"
-}
-# start HOST COMMAND...: the same in the background; it is killed in the end.
-start() {
-    process=$1
-    shift
-    nsenter --target "$process" --net "$@" &
-    pids="$pids $!"
-}
 # way NAME SERVER CLIENT FD: lays one between these hosts: 192.0.2.1 is the server, 192.0.2.2 the
 # client. FD tells what of it is open, see wan.py.
 way() {
