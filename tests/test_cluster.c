@@ -5,11 +5,13 @@
 #include "compat/compat.h"
 #include "puppets.h"
 #include "server/cluster/batch.h"
+#include "server/cluster/frame.h"
 #include "server/hub/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define SECOND 1000000u
 #define NODES 3
@@ -559,6 +561,103 @@ START_TEST(a_node_is_gone)
 }
 END_TEST
 
+/* The same for one whose engine has a batch that the servers do not take: another engine has not.
+ */
+START_TEST(a_node_is_gone_and_its_engine_is_stuck)
+{
+    const struct frame_state unusable = {.state = ENGINE_UNUSABLE, .batch_max = BATCH_MIN};
+    char state[FRAME_STATE_MAX];
+    size_t len = frame_state_write(state, &unusable);
+    struct puppet *ann;
+    struct puppet *ben;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    expect(ann, "join ben");
+    stream.away = true;
+    say(ann, "too late");
+    ck_assert_int_eq(send(nodes[0].engine.fd, state, len, 0), (ssize_t)len);
+    stage_settle(&nodes[0]);
+    stream.away = false;
+    for (size_t i = 0; i < 10; i++) {
+        stream.ahead += 2 * SECOND;
+        stage_wait(&nodes[1], 2 * SECOND);
+    }
+    expect(ben, "quit ann lost");
+    while (!hub_wants_engine(nodes[0].hub))
+        ensure(stage_turn(&nodes[0]), "the engine stays");
+    stage_renew_engine(&nodes[0]);
+    nodes_settle();
+    expect(ann, "quit ann lost");
+    expect(ann, "note this machine was cut off; please connect again");
+    ann = join(0, "ann");
+    expect(ben, "join ann");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+#define LOGIN_SECONDS 20
+/* As many posters, with as many lines, as the queue to the stream takes. */
+#define FILLERS 66
+#define FILLER_LINES 17
+
+static void queue_fill(struct stage *stage)
+{
+    struct puppet *filler[FILLERS];
+    char line[4001];
+
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    for (size_t i = 0; i < FILLERS; i++) {
+        filler[i] = puppet_add(stage);
+        puppet_say(filler[i], "/post\nfiller");
+    }
+    nodes_settle();
+    stream.away = true;
+    for (size_t i = 0; i < FILLERS; i++) {
+        for (size_t j = 0; j < FILLER_LINES; j++)
+            puppet_say(filler[i], "%s", line);
+        nodes_settle();
+    }
+}
+
+/* The queue to the stream is full. Deadlines that add nothing to it are kept; a name that waits to
+ * be read is in time. */
+START_TEST(deadlines_with_a_full_queue)
+{
+    struct hub_config config = {.login_us = LOGIN_SECONDS * SECOND};
+    struct puppet *silent;
+    struct puppet *ann;
+    struct puppet *late;
+
+    nodes_open(&config);
+    queue_fill(&nodes[0]);
+    silent = puppet_add(&nodes[0]);
+    late = puppet_add(&nodes[0]);
+    nodes_settle();
+    puppet_say(late, "late");
+    nodes_wait((LOGIN_SECONDS + 2) * SECOND);
+    expect(silent, "error login-timeout no name within 20 seconds");
+    ensure(silent->ended, "the silent connection stays");
+    expect_nothing(late);
+    ensure(!late->ended, "the name was given in time");
+    stream.away = false;
+    nodes_settle();
+    while (puppet_line(late) != NULL && late->event.verb != VERB_YOU) {}
+    ensure(late->event.verb == VERB_YOU, "no welcome");
+    nodes_settle();
+    while (puppet_line(late) != NULL) {}
+    ann = join(1, "ann");
+    expect(late, "join ann");
+    expect_nothing(late);
+    say(ann, "there");
+    expect(late, "msg ann there");
+    nodes_close();
+}
+END_TEST
+
 /* Nobody is gone because nothing could be stored for an hour. */
 START_TEST(an_outage)
 {
@@ -745,6 +844,8 @@ int main(void)
         {a_node_that_is_behind, 1, 20},
         {a_hub_dies, 1, 20},
         {a_node_is_gone, 1, 20},
+        {a_node_is_gone_and_its_engine_is_stuck, 1, 20},
+        {deadlines_with_a_full_queue, 1, 60},
         {an_outage, 1, 20},
         {two_programs_of_one_name, 1, 20},
         {a_node_stops, 1, 20},

@@ -327,6 +327,31 @@ static void deadline_due(struct connections *cs, struct connection *c, enum dead
     }
 }
 
+/* Does it end the session of a person, for which the log, or the queue to the stream, must have
+ * space? What was relayed and is not read for want of space may be the name. */
+static bool deadline_needs_room(const struct connection *c, enum deadline deadline)
+{
+    bool ends_person = c->person != NULL || connection_waits_for_person(c);
+
+    switch (deadline) {
+    case DEADLINE_NAME:
+        return ends_person || !list_is_empty(&c->in.queued);
+    case DEADLINE_BROKEN:
+    case DEADLINE_WATCH:
+        return ends_person;
+    case DEADLINE_WAKE:
+    case DEADLINE_RESUME:
+    case DEADLINE_GOODBYE:
+    case DEADLINE_DRAIN:
+    case DEADLINE_DISCARD:
+    case DEADLINE_LISTEN:
+    case DEADLINE_LOGIN:
+    case DEADLINES:
+        break;
+    }
+    return false;
+}
+
 static void connection_due(struct connections *cs, struct connection *c)
 {
     for (enum deadline d = 0; d < DEADLINES && !c->finished; d++) {
@@ -335,11 +360,10 @@ static void connection_due(struct connections *cs, struct connection *c)
         if (at > cs->turn.now)
             continue;
         deadline_set(cs, c, d, TIME_NEVER);
-        /* Each of them may end a session, for which the log must have space. */
-        if (connections_have_room(cs))
-            deadline_due(cs, c, d);
-        else
+        if (deadline_needs_room(c, d) && !connections_have_room(cs))
             deadline_set(cs, c, d, cs->turn.now + SPACE_RETRY_US);
+        else
+            deadline_due(cs, c, d);
     }
 }
 
