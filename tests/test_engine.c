@@ -141,6 +141,46 @@ START_TEST(server_restarts)
 }
 END_TEST
 
+static const char *const small_payload[] = {"max_payload: 65536", NULL};
+
+/* A server takes less than before: that is said, once, and what waits is stored when it takes more
+ * again. */
+START_TEST(smaller_payload)
+{
+    struct nats nats;
+    struct station station;
+    char list[256];
+
+    if (!nats_is_there())
+        return;
+    nats_start(&nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    station.batch_size = 200000;
+    station_publish(&station, 5);
+    nats_kill(&nats);
+    station.wanted += 3;
+    station_await_state(&station, ENGINE_AWAY);
+    nats.options = small_payload;
+    nats_restart(&nats);
+    station_await_state(&station, ENGINE_UNUSABLE);
+    ck_assert_ptr_nonnull(strstr(station.text, "max_payload is 65536 bytes, and 200000 are"));
+    ck_assert_uint_eq(station.batch_max, 65536);
+    for (unsigned ends = station.ends; station.ends < ends + 4;) {
+        ck_assert(station_turn(&station));
+        ck_assert_int_eq(station.state, ENGINE_UNUSABLE); /* and not READY now and then */
+    }
+    nats_kill(&nats);
+    nats.options = no_options;
+    nats_restart(&nats);
+    station_await(&station, station.wanted);
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.holes, 0);
+    station_free(&station);
+}
+END_TEST
+
 /* Batches of a server that stands still are published again when it goes on. */
 START_TEST(server_stands_still)
 {
@@ -602,6 +642,7 @@ int main(void)
         {slow_hub, 1, 300},
         {server_restarts, 1, 300},
         {server_stands_still, 1, 300},
+        {smaller_payload, 1, 300},
         {consumer_vanishes, 1, 300},
         {stream_is_removed, 1, 300},
         {foreign_messages, 1, 300},

@@ -283,10 +283,12 @@ bool cluster_has_more(const struct cluster *c)
 /* ---- States ---------------------------------------------------------------------------------- */
 
 /* Another incarnation: what was under way has come to nothing. The engine may be in the middle of a
- * frame: it is replaced. */
+ * frame, or have batches that the servers do not take: it is replaced. */
 static void cluster_begin_again(struct cluster *c)
 {
-    if (c->engine.fd != -1 && outbox_is_cut(&c->outbox))
+    bool is_stuck = c->outbox.first != NULL && !cluster_is_well(c);
+
+    if (c->engine.fd != -1 && (is_stuck || outbox_is_cut(&c->outbox)))
         (void)shutdown(c->engine.fd, SHUT_RDWR);
     outbox_clear(&c->outbox);
     c->incarnation = (struct incarnation){0, 0};

@@ -146,7 +146,7 @@ static void serve_if_read(struct upstream *u)
     if (!u->reading.is_told)
         pair_tell_end(u->pair, u->reading.end);
     u->reading.is_told = true;
-    if (!u->doubtful)
+    if (!u->doubtful && window_largest(u->window) <= u->max_payload)
         ready(u);
 }
 
@@ -181,14 +181,25 @@ static void flight_publish(struct upstream *u, const struct flight *flight, uint
     publish(u, u->names.subject, reply, (struct span){flight->bytes, flight->len});
 }
 
+/* It was made for a server that took larger ones. It has its number and may even be stored, so it
+ * cannot be divided: another server, or the same with another limit, is waited for. */
+static void flight_is_too_large(struct upstream *u, const struct flight *flight, uint64_t now)
+{
+    char words[FRAME_TEXT_MAX];
+
+    (void)snprintf(words, sizeof(words),
+        "the server's max_payload is %llu bytes, and %zu are to be stored at once",
+        (unsigned long long)u->max_payload, flight->len);
+    upstream_lose_server(u, ENGINE_UNUSABLE, words, now);
+}
+
 static void publish_window(struct upstream *u, uint64_t now)
 {
     const struct flight *flight;
 
     while (u->phase == UPSTREAM_SERVING && (flight = window_next(u->window)) != NULL) {
         if (flight->len > u->max_payload) {
-            upstream_lose_server(
-                u, ENGINE_UNUSABLE, "the server takes no message of this size", now);
+            flight_is_too_large(u, flight, now);
             return;
         }
         if (buffer_space(&u->out) < flight->len + NATS_HEAD_MAX + 65536)

@@ -49,6 +49,16 @@ void window_rewind(struct window *w)
         flight_at(w, i)->publication = 0;
 }
 
+size_t window_largest(const struct window *w)
+{
+    size_t largest = 0;
+
+    for (unsigned i = 0; i < w->count; i++)
+        if (flight_look(w, i)->len > largest)
+            largest = flight_look(w, i)->len;
+    return largest;
+}
+
 bool window_has(const struct window *w, uint64_t publication)
 {
     for (unsigned i = 0; i < w->sent; i++)

@@ -39,6 +39,8 @@ const struct flight *window_next(const struct window *);
 uint64_t window_publish(struct window *);
 /* All are to be published again. */
 void window_rewind(struct window *);
+/* Bytes of the largest batch; 0: there is none. */
+size_t window_largest(const struct window *);
 /* There is a batch that was published under that number, and not again since. */
 bool window_has(const struct window *, uint64_t publication);
 
