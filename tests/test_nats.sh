@@ -190,6 +190,7 @@ status() {
 }
 lone secret "listen: $own:4231" "jetstream { store_dir: \"$dir/secret\" }" \
     'authorization { user: hub, password: right }'
+secret_server=${pids##* }
 lone plain "listen: $own:4232"
 umask 077
 echo hub:wrong >"$dir/wrong"
@@ -200,5 +201,18 @@ expect "no streams: 69" status 69 -c "nats://$own:4232/room" -N x
 # shellcheck disable=SC2086
 "$CHATD" $sandbox -l "$own:0" -c "nats://$own:4231/room" -N x -K "$dir/right" 2>"$dir/right.log" &
 pids="$pids $!"
+right=$!
 expect "right credentials" until_true seen right.log 'listening on'
+
+# The server has another password, and then the node, from the file of -K at SIGHUP.
+is_ready_again() { [ "$(grep -c 'the cluster ready' "$dir/right.log")" -eq 2 ]; }
+sed -i 's/password: right/password: new/' "$dir/secret.conf"
+kill -HUP "$secret_server"
+expect "a running node is refused" until_true seen right.log 'the cluster refuses this node'
+expect "and goes on" kill -0 "$right"
+echo hub:new >"$dir/right"
+kill -HUP "$right"
+expect "the new credentials are used" until_true is_ready_again
+expect "and messages are stored" timeout "$((60 * ${CHATD_PATIENCE:-1}))" \
+    "$CHAT" -m hello "$(sed -n 's/.*listening on //p' "$dir/right.log")"
 finish
