@@ -161,13 +161,13 @@ $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/repl
     $(CLIENT) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) -pthread -o $@ $^ $(LDLIBS)
 
-# The longest first: they begin first, so that none is left alone in the end.
-SLOW_TESTS = $(filter $(TESTS),$(addprefix $(B)tests/test_,engine chat_path transcript upgrade chat chat_keep terminal resume processes \
-	connections compat load operator faults framing wire worker manager))
-FAST_TESTS = $(filter-out $(SLOW_TESTS),$(TESTS)) $(TEST_SCRIPTS) $(REPLAYS)
+# tests/slow has the names of those that take seconds.
+SLOW_NAMES := $(shell grep '^test_' tests/slow)
+SLOW_TESTS = $(filter $(SLOW_NAMES:%=$(B)tests/%) $(SLOW_NAMES:%=tests/%),$(TESTS) $(TEST_SCRIPTS))
+FAST_TESTS = $(filter-out $(SLOW_TESTS),$(TESTS) $(TEST_SCRIPTS)) $(REPLAYS)
 
 check: all $(TESTS) $(REPLAYS)
-	@$(PROGRAM_PATHS) && sh tests/run.sh $(SLOW_TESTS) $(FAST_TESTS)
+	@$(PROGRAM_PATHS) && sh tests/run.sh $(TESTS) $(TEST_SCRIPTS) $(REPLAYS)
 
 check-fast: all $(filter-out %.sh,$(FAST_TESTS))
 	@$(PROGRAM_PATHS) && sh tests/run.sh $(FAST_TESTS)

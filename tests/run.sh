@@ -4,7 +4,7 @@
 # single checks where a test tells them (libcheck's summary, or a last line "N passed, N failed"),
 # else a test is one. A line "skipped: WHAT: WHY" is one that was skipped: it is shown, and not
 # passed. A test that is still running after TEST_SECONDS (900) is failed. Most tests wait most of
-# the time, so TEST_JOBS (4) are run side by side.
+# the time, so TEST_JOBS (6) are run side by side, those in the file slow first.
 
 out=$(mktemp -d) || exit 1
 lanes=
@@ -12,6 +12,7 @@ trap 'rm -rf "$out"' EXIT
 # shellcheck disable=SC2086 # one word each
 trap 'kill $lanes 2>/dev/null; wait; exit 1' HUP INT TERM
 
+slow=$(grep '^test_' "$(dirname "$0")/slow")
 limit=
 if command -v timeout >/dev/null; then
     limit="timeout -k 5 ${TEST_SECONDS:-900}"
@@ -75,15 +76,19 @@ run() {
     echo "$good $bad $skipped" >"$at/counts"
 }
 
-# A lane takes the next test as long as there is one: who can make its directory has it. It prints
-# the number of each that is done.
-lane() {
-    running=
-    # shellcheck disable=SC2064,SC2086
-    trap '[ -z "$running" ] || { kill "$running"; wait "$running"; }; exit 1' HUP INT TERM
+# Runs those of the tests whose name matches the pattern $1 and that no lane has taken: the one that
+# can make its directory has it. It prints the number of each that is done.
+take() {
+    pattern=$1
+    shift
     number=0
     for test in "$@"; do
         number=$((number + 1))
+        # shellcheck disable=SC2254 # a pattern
+        case ${test##*/} in
+        $pattern) ;;
+        *) continue ;;
+        esac
         if mkdir "$out/$number" 2>/dev/null; then
             run "$test" "$out/$number"
             echo "$number"
@@ -91,10 +96,22 @@ lane() {
     done
 }
 
+# A lane takes the next test as long as there is one. The longest are first, so that none is left
+# alone in the end.
+lane() {
+    running=
+    # shellcheck disable=SC2064,SC2086
+    trap '[ -z "$running" ] || { kill "$running"; wait "$running"; }; exit 1' HUP INT TERM
+    for name in $slow; do
+        take "$name" "$@"
+    done
+    take '*' "$@"
+}
+
 # One reader, so that what was said of one test stays together.
 mkfifo "$out/done" || exit 1
 job=0
-while [ "$job" -lt "${TEST_JOBS:-4}" ]; do
+while [ "$job" -lt "${TEST_JOBS:-6}" ]; do
     lane "$@" >"$out/done" &
     lanes="$lanes $!"
     job=$((job + 1))
