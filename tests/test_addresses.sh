@@ -24,7 +24,9 @@ mount --bind "$dir/hosts" /etc/hosts
 ip link set lo up
 explain() { cat "$dir/log"; }
 
-# serve ADDRESS...: a server that listens there, with its words in log and their number in lines.
+# serve ADDRESS...: a server that listens there, with its words in log and the number of addresses
+# in lines. The last address of all, which is not counted, is that of the socket: when the log has
+# that, it has them all.
 serve() {
     for address in "$@"; do
         set -- "$@" -l "$address"
@@ -33,13 +35,13 @@ serve() {
     : >"$dir/log"
     # What is in CHATD_OPTIONS are words.
     # shellcheck disable=SC2086
-    "$CHATD" ${CHATD_OPTIONS:-} "$@" 2>"$dir/log" &
+    "$CHATD" ${CHATD_OPTIONS:-} "$@" -l "$dir/sock" 2>"$dir/log" &
     server=$!
     pids="$pids $server"
     until_true up_or_over
-    lines=$(grep -c ' listening on ' "$dir/log")
+    lines=$(grep ' listening on ' "$dir/log" | grep -vc '/sock$')
 }
-up_or_over() { seen log ' listening on ' || ! kill -0 "$server" 2>/dev/null; }
+up_or_over() { seen log ' listening on .*/sock$' || ! kill -0 "$server" 2>/dev/null; }
 ends() {
     kill "$server" 2>/dev/null
     wait "$server"
@@ -48,7 +50,7 @@ ends() {
 # The port of the first address whose text begins so.
 port_at() { sed -n "s/.* listening on $1:\([0-9]*\)$/\1/p" "$dir/log" | head -n 1; }
 said() { seen log "^chatd: $1\$"; }
-reaches() { "$CHAT" -n ann -m hello -w 5 "$1" 2>"$dir/chat"; }
+reaches() { "$CHAT" -n ann -m hello -w "$((5 * ${CHATD_PATIENCE:-1}))" "$1" 2>"$dir/chat"; }
 
 # ---- Every address of a name ----
 
@@ -101,12 +103,12 @@ serve '[fe80::7%lo]:0'
 port=$(port_at '\[fe80::7%lo\]')
 expect 'an address with a scope' [ -n "$port" ]
 expect 'is reached as it is written' reaches "[fe80::7%lo]:$port"
-expect 'and so are its clients' seen log '^chatd: \[fe80::7%lo\]:[0-9]*: ann posts'
+expect 'and so are its clients' until_true seen log '^chatd: \[fe80::7%lo\]:[0-9]*: ann posts'
 ends
 
 # ---- All addresses of this machine ----
 
-title_is() { is "chatd: $1" "$(tr '\0' '\n' <"/proc/$server/cmdline" | head -n 1)"; }
+title_is() { is "chatd: $1, $dir/sock" "$(tr '\0' '\n' <"/proc/$server/cmdline" | head -n 1)"; }
 for any in '*' '[::]' 0.0.0.0; do
     serve "$any:7000"
     expect "$any in the log" said "listening on $(echo "$any" | sed 's/[][*.]/\\&/g'):7000"

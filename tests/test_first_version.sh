@@ -45,6 +45,12 @@ listen() {
 # The room's messages as a client got them, in their order.
 said() { sed -n -E 's/^[^ ]* ((msg|me|post) .*)/\1/p' "$dir/$1"; }
 has_said() { [ "$(said "$1" | wc -l)" -ge "$2" ]; }
+# Sets worker to the process of dan, which has that title soon after dan has joined.
+find_worker() {
+    worker=$(ps -A -o ppid= -o pid= -o args= |
+        sed -n "s/^ *$server *\([0-9]*\) chatd: dan .*/\1/p")
+    [ -n "$worker" ]
+}
 exits() {
     wanted=$1
     shift
@@ -69,8 +75,7 @@ try() {
     echo six >&3
     expect "$1: a line" until_true has_said ann 6
     # Its connection ends, and it comes back.
-    worker=$(ps -A -o ppid= -o pid= -o args= |
-        sed -n "s/^ *$server *\([0-9]*\) chatd: dan .*/\1/p")
+    until_true find_worker
     kill -9 "$worker"
     until_true seen ann ' quit dan crashed'
     echo seven >&3
