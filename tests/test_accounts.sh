@@ -1,7 +1,7 @@
 # -a with accounts that no list has: a module of the name service switch, built here, that answers
-# for a uid and for a name only, and takes ten seconds for one of them. It stands in the place of a
-# module that the C library has, in a namespace of mounts. And uids without an account, and of other
-# namespaces.
+# for a uid and for a name only, and for one of them not before a file is there. It stands in the
+# place of a module that the C library has, in a namespace of mounts. And uids without an account,
+# and of other namespaces.
 
 : "${CHATD:?}" "${CHAT:?}"
 # shellcheck source=tests/lib.sh
@@ -38,7 +38,8 @@ static enum nss_status account(const char *name, uid_t uid, struct passwd *pw)
         if (name != NULL ? strcmp(name, names[i]) != 0 : uid != 7001 + i)
             continue;
         if (i == 1)
-            sleep(10);
+            while (access(GATE, F_OK) == -1)
+                usleep(10000);
         *pw = (struct passwd){names[i], empty, 7001 + i, 7001 + i, empty, empty, empty};
         return NSS_STATUS_SUCCESS;
     }
@@ -59,7 +60,8 @@ enum nss_status _nss_hesiod_getpwuid_r(
     return account(NULL, uid, pw);
 }
 END
-cc -shared -fPIC -o "$dir/module.so" "$dir/module.c" || without 'the module cannot be built'
+cc -shared -fPIC -DGATE="\"$dir/gate\"" -o "$dir/module.so" "$dir/module.c" ||
+    without 'the module cannot be built'
 echo 'passwd: files hesiod' >"$dir/nsswitch"
 chmod 755 "$dir"
 chmod 644 "$dir/nsswitch" "$dir/module.so"
@@ -101,7 +103,10 @@ open_room() {
 }
 
 # Both helpers for the slow account are at it.
-are_asked() { [ "$(ps -A -o args | grep -c '^chatd: lookup [un] \(slow\|7002\)$')" -eq 2 ]; }
+are_asked() {
+    [ "$(ps -o args= --ppid "$(cat "$dir/pid")" |
+        grep -c '^chatd: lookup [un] \(slow\|7002\)$')" -eq 2 ]
+}
 
 open_room in_place
 if ldd "$CHATD" >/dev/null 2>&1; then
@@ -119,6 +124,7 @@ if ldd "$CHATD" >/dev/null 2>&1; then
     expect 'no login' is zoe "$(far_name zoe)"
     expect 'a suffix that would make a login' is zoE_3 "$(far_name zoE)"
     expect 'nobody waited for the slow ones' [ ! -s "$dir/slow" ]
+    : >"$dir/gate"
     expect 'a slow account' until_true seen slow '^slow$'
     expect 'a slow login' until_true seen slow_far '^~slow$'
 else
