@@ -19,7 +19,8 @@
 
 #define PROGRAM "nats-server"
 enum { CLIENT_PORT = 4222, ROUTE_PORT = 6222 };
-/* A server that has no answer by then gives none. */
+/* A server that has no answer by then is not waited for where another one may have it: without a
+ * leader it gives none. */
 #define ANSWER_MS 3000
 
 bool nats_is_there(void)
@@ -150,7 +151,7 @@ void nats_kill(struct nats *nats)
 /* ---- Requests -------------------------------------------------------------------------------- */
 
 /* Waits for the answer among all that the server says. */
-static bool answer_read(int fd, char *out, size_t size)
+static bool answer_read(int fd, int64_t deadline, char *out, size_t size)
 {
     static char held[1 << 18];
     struct nats_parser parser = {0};
@@ -158,7 +159,7 @@ static bool answer_read(int fd, char *out, size_t size)
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
     size_t len = 0;
 
-    while (poll(&pfd, 1, ANSWER_MS) == 1) {
+    while (clock_ms() < deadline && poll(&pfd, 1, (int)(deadline - clock_ms())) == 1) {
         ssize_t n = recv(fd, held + len, sizeof held - len, 0);
         struct span rest = {held, len + (size_t)(n > 0 ? n : 0)};
         enum nats_kind kind;
@@ -176,7 +177,8 @@ static bool answer_read(int fd, char *out, size_t size)
     return false;
 }
 
-bool nats_ask(unsigned place, const char *subject, const char *payload, char *out, size_t size)
+static bool ask_until(int64_t deadline, unsigned place, const char *subject, const char *payload,
+    char *out, size_t size)
 {
     char request[2048];
     int fd = server_connect(place);
@@ -191,9 +193,14 @@ bool nats_ask(unsigned place, const char *subject, const char *payload, char *ou
         "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n"
         "SUB _INBOX.test 1\r\nPUB %s _INBOX.test %zu\r\n%s\r\n",
         subject, strlen(payload), payload);
-    answered = write_all(fd, request, (size_t)len) && answer_read(fd, out, size);
+    answered = write_all(fd, request, (size_t)len) && answer_read(fd, deadline, out, size);
     close(fd);
     return answered;
+}
+
+bool nats_ask(unsigned place, const char *subject, const char *payload, char *out, size_t size)
+{
+    return ask_until(deadline_in(ANSWER_MS), place, subject, payload, out, size);
 }
 
 /* How many replicas have all that the leader has. */
@@ -217,7 +224,7 @@ static bool leader_of(unsigned place, unsigned followers, const char *room, unsi
     const char *found;
 
     snprintf(subject, sizeof subject, "$JS.API.STREAM.INFO.CHAT_%s", room);
-    if (!nats_ask(place, subject, NULL, answer, sizeof answer))
+    if (!ask_until(clock_ms() + ANSWER_MS, place, subject, NULL, answer, sizeof answer))
         return false;
     found = strstr(answer, "\"leader\":\"n");
     return found != NULL && sscanf(found, "\"leader\":\"n%u\"", leader) == 1 &&

@@ -35,7 +35,7 @@ void nats_list(unsigned count, char *out, size_t size);
 
 /*
  * Sends a request to a server and writes the answer's payload, NUL-terminated. False where none
- * comes within 3 s. The payload may be NULL.
+ * comes in time. The payload may be NULL.
  */
 bool nats_ask(unsigned place, const char *subject, const char *payload, char *out, size_t size);
 /* Waits until one of the servers leads the room's stream and the others that run have all that it

@@ -34,7 +34,7 @@ over() {
 # that.
 from() {
     printf '%s\n' "${3-}ann" '/kick nobody' /quit |
-        nc -w 10 -s "$1" 127.0.0.1 "$port" >"$dir/told" 2>/dev/null
+        nc -w "$((10 * ${CHATD_PATIENCE:-1}))" -s "$1" 127.0.0.1 "$port" >"$dir/told" 2>/dev/null
     grep -q -e "$2" "$dir/told" || {
         cat "$dir/told"
         false
@@ -48,7 +48,8 @@ stranger=' error not-allowed you are not admitted here'
 
 # The same over the Unix-domain socket.
 by_socket() {
-    printf '%s\n' ann '/kick nobody' /quit | nc -w 10 -U "$dir/sock" >"$dir/told" 2>/dev/null
+    printf '%s\n' ann '/kick nobody' /quit |
+        nc -w "$((10 * ${CHATD_PATIENCE:-1}))" -U "$dir/sock" >"$dir/told" 2>/dev/null
     grep -q -e "$1" "$dir/told" || {
         cat "$dir/told"
         false

@@ -66,7 +66,7 @@ wait "$watch"
 # ---- ask ----
 
 if ! command -v python3 >/dev/null; then
-    echo 'skipped: ask: no python3'
+    skip ask 'no python3'
     finish
 fi
 
@@ -78,7 +78,7 @@ expect 'who is not there is not asked' is 1 $?
 pids="$pids $!"
 heard ' msg bob not yet$'
 # A name in another case is the same name.
-"$bots/chat-ask" -t 60 BOB 'deploy now?' >"$dir/answer"
+"$bots/chat-ask" -t "$((60 * ${CHATD_PATIENCE:-1}))" BOB 'deploy now?' >"$dir/answer"
 expect 'ask has an answer' is 0 $?
 expect 'ask prints it' is 'yes, please' "$(cat "$dir/answer")"
 # Nor does the answer get lost where they change their name meanwhile.
@@ -87,7 +87,7 @@ expect 'ask prints it' is 'yes, please' "$(cat "$dir/answer")"
     [ "$text" != "carl: there?" ] || { echo "/nick karl"; echo yes; }; done' >/dev/null 2>&1 &
 pids="$pids $!"
 heard ' join carl$' || exit 1
-"$bots/chat-ask" -t 60 carl 'there?' >"$dir/answer"
+"$bots/chat-ask" -t "$((60 * ${CHATD_PATIENCE:-1}))" carl 'there?' >"$dir/answer"
 expect 'an answer under another name' is yes "$(cat "$dir/answer")"
 "$bots/chat-ask" -t 1 witness 'deploy now?' >"$dir/answer"
 expect 'no answer in time' is 1 $?

@@ -41,7 +41,7 @@ if command -v bash >/dev/null; then
     expect 'bash: no other files' is '' "$(bash_offers './f')"
     expect 'bash: a word of an option' is off "$(bash_offers -b o)"
 else
-    echo 'skipped: bash: there is none'
+    skip bash 'there is none'
 fi
 
 if command -v fish >/dev/null; then
@@ -52,7 +52,7 @@ if command -v fish >/dev/null; then
     expect 'fish: a word of an option' is off "$(fish_offers 'chat -b o')"
     expect 'fish: options' is 1 "$(fish_offers 'chat -' | grep -c '^-k$')"
 else
-    echo 'skipped: fish: there is none'
+    skip fish 'there is none'
 fi
 
 finish
