@@ -25,36 +25,15 @@
 #define TOO_FEW_US 10000000u
 #define NEVER UINT64_MAX
 
-/* Subscriptions: answers of the API, acknowledgements of publications, and, one after the other,
- * what consumers deliver. */
-enum { SID_ANSWERS = 1, SID_STORED = 2, SID_CONSUMERS = 3 };
-
 /* ---- Requests -------------------------------------------------------------------------------- */
-
-static void publish(struct upstream *u, const char *subject, const char *reply, struct span bytes)
-{
-    char head[NATS_HEAD_MAX];
-    struct span to = {subject, strlen(subject)};
-
-    upstream_say(u, head, nats_write_pub(head, to, reply, bytes.len));
-    upstream_say(u, bytes.at, bytes.len);
-    upstream_say(u, NATS_END, strlen(NATS_END));
-}
-
-/* A subject below the inbox, by the kind of what comes there and a number. */
-static void reply_subject(
-    const struct upstream *u, char out[NATS_SUBJECT_MAX], char kind, uint64_t number)
-{
-    (void)snprintf(out, NATS_SUBJECT_MAX, "%s.%c.%llu", u->inbox, kind, (unsigned long long)number);
-}
 
 static void ask(struct upstream *u, enum upstream_phase phase, const char *subject,
     struct span request, uint64_t now)
 {
     char reply[NATS_SUBJECT_MAX];
 
-    reply_subject(u, reply, 'a', ++u->asked);
-    publish(u, subject, reply, request);
+    upstream_inbox(u, reply, 'a', ++u->asked);
+    upstream_publish(u, subject, reply, request);
     u->times.ask = 0;
     upstream_enter(u, phase, now + (phase == UPSTREAM_FINDING ? FOUND_US : MADE_US));
 }
@@ -80,22 +59,6 @@ static void ask_to_make(struct upstream *u, uint64_t now)
     ask(u, UPSTREAM_MAKING, u->names.stream_create, (struct span){request, len}, now);
 }
 
-static void subscribe(struct upstream *u, const char *subject, uint64_t sid)
-{
-    char line[NATS_HEAD_MAX];
-
-    upstream_say(u, line, nats_write_sub(line, subject, sid));
-}
-
-/* To all replies to one kind of question. */
-static void subscribe_replies(struct upstream *u, char kind, uint64_t sid)
-{
-    char subject[NATS_SUBJECT_MAX];
-
-    (void)snprintf(subject, sizeof(subject), "%s.%c.*", u->inbox, kind);
-    subscribe(u, subject, sid);
-}
-
 /* A consumer has a subject and a subscription of its own, so that nothing of its predecessor's is
  * taken for its. */
 static void ask_to_deliver(struct upstream *u, uint64_t now)
@@ -110,8 +73,8 @@ static void ask_to_deliver(struct upstream *u, uint64_t now)
     r->subscribed = SID_CONSUMERS + ++r->consumer;
     r->deliveries = 0;
     r->is_idle = false;
-    reply_subject(u, subject, 'd', r->consumer);
-    subscribe(u, subject, r->subscribed);
+    upstream_inbox(u, subject, 'd', r->consumer);
+    upstream_subscribe(u, subject, r->subscribed);
     len = jetstream_write_consumer(request, &u->names, subject, r->next);
     ask(u, UPSTREAM_CONSUMING, u->names.consumer_create, (struct span){request, len}, now);
 }
@@ -177,8 +140,8 @@ static void flight_publish(struct upstream *u, const struct flight *flight, uint
 
     if (u->window->sent == 0)
         u->times.progress = now;
-    reply_subject(u, reply, 'p', window_publish(u->window));
-    publish(u, u->names.subject, reply, (struct span){flight->bytes, flight->len});
+    upstream_inbox(u, reply, 'p', window_publish(u->window));
+    upstream_publish(u, u->names.subject, reply, (struct span){flight->bytes, flight->len});
 }
 
 /* It was made for a server that took larger ones. It has its number and may even be stored, so it
@@ -351,23 +314,11 @@ static void take_delivering(struct upstream *u, const struct jetstream_answer *a
     }
 }
 
-/* Behind the last dot of a reply's subject stands the number of the question. */
-static uint64_t subject_number(struct span subject)
-{
-    size_t at = subject.len;
-    uint64_t number = 0;
-
-    while (at > 0 && subject.at[at - 1] != '.')
-        at--;
-    (void)json_number((struct json){JSON_NUMBER, {subject.at + at, subject.len - at}}, &number);
-    return number;
-}
-
 static void take_answer(struct upstream *u, const struct nats_operation *op, uint64_t now)
 {
     struct jetstream_answer answer;
 
-    if (subject_number(op->subject) != u->asked)
+    if (upstream_inbox_number(op->subject) != u->asked)
         return;
     jetstream_read_answer(&answer, op->headers, op->payload);
     if (u->phase == UPSTREAM_FINDING && u->times.ask == 0)
@@ -384,7 +335,7 @@ static void take_stored(struct upstream *u, const struct nats_operation *op, uin
 {
     struct jetstream_answer answer;
 
-    if (!window_has(u->window, subject_number(op->subject)))
+    if (!window_has(u->window, upstream_inbox_number(op->subject)))
         return;
     jetstream_read_answer(&answer, op->headers, op->payload);
     if (answer.result == JETSTREAM_DONE && answer.sequence != 0) {
@@ -415,7 +366,7 @@ static void take_status(
     if (stalled.len > 0 && stalled.len < sizeof(to)) {
         memcpy(to, stalled.at, stalled.len);
         to[stalled.len] = '\0';
-        publish(u, to, "", (struct span){"", 0});
+        upstream_publish(u, to, "", (struct span){"", 0});
         return;
     }
     if (status != 100 || !json_number((struct json){JSON_NUMBER, last}, &number) ||
@@ -486,8 +437,8 @@ void feed_open(struct upstream *u, uint64_t now)
         upstream_lose(u, "no random numbers", now);
         return;
     }
-    subscribe_replies(u, 'a', SID_ANSWERS);
-    subscribe_replies(u, 'p', SID_STORED);
+    upstream_subscribe_inbox(u, 'a', SID_ANSWERS);
+    upstream_subscribe_inbox(u, 'p', SID_STORED);
     u->times.patience = now;
     feed_ask(u, now);
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "pair.h"
 #include "window.h"
 #include "wire/text.h"
@@ -96,6 +97,49 @@ void upstream_fail(struct upstream *u, uint64_t now)
 void upstream_say(struct upstream *u, const char *bytes, size_t len)
 {
     (void)buffer_add(&u->out, bytes, len);
+}
+
+void upstream_publish(
+    struct upstream *u, const char *subject, const char *reply, struct span bytes)
+{
+    char head[NATS_HEAD_MAX];
+    struct span to = {subject, strlen(subject)};
+
+    upstream_say(u, head, nats_write_pub(head, to, reply, bytes.len));
+    upstream_say(u, bytes.at, bytes.len);
+    upstream_say(u, NATS_END, strlen(NATS_END));
+}
+
+void upstream_subscribe(struct upstream *u, const char *subject, uint64_t sid)
+{
+    char line[NATS_HEAD_MAX];
+
+    upstream_say(u, line, nats_write_sub(line, subject, sid));
+}
+
+void upstream_inbox(
+    const struct upstream *u, char out[NATS_SUBJECT_MAX], char kind, uint64_t number)
+{
+    (void)snprintf(out, NATS_SUBJECT_MAX, "%s.%c.%llu", u->inbox, kind, (unsigned long long)number);
+}
+
+uint64_t upstream_inbox_number(struct span subject)
+{
+    size_t at = subject.len;
+    uint64_t number = 0;
+
+    while (at > 0 && subject.at[at - 1] != '.')
+        at--;
+    (void)json_number((struct json){JSON_NUMBER, {subject.at + at, subject.len - at}}, &number);
+    return number;
+}
+
+void upstream_subscribe_inbox(struct upstream *u, char kind, uint64_t sid)
+{
+    char subject[NATS_SUBJECT_MAX];
+
+    (void)snprintf(subject, sizeof(subject), "%s.%c.*", u->inbox, kind);
+    upstream_subscribe(u, subject, sid);
 }
 
 static bool socket_prepare(int fd)

@@ -40,6 +40,10 @@ enum upstream_phase {
     UPSTREAM_SERVING
 };
 
+/* Subscriptions: answers of the API, acknowledgements of publications, and, one after the other,
+ * what consumers deliver. */
+enum { SID_ANSWERS = 1, SID_STORED = 2, SID_CONSUMERS = 3 };
+
 /* What is to be read, and how far that has come. */
 struct reading {
     uint64_t next;       /* the sequence that is wanted next; 0: the oldest there is */
@@ -105,6 +109,16 @@ void upstream_connect(struct upstream *, uint64_t now);
 void upstream_connected(struct upstream *, uint64_t now);
 /* Says something to the server. */
 void upstream_say(struct upstream *, const char *bytes, size_t len);
+/* Publishes these bytes; the answer goes to the subject reply, "": there is none. */
+void upstream_publish(
+    struct upstream *, const char *subject, const char *reply, struct span bytes);
+void upstream_subscribe(struct upstream *, const char *subject, uint64_t sid);
+/* A subject below the inbox, by the kind of what comes there and a number; the number of such a
+ * subject; and a subscription to all of one kind. */
+void upstream_inbox(
+    const struct upstream *, char out[NATS_SUBJECT_MAX], char kind, uint64_t number);
+uint64_t upstream_inbox_number(struct span subject);
+void upstream_subscribe_inbox(struct upstream *, char kind, uint64_t sid);
 /* What was received is looked at only where the hub can be told of it. */
 bool upstream_may_read(const struct upstream *);
 
