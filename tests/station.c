@@ -150,6 +150,25 @@ static void take_state(struct station *station, const struct frame_state *state)
         fprintf(stderr, "%lld state %d: %s\n", (long long)clock_ms(), state->state, station->text);
 }
 
+/* A question or an answer. */
+static void take_letter(struct station *station, const struct frame *frame)
+{
+    size_t len = strlen(station->told);
+    char *at = station->told + len;
+    struct frame_answered answered;
+    struct frame_letter asked;
+
+    if (frame->kind == FRAME_ASKED) {
+        ensure(frame_letter_read(&asked, FRAME_ASKED, frame->payload), "a wrong question");
+        snprintf(at, sizeof station->told - len, "%.*s: %.*s\n", (int)asked.reply.len,
+            asked.reply.at, (int)asked.bytes.len, asked.bytes.at);
+    } else {
+        ensure(frame_answered_read(&answered, frame->payload), "a wrong answer");
+        snprintf(at, sizeof station->told - len, "%llu: %.*s\n",
+            (unsigned long long)answered.number, (int)answered.bytes.len, answered.bytes.at);
+    }
+}
+
 static void take_frame(struct station *station, const struct frame *frame)
 {
     struct frame_message message;
@@ -159,6 +178,8 @@ static void take_frame(struct station *station, const struct frame *frame)
         take_message(station, &message);
     } else if (frame->kind == FRAME_STATE && frame_state_read(&state, frame->payload)) {
         take_state(station, &state);
+    } else if (frame->kind == FRAME_ASKED || frame->kind == FRAME_ANSWERED) {
+        take_letter(station, frame);
     } else {
         ensure(frame->kind == FRAME_END && frame_end_read(&station->end, frame->payload),
             "frame %u", frame->kind);
@@ -216,6 +237,34 @@ static void station_write(struct station *station)
             return;
         station->out_at += (size_t)n;
     }
+}
+
+void station_ask(
+    struct station *station, uint64_t number, uint64_t until, const char *node, struct span bytes)
+{
+    const struct frame_ask ask = {
+        .number = number, .until = until, .node = {node, strlen(node)}, .bytes = bytes};
+    char frame[FRAME_ASK_MAX];
+
+    ck_assert(write_all(station->fd, frame, frame_ask_write(frame, &ask)));
+}
+
+void station_answer(struct station *station, const char *reply, struct span bytes)
+{
+    const struct frame_letter answer = {.reply = {reply, strlen(reply)}, .bytes = bytes};
+    char frame[FRAME_LETTER_MAX];
+
+    ck_assert(write_all(station->fd, frame, frame_letter_write(frame, FRAME_ANSWER, &answer)));
+}
+
+void station_await_told(struct station *station, const char *line)
+{
+    int64_t deadline = deadline_in(WAIT_MS);
+    char whole[256];
+
+    snprintf(whole, sizeof whole, "%s\n", line);
+    while (strstr(station->told, whole) == NULL)
+        ensure(station_turn(station) && clock_ms() < deadline, "`%s` in `%s`", line, station->told);
 }
 
 bool station_turn(struct station *station)

@@ -28,6 +28,7 @@ struct station {
     uint64_t returned; /* batches that came back in their order */
     uint64_t doubles;  /* messages of batches that do not count */
     size_t batch_size; /* of the test's batches */
+    char told[512];    /* the questions and answers that came, a line each */
     size_t in_len;
     char *in;
     char *out; /* a frame under way: [out_at, out_len) */
@@ -45,6 +46,13 @@ void station_free(struct station *);
 void station_start_engine(struct station *, const char *servers, const char *credentials);
 /* Ends it by a signal, or, with 0, by closing the pair: its exit status, or 128 and the signal. */
 int station_end_engine(struct station *, int sig);
+
+/* A question to that node, and an answer to that subject, go to the engine. */
+void station_ask(
+    struct station *, uint64_t number, uint64_t until, const char *node, struct span bytes);
+void station_answer(struct station *, const char *reply, struct span bytes);
+/* Until that question or answer has come, `_INBOX.1: bytes` or `7: bytes`. */
+void station_await_told(struct station *, const char *line);
 
 /* One look at the pair, of 20 ms at most. False at the end of the engine. */
 bool station_turn(struct station *);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,6 +50,15 @@ void stream_put(struct stream *s, const char *bytes, size_t len)
 
 /* ---- Engines --------------------------------------------------------------------------------- */
 
+/* Where the stream has that engine; NULL: where it has none. */
+static struct engine **engine_place(struct stream *s, const struct engine *e)
+{
+    for (size_t i = 0; i < ENGINES_MAX; i++)
+        if (s->engines[i] == e)
+            return &s->engines[i];
+    ck_abort_msg("too many engines");
+}
+
 int engine_open(struct engine *e, struct stream *stream)
 {
     int pair[2];
@@ -57,13 +67,16 @@ int engine_open(struct engine *e, struct stream *stream)
     for (int i = 0; i < 2; i++)
         ensure(fcntl(pair[i], F_SETFL, O_NONBLOCK) == 0, "fcntl");
     *e = (struct engine){.stream = stream, .fd = pair[1]};
+    *engine_place(stream, NULL) = e;
     return pair[0];
 }
 
 void engine_close(struct engine *e)
 {
-    if (e->fd != -1)
+    if (e->fd != -1) {
         close(e->fd);
+        *engine_place(e->stream, e) = NULL;
+    }
     e->fd = -1;
     free(e->in);
     free(e->out);
@@ -104,6 +117,7 @@ static void greet(struct engine *e, struct span payload)
 
     ensure(frame_setup_read(&setup, payload) && !e->greeted, "a wrong SETUP");
     e->greeted = true;
+    snprintf(e->node, sizeof e->node, "%.*s", (int)setup.node.len, setup.node.at);
     e->told = setup.next == 0 ? 0 : (size_t)setup.next - 1;
     out_put(e, state, frame_state_write(state, &ready));
     while (e->told < e->stream->count)
@@ -112,22 +126,111 @@ static void greet(struct engine *e, struct span payload)
     out_put(e, end, sizeof end);
 }
 
+/* ---- Questions ------------------------------------------------------------------------------- */
+
+void engine_question(struct engine *e, const char *reply, struct span bytes)
+{
+    const struct frame_letter question = {.reply = {reply, strlen(reply)}, .bytes = bytes};
+    char out[FRAME_LETTER_MAX];
+
+    e->stream->letters++;
+    out_put(e, out, frame_letter_write(out, FRAME_ASKED, &question));
+}
+
+static void answer_tell(struct engine *e, uint64_t number, struct span bytes)
+{
+    const struct frame_answered answered = {.number = number, .bytes = bytes};
+    char out[FRAME_ANSWERED_MAX];
+
+    e->stream->letters++;
+    out_put(e, out, frame_answered_write(out, &answered));
+}
+
+/* The first engine of that node that is open; NULL: there is none. */
+static struct engine *engine_of(const struct stream *s, struct span node)
+{
+    for (size_t i = 0; i < ENGINES_MAX; i++)
+        if (s->engines[i] != NULL && span_equal(node, s->engines[i]->node))
+            return s->engines[i];
+    return NULL;
+}
+
+static void ask(struct engine *e, struct span payload)
+{
+    struct engine *to;
+    struct frame_ask ask;
+    char reply[80];
+
+    ensure(frame_ask_read(&ask, payload), "a wrong question");
+    to = engine_of(e->stream, ask.node);
+    snprintf(reply, sizeof reply, "_INBOX.%s.%llu", e->node, (unsigned long long)ask.number);
+    if (to == NULL)
+        answer_tell(e, ask.number, (struct span){"", 0});
+    else if (e->stream->questions != QUESTIONS_VANISH)
+        engine_question(to, reply, ask.bytes);
+}
+
+static void answer(struct stream *s, struct span payload)
+{
+    struct frame_letter letter;
+    char reply[80];
+    char node[33];
+    unsigned long long number;
+    struct engine *to;
+
+    ensure(frame_letter_read(&letter, FRAME_ANSWER, payload), "a wrong answer");
+    snprintf(reply, sizeof reply, "%.*s", (int)letter.reply.len, letter.reply.at);
+    if (sscanf(reply, "_INBOX.%32[^.].%llu", node, &number) != 2 ||
+        (to = engine_of(s, (struct span){node, strlen(node)})) == NULL)
+        return;
+    if (s->questions != QUESTIONS_VANISH)
+        answer_tell(to, number, letter.bytes);
+}
+
+/* ---- Frames ---------------------------------------------------------------------------------- */
+
+static bool frame_waits(const struct engine *e, const struct frame *frame)
+{
+    return (frame->kind == FRAME_PUBLISH && e->stream->away) ||
+           (frame->kind == FRAME_ASK && e->stream->questions == QUESTIONS_WAIT);
+}
+
+static void frame_take(struct engine *e, const struct frame *frame)
+{
+    ensure(e->greeted != (frame->kind == FRAME_SETUP), "kind %d", frame->kind);
+    if (frame->kind == FRAME_SETUP)
+        greet(e, frame->payload);
+    else if (frame->kind == FRAME_PUBLISH)
+        stream_put(e->stream, frame->payload.at, frame->payload.len);
+    else if (frame->kind == FRAME_ASK)
+        ask(e, frame->payload);
+    else if (frame->kind == FRAME_ANSWER)
+        answer(e->stream, frame->payload);
+    else
+        ck_abort_msg("kind %d", frame->kind);
+}
+
+/* Those that wait stay, in their order. */
 static bool frames_take(struct engine *e)
 {
     struct span rest = {e->in, e->in_len};
     struct frame frame;
+    size_t stays = 0;
     bool moved = false;
 
-    while ((!e->greeted || !e->stream->away) && frame_next(&frame, &rest) == FRAME_READY) {
-        ensure(frame.kind == (e->greeted ? FRAME_PUBLISH : FRAME_SETUP), "kind %d", frame.kind);
-        if (frame.kind == FRAME_SETUP)
-            greet(e, frame.payload);
-        else
-            stream_put(e->stream, frame.payload.at, frame.payload.len);
-        moved = true;
+    while (frame_next(&frame, &rest) == FRAME_READY) {
+        size_t len = FRAME_HEAD + frame.payload.len;
+
+        if (frame_waits(e, &frame)) {
+            memmove(e->in + stays, rest.at - len, len);
+            stays += len;
+        } else {
+            frame_take(e, &frame);
+            moved = true;
+        }
     }
-    memmove(e->in, rest.at, rest.len);
-    e->in_len = rest.len;
+    memmove(e->in + stays, rest.at, rest.len);
+    e->in_len = stays + rest.len;
     return moved;
 }
 

@@ -10,11 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/span.h"
+
 struct stored {
     char *bytes;
     size_t len;
     uint64_t time; /* nanoseconds since 1970 */
 };
+
+/* What becomes of a question to another node. */
+enum questions {
+    QUESTIONS_GO,    /* it is answered */
+    QUESTIONS_WAIT,  /* it waits for a test that lets it go */
+    QUESTIONS_VANISH /* and so do answers */
+};
+
+#define ENGINES_MAX 8
 
 struct stream {
     struct stored *all;
@@ -22,11 +33,15 @@ struct stream {
     size_t size;
     bool away;      /* nothing is stored: engines keep what they are given */
     uint64_t ahead; /* microseconds by which its clock is ahead of this machine's */
+    enum questions questions;
+    size_t letters; /* questions and answers that have gone from one engine to another */
+    struct engine *engines[ENGINES_MAX]; /* those that are open */
 };
 
 /* The engine's end of a pair. */
 struct engine {
     struct stream *stream;
+    char node[33];
     int fd;       /* -1: there is none */
     size_t told;  /* messages that the hub was told */
     bool greeted; /* it has had its SETUP, and was told where the stream ends */
@@ -47,5 +62,7 @@ int engine_open(struct engine *, struct stream *);
 void engine_close(struct engine *);
 /* It reads, stores and tells what it can. True where anything moved. */
 bool engine_turn(struct engine *);
+/* A question for its node, which is to be answered to a subject, arrives. */
+void engine_question(struct engine *, const char *reply, struct span bytes);
 
 #endif

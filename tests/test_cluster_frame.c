@@ -1,9 +1,11 @@
 /*
- * test_cluster_frame.c: the frames between the hub and the engine, and the head of a batch.
+ * test_cluster_frame.c: the frames between the hub and the engine, the head of a batch, and what
+ * one node asks another.
  */
 #include "bytes.h"
 #include "server/cluster/batch.h"
 #include "server/cluster/frame.h"
+#include "server/cluster/letter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +216,159 @@ START_TEST(messages_and_ends)
 }
 END_TEST
 
+/* ---- Questions and answers ------------------------------------------------------------------- */
+
+START_TEST(asks)
+{
+    static char out[FRAME_ASK_MAX];
+    static char large[FRAME_QUESTION_MAX + 1];
+    struct frame_ask ask = {
+        .number = 5, .until = 1ULL << 50, .node = S("n_1"), .bytes = S("what?")};
+    struct frame_ask read;
+    size_t len = frame_ask_write(out, &ask);
+    struct span payload = payload_of(out, len, FRAME_ASK);
+
+    ck_assert(frame_ask_read(&read, payload));
+    ck_assert_uint_eq(read.number, 5);
+    ck_assert_uint_eq(read.until, 1ULL << 50);
+    ck_assert(span_equal(read.node, "n_1") && span_equal(read.bytes, "what?"));
+    for (size_t cut = 0; cut < payload.len - 5; cut++) {
+        char *copy = bytes_copy((struct span){payload.at, cut});
+
+        ck_assert(!frame_ask_read(&read, (struct span){copy, cut}));
+        free(copy);
+    }
+    ask.bytes = (struct span){large, FRAME_QUESTION_MAX};
+    len = frame_ask_write(out, &ask);
+    ck_assert(frame_ask_read(&read, payload_of(out, len, FRAME_ASK)));
+    ask.bytes.len++;
+    ck_assert_uint_eq(frame_ask_write(out, &ask), 0);
+    ask.bytes.len = 1;
+    ask.node = (struct span)S("a.b");
+    ck_assert_uint_eq(frame_ask_write(out, &ask), 0);
+}
+END_TEST
+
+START_TEST(letters)
+{
+    static char out[FRAME_LETTER_MAX];
+    static char large[FRAME_QUESTION_MAX + 1];
+    struct frame_letter letter = {.reply = S("_INBOX.a.b"), .bytes = S("")};
+    struct frame_letter read;
+    size_t len = frame_letter_write(out, FRAME_ANSWER, &letter);
+
+    ck_assert(frame_letter_read(&read, FRAME_ANSWER, payload_of(out, len, FRAME_ANSWER)));
+    ck_assert(span_equal(read.reply, "_INBOX.a.b"));
+    ck_assert_uint_eq(read.bytes.len, 0);
+    for (size_t cut = 0; cut < 12; cut++)
+        ck_assert(!frame_letter_read(&read, FRAME_ANSWER, (struct span){out + FRAME_HEAD, cut}));
+    letter.bytes = (struct span){large, FRAME_ANSWER_MAX + 1};
+    ck_assert_uint_eq(frame_letter_write(out, FRAME_ANSWER, &letter), 0);
+    len = frame_letter_write(out, FRAME_ASKED, &letter);
+    ck_assert(frame_letter_read(&read, FRAME_ASKED, payload_of(out, len, FRAME_ASKED)));
+    ck_assert(!frame_letter_read(&read, FRAME_ANSWER, payload_of(out, len, FRAME_ASKED)));
+    letter.bytes.len = FRAME_QUESTION_MAX + 1;
+    ck_assert_uint_eq(frame_letter_write(out, FRAME_ASKED, &letter), 0);
+}
+END_TEST
+
+static const struct {
+    const char *subject;
+    bool good;
+} subject_rows[] = {
+    {"a", true},
+    {"_INBOX.0123456789abcdef.q.1", true},
+    {"", false},
+    {"a b", false},
+    {"a\r\nPUB", false},
+    {"a.*", false},
+    {"a.>", false},
+    {"\x7f", false},
+    {"\xc3\xa9", false},
+};
+
+START_TEST(letter_subjects)
+{
+    static char out[FRAME_LETTER_MAX];
+    const struct frame_letter letter = {
+        .reply = span_of(subject_rows[_i].subject), .bytes = S("x")};
+
+    ck_assert_int_eq(frame_letter_write(out, FRAME_ASKED, &letter) > 0, subject_rows[_i].good);
+}
+END_TEST
+
+START_TEST(answers)
+{
+    static const char large[FRAME_ANSWER_MAX + 1];
+    char out[FRAME_ANSWERED_MAX];
+    struct frame_answered read;
+    size_t len = frame_answered_write(out, &(struct frame_answered){.number = 9});
+
+    ck_assert(frame_answered_read(&read, payload_of(out, len, FRAME_ANSWERED)));
+    ck_assert_uint_eq(read.number, 9);
+    ck_assert_uint_eq(read.bytes.len, 0);
+    ck_assert(!frame_answered_read(&read, (struct span){out + FRAME_HEAD, 7}));
+    len = frame_answered_write(
+        out, &(struct frame_answered){.number = 9, .bytes = {large, sizeof large}});
+    ck_assert(frame_answered_read(&read, payload_of(out, len, FRAME_ANSWERED)));
+    ck_assert_uint_eq(read.bytes.len, FRAME_ANSWER_MAX);
+}
+END_TEST
+
+/* ---- Private messages ------------------------------------------------------------------------ */
+
+START_TEST(private_letters)
+{
+    static char out[LETTER_MAX];
+    static char text[LINE_CLEAN_MAX + 1];
+    struct letter letter = {.node = S("n-1"),
+        .from = {1, 2},
+        .sender = 3,
+        .to = {4, 1ULL << 63},
+        .receiver = UINT32_MAX,
+        .sequence = 6,
+        .text = S("psst")};
+    struct letter read;
+    size_t len = letter_write(out, &letter);
+
+    ck_assert(letter_read(&read, (struct span){out, len}));
+    ck_assert(span_equal(read.node, "n-1") && span_equal(read.text, "psst"));
+    ck_assert(incarnation_equal(read.from, letter.from) && incarnation_equal(read.to, letter.to));
+    ck_assert(read.sender == 3 && read.receiver == UINT32_MAX && read.sequence == 6);
+    for (size_t cut = 0; cut <= len - 4; cut++) {
+        char *copy = bytes_copy((struct span){out, cut});
+
+        ck_assert(!letter_read(&read, (struct span){copy, cut}));
+        free(copy);
+    }
+    out[2] = 2;
+    ck_assert(!letter_read(&read, (struct span){out, len}));
+    letter.text = (struct span){text, LINE_CLEAN_MAX};
+    len = letter_write(out, &letter);
+    ck_assert(letter_read(&read, (struct span){out, len}));
+    out[4] = '.';
+    ck_assert(!letter_read(&read, (struct span){out, len}));
+}
+END_TEST
+
+static const struct {
+    struct span bytes;
+    enum letter_answer answer;
+} answer_rows[] = {
+    {S("\1"), LETTER_DELIVERED},
+    {S("\2"), LETTER_NOBODY},
+    {S("\3"), LETTER_BUSY},
+    {S("\4"), LETTER_BUSY},
+    {S("\1\1"), LETTER_BUSY},
+    {S(""), LETTER_BUSY},
+};
+
+START_TEST(private_answers)
+{
+    ck_assert_int_eq(letter_answer_read(answer_rows[_i].bytes), answer_rows[_i].answer);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -226,6 +381,12 @@ int main(void)
         {setup_names, COUNT_OF(name_rows), 60},
         {states, 1, 60},
         {messages_and_ends, 1, 60},
+        {asks, 1, 60},
+        {letters, 1, 60},
+        {letter_subjects, COUNT_OF(subject_rows), 60},
+        {answers, 1, 60},
+        {private_letters, 1, 60},
+        {private_answers, COUNT_OF(answer_rows), 60},
     };
 
     return tests_run("cluster_frame", tests, COUNT_OF(tests));

@@ -20,6 +20,7 @@
 #define STREAM_INFO "$JS.API.STREAM.INFO.CHAT_" ROOM
 #define CONSUMER_CREATE "$JS.API.CONSUMER.CREATE.CHAT_" ROOM
 #define SUBJECT "chat." ROOM ".log"
+#define QUESTIONS "chat-priv." ROOM ".n-1"
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
@@ -189,6 +190,8 @@ static void fake_greet(struct station *station)
     fake_expect(station, "PING");
     fake_tell("PONG\r\n");
     fake_expect(station, "SUB _INBOX.");
+    fake_expect(station, "SUB _INBOX.");
+    fake_expect(station, "SUB " QUESTIONS " 3");
     fake_expect(station, "SUB _INBOX.");
     fake_expect(station, "PUB " STREAM_INFO " _INBOX.");
 }
@@ -450,6 +453,94 @@ START_TEST(huge_message)
 }
 END_TEST
 
+/* ---- Questions of nodes to each other -------------------------------------------------------- */
+
+#define LATER UINT64_MAX
+
+/* Each is asked once, and its answer has its number. */
+START_TEST(questions)
+{
+    static const char hundred[101] = SIXTY "1234567890123456789012345678901234567890";
+    struct station station;
+    char told[80];
+    char reply[256];
+
+    play_start(&station, 1);
+    station_ask(&station, 1ULL << 40, LATER, "other", (struct span)S("hello\r\nPUB x 1\r\n"));
+    fake_expect(&station, "PUB chat-priv." ROOM ".other _INBOX.");
+    ck_assert(span_equal((struct span){fake.payload, fake.payload_len}, "hello\r\nPUB x 1\r\n"));
+    strcpy(reply, fake.reply);
+    station_ask(&station, 2, LATER, "nobody", (struct span)S("hello"));
+    fake_expect(&station, "PUB chat-priv." ROOM ".nobody _INBOX.");
+    fake_tell("HMSG %s 4 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", fake.reply);
+    station_await_told(&station, "2: ");
+    fake_tell("MSG %s 4 3\r\nyes\r\n", reply);
+    station_await_told(&station, "1099511627776: yes");
+    station_ask(&station, 3, 1, "other", (struct span)S("too late"));
+    station_ask(&station, 4, LATER, "other", (struct span)S("x"));
+    fake_expect(&station, "PUB chat-priv." ROOM ".other _INBOX.");
+    ck_assert_uint_eq(fake.payload_len, 1);
+    fake_tell("MSG %s 4 100\r\n%s\r\n", fake.reply, hundred);
+    snprintf(told, sizeof told, "4: %.64s", hundred);
+    station_await_told(&station, told);
+    play_end(&station);
+}
+END_TEST
+
+/* Those of others, and where their answers go. */
+START_TEST(questions_of_others)
+{
+    struct station station;
+
+    play_start(&station, 1);
+    fake_tell("MSG " QUESTIONS " 3 2\r\nhi\r\n");
+    fake_tell("MSG " QUESTIONS " 3 " SUBJECT " 2\r\nhi\r\n");
+    fake_tell("MSG " QUESTIONS " 3 _INBOX.> 2\r\nhi\r\n");
+    fake_tell("MSG " QUESTIONS " 3 _INBOX.\x1b 2\r\nhi\r\n");
+    fake_tell("HMSG " QUESTIONS " 3 _INBOX.a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n");
+    fake_tell("MSG " QUESTIONS " 3 _INBOX.b.c 0\r\n\r\n");
+    station_await_told(&station, "_INBOX.b.c: ");
+    ensure(strcmp(station.told, "_INBOX.a: hi\n_INBOX.b.c: \n") == 0, "%s", station.told);
+    station_answer(&station, "_INBOX.a", (struct span)S("\1"));
+    fake_expect(&station, "PUB _INBOX.a 1");
+    ck_assert_int_eq(fake.payload[0], 1);
+    play_end(&station);
+}
+END_TEST
+
+/* What is too long for one is told to nobody. */
+START_TEST(questions_too_long)
+{
+    enum { SIZE = FRAME_QUESTION_MAX + 1 };
+    struct station station;
+    char *bytes = must_allocate(SIZE);
+
+    play_start(&station, 1);
+    fake_tell("MSG " QUESTIONS " 3 _INBOX.a %d\r\n", SIZE);
+    fake_say(bytes, SIZE);
+    fake_tell("\r\nMSG " QUESTIONS " 3 _INBOX.b 2\r\nhi\r\n");
+    station_await_told(&station, "_INBOX.b: hi");
+    ck_assert_str_eq(station.told, "_INBOX.b: hi\n");
+    free(bytes);
+    play_end(&station);
+}
+END_TEST
+
+/* Without a connection a question is answered at once. */
+START_TEST(questions_without_server)
+{
+    struct station station;
+
+    play_start(&station, 1);
+    fake_hang_up();
+    station_await_state(&station, ENGINE_AWAY);
+    station_ask(&station, 5, LATER, "other", (struct span)S("hello"));
+    station_answer(&station, "_INBOX.a", (struct span)S("\1"));
+    station_await_told(&station, "5: ");
+    play_end(&station);
+}
+END_TEST
+
 /* ---- What is no server ----------------------------------------------------------------------- */
 
 static const struct {
@@ -508,6 +599,10 @@ int main(void)
         {lost_while_reading, 1, 60},
         {nothing_stored, 1, 60},
         {huge_message, 1, 60},
+        {questions, 1, 60},
+        {questions_of_others, 1, 60},
+        {questions_too_long, 1, 60},
+        {questions_without_server, 1, 60},
         {hostile_servers, COUNT_OF(hostile_rows), 60},
     };
 

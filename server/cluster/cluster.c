@@ -39,7 +39,7 @@ struct cluster *cluster_new(const struct cluster_config *config)
     c->engine.watch.kind = WATCH_ENGINE;
     c->retry_at = TIME_NEVER;
     c->inbox.bytes = malloc(INBOX_SIZE);
-    if (!outbox_init(&c->outbox) || c->inbox.bytes == NULL) {
+    if (!outbox_init(&c->outbox) || !mailbox_init(&c->mailbox) || c->inbox.bytes == NULL) {
         cluster_free(c, NULL);
         return NULL;
     }
@@ -62,6 +62,7 @@ void cluster_free(struct cluster *c, struct poller *poller)
         return;
     engine_close(c, poller);
     outbox_free(&c->outbox);
+    mailbox_free(&c->mailbox);
     free(c->inbox.bytes);
     free(c);
 }
@@ -81,6 +82,7 @@ static void engine_forget(struct cluster *c)
     c->engine.state = ENGINE_CONNECTING;
     c->engine.setup_sent = 0;
     outbox_rewind(&c->outbox);
+    mailbox_forget(&c->mailbox);
 }
 
 static void engine_lose(struct cluster *c, struct poller *poller, const struct report *r)
@@ -197,7 +199,10 @@ static bool engine_send(struct cluster *c)
             return false;
         e->setup_sent += (size_t)n;
     }
-    return outbox_send(&c->outbox, e->fd);
+    /* What was begun is ended first; then a batch does not make private messages wait. */
+    if (outbox_is_cut(&c->outbox) && !outbox_send(&c->outbox, e->fd))
+        return false;
+    return mailbox_send(&c->mailbox, e->fd) && outbox_send(&c->outbox, e->fd);
 }
 
 /* What is before the next frame is needed only while it is applied. */
@@ -243,6 +248,8 @@ uint64_t cluster_due(const struct cluster *c)
     uint64_t beat =
         c->state == CLUSTER_RUNNING && c->outbox.first == NULL ? c->beat_at : TIME_NEVER;
 
+    if (mailbox_due(&c->mailbox) < beat)
+        beat = mailbox_due(&c->mailbox);
     return beat < c->retry_at ? beat : c->retry_at;
 }
 
@@ -440,7 +447,19 @@ static void take_end(struct cluster *c, struct span payload)
         c->state = CLUSTER_STARTING;
 }
 
-/* Takes the next frame out; false: there is none. */
+bool cluster_take_direct(struct cluster *c, struct frame *out)
+{
+    *out = c->direct;
+    c->direct.kind = 0;
+    return out->kind != 0;
+}
+
+uint64_t cluster_applied(const struct cluster *c)
+{
+    return c->apply.phase == APPLY_IDLE ? c->inbox.sequence : c->inbox.sequence - 1;
+}
+
+/* Takes the next frame out; false: there is none, or it is not for the room. */
 static bool frame_take(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
 {
     struct inbox *in = &c->inbox;
@@ -463,9 +482,11 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
         take_message(c, room, frame.payload);
     else if (frame.kind == FRAME_END)
         take_end(c, frame.payload);
+    else if (frame.kind == FRAME_ASKED || frame.kind == FRAME_ANSWERED)
+        c->direct = frame;
     else
         cluster_finish(c, CLUSTER_NOT_VALID);
-    return c->state != CLUSTER_ENDED;
+    return c->direct.kind == 0 && c->state != CLUSTER_ENDED;
 }
 
 /* ---- What comes of messages ------------------------------------------------------------------ */
@@ -562,6 +583,8 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
         apply_state(&c->apply, codec, room, c->inbox.bytes, c->inbox.len);
     if (!codec->bad)
         outbox_state(&c->outbox, codec, ticket_state, context);
+    if (!codec->bad)
+        mailbox_state(&c->mailbox, codec);
 }
 
 bool cluster_restored(struct cluster *c, struct poller *poller)

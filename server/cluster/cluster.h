@@ -11,6 +11,7 @@
 
 #include "apply.h"
 #include "frame.h"
+#include "mailbox.h"
 #include "membership.h"
 #include "outbox.h"
 #include "server/hub/watch.h"
@@ -59,6 +60,8 @@ struct cluster {
     struct outbox outbox;
     struct inbox inbox;
     struct apply apply;
+    struct mailbox mailbox;
+    struct frame direct;  /* a question or an answer of another node, to be taken; kind 0: none */
     uint64_t beat_at;     /* a heartbeat is due then */
     uint64_t waits_since; /* nothing that is under way has come back since then; 0: nothing is */
     uint64_t retry_at;    /* what found no memory is tried again; TIME_NEVER */
@@ -112,9 +115,14 @@ void cluster_stop(struct cluster *);
 /* A turn begins: reads what the engine has sent, as far as there is space. */
 void cluster_read(struct cluster *, struct poller *, const struct report *);
 /* The next thing that comes of what was read; the room has space for an event. False: there is no
- * more now. */
+ * more now, or before it comes what cluster_take_direct() takes. */
 bool cluster_next(
     struct cluster *, struct room *, const struct report *, struct applied *, uint64_t now);
+/* Takes the question or the answer of another node that stood before what is applied next: its
+ * payload stays until something else is called here. False: there is none. */
+bool cluster_take_direct(struct cluster *, struct frame *);
+/* The last message of the stream of which nothing is left to apply. */
+uint64_t cluster_applied(const struct cluster *);
 /* Something was read that is not applied yet. */
 bool cluster_has_more(const struct cluster *);
 /* In CLUSTER_LOST: the next ticket whose request will not come back. False: that were all, and a

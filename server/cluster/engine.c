@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "compat/compat.h"
+#include "direct.h"
 #include "nats_client.h"
 #include "pair.h"
 #include "protocol.h"
@@ -47,6 +48,10 @@ static bool take_frame(struct engine *e, const struct frame *frame, uint64_t now
 {
     if (!e->is_set_up)
         return frame->kind == FRAME_SETUP && take_setup(e, frame->payload, now);
+    if (frame->kind == FRAME_ASK)
+        return direct_ask(&e->upstream, frame->payload, now);
+    if (frame->kind == FRAME_ANSWER)
+        return direct_answer(&e->upstream, frame->payload);
     return frame->kind == FRAME_PUBLISH && window_add(&e->window, frame->payload);
 }
 

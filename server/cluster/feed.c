@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compat/compat.h"
+#include "direct.h"
 #include "json.h"
 #include "pair.h"
 #include "upstream.h"
@@ -439,6 +440,7 @@ void feed_open(struct upstream *u, uint64_t now)
     }
     upstream_subscribe_inbox(u, 'a', SID_ANSWERS);
     upstream_subscribe_inbox(u, 'p', SID_STORED);
+    direct_open(u);
     u->times.patience = now;
     feed_ask(u, now);
 }

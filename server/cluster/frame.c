@@ -147,3 +147,96 @@ bool frame_end_read(uint64_t *sequence, struct span payload)
     *sequence = u64_get(payload.at);
     return true;
 }
+
+/* ---- Questions and answers ------------------------------------------------------------------- */
+
+static char *rest_put(char *at, struct span bytes)
+{
+    if (bytes.len > 0)
+        memcpy(at, bytes.at, bytes.len);
+    return at + bytes.len;
+}
+
+size_t frame_ask_write(char out[FRAME_ASK_MAX], const struct frame_ask *ask)
+{
+    char *at = out + FRAME_HEAD;
+
+    if (!batch_name_is_valid(ask->node) || ask->bytes.len > FRAME_QUESTION_MAX)
+        return 0;
+    u64_put(at, ask->number);
+    u64_put(at + 8, ask->until);
+    at = field_put(at + 16, ask->node);
+    at = rest_put(at, ask->bytes);
+    frame_head_write(out, FRAME_ASK, (size_t)(at - out) - FRAME_HEAD);
+    return (size_t)(at - out);
+}
+
+bool frame_ask_read(struct frame_ask *ask, struct span payload)
+{
+    if (payload.len < 16)
+        return false;
+    ask->number = u64_get(payload.at);
+    ask->until = u64_get(payload.at + 8);
+    payload.at += 16;
+    payload.len -= 16;
+    if (!field_take(&payload, NODE_NAME_MAX, &ask->node) || !batch_name_is_valid(ask->node))
+        return false;
+    ask->bytes = payload;
+    return payload.len <= FRAME_QUESTION_MAX;
+}
+
+/* A subject without blanks, which would end it, and without wildcards. */
+static bool subject_is_valid(struct span subject)
+{
+    for (size_t i = 0; i < subject.len; i++)
+        if (subject.at[i] <= ' ' || subject.at[i] > '~' || subject.at[i] == '*' ||
+            subject.at[i] == '>')
+            return false;
+    return subject.len > 0 && subject.len <= FRAME_SUBJECT_MAX;
+}
+
+static size_t letter_max(enum frame_kind kind)
+{
+    return kind == FRAME_ANSWER ? FRAME_ANSWER_MAX : FRAME_QUESTION_MAX;
+}
+
+size_t frame_letter_write(
+    char out[FRAME_LETTER_MAX], enum frame_kind kind, const struct frame_letter *letter)
+{
+    char *at = out + FRAME_HEAD;
+
+    if (!subject_is_valid(letter->reply) || letter->bytes.len > letter_max(kind))
+        return 0;
+    at = rest_put(field_put(at, letter->reply), letter->bytes);
+    frame_head_write(out, kind, (size_t)(at - out) - FRAME_HEAD);
+    return (size_t)(at - out);
+}
+
+bool frame_letter_read(struct frame_letter *letter, enum frame_kind kind, struct span payload)
+{
+    if (!field_take(&payload, FRAME_SUBJECT_MAX, &letter->reply) ||
+        !subject_is_valid(letter->reply))
+        return false;
+    letter->bytes = payload;
+    return payload.len <= letter_max(kind);
+}
+
+size_t frame_answered_write(char out[FRAME_ANSWERED_MAX], const struct frame_answered *answered)
+{
+    struct span bytes = answered->bytes;
+
+    if (bytes.len > FRAME_ANSWER_MAX)
+        bytes.len = FRAME_ANSWER_MAX;
+    frame_head_write(out, FRAME_ANSWERED, 8 + bytes.len);
+    u64_put(out + FRAME_HEAD, answered->number);
+    return (size_t)(rest_put(out + FRAME_HEAD + 8, bytes) - out);
+}
+
+bool frame_answered_read(struct frame_answered *answered, struct span payload)
+{
+    if (payload.len < 8 || payload.len > 8 + FRAME_ANSWER_MAX)
+        return false;
+    answered->number = u64_get(payload.at);
+    answered->bytes = (struct span){payload.at + 8, payload.len - 8};
+    return true;
+}

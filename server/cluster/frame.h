@@ -19,10 +19,14 @@ enum frame_kind {
     /* To the engine. */
     FRAME_SETUP = 1,   /* the first: struct frame_setup */
     FRAME_PUBLISH = 2, /* the bytes of one batch */
+    FRAME_ASK = 3,     /* struct frame_ask */
+    FRAME_ANSWER = 4,  /* struct frame_letter */
     /* To the hub. */
     FRAME_STATE = 16,   /* struct frame_state */
     FRAME_MESSAGE = 17, /* struct frame_message */
-    FRAME_END = 18      /* a sequence number of 8 bytes */
+    FRAME_END = 18,     /* a sequence number of 8 bytes */
+    FRAME_ASKED = 19,   /* struct frame_letter */
+    FRAME_ANSWERED = 20 /* struct frame_answered */
 };
 
 enum frame_result {
@@ -100,5 +104,52 @@ bool frame_message_read(struct frame_message *, struct span payload);
 
 void frame_end_write(char out[FRAME_END_SIZE], uint64_t sequence);
 bool frame_end_read(uint64_t *sequence, struct span payload);
+
+/* ---- Questions to other nodes: nothing of these is stored ------------------------------------ */
+
+/* Bytes of a question, of an answer, and of the subject to which an answer goes. */
+#define FRAME_QUESTION_MAX 16384
+#define FRAME_ANSWER_MAX 64
+#define FRAME_SUBJECT_MAX 255
+
+/* A question of this node's. */
+struct frame_ask {
+    uint64_t number; /* comes back with the answer */
+    uint64_t until;  /* it is not asked after that time of clock_us() */
+    struct span node;
+    struct span bytes;
+};
+
+#define FRAME_ASK_MAX (FRAME_HEAD + 8 + 8 + 64 + FRAME_QUESTION_MAX)
+
+/* Writes the whole frame. Its length; 0 where the node is none, or something is too long. */
+size_t frame_ask_write(char out[FRAME_ASK_MAX], const struct frame_ask *);
+bool frame_ask_read(struct frame_ask *, struct span payload);
+
+/* A question of another node's, or its answer. */
+struct frame_letter {
+    struct span reply; /* the subject to which the answer goes: printable, not empty */
+    struct span bytes;
+};
+
+#define FRAME_LETTER_MAX (FRAME_HEAD + 2 + FRAME_SUBJECT_MAX + FRAME_QUESTION_MAX)
+
+/* kind: FRAME_ANSWER, whose bytes are at most FRAME_ANSWER_MAX, or FRAME_ASKED. Writes the whole
+ * frame. Its length; 0 where the subject is none, or something is too long. */
+size_t frame_letter_write(
+    char out[FRAME_LETTER_MAX], enum frame_kind kind, const struct frame_letter *);
+bool frame_letter_read(struct frame_letter *, enum frame_kind kind, struct span payload);
+
+/* The answer to a question of this node's. */
+struct frame_answered {
+    uint64_t number;
+    struct span bytes; /* empty: no node took the question */
+};
+
+#define FRAME_ANSWERED_MAX (FRAME_HEAD + 8 + FRAME_ANSWER_MAX)
+
+/* Writes the whole frame; an answer that is too long is cut. Its length. */
+size_t frame_answered_write(char out[FRAME_ANSWERED_MAX], const struct frame_answered *);
+bool frame_answered_read(struct frame_answered *, struct span payload);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "direct.h"
 #include "feed.h"
 #include "json.h"
 #include "pair.h"
@@ -91,7 +92,7 @@ static void take(struct upstream *u, const struct nats_operation *op, uint64_t n
         take_info(u, op, now);
         break;
     case NATS_MESSAGE:
-        if (u->phase >= UPSTREAM_FINDING)
+        if (u->phase >= UPSTREAM_FINDING && !direct_take(u, op))
             feed_take(u, op, now);
         break;
     case NATS_PING:

@@ -45,3 +45,17 @@ void pair_tell_end(struct pair *p, uint64_t sequence)
     frame_end_write(out, sequence);
     (void)buffer_add(&p->out, out, sizeof(out));
 }
+
+void pair_tell_question(struct pair *p, const struct frame_letter *question)
+{
+    char out[FRAME_LETTER_MAX];
+
+    (void)buffer_add(&p->out, out, frame_letter_write(out, FRAME_ASKED, question));
+}
+
+void pair_tell_answer(struct pair *p, const struct frame_answered *answered)
+{
+    char out[FRAME_ANSWERED_MAX];
+
+    (void)buffer_add(&p->out, out, frame_answered_write(out, answered));
+}

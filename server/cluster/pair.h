@@ -31,5 +31,9 @@ bool pair_has_space(const struct pair *);
 void pair_tell_state(struct pair *, const struct frame_state *);
 void pair_tell_message(struct pair *, const struct frame_message *);
 void pair_tell_end(struct pair *, uint64_t sequence);
+/* A question of another node's, and an answer. It is dropped where there is no space, or where it
+ * is too long. */
+void pair_tell_question(struct pair *, const struct frame_letter *);
+void pair_tell_answer(struct pair *, const struct frame_answered *);
 
 #endif

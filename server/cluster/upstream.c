@@ -99,8 +99,7 @@ void upstream_say(struct upstream *u, const char *bytes, size_t len)
     (void)buffer_add(&u->out, bytes, len);
 }
 
-void upstream_publish(
-    struct upstream *u, const char *subject, const char *reply, struct span bytes)
+void upstream_publish(struct upstream *u, const char *subject, const char *reply, struct span bytes)
 {
     char head[NATS_HEAD_MAX];
     struct span to = {subject, strlen(subject)};

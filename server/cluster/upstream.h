@@ -40,9 +40,9 @@ enum upstream_phase {
     UPSTREAM_SERVING
 };
 
-/* Subscriptions: answers of the API, acknowledgements of publications, and, one after the other,
- * what consumers deliver. */
-enum { SID_ANSWERS = 1, SID_STORED = 2, SID_CONSUMERS = 3 };
+/* Subscriptions: answers of the API, acknowledgements of publications, other nodes' questions and
+ * the answers to this node's, and, one after the other, what consumers deliver. */
+enum { SID_ANSWERS = 1, SID_STORED, SID_QUESTIONS, SID_REPLIES, SID_CONSUMERS };
 
 /* What is to be read, and how far that has come. */
 struct reading {
@@ -110,8 +110,7 @@ void upstream_connected(struct upstream *, uint64_t now);
 /* Says something to the server. */
 void upstream_say(struct upstream *, const char *bytes, size_t len);
 /* Publishes these bytes; the answer goes to the subject reply, "": there is none. */
-void upstream_publish(
-    struct upstream *, const char *subject, const char *reply, struct span bytes);
+void upstream_publish(struct upstream *, const char *subject, const char *reply, struct span bytes);
 void upstream_subscribe(struct upstream *, const char *subject, uint64_t sid);
 /* A subject below the inbox, by the kind of what comes there and a number; the number of such a
  * subject; and a subscription to all of one kind. */

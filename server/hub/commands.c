@@ -10,6 +10,7 @@
 #include "log.h"
 #include "login.h"
 #include "operator.h"
+#include "private.h"
 #include "room.h"
 #include "submit.h"
 #include "wire/text.h"
@@ -202,6 +203,8 @@ static enum taken send_private(struct connections *cs, struct connection *c, str
     if (to == NULL)
         return refuse(cs, c, "error no-such-user nobody here is called %.*s",
             word_shown(request.name), request.name.at);
+    if (private_is_elsewhere(cs, to))
+        return private_send(cs, c, to, request.text);
     if (to->link == NULL || (to != c->person && to->link->bytes > QUEUE_MAX))
         return refuse(cs, c, "error busy %s cannot take a private message now", to->name);
     mine = private_new(cs, c, to, request.text);

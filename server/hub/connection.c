@@ -87,6 +87,7 @@ static void connection_free(struct connection *c)
 {
     list_remove(&c->all);
     link_clear(&c->out.link);
+    item_free(c->private.echo);
     free(c->in.held);
     free(c);
 }

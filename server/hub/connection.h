@@ -86,12 +86,13 @@ enum worker_state { WORKER_NONE, WORKER_RUNNING, WORKER_KILLED, WORKER_REAPED };
 /* Why no more lines are taken from this client for now. */
 enum pause {
     PAUSE_NONE,
-    PAUSE_UNTIL,  /* until DEADLINE_WAKE: the rate, a wrong secret, no memory */
-    PAUSE_RESUME, /* until the old connection of its session has ended */
-    PAUSE_QUEUE,  /* until its queue of answers has become short */
-    PAUSE_BEGIN,  /* of a session that has a worker: until -r allows its source another one */
-    PAUSE_STREAM, /* until its requests that are under way have come back */
-    PAUSE_ACCOUNT /* until an account has been looked up, see accounts.h */
+    PAUSE_UNTIL,   /* until DEADLINE_WAKE: the rate, a wrong secret, no memory */
+    PAUSE_RESUME,  /* until the old connection of its session has ended */
+    PAUSE_QUEUE,   /* until its queue of answers has become short */
+    PAUSE_BEGIN,   /* of a session that has a worker: until -r allows its source another one */
+    PAUSE_STREAM,  /* until its requests that are under way have come back */
+    PAUSE_PRIVATE, /* until its private message to another node has its answer */
+    PAUSE_ACCOUNT  /* until an account has been looked up, see accounts.h */
 };
 
 /* The result for a client's line: it was taken, or it must be given again later (no memory). */
@@ -109,6 +110,7 @@ enum deadline {
     DEADLINE_DISCARD, /* look whether the client has seen the end */
     DEADLINE_LISTEN,  /* the poller had no memory: try again */
     DEADLINE_LOGIN,   /* its login has waited for the stream for a while: it is told so */
+    DEADLINE_PRIVATE, /* its private message has no answer from another node in time */
     DEADLINES
 };
 
@@ -171,6 +173,14 @@ struct resumption {
     uint64_t lost;   /* so many of them were refused, and none after these was taken */
 };
 
+/* A private message to a member of another node that has no answer yet. */
+struct private
+{
+    struct item *echo; /* NULL: there is none */
+    uint64_t number;   /* of the question */
+    char to[NAME_LEN_MAX + 1];
+};
+
 /* What the client has asked for before its name. */
 struct preparation {
     unsigned wishes; /* of enum wish */
@@ -196,6 +206,7 @@ struct connection {
     struct list nameless;    /* in its source's list of sessions without a name */
     struct welcome *welcome; /* in SESSION_WELCOME */
     struct resumption resumption;
+    struct private private;
     struct person *person;
     struct token *token; /* it holds, or claims */
     struct timer timer;  /* for the earliest of: */

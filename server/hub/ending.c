@@ -10,6 +10,7 @@
 #include "link.h"
 #include "log.h"
 #include "output.h"
+#include "private.h"
 #include "resume.h"
 #include "room.h"
 #include "submit.h"
@@ -123,6 +124,7 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
     connection_leave_nameless(cs, c);
     welcome_cancel(c);
     resume_forget(c);
+    private_forget(cs, c);
     if (!sees_quit)
         session_stop_output(cs, c);
     if (!is_claimed(c))

@@ -27,6 +27,7 @@
 #include "login.h"
 #include "operator.h"
 #include "output.h"
+#include "private.h"
 #include "resume.h"
 #include "room.h"
 #include "server/cluster/cluster.h"
@@ -322,6 +323,9 @@ static void deadline_due(struct connections *cs, struct connection *c, enum dead
     case DEADLINE_LOGIN:
         login_waits(cs, c);
         break;
+    case DEADLINE_PRIVATE:
+        private_late(cs, c);
+        break;
     case DEADLINES:
         break;
     }
@@ -346,6 +350,7 @@ static bool deadline_needs_room(const struct connection *c, enum deadline deadli
     case DEADLINE_DISCARD:
     case DEADLINE_LISTEN:
     case DEADLINE_LOGIN:
+    case DEADLINE_PRIVATE:
     case DEADLINES:
         break;
     }

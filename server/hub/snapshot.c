@@ -318,6 +318,18 @@ static void origin_state(struct codec *c, struct origin *origin)
     codec_bytes(c, origin->ip.bytes, sizeof(origin->ip.bytes));
 }
 
+static void private_state(struct codec *c, struct numbers *n, struct private *private)
+{
+    bool is_there = private->echo != NULL;
+
+    codec_bool(c, &is_there);
+    if (!is_there || c->bad)
+        return;
+    codec_u64(c, &private->number);
+    codec_text(c, private->to, sizeof(private->to));
+    private->echo = item_state(c, n, private->echo);
+}
+
 static void connection_state(struct codec *c, struct numbers *n, struct connection *connection)
 {
     connection->session = codec_choice(c, connection->session, SESSION_LEFT + 1);
@@ -334,6 +346,7 @@ static void connection_state(struct codec *c, struct numbers *n, struct connecti
     codec_bool(c, &connection->is_operator);
     codec_bool(c, &connection->is_proxied);
     person_number(c, n, &connection->person);
+    private_state(c, n, &connection->private);
     welcome_state(c, n, connection);
 }
 

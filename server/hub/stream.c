@@ -10,6 +10,7 @@
 #include "log.h"
 #include "login.h"
 #include "operator.h"
+#include "private.h"
 #include "room.h"
 #include "server/cluster/cluster.h"
 
@@ -190,19 +191,30 @@ static bool joins_go_on(const struct cluster *cluster)
            requests_next_is_login(&cluster->apply.requests);
 }
 
-void stream_turn(struct connections *cs)
+/* Up to where something of another node is to be taken, or there is no more now. */
+static void stream_apply(struct connections *cs)
 {
     struct cluster *cluster = cs->cluster;
     struct applied applied;
 
-    if (cluster == NULL)
-        return;
-    cluster_read(cluster, cs->config->poller, cs->config->report);
     while (log_has_space(cs) && (joins_go_on(cluster) || logins_finish(cs)) &&
            cluster_next(cluster, cs->room, cs->config->report, &applied, cs->turn.now))
         applied_follow(cs, &applied);
+}
+
+void stream_turn(struct connections *cs)
+{
+    struct cluster *cluster = cs->cluster;
+
+    if (cluster == NULL)
+        return;
+    cluster_read(cluster, cs->config->poller, cs->config->report);
+    do
+        stream_apply(cs);
+    while (private_take(cs));
     if (logins_finish(cs) && cluster->state == CLUSTER_LOST)
         lost_follow(cs);
+    private_turn(cs);
 }
 
 bool stream_has_more(const struct connections *cs)

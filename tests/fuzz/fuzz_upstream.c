@@ -59,6 +59,8 @@ static void pair_check(uint64_t *sequence)
     struct span rest = buffer_bytes(&pair.out);
     struct frame_message message;
     struct frame_state state;
+    struct frame_letter question;
+    struct frame_answered answer;
     struct frame frame;
     uint64_t end;
 
@@ -69,6 +71,10 @@ static void pair_check(uint64_t *sequence)
             *sequence = message.sequence;
         } else if (frame.kind == FRAME_STATE) {
             must(frame_state_read(&state, frame.payload));
+        } else if (frame.kind == FRAME_ASKED) {
+            must(frame_letter_read(&question, FRAME_ASKED, frame.payload));
+        } else if (frame.kind == FRAME_ANSWERED) {
+            must(frame_answered_read(&answer, frame.payload));
         } else {
             must(frame.kind == FRAME_END && frame_end_read(&end, frame.payload));
         }

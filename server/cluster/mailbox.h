@@ -1,0 +1,62 @@
+/*
+ * mailbox.h: private messages between this node's members and those of others: frames on their way
+ * to the engine, beside the batches, and letters of others that are ahead of what was read of the
+ * stream. Nothing of it is stored, or asked twice: what is lost here gets no answer.
+ */
+#ifndef SERVER_CLUSTER_MAILBOX_H
+#define SERVER_CLUSTER_MAILBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frame.h"
+
+struct codec;
+
+/* A letter that waits until the room has come as far as its sender was. */
+struct kept {
+    struct kept *next;
+    uint64_t sequence; /* it waits for that message of the stream */
+    uint64_t until;    /* at the latest */
+    struct frame_letter letter;
+    char bytes[];
+};
+
+/* sent <= out_len <= MAILBOX_SIZE, kept_count <= KEPT_MAX */
+struct mailbox {
+    char *out; /* whole frames */
+    size_t out_len;
+    size_t sent; /* of these, to the present engine */
+    struct kept *first;
+    struct kept *last;
+    unsigned kept_count;
+    uint32_t asked; /* the number of the last question */
+};
+
+/* False without memory. */
+bool mailbox_init(struct mailbox *);
+void mailbox_free(struct mailbox *);
+
+/* Put a frame behind the others. False where there is no space for it. */
+bool mailbox_ask(struct mailbox *, const struct frame_ask *);
+bool mailbox_answer(struct mailbox *, const struct frame_letter *);
+/* Sends what the descriptor takes; false with errno where it takes no more. Then nothing else may
+ * be sent to it before the rest. */
+bool mailbox_send(struct mailbox *, int fd);
+/* The engine has ended: what it was to be handed is dropped. */
+void mailbox_forget(struct mailbox *);
+
+/* Keeps a copy of a letter. False where there are too many, and without memory. */
+bool mailbox_keep(struct mailbox *, const struct frame_letter *, uint64_t sequence, uint64_t until);
+/* Takes the first one out that waits for a message up to sequence, or that has waited until now;
+ * NULL: there is none. free() it. */
+struct kept *mailbox_take(struct mailbox *, uint64_t sequence, uint64_t now);
+/* Until when one waits at the latest; UINT64_MAX: none does. */
+uint64_t mailbox_due(const struct mailbox *);
+
+/* Writes the frames that are under way, or reads them; see codec.h. Letters that wait are not
+ * handed over: their senders get no answer. */
+void mailbox_state(struct mailbox *, struct codec *);
+
+#endif
