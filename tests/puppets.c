@@ -2,6 +2,7 @@
 #include "puppets.h"
 #include "compat/compat.h"
 #include "compat/poller.h"
+#include "server/cluster/batch.h"
 #include "server/hub/codec.h"
 #include "wire/address.h"
 #include "wire/text.h"
@@ -233,7 +234,7 @@ static void engine_start(struct stage *s, struct stream *stream)
     s->poked = true;
 }
 
-void stage_open_in(
+void stage_begin_in(
     struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
 {
     static struct cluster_config cluster;
@@ -245,12 +246,19 @@ void stage_open_in(
     cluster = (struct cluster_config){.servers = {"none", 4},
         .room = {"room", 4},
         .node = {node, strlen(node)},
+        .form = stream->form != 0 ? stream->form : BATCH_FORM,
         .credentials = ""};
     stage_open(s, &with);
     s->cluster = cluster;
     s->config.cluster = &s->cluster;
     engine_start(s, stream);
     stage_settle(s);
+}
+
+void stage_open_in(
+    struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
+{
+    stage_begin_in(s, config, stream, node);
     ensure(!hub_is_loading(s->hub), "the room is not loaded");
 }
 

@@ -93,6 +93,8 @@ struct stage {
 void stage_open(struct stage *, const struct hub_config *);
 /* The same for one node, of this name, of a room that is in a stream. It has started. */
 void stage_open_in(struct stage *, const struct hub_config *, struct stream *, const char *node);
+/* The same, whether it starts or not. */
+void stage_begin_in(struct stage *, const struct hub_config *, struct stream *, const char *node);
 /* The engine dies, with what it has; another one is started. */
 void stage_renew_engine(struct stage *);
 /* A room's start_lookup with which names need proof: what it answers is in logins and slow. */

@@ -33,6 +33,7 @@ struct stream {
     size_t size;
     bool away;      /* nothing is stored: engines keep what they are given */
     uint64_t ahead; /* microseconds by which its clock is ahead of this machine's */
+    unsigned form;  /* the newest that nodes read which start; 0: as this program does */
     enum questions questions;
     size_t letters; /* questions and answers that have gone from one engine to another */
     struct engine *engines[ENGINES_MAX]; /* those that are open */

@@ -26,7 +26,7 @@ static const char *const names[NODES] = {"x", "y", "z"};
 
 static void nodes_open(const struct hub_config *config)
 {
-    stream = (struct stream){.count = 0};
+    stream = (struct stream){.form = stream.form};
     for (size_t i = 0; i < NODES; i++)
         stage_open_in(&nodes[i], config, &stream, names[i]);
 }
@@ -1152,6 +1152,111 @@ START_TEST(letters_from_the_future)
 }
 END_TEST
 
+/* ---- Forms ----------------------------------------------------------------------------------- */
+
+/* Of the batch that was stored last. */
+static unsigned form_stored(void)
+{
+    const struct stored *last = &stream.all[stream.count - 1];
+    struct batch_id id;
+
+    ensure(batch_id_read(&id, (struct span){last->bytes, last->len}) > 0, "no batch");
+    return id.form;
+}
+
+static void node_restart(size_t i, unsigned form)
+{
+    node_close(i);
+    stream.form = form;
+    stage_open_in(&nodes[i], NULL, &stream, names[i]);
+    nodes_settle();
+}
+
+/* A program that reads another form takes over from the one that ran. */
+static void node_upgrade(size_t i, unsigned form)
+{
+    nodes[i].cluster.form = form;
+    ensure(stage_handover(&nodes[i]), "a handover");
+    nodes_settle();
+    nodes_wait(3 * SECOND);
+}
+
+/* The room goes over to a newer form when the last node reads it, however it came to. */
+START_TEST(forms_change)
+{
+    struct puppet *ann;
+    struct puppet *ben;
+
+    stream.form = 0;
+    nodes_open(NULL);
+    for (size_t i = 1; i < NODES; i++) {
+        node_restart(i, 2);
+        ann = join(i, "ann");
+        say(ann, "before");
+        expect(ann, "msg ann before");
+        ck_assert_uint_eq(form_stored(), 1);
+        puppet_leave(&nodes[i], ann);
+        nodes_settle();
+    }
+    ben = join(1, "ben");
+    ann = join(0, "ann");
+    expect(ben, "join ann");
+    if (_i == 0)
+        node_upgrade(0, 2);
+    else if (_i == 1)
+        node_upgrade(0, 3);
+    else
+        node_restart(0, 2);
+    ann = _i == 2 ? join(0, "ann") : ann;
+    say(ann, "after");
+    expect(ann, "msg ann after");
+    ck_assert_uint_eq(form_stored(), 2);
+    while (puppet_line(ben) != NULL && ben->event.verb != VERB_MSG) {}
+    ensure(span_equal(ben->event.text, "after"), "%s", ben->text);
+    nodes_agree();
+    /* A program that does not read it cannot come back, not even to load the room. */
+    node_close(2);
+    stream.form = 1;
+    stage_begin_in(&nodes[2], NULL, &stream, names[2]);
+    ensure(hub_cluster_end(nodes[2].hub) == CLUSTER_FORM, "it goes on");
+    say(ann, "still here");
+    expect(ann, "msg ann still here");
+    nodes_close();
+}
+END_TEST
+
+/* Nor does one of those that run go back, nor is a form there before all read it. */
+START_TEST(forms_do_not_mix)
+{
+    struct batch_id id = {.node = S("y"), .form = 2};
+    char bytes[BATCH_HEAD_MAX];
+    struct puppet *ann;
+
+    stream.form = 0;
+    nodes_open(NULL);
+    node_restart(1, 2);
+    ann = join(0, "ann");
+    id.incarnation = incarnation_of("y").number;
+    id.nonce = incarnation_of("y").random;
+    for (id.number = 1; id.number < 20; id.number++)
+        stream_put(&stream, bytes, batch_id_write(bytes, &id));
+    nodes_settle();
+    say(ann, "one");
+    expect(ann, "msg ann one");
+    nodes_agree();
+    node_upgrade(0, 2);
+    node_upgrade(2, 2);
+    say(ann, "two");
+    expect(ann, "msg ann two");
+    ck_assert_uint_eq(form_stored(), 2);
+    nodes[1].cluster.form = 1;
+    ensure(stage_handover(&nodes[1]), "a handover");
+    nodes_wait(3 * SECOND);
+    ensure(hub_cluster_end(nodes[1].hub) == CLUSTER_FORM, "it goes on");
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -1182,6 +1287,8 @@ int main(void)
         {private_ahead_of_the_room, 1, 20},
         {letters_of_others, COUNT_OF(letter_rows), 20},
         {letters_from_the_future, 1, 20},
+        {forms_change, 3, 20},
+        {forms_do_not_mix, 1, 20},
     };
 
     return tests_run("cluster", tests, COUNT_OF(tests));

@@ -43,7 +43,7 @@ END_TEST
 
 static const struct span head_rows[] = {
     S("CC\1\1a........................"),
-    S("CB\2\1a........................"),
+    S("CB\0\1a........................"),
     S("CB\1\0........................"),
     S("CB\1\x21" SIXTY),
     S("hello, this is no batch of anybody"),

@@ -317,7 +317,7 @@ static size_t message_read(struct story *s, const char *text, char *out)
                              &seconds) >= 4,
         "%s", text);
     s->time += (uint64_t)(seconds * 1e6);
-    head = (struct batch_id){{node, strlen(node)}, number, random, batch};
+    head = (struct batch_id){{node, strlen(node)}, number, random, batch, 1};
     len = batch_id_write(out, &head);
     snprintf(copy, sizeof copy, "%s", at + 1);
     for (char *word = strtok(copy, ","); word != NULL; word = strtok(NULL, ",")) {
@@ -639,7 +639,7 @@ START_TEST(a_limit_falls)
         ensure(outbox_put(&o, &say, &nobody), "there is room");
     o.batch_max = BATCH_MIN;
     ensure(!outbox_has_room(&o) && !outbox_put(&o, &say, &nobody), "there is no room");
-    ensure(outbox_seal(&o, id.node, (struct incarnation){1, 1}), "no memory");
+    ensure(outbox_seal(&o, id.node, (struct incarnation){1, 1}, 1), "no memory");
     ensure(outbox_has_room(&o), "the next one is empty");
     outbox_free(&o);
 }
@@ -652,7 +652,7 @@ START_TEST(a_full_inbox)
     const struct frame_message message = {
         .sequence = 1, .time = 1, .bytes = {NULL, FRAME_PAYLOAD_MAX - FRAME_MESSAGE_HEAD}};
     const struct cluster_config config = {
-        .servers = {"h", 1}, .room = {"r", 1}, .node = id.node, .credentials = ""};
+        .servers = {"h", 1}, .room = {"r", 1}, .node = id.node, .form = 1, .credentials = ""};
     static struct report report;
     struct poller *poller = poller_new();
     struct cluster *c = cluster_new(&config);

@@ -9,12 +9,18 @@ static struct incarnation incarnation_of(const struct requests *requests)
     return (struct incarnation){requests->id.incarnation, requests->id.nonce};
 }
 
+/* A form that the room has not changed to is nobody's. */
+static bool batch_open(struct apply *a, const struct room *room)
+{
+    return requests_open(&a->requests, a->message) && a->requests.id.form <= room->nodes.form;
+}
+
 void apply_begin(struct apply *a, struct room *room, struct span bytes, uint64_t time)
 {
     struct node *node;
 
     *a = (struct apply){.phase = APPLY_GONE, .time = time, .message = bytes};
-    a->valid = requests_open(&a->requests, bytes);
+    a->valid = batch_open(a, room);
     nodes_advance(&room->nodes, time);
     node = a->valid ? nodes_find(&room->nodes, a->requests.id.node) : NULL;
     if (node != NULL)
@@ -124,7 +130,7 @@ void apply_state(struct apply *a, struct codec *c, struct room *room, const char
         c->bad = true;
         return;
     }
-    a->valid = requests_open(&a->requests, a->message);
+    a->valid = batch_open(a, room);
     rest.len = (size_t)(a->message.at + a->message.len - rest.at);
     if (a->phase == APPLY_REQUESTS) {
         a->requests.rest = rest;

@@ -5,7 +5,6 @@
 
 #include "big_endian.h"
 
-#define FORM 1
 /* "CB", the form, the length of the node's name. */
 #define FIXED 4
 #define NUMBERS 24
@@ -15,7 +14,7 @@ size_t batch_id_write(char out[BATCH_HEAD_MAX], const struct batch_id *id)
     char *at = out + FIXED;
 
     memcpy(out, "CB", 2);
-    out[2] = FORM;
+    out[2] = (char)(id->form == 0 ? 1 : id->form);
     out[3] = (char)id->node.len;
     memcpy(at, id->node.at, id->node.len);
     at += id->node.len;
@@ -30,8 +29,9 @@ size_t batch_id_read(struct batch_id *id, struct span bytes)
     const char *at = bytes.at;
     size_t len;
 
-    if (bytes.len < FIXED || memcmp(at, "CB", 2) != 0 || at[2] != FORM)
+    if (bytes.len < FIXED || memcmp(at, "CB", 2) != 0 || at[2] == 0)
         return 0;
+    id->form = (uint8_t)at[2];
     len = (unsigned char)at[3];
     if (len == 0 || len > NODE_NAME_MAX || bytes.len < FIXED + len + NUMBERS)
         return 0;

@@ -1,6 +1,6 @@
 /*
  * batch.h: the head of a batch of requests, by which a node knows its own in the stream:
- * "CB", a byte 1 for the form, the node's name behind a byte for its length, and three numbers of 8
+ * "CB", a byte for the form, the node's name behind a byte for its length, and three numbers of 8
  * bytes, most significant first.
  */
 #ifndef SERVER_CLUSTER_BATCH_H
@@ -20,12 +20,21 @@
 /* A stream that takes no batch of so many bytes cannot be used. */
 #define BATCH_MIN 51200
 
+/*
+ * The newest form of batches that this program reads; it reads all before it. The head is the same
+ * in all forms. A room's nodes write the newest that all of them read, see room.h, ROOM_FORM.
+ */
+#ifndef BATCH_FORM
+#define BATCH_FORM 1
+#endif
+
 /* Which batch it is. node points into the bytes that were read. */
 struct batch_id {
     struct span node;
     uint64_t incarnation; /* of the node: its starts are numbered in the stream */
     uint64_t nonce;       /* a random number of the incarnation */
     uint64_t number;      /* of the batch in its incarnation, from 1 */
+    uint8_t form;         /* 0, where it is written, stands for the first one */
 };
 
 /* The name of a node or a room: 1 to NODE_NAME_MAX letters, digits, '-' and '_'. */
@@ -34,6 +43,7 @@ bool batch_name_is_valid(struct span name);
 size_t batch_id_write(char out[BATCH_HEAD_MAX], const struct batch_id *);
 /* Reads the head in front of these bytes. Returns its length; 0 where there is none. */
 size_t batch_id_read(struct batch_id *, struct span bytes);
+/* It is the same batch, in whatever form. */
 bool batch_id_equal(const struct batch_id *, const struct batch_id *);
 
 #endif

@@ -169,13 +169,13 @@ static bool incarnation_choose(struct cluster *c, const struct room *room)
     return true;
 }
 
-static void outbox_close(struct cluster *c, uint64_t now)
+static void outbox_close(struct cluster *c, unsigned form, uint64_t now)
 {
     bool beats = c->state == CLUSTER_RUNNING && now >= c->beat_at && c->outbox.first == NULL;
 
     if (c->outbox.open_len == 0 && !beats)
         return;
-    if (!outbox_seal(&c->outbox, c->config.node, c->incarnation)) {
+    if (!outbox_seal(&c->outbox, c->config.node, c->incarnation, form)) {
         c->retry_at = now + RETRY_US;
         return;
     }
@@ -238,7 +238,7 @@ void cluster_flush(struct cluster *c, const struct room *room, struct poller *po
         c->retry_at = now + RETRY_US;
         return;
     }
-    outbox_close(c, now);
+    outbox_close(c, room->nodes.form, now);
     if (c->engine.fd != -1)
         engine_listen(c, poller, engine_send(c));
 }
@@ -298,6 +298,7 @@ static void cluster_begin_again(struct cluster *c)
     if (c->engine.fd != -1 && (is_stuck || outbox_is_cut(&c->outbox)))
         (void)shutdown(c->engine.fd, SHUT_RDWR);
     outbox_clear(&c->outbox);
+    c->forming = false;
     c->incarnation = (struct incarnation){0, 0};
     c->waits_since = 0;
     c->state = CLUSTER_STARTING;
@@ -412,8 +413,10 @@ static void take_state(struct cluster *c, struct span payload, const struct repo
 /* Is it the oldest batch of this node that is under way? */
 static bool message_is_mine(const struct cluster *c, struct span bytes)
 {
-    const struct batch_id oldest = {c->config.node, c->incarnation.number, c->incarnation.random,
-        c->outbox.first == NULL ? 0 : c->outbox.first->number};
+    const struct batch_id oldest = {.node = c->config.node,
+        .incarnation = c->incarnation.number,
+        .nonce = c->incarnation.random,
+        .number = c->outbox.first == NULL ? 0 : c->outbox.first->number};
     struct batch_id id;
 
     return oldest.number != 0 && batch_id_read(&id, bytes) > 0 && batch_id_equal(&id, &oldest);
@@ -491,6 +494,30 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
 
 /* ---- What comes of messages ------------------------------------------------------------------ */
 
+/* Says what this program reads; and, when all nodes read more than what is written, that it shall
+ * be written. A node that reads less than what is written by then has no place in the room. */
+static void form_follow(struct cluster *c, const struct room *room)
+{
+    const struct node *node = cluster_node(c, room);
+    const struct ticket nobody = {.owner = NULL};
+    struct room_request request = {.kind = ROOM_NODE_READS, .form = c->config.form};
+
+    if (c->state == CLUSTER_ENDED)
+        return;
+    if (room->nodes.form > c->config.form) {
+        cluster_finish(c, CLUSTER_FORM);
+        return;
+    }
+    if (c->state != CLUSTER_RUNNING || c->forming)
+        return;
+    if (node->reads == c->config.form) {
+        request = (struct room_request){.kind = ROOM_FORM, .form = nodes_read(&room->nodes)};
+        if (request.form <= room->nodes.form)
+            return;
+    }
+    c->forming = outbox_has_room(&c->outbox) && outbox_put(&c->outbox, &request, &nobody);
+}
+
 static void message_done(struct cluster *c, const struct room *room, uint64_t now)
 {
     const struct node *node = cluster_node(c, room);
@@ -502,6 +529,7 @@ static void message_done(struct cluster *c, const struct room *room, uint64_t no
     if (c->inbox.mine && !c->apply.valid)
         cluster_finish(c, CLUSTER_NOT_VALID);
     state_follow(c, room);
+    form_follow(c, room);
 }
 
 static void applied_fill(struct cluster *c, struct applied *out)
@@ -509,6 +537,8 @@ static void applied_fill(struct cluster *c, struct applied *out)
     out->request = out->step == STEP_REQUEST ? &c->apply.next.request : NULL;
     out->ticket = (struct ticket){.owner = NULL};
     out->mine = out->step == STEP_REQUEST && c->inbox.mine && outbox_take(&c->outbox, &out->ticket);
+    if (out->mine && (out->request->kind == ROOM_NODE_READS || out->request->kind == ROOM_FORM))
+        c->forming = false;
 }
 
 bool cluster_next(
@@ -577,6 +607,7 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
     codec_u64(codec, &c->retry_at);
     codec_bool(codec, &c->told);
     codec_bool(codec, &c->was_running);
+    codec_bool(codec, &c->forming);
     engine_state_hand(&c->engine, codec);
     inbox_hand(&c->inbox, codec);
     if (!codec->bad)

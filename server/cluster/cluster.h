@@ -67,6 +67,7 @@ struct cluster {
     uint64_t retry_at;    /* what found no memory is tried again; TIME_NEVER */
     bool told;            /* members know that nothing is stored */
     bool was_running;     /* it has been RUNNING */
+    bool forming;         /* a request about forms is under way */
 };
 
 /* One thing that has come of a message. */

@@ -11,6 +11,7 @@ struct cluster_config {
     struct span servers; /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
     struct span room;
     struct span node;
+    unsigned form;           /* the newest form of batches that is read */
     const char *credentials; /* `user:password`, a token, or ""; may change from engine to engine */
 };
 
@@ -20,6 +21,7 @@ enum cluster_end {
     CLUSTER_STOPPED,  /* as it was told */
     CLUSTER_TAKEN,    /* another program has taken this node's name */
     CLUSTER_CUT,      /* the stream has lost messages that are needed */
+    CLUSTER_FORM,     /* the room has changed to a form that this program does not read */
     CLUSTER_REFUSED,  /* while it was loaded: the credentials are wrong */
     CLUSTER_UNUSABLE, /* while it was loaded: there is no JetStream */
     CLUSTER_NOT_VALID /* the engine's words are none, or a batch of this program was void */

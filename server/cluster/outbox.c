@@ -121,9 +121,10 @@ static void sealed_append(struct outbox *o, struct sealed *sealed)
     o->bytes += sealed->len;
 }
 
-bool outbox_seal(struct outbox *o, struct span node, struct incarnation incarnation)
+bool outbox_seal(struct outbox *o, struct span node, struct incarnation incarnation, unsigned form)
 {
-    const struct batch_id id = {node, incarnation.number, incarnation.random, o->next};
+    const struct batch_id id = {
+        node, incarnation.number, incarnation.random, o->next, (uint8_t)form};
     char head[BATCH_HEAD_MAX];
     size_t head_len = batch_id_write(head, &id);
     struct sealed *sealed = malloc(sizeof(*sealed) + FRAME_HEAD + head_len + o->open_len);

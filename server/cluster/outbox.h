@@ -64,9 +64,9 @@ void outbox_clear(struct outbox *);
 bool outbox_has_room(const struct outbox *);
 /* Takes a request. False without memory or space: then the ticket is still the caller's. */
 bool outbox_put(struct outbox *, const struct room_request *, const struct ticket *);
-/* Seals the open batch, which may be empty, as this incarnation's next. False without memory: it
- * stays open. */
-bool outbox_seal(struct outbox *, struct span node, struct incarnation);
+/* Seals the open batch, which may be empty, as this incarnation's next, in that form. False without
+ * memory: it stays open. */
+bool outbox_seal(struct outbox *, struct span node, struct incarnation, unsigned form);
 
 /* Sends what the descriptor takes of the frames; false with errno where it takes no more. */
 bool outbox_send(struct outbox *, int fd);

@@ -17,7 +17,9 @@ enum code {
     CODE_LEAVE,
     CODE_RESUME,
     CODE_KICK,
-    CODE_BAN
+    CODE_BAN,
+    CODE_READS = 14,
+    CODE_FORM
 };
 
 /* By enum room_request_kind. */
@@ -33,6 +35,8 @@ static const unsigned char codes[ROOM_REQUESTS] = {
     [ROOM_BAN] = CODE_BAN,
     [ROOM_NODE_START] = CODE_START,
     [ROOM_NODE_STOP] = CODE_STOP,
+    [ROOM_NODE_READS] = CODE_READS,
+    [ROOM_FORM] = CODE_FORM,
 };
 
 /* Reasons of a leave, by their number in the stream. Append only. */
@@ -101,6 +105,9 @@ static char *put_arguments(char *at, const struct room_request *request)
         at = put_number(at, request->minutes, 4);
         return put_bytes(
             at, (const char *)request->source.bytes, request->minutes > 0 ? SOURCE_KEY_LEN : 0, 1);
+    case ROOM_NODE_READS:
+    case ROOM_FORM:
+        return put_number(at, request->form, 1);
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
@@ -272,6 +279,11 @@ static void get_arguments(struct reader *r, struct stored_request *out)
         get_name(r, out->name, false);
         request->minutes = (uint32_t)get_number(r, 4);
         get_source(r, request);
+        break;
+    case ROOM_NODE_READS:
+    case ROOM_FORM:
+        request->form = (unsigned)get_number(r, 1);
+        r->bad |= request->form == 0;
         break;
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:

@@ -11,7 +11,7 @@
 
 void nodes_init(struct nodes *nodes)
 {
-    *nodes = (struct nodes){.time = 0};
+    *nodes = (struct nodes){.form = 1};
     list_init(&nodes->all);
 }
 
@@ -43,6 +43,7 @@ struct node *nodes_add(struct nodes *nodes, struct span name)
     if (node == NULL)
         return NULL;
     memcpy(node->name, name.at, name.len);
+    node->reads = 1;
     list_init(&node->persons);
     list_append(&nodes->all, &node->entry);
     return node;
@@ -68,6 +69,19 @@ struct node *nodes_ending(const struct nodes *nodes)
         if (node_at(at)->state == NODE_ENDING)
             return node_at(at);
     return NULL;
+}
+
+unsigned nodes_read(const struct nodes *nodes)
+{
+    unsigned newest = 0;
+
+    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
+        const struct node *node = node_at(at);
+
+        if (node->state == NODE_RUNNING && (newest == 0 || node->reads < newest))
+            newest = node->reads;
+    }
+    return newest;
 }
 
 bool incarnation_equal(struct incarnation a, struct incarnation b)

@@ -37,6 +37,7 @@ struct node {
     struct incarnation incarnation; /* the last one */
     uint64_t batch;                 /* of it: the last one that was applied */
     uint64_t heard;                 /* the clock when something of it was stored last */
+    unsigned reads;                 /* the newest form of batches that it reads, from 1 */
     struct list persons;            /* struct person, in the order of their logins */
     char name[NODE_NAME_MAX + 1];
 };
@@ -44,11 +45,13 @@ struct node {
 /*
  * time: of the last stored message. clock: advances with these times, by at most two seconds from
  * one message to the next and never back, so that no node is gone because nothing could be stored.
+ * form: of the batches that the nodes write; newer ones are void.
  */
 struct nodes {
     struct list all; /* struct node, in the order of their first starts */
     uint64_t time;
     uint64_t clock;
+    unsigned form;
 };
 
 void nodes_init(struct nodes *);
@@ -61,6 +64,9 @@ struct node *nodes_add(struct nodes *, struct span name);
 void nodes_advance(struct nodes *, uint64_t time);
 /* The first that is ENDING; NULL: there is none. */
 struct node *nodes_ending(const struct nodes *);
+
+/* The newest form that all nodes which are running read; 0: none is running. */
+unsigned nodes_read(const struct nodes *);
 
 /* Something of this incarnation was stored: it is not gone. */
 void node_hear(const struct nodes *, struct node *, struct incarnation);

@@ -338,6 +338,7 @@ static enum room_result apply_node_start(
     node->incarnation = request->incarnation;
     node->batch = 0;
     node->heard = room->nodes.clock;
+    node->reads = 1;
     return ROOM_DONE;
 }
 
@@ -347,6 +348,14 @@ static enum room_result apply_node_stop(
     if (apply_node_end(room, request, outcome) == ROOM_MORE)
         return ROOM_MORE;
     request->node->state = NODE_OFF;
+    return ROOM_DONE;
+}
+
+static enum room_result apply_form(struct room *room, unsigned form)
+{
+    if (form <= room->nodes.form || form > nodes_read(&room->nodes))
+        return ROOM_NOBODY;
+    room->nodes.form = form;
     return ROOM_DONE;
 }
 
@@ -370,6 +379,8 @@ static bool has_its_person(const struct room_request *request)
     case ROOM_BAN:
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:
+    case ROOM_NODE_READS:
+    case ROOM_FORM:
     case ROOM_REQUESTS:
         break;
     }
@@ -407,6 +418,11 @@ enum room_result room_apply(
         return apply_node_start(room, request, outcome);
     case ROOM_NODE_STOP:
         return apply_node_stop(room, request, outcome);
+    case ROOM_NODE_READS:
+        request->node->reads = request->form;
+        break;
+    case ROOM_FORM:
+        return apply_form(room, request->form);
     case ROOM_REQUESTS:
         break;
     }

@@ -59,6 +59,8 @@ enum room_request_kind {
     ROOM_BAN,        /* nothing in the room: a source is refused at every node, or not any more */
     ROOM_NODE_START, /* an incarnation begins; what is left of the one before ends */
     ROOM_NODE_STOP,  /* an incarnation ends: its persons leave */
+    ROOM_NODE_READS, /* the newest form of batches that the node reads; before, it is the first */
+    ROOM_FORM,       /* from here on batches may be of that form, if all nodes read it */
     ROOM_REQUESTS    /* how many kinds there are */
 };
 
@@ -82,6 +84,7 @@ struct room_request {
     struct incarnation incarnation; /* node start */
     uint32_t minutes;               /* kick: of a ban, 0: none; ban: 0: it is lifted */
     struct source_key source;       /* ban, not where it is lifted: an address */
+    unsigned form;                  /* node reads, form */
 };
 
 enum room_result {

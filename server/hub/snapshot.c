@@ -600,6 +600,7 @@ static void node_state(struct codec *c, struct node *node)
     codec_u64(c, &node->incarnation.random);
     codec_u64(c, &node->batch);
     codec_u64(c, &node->heard);
+    codec_u32(c, &node->reads);
 }
 
 static void nodes_state(struct codec *c, struct nodes *nodes)
@@ -609,6 +610,7 @@ static void nodes_state(struct codec *c, struct nodes *nodes)
 
     codec_u64(c, &nodes->time);
     codec_u64(c, &nodes->clock);
+    codec_u32(c, &nodes->form);
     for (; at != &nodes->all; at = at->next)
         count++;
     codec_size(c, &count);

@@ -45,6 +45,7 @@ const struct cluster_config *engines_config(struct engines *e)
     e->config = (struct cluster_config){.servers = text_span(e->options->servers),
         .room = text_span(e->options->room),
         .node = text_span(e->options->node),
+        .form = BATCH_FORM,
         .credentials = e->credentials.text};
     return &e->config;
 }
@@ -116,6 +117,8 @@ const char *engines_end(struct engines *e, int *status)
         return e->end;
     case CLUSTER_CUT:
         return "the room's stream does not begin, or go on, where this node needs it";
+    case CLUSTER_FORM:
+        return "the room's messages have a newer form than this chatd reads: install a newer one";
     case CLUSTER_REFUSED:
         *status = EX_NOPERM;
         return "the cluster refuses this node's credentials";

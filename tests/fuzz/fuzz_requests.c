@@ -72,7 +72,7 @@ static void lines_check(const struct log *log, uint64_t pos, uint64_t *last)
 /* Most inputs have no header of their own: they are the next batch of the first incarnation. */
 static size_t message_make(char *out, const uint8_t *data, size_t len, uint64_t *number)
 {
-    const struct batch_id head = {{"n", 1}, 1, 2, *number};
+    const struct batch_id head = {{"n", 1}, 1, 2, *number, 1};
     size_t at = 0;
 
     if (len < 2 || memcmp(data, "CB", 2) != 0) {
