@@ -91,9 +91,14 @@ static void deliver_again(struct upstream *u, uint64_t now)
 
 static void ready(struct upstream *u)
 {
+    const char *leader = u->reading.leader;
+    char name[SERVER_NAME_MAX];
+
+    servers_name(&u->servers, name);
     u->doubtful = false;
     u->failure = ENGINE_AWAY;
-    upstream_tell(u, ENGINE_READY, "%s", "");
+    upstream_tell(
+        u, ENGINE_READY, "%s%s%s", name, leader[0] != '\0' ? "; the leader is " : "", leader);
 }
 
 /* Everything that the stream had when it was found is delivered. */
@@ -253,6 +258,7 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
         return;
     }
     memcpy(r->created, stream->created, sizeof(r->created));
+    memcpy(r->leader, stream->leader, sizeof(r->leader));
     if (r->next < stream->first)
         r->next = stream->first;
     if (r->next == 0)

@@ -127,6 +127,8 @@ static void read_json(struct jetstream_answer *answer, struct json json)
     answer->last = member_number(state, "last_seq");
     answer->pending = member_number(json, "num_pending");
     (void)json_string(json_member(json, "created"), answer->created, sizeof(answer->created));
+    (void)json_string(json_member(json_member(json, "cluster"), "leader"), answer->leader,
+        sizeof(answer->leader));
 }
 
 void jetstream_read_answer(

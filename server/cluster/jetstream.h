@@ -70,6 +70,7 @@ struct jetstream_answer {
     uint64_t first, last;            /* of a stream: its sequences; last + 1 == first: empty */
     uint64_t pending;                /* of a consumer: what it will deliver at once */
     char created[40];                /* of a stream: when, as the server writes it */
+    char leader[64];                 /* of a stream: the name of the server that leads; "": none */
 };
 
 /* Reads a message that is the answer to a request or to a publication: headers, then payload. */

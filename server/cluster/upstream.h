@@ -55,6 +55,7 @@ struct reading {
     bool is_idle;     /* everything there is was delivered */
     bool is_told;     /* the end was told since the connection was made */
     char created[40]; /* when the stream was made; "": it was not seen yet */
+    char leader[64];  /* of the stream's servers, when it was found; "": none, or not known */
 };
 
 /* Times of clock_us(). */

@@ -10,6 +10,7 @@
 #include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
 
+#define SECOND_US 1000000u
 #define MINUTE_US 60000000u
 
 typedef unsigned long long ull;
@@ -66,6 +67,31 @@ static void report_transcript(const struct connections *cs)
             !journal_has_writer(j) ? "without a writer" : health[j->health]);
 }
 
+static uint64_t seconds_since(uint64_t then, uint64_t now)
+{
+    return now > then ? (now - then) / SECOND_US : 0;
+}
+
+/* All that have ever started, as they are in what was read of the stream. */
+static void report_nodes(const struct connections *cs)
+{
+    static const char *const states[] = {"gone", "running", "ending"};
+    const struct nodes *nodes = &cs->room->nodes;
+
+    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
+        const struct node *node = LIST_ENTRY(const struct node, entry, at);
+        size_t persons = 0;
+
+        for (struct list *p = node->persons.next; p != &node->persons; p = p->next)
+            persons++;
+        report_long(cs->config->report, LOG_NOTICE,
+            "status: node %s: %s, incarnation %llu, %zu persons, heard of %llu s ago, reads form "
+            "%u",
+            node->name, states[node->state], (ull)node->incarnation.number, persons,
+            (ull)((nodes->clock - node->heard) / SECOND_US), node->reads);
+    }
+}
+
 static void report_cluster(const struct connections *cs)
 {
     static const char *const states[] = {
@@ -85,6 +111,12 @@ static void report_cluster(const struct connections *cs)
     report_long(cs->config->report, LOG_NOTICE, "status: cluster: %s%s%s",
         cluster_is_well(c) ? "ready" : "not ready", c->engine.text[0] != '\0' ? ": " : "",
         c->engine.text);
+    report_long(cs->config->report, LOG_NOTICE,
+        "status: cluster: last message %llu s old, nothing has come back for %llu s, form %u",
+        (ull)seconds_since(cs->room->nodes.time, cs->turn.wall),
+        (ull)(c->waits_since == 0 ? 0 : seconds_since(c->waits_since, cs->turn.now)),
+        cs->room->nodes.form);
+    report_nodes(cs);
 }
 
 /* How far the client is behind, and since when it has taken nothing. */
