@@ -1060,60 +1060,101 @@ static bool process_has_exited(pid_t pid)
     return info.si_pid != 0;
 }
 
-/* The test is a writer of an earlier server: it has the lock, and what it has to write. */
-START_TEST(a_start_that_waits)
+/* A file whose lock the test has, as the writer of an earlier server that is gone. */
+struct earlier {
+    int fd;
+    struct server next; /* a server that waits for it */
+};
+
+static void earlier_open(struct earlier *earlier, const char *name)
 {
-    bool grows = _i == 0;
-    struct server server;
     char path[PATH_TEXT_MAX];
-    test_path(path, "transcript");
+    test_path(path, name);
     file_write(path, WHOLE, sizeof WHOLE - 1);
-    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
-    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
-    server_says(&server, "waiting for an earlier writer");
-    for (int i = 0; grows && i < 12; i++) { /* longer than one that writes nothing is waited for */
+    earlier->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    ck_assert_int_eq(flock(earlier->fd, LOCK_EX | LOCK_NB), 0);
+    server_spawn(&earlier->next, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
+}
+
+/* One writer has more to write for longer than the other one, which writes nothing, is waited for.
+ * Both at once, for it takes its time. */
+START_TEST(starts_that_wait)
+{
+    int64_t begun = calm_ms();
+    struct earlier slow;
+    struct earlier idle;
+    earlier_open(&slow, "slow");
+    earlier_open(&idle, "idle");
+    server_says(&slow.next, "waiting for an earlier writer");
+    server_says(&idle.next, "waiting for an earlier writer");
+    for (int i = 0; i < 12; i++) {
         char line[64];
         int len = snprintf(line, sizeof line, "2026-11-22T21:43:%02d.000000Z msg ann slow\n", i);
         poll(NULL, 0, 1000);
-        ck_assert_int_eq(write(fd, line, (size_t)len), len);
-        ck_assert(!process_has_exited(server.pid));
+        ck_assert_int_eq(write(slow.fd, line, (size_t)len), len);
+        ck_assert(!process_has_exited(slow.next.pid));
     }
-    if (grows) {
-        close(fd);
-        server_listens(&server, 0, server.address);
-        server_stop(&server);
-        return;
-    }
-    ck_assert_int_eq(server_exit(&server, 20000), 73);
-    server_says(&server, "the writer of an earlier server has not finished");
-    close(server.log);
-    close(fd);
+    ck_assert_int_eq(server_exit(&idle.next, 20000), 73);
+    ensure_prompt(begun, 20000);
+    server_says(&idle.next, "the writer of an earlier server has not finished");
+    close(slow.fd);
+    server_listens(&slow.next, 0, slow.next.address);
+    server_stop(&slow.next);
+    close(idle.next.log);
+    close(idle.fd);
 }
 END_TEST
 
-/* A server that runs, and makes the file grow, is not waited for. */
-START_TEST(two_servers_while_one_is_busy)
-{
-    struct room room;
+/* A server on a file that another one writes. */
+struct rival {
+    struct room room; /* of the one that writes it */
     struct server second;
     char path[PATH_TEXT_MAX];
+};
+
+static void rival_open(struct rival *rival, const char *name)
+{
+    test_path(rival->path, name);
+    room_open(&rival->room, ANY_PORT, "-t", rival->path);
+    server_spawn(&rival->second, NULL, (const char *const[]){ANY_PORT, "-t", rival->path, NULL});
+}
+
+/* It does not start, and says why. */
+static void rival_ends(struct rival *rival)
+{
     char words[64];
-    test_path(path, "transcript");
-    room_open(&room, ANY_PORT, "-t", path);
-    server_spawn(&second, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
-    while (!process_has_exited(second.pid)) {
-        conn_say(&room.ann, "busy");
-        conn_expect(&room.ann, "msg ann busy");
-        conn_expect(&room.ben, "msg ann busy");
+    ck_assert_int_eq(server_exit(&rival->second, 20000), 73);
+    snprintf(words, sizeof words, "another server, process %ld, is writing it",
+        (long)rival->room.server.pid);
+    server_says(&rival->second, words);
+    close(rival->second.log);
+    room_close(&rival->room);
+}
+
+/*
+ * Two servers on one file: the second does not start, and the first does not notice. Nor is one
+ * waited for that makes the file grow. Both at once, for it takes its time.
+ */
+START_TEST(two_servers)
+{
+    int64_t begun = calm_ms();
+    struct rival silent;
+    struct rival busy;
+    struct record file = {0};
+    rival_open(&silent, "silent");
+    rival_open(&busy, "busy");
+    while (!process_has_exited(busy.second.pid)) {
+        conn_say(&busy.room.ann, "busy");
+        conn_expect(&busy.room.ann, "msg ann busy");
+        conn_expect(&busy.room.ben, "msg ann busy");
         poll(NULL, 0, 50);
     }
-    ck_assert_int_eq(server_exit(&second, 20000), 73);
-    snprintf(
-        words, sizeof words, "another server, process %ld, is writing it", (long)room.server.pid);
-    server_says(&second, words);
-    close(second.log);
-    room_close(&room);
+    rival_ends(&busy);
+    rival_ends(&silent);
+    ensure_prompt(begun, 20000);
+    record_read(&file, silent.path);
+    ck_assert_uint_eq(record_count(&file, "join *"), 2);
+    record_clear(&file);
 }
 END_TEST
 
@@ -1176,26 +1217,6 @@ START_TEST(the_name_is_synchronized)
 END_TEST
 
 /* ---- What it may be ---- */
-
-/* Two servers on one file: the second does not start, and the first does not notice. */
-START_TEST(two_servers)
-{
-    struct room room;
-    struct server second;
-    struct record file = {0};
-    char path[PATH_TEXT_MAX];
-    test_path(path, "transcript");
-    room_open(&room, ANY_PORT, "-t", path);
-    server_spawn(&second, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
-    ck_assert_int_eq(server_exit(&second, 20000), 73);
-    server_says(&second, "another server");
-    close(second.log);
-    room_close(&room);
-    record_read(&file, path);
-    ck_assert_uint_eq(record_count(&file, "join *"), 2);
-    record_clear(&file);
-}
-END_TEST
 
 static void become_nobody(void)
 {
@@ -1828,11 +1849,10 @@ int main(void)
         {a_stop_with_a_slow_disk, 1, 60},
         {a_stop_with_a_full_log, 2, 60},
         {a_stop_with_a_full_disk, 1, 60},
-        {a_start_that_waits, 2, 60},
-        {two_servers_while_one_is_busy, 1, 60},
+        {starts_that_wait, 1, 60},
         {no_locks, 1, 40},
         {the_name_is_synchronized, 1, 40},
-        {two_servers, 1, 40},
+        {two_servers, 1, 60},
         {wrong_kinds_of_file, KINDS, 20},
         {rotation, 2, 60},
         {rotation_and_a_death, 2, 30},
