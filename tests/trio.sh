@@ -15,8 +15,8 @@ unset CHAT_NAME CHAT_PASS
 
 if [ "${1:-}" != inside ]; then
     if ! unshare --net ip link add way0 type veth 2>/dev/null || ! command -v nats-server >/dev/null ||
-        ! command -v ss >/dev/null; then
-        skip "$trying" 'needs root, network namespaces, ip, ss and nats-server'
+        ! command -v ss >/dev/null || ! command -v nc >/dev/null; then
+        skip "$trying" 'needs root, network namespaces, ip, ss, nc and nats-server'
         finish
     fi
     unshare --net sh "$0" inside

@@ -1,0 +1,243 @@
+# A room on three hosts, and everything goes wrong at random for CHAOS_SECONDS (40) under load: hubs,
+# engines, writers and NATS servers are killed and stopped, nodes are ended and upgraded, links are cut. Then the accounts: every
+# line of six clients that reconnect once and in order, all in one order, the transcripts of the nodes
+# equal, their users lists, too. SEED chooses what happens, and is printed. At most one NATS server at
+# a time is killed or cut off; a stream that the servers have lost all the same is said, and no
+# account is made then. Needs root, namespaces, ip, ss, nc and nats-server.
+
+: "${CHATD:?}" "${CHAT:?}"
+trying='chaos on three hosts'
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/trio.sh
+. "$(dirname "$0")/trio.sh"
+
+seconds=${CHAOS_SECONDS:-40}
+seed=${SEED:-$(date +%s)}
+talkers='1 2 3 4 5 6'
+echo "seed $seed, $seconds s"
+
+# ---- The plan ----
+
+# Lines of: when in tenths of a second, what, of which host, for how many tenths, and for a link
+# its other end.
+plan() {
+    awk -v seed="$seed" -v end="$((10 * seconds))" '
+        function pick(n) { return int(n * rand()) }
+        # Is that free? Then it is not, for so long.
+        function take(what, span) {
+            if (until[what] > now)
+                return 0
+            until[what] = now + span
+            return 1
+        }
+        function say(what, host, span, other) { print now, what, host, span, other }
+        BEGIN {
+            srand(seed)
+            for (now = 10; now < end; now += 3 + pick(20)) {
+                host = 1 + pick(3)
+                other = 1 + (host + pick(2)) % 3
+                span = 2 + pick(40)
+                kind = pick(14)
+                if (kind == 0 && take("servers", span + 40)) say("server_kill", host, span, 0)
+                if (kind == 1 && take("servers", span + 40)) say("server_stop", host, span, 0)
+                if (kind == 2 && take("servers", span + 40)) say("link_cut", host, span, other)
+                if (kind == 3 && take("servers", span + 40)) say("way_cut", host, span, other)
+                if (kind == 4 && take("hub" host, span + 30)) say("hub_kill", host, pick(20), 0)
+                if (kind == 5 && pick(4) == 0) span = 180
+                if (kind == 5 && take("hub" host, span + 30)) say("hub_stop", host, span, 0)
+                if (kind == 6) say("engine_kill", host, 0, 0)
+                if (kind == 7 && take("engine" host, span)) say("engine_stop", host, span, 0)
+                if (kind == 8) say("writer_kill", host, 0, 0)
+                if (kind == 9 && take("writer" host, span)) say("writer_stop", host, span, 0)
+                if (kind == 10 && take("way" host, span)) say("client_cut", host, span, 0)
+                if (kind == 11 && take("hub" host, span)) say("hub_upgrade", host, 0, 0)
+                if (kind == 12 && take("hub" host, span + 30)) say("hub_end", host, pick(20), 0)
+                if (kind == 13 && take("servers", span + 40)) say("majority_stop", host, span, other)
+            }
+        }'
+}
+
+# ---- What goes wrong ----
+
+undoing=
+# later TENTHS COMMAND...: undoes something after that time.
+later() {
+    (
+        sleep "$(($1 / 10)).$(($1 % 10))"
+        shift
+        "$@"
+    ) &
+    undoing="$undoing $!"
+}
+is_gone() {
+    case $(sed -n 's/^State:[^A-Z]*//p' "/proc/$(pid "$1")/status" 2>/dev/null) in
+    '' | Z*) ;;
+    *) false ;;
+    esac
+}
+# down NAME TENTHS: it is killed, and started again after that time.
+down() {
+    : >"$dir/$1.down"
+    kill -KILL "$(pid "$1")"
+    later "$2" rm "$dir/$1.down"
+}
+hold() {
+    kill -STOP "$1" && later "$2" kill -CONT "$1"
+}
+# child HOST WORD: the process of a node whose title has that word
+child() {
+    for process in $(ps -o pid= --ppid "$(pid "node$1")"); do
+        ! tr '\0' ' ' <"/proc/$process/cmdline" | grep -q "chatd: $2" || echo "$process"
+    done
+}
+server_kill() { down "nats$1" "$2"; }
+server_stop() { hold "$(pid "nats$1")" "$2"; }
+hub_kill() { down "node$1" "$2"; }
+hub_stop() { hold "$(pid "node$1")" "$2"; }
+hub_upgrade() { kill -USR2 "$(pid "node$1")"; }
+hub_end() {
+    : >"$dir/node$1.down"
+    kill -TERM "$(pid "node$1")"
+    later "$2" rm "$dir/node$1.down"
+}
+majority_stop() { hold "$(pid "nats$1")" "$2" && hold "$(pid "nats$3")" "$2"; }
+engine_kill() { kill -KILL "$(child "$1" cluster)"; }
+engine_stop() { hold "$(child "$1" cluster)" "$2"; }
+writer_kill() { kill -KILL "$(child "$1" transcript)"; }
+writer_stop() { hold "$(child "$1" transcript)" "$2"; }
+link_cut() { lose_both "$1" "$3" && later "$2" mend_both "$1" "$3"; }
+way_cut() { lose "$1" "$3" && later "$2" mend "$1" "$3"; }
+client_cut() { lose_both "$1" $clients && later "$2" mend_both "$1" $clients; }
+
+hits=0
+restarts=0
+# What has ended is started again, as a service manager does it.
+revive() {
+    for place in 1 2 3; do
+        if is_gone "nats$place" && [ ! -e "$dir/nats$place.down" ]; then server $place; fi
+        if is_gone "node$place" && [ ! -e "$dir/node$place.down" ]; then
+            restarts=$((restarts + 1))
+            node $place
+        fi
+    done
+}
+tenths() { echo $(($(date +%s%N) / 100000000)); }
+go_wrong() {
+    begun=$(tenths)
+    while read -r when what host span other <&3; do
+        while [ $(($(tenths) - begun)) -lt "$when" ]; do
+            revive
+            sleep 0.2
+        done
+        echo "$when $what $host $span $other" >>"$dir/happened"
+        # What it is meant for may be gone already.
+        "$what" "$host" "$span" "$other" 2>>"$dir/happened" && hits=$((hits + 1))
+    done 3<"$dir/plan"
+}
+
+# ---- Clients ----
+
+feed() {
+    line=0
+    until [ -e "$dir/hush" ]; do
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            line=$((line + 1))
+            echo "talker$1 $line"
+        done
+        sleep 0.1
+    done
+    echo $line >"$dir/count$1"
+    until_true [ -e "$dir/end" ]
+}
+# talk NUMBER: its list of nodes begins with one of the three
+talk() {
+    case $(($1 % 3)) in
+    0) list="$(address 1),$(address 2),$(address 3)" ;;
+    1) list="$(address 2),$(address 3),$(address 1)" ;;
+    2) list="$(address 3),$(address 1),$(address 2)" ;;
+    esac
+    feed "$1" | nsenter --target "$(cat "$dir/host$clients")" --net \
+        "$CHAT" -k -x -w 60 -n "talker$1" "$list" >"$dir/talker$1" 2>"$dir/talker$1.err" &
+    echo $! >"$dir/talker$1.pid"
+}
+count() { cat "$dir/count$1"; }
+# A server knows who leads the stream.
+knows_leader() {
+    {
+        # shellcheck disable=SC2016
+        printf '%s\r\n' 'CONNECT {"verbose":false}' 'SUB a 1' 'PUB $JS.API.STREAM.INFO.CHAT_room a 0' ''
+        sleep 1
+    } | at $clients nc -w 2 "$(address "$1")" 4222 | grep -q '"leader":"n'
+}
+has_leader() { knows_leader 1 || knows_leader 2 || knows_leader 3; }
+# All that the clients have said is in the transcript of that node.
+has_all() {
+    for talker in $talkers; do
+        [ -e "$dir/count$talker" ] &&
+            seen "transcript$1" " msg [^ ]* talker$talker $(count "$talker")\$" || return 1
+    done
+}
+users() { at $clients "$CHAT" -l -w 60 "$(address "$1")" | sort | tr '\n' ' '; }
+# From the first message that a client has heard, it has heard all of them, in the one order.
+heard_all() {
+    grep '^[^ ]* msg ' "$dir/$1" >"$dir/heard"
+    first=$(head -n 1 "$dir/heard")
+    sed -n '/^[^ ]* msg /p' "$dir/transcript1" | grep -F -x -A 100000000 -e "$first" |
+        cmp - "$dir/heard"
+}
+# The longest time between two messages, in seconds.
+standstill() {
+    sed -n 's/^[^T]*T\([0-9]*\):\([0-9]*\):\([0-9.]*\)Z msg .*/\1 \2 \3/p' "$dir/transcript1" |
+        awk '{ t = 3600 * $1 + 60 * $2 + $3; if (NR > 1 && t - last > most) most = t - last; last = t }
+            END { printf "%.1f\n", most }'
+}
+explain() {
+    for log in "$dir"/node*.log "$dir"/talker*.err "$dir/happened"; do
+        echo "$log:"
+        tail -n 30 "$log"
+    done
+}
+
+for i in $talkers; do talk "$i"; done
+for i in $talkers; do expect "client $i has joined" until_true seen "talker$i" ' you '; done
+plan >"$dir/plan"
+go_wrong
+for i in $undoing; do wait "$i"; done
+revive
+if ! until_true has_leader; then
+    skip 'the accounts' 'the NATS servers, all there, have no leader any more'
+    explain
+    finish
+fi
+for i in 1 2 3; do expect "node $i is there after all that" node_answers $i; done
+
+# ---- The accounts ----
+
+: >"$dir/hush"
+for i in 1 2 3; do expect "everything is at node $i" until_true has_all $i; done
+for i in 1 2 3; do
+    expect "the users of node $i" is 'talker1 talker2 talker3 talker4 talker5 talker6 ' "$(users $i)"
+done
+: >"$dir/end"
+for i in $talkers; do
+    wait "$(pid "talker$i")"
+    status=$?
+    rm "$dir/talker$i.pid"
+    expect "every line of client $i was accepted" is 0 $status
+done
+lost=$(cat "$dir"/node?.log | grep -c "has lost the room's stream\|the room's stream does not begin")
+if [ "$lost" -gt 0 ]; then
+    skip 'the accounts' 'the NATS servers have lost the stream, or its end'
+    explain
+    finish
+fi
+expect "the transcripts are equal" become_equal
+for i in $talkers; do
+    expect "each line of client $i once and in order" is_whole transcript1 "talker$i" "$(count "$i")"
+    expect "and as its echo" is_whole "talker$i" "talker$i" "$(count "$i")"
+    expect "client $i has heard everything" heard_all "talker$i"
+done
+echo "$hits faults of $(awk '{ print $2 }' "$dir/plan" | sort | uniq -c | tr -s ' \n' ' ')"
+echo "$(grep -c ' msg ' "$dir/transcript1") lines, nodes started again: $restarts, longest standstill: $(standstill) s, gaps: $(grep -c '^[^ ]* gap ' "$dir/transcript1")"
+finish
