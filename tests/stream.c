@@ -263,7 +263,7 @@ bool engine_turn(struct engine *e)
 {
     bool moved = false;
 
-    if (e->fd == -1)
+    if (e->fd == -1 || e->cut)
         return false;
     moved |= pair_read(e);
     moved |= frames_take(e);

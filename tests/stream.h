@@ -46,6 +46,7 @@ struct engine {
     int fd;       /* -1: there is none */
     size_t told;  /* messages that the hub was told */
     bool greeted; /* it has had its SETUP, and was told where the stream ends */
+    bool cut;     /* nothing of this hub's is stored, and it is told nothing */
     char *in;     /* what the hub has sent and was not processed */
     size_t in_len;
     size_t in_size;

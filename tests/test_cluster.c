@@ -491,6 +491,50 @@ START_TEST(a_client_moves_around)
 }
 END_TEST
 
+/* The client goes to another node and comes back to the first one, which is behind: it has its
+ * leave under way, has not heard that the session went on elsewhere, and believes that it knows how
+ * many lines were answered. */
+START_TEST(a_client_returns_to_a_node_that_is_behind)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *watcher;
+    struct puppet *new;
+    struct puppet *back;
+
+    nodes_open(NULL);
+    watcher = join(2, "watcher");
+    back = join_with_token(0, "ann", token);
+    say(back, "one");
+    nodes[0].engine.cut = true;
+    puppet_goodbye(back, CONTROL_LOST);
+    nodes_settle();
+    new = puppet_add(&nodes[1]);
+    nodes_settle();
+    puppet_say(new, "/resume %s\nann", token);
+    nodes_settle();
+    expect(new, "resumed ?");
+    say(new, "two");
+    if (_i == 1)
+        puppet_goodbye(new, CONTROL_LOST);
+    nodes_settle();
+    back = puppet_add(&nodes[0]);
+    nodes_settle();
+    puppet_say(back, "/resume %s\nann\ntwo", token);
+    nodes_settle();
+    nodes[0].engine.cut = false;
+    nodes_settle();
+    ensure(back->ended, "the session goes on at two nodes");
+    expect(watcher, "join ann");
+    expect(watcher, "msg ann one");
+    expect(watcher, "msg ann two");
+    while (puppet_line(watcher) != NULL)
+        ensure(_i == 1 && (watcher->event.verb == VERB_JOIN || watcher->event.verb == VERB_QUIT),
+            "%s", watcher->text);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* A hub is killed, and starts again: its members are gone, and what was stored is there. */
 START_TEST(a_hub_dies)
 {
@@ -1270,6 +1314,7 @@ int main(void)
         {a_client_moves_when_its_connection_is_lost, 1, 20},
         {a_token_of_nobody, 1, 20},
         {a_node_that_is_behind, 1, 20},
+        {a_client_returns_to_a_node_that_is_behind, 2, 20},
         {a_hub_dies, 1, 20},
         {a_node_is_gone, 1, 20},
         {a_node_is_gone_and_its_engine_is_stuck, 1, 20},

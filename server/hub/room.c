@@ -196,12 +196,21 @@ static struct person *name_holder(struct person *person)
     return person->kind == PERSON_MEMBER ? person : NULL;
 }
 
+/* Where several machines share the room: a number is one person's, and so is a token, which may
+ * have gone on elsewhere while the login was under way. */
+static bool login_is_void(const struct room *room, const struct room_request *request)
+{
+    return room_find_number(room, request->node, request->number) != NULL ||
+           (request->token != NULL && request->token[0] != '\0' &&
+               room_find_token(room, request->token) != NULL);
+}
+
 static enum room_result apply_login(
     struct room *room, const struct room_request *request, struct room_outcome *outcome)
 {
     struct person *person;
 
-    if (request->node != NULL && room_find_number(room, request->node, request->number) != NULL)
+    if (request->node != NULL && login_is_void(room, request))
         return ROOM_NOBODY;
     person = calloc(1, sizeof(*person));
     if (person == NULL)

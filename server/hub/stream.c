@@ -107,26 +107,29 @@ static void event_follow(struct connections *cs, const struct applied *applied)
         c->person = NULL;
 }
 
-/* The session's leave is stored behind its resumption at another node: it left nobody. */
-static void token_forget(struct connections *cs, const char *text)
+/* The connection that holds the token of a session that has gone on elsewhere, and has no person:
+ * its own leave is stored behind the resumption and left nobody, or its login has not come back.
+ * NULL: none holds it, and the token is valid no more. */
+static struct connection *token_holder(struct connections *cs, const char *text)
 {
     struct token *token = token_find(cs->tokens, (struct span){text, strlen(text)}, cs->turn.now);
 
-    if (token != NULL && token->holder == NULL)
-        token_drop(cs->tokens, token);
-    else if (token != NULL && token->holder->session == SESSION_LEFT)
-        token_leave(cs, token->holder);
+    if (token == NULL || token->holder != NULL)
+        return token == NULL ? NULL : token->holder;
+    token_drop(cs->tokens, token);
+    return NULL;
 }
 
-/* Another connection, here or elsewhere, has the person now. */
+/* Another connection, here or elsewhere, has the person now. One that was told how many lines were
+ * answered was told so too early. */
 static void resume_follow(struct connections *cs, const struct applied *applied)
 {
     struct connection *c = connection_of(cs, &applied->outcome);
 
-    if (c == NULL) {
-        token_forget(cs, applied->request->token);
+    if (c == NULL)
+        c = token_holder(cs, applied->request->token);
+    if (c == NULL)
         return;
-    }
     if (c->session == SESSION_LEFT) {
         token_leave(cs, c);
         c->person = NULL;
