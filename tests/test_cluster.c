@@ -707,6 +707,35 @@ START_TEST(deadlines_with_a_full_queue)
 }
 END_TEST
 
+/* A resumption was under way. It has no place in the stream, so it is not answered, and the session
+ * goes on where it was. */
+START_TEST(a_node_is_gone_with_a_resumption)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *old;
+    struct puppet *new;
+
+    nodes_open(NULL);
+    old = join_with_token(1, "ann", token);
+    nodes[0].engine.cut = true;
+    new = puppet_add(&nodes[0]);
+    nodes_settle();
+    puppet_say(new, "/resume %s\nann", token);
+    for (size_t i = 0; i < 10; i++) {
+        stream.ahead += 2 * SECOND;
+        nodes_wait(2 * SECOND);
+    }
+    nodes[0].engine.cut = false;
+    nodes_settle();
+    expect(new, "note this machine was cut off; please connect again");
+    ensure(new->ended, "its connection stays");
+    say(old, "there");
+    expect(old, "msg ann there");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* Nobody is gone because nothing could be stored for an hour. */
 START_TEST(an_outage)
 {
@@ -1319,6 +1348,7 @@ int main(void)
         {a_node_is_gone, 1, 20},
         {a_node_is_gone_and_its_engine_is_stuck, 1, 20},
         {deadlines_with_a_full_queue, 1, 60},
+        {a_node_is_gone_with_a_resumption, 1, 20},
         {an_outage, 1, 20},
         {two_programs_of_one_name, 1, 20},
         {a_node_stops, 1, 20},

@@ -164,20 +164,32 @@ static void applied_follow(struct connections *cs, const struct applied *applied
         ticket_redeem(cs, &applied->ticket, applied->request, applied->result, &applied->outcome);
 }
 
-/* What was under way when this node was gone comes to nothing; the sessions of logins among it end.
- */
-static void lost_follow(struct connections *cs)
+/* Comes to nothing. A resumption has no place in the stream then, and must not be answered: it ends
+ * as a login does. */
+static void lost_redeem(struct connections *cs, struct ticket *ticket)
 {
     const struct room_outcome nothing = {.person = NULL};
+    struct room_request request;
+
+    if (ticket->kind == ROOM_RESUME) {
+        ticket->kind = ROOM_LOGIN;
+        item_free(ticket->answer);
+        ticket->answer = NULL;
+    }
+    request = (struct room_request){.kind = ticket->kind};
+    ticket_redeem(cs, ticket, &request, ROOM_NOBODY, &nothing);
+}
+
+/* What was under way when this node was gone comes to nothing; the sessions of logins and
+ * resumptions among it end. */
+static void lost_follow(struct connections *cs)
+{
     struct ticket ticket;
 
     report(cs->config->report, LOG_WARNING,
         "the cluster has taken this node for gone; its clients are told to connect again");
-    while (cluster_take_lost(cs->cluster, &ticket)) {
-        const struct room_request request = {.kind = ticket.kind};
-
-        ticket_redeem(cs, &ticket, &request, ROOM_NOBODY, &nothing);
-    }
+    while (cluster_take_lost(cs->cluster, &ticket))
+        lost_redeem(cs, &ticket);
 }
 
 /* ---- The turn -------------------------------------------------------------------------------- */
