@@ -535,6 +535,44 @@ START_TEST(a_client_returns_to_a_node_that_is_behind)
 }
 END_TEST
 
+/* A connection is lost while its login waits for the stream, and another one has claimed the
+ * session by then: one person comes of it. */
+START_TEST(a_login_that_waits_is_claimed)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *watcher;
+    struct puppet *p;
+    struct puppet *next;
+
+    nodes_open(NULL);
+    watcher = join(2, "watcher");
+    p = join_with_token(0, "ann", token);
+    puppet_goodbye(p, CONTROL_LOST);
+    nodes_settle();
+    nodes[0].engine.cut = true;
+    p = puppet_add(&nodes[0]);
+    nodes_settle();
+    puppet_say(p, "/resume %s\nann", token);
+    nodes_settle();
+    expect(p, "resumed 0");
+    next = puppet_add(&nodes[0]);
+    nodes_settle();
+    puppet_say(next, "/resume %s\nann", token);
+    stage_wait(&nodes[0], 6 * SECOND);
+    ensure(p->kills == 1, "its worker is still there");
+    nodes[0].engine.cut = false;
+    nodes_settle();
+    while (puppet_line(next) != NULL && next->event.verb != VERB_YOU) {}
+    ensure(span_equal(next->event.name, "ann"), "another name");
+    say(watcher, "/users");
+    while (puppet_line(watcher) != NULL && watcher->event.verb != VERB_HERE) {}
+    ensure(strstr(watcher->text, "here watcher ann") != NULL, "%s", watcher->text);
+    expect(watcher, "users 2");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* A hub is killed, and starts again: its members are gone, and what was stored is there. */
 START_TEST(a_hub_dies)
 {
@@ -1344,6 +1382,7 @@ int main(void)
         {a_token_of_nobody, 1, 20},
         {a_node_that_is_behind, 1, 20},
         {a_client_returns_to_a_node_that_is_behind, 2, 20},
+        {a_login_that_waits_is_claimed, 1, 20},
         {a_hub_dies, 1, 20},
         {a_node_is_gone, 1, 20},
         {a_node_is_gone_and_its_engine_is_stuck, 1, 20},

@@ -170,7 +170,7 @@ static enum taken resume_elsewhere(struct connections *cs, struct connection *c,
     return done ? LINE_TAKEN : LINE_LATER;
 }
 
-/* A session that was over before its resumption came back has no use for its person. */
+/* A session that was over before its person came has no use for it. */
 static void person_give_back(struct connections *cs, struct connection *c)
 {
     struct submission leave = {
@@ -337,8 +337,11 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
     struct connection *c = s->connection;
 
     deadline_set(cs, c, DEADLINE_LOGIN, TIME_NEVER);
-    if (c->session == SESSION_LEFT)
-        return; /* its leave follows */
+    if (c->session == SESSION_LEFT) { /* its leave follows, unless it was claimed when it ended */
+        if (result == ROOM_DONE && c->token != NULL && c->token->claimant != NULL)
+            person_give_back(cs, c);
+        return;
+    }
     if (result == ROOM_NOBODY) {
         (void)connection_say(cs, c, NODE_CUT_OFF);
         session_end(cs, c, ENDING_SERVER, "lost", no_text);
