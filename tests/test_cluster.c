@@ -1368,6 +1368,40 @@ START_TEST(forms_do_not_mix)
 }
 END_TEST
 
+/* The members of a node quit in the order in which they came to it, also at a node that was
+ * upgraded. */
+START_TEST(an_order_that_is_handed_over)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *watchers[2];
+    struct puppet *p;
+
+    nodes_open(NULL);
+    join_with_token(0, "ann", token);
+    (void)join(0, "ben");
+    watchers[0] = join(1, "one");
+    watchers[1] = join(2, "two");
+    for (size_t i = 1; i < 3; i++) { /* to another node, and back */
+        p = puppet_add(&nodes[i % 2]);
+        nodes_settle();
+        puppet_say(p, "/resume %s", token);
+        nodes_settle();
+        puppet_say(p, "ann");
+        nodes_settle();
+    }
+    expect(watchers[0], "join two");
+    ensure(stage_handover(&nodes[1]), "no upgrade");
+    node_close(0);
+    stage_open_in(&nodes[0], NULL, &stream, names[0]);
+    nodes_settle();
+    for (size_t i = 0; i < 2; i++) {
+        expect(watchers[i], "quit ben lost");
+        expect(watchers[i], "quit ann lost");
+    }
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -1393,6 +1427,7 @@ int main(void)
         {a_node_stops, 1, 20},
         {a_kick, 2, 20},
         {a_ban, 1, 20},
+        {an_order_that_is_handed_over, 1, 20},
         {private_messages, 2, 20},
         {private_without_majority, 1, 20},
         {private_errors, 1, 20},

@@ -5,7 +5,7 @@ order='
     big_endian membership <- batch <- frame <-
     list table timers watch codec pacing rate transcript <- source <- bans config <-
     names log token person node remainder opener writer <- hold <- link <- room <-
-    users submission requests letter <- apply outbox mailbox <- journal cluster <- connection <-
+    users submission requests letter <- apply outbox mailbox replica <- journal cluster <- connection <-
     output backpressure resume status disk greeting accounts submit private <- welcome <- ending snapshot <-
     login operator proxy <- stream commands <- input <- hub <- readback'
 

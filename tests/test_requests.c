@@ -53,6 +53,8 @@ static const struct room_request requests[] = {
     {.kind = ROOM_KICK, .number = 1, .name = "ben", .minutes = UINT32_MAX},
     {.kind = ROOM_BAN, .name = "ben", .minutes = 60, .source = {{1, 192, 0, 2, 7}}},
     {.kind = ROOM_BAN, .name = "ben"},
+    {.kind = ROOM_HASH, .part = {.place = 10000, .hash = UINT64_MAX}},
+    {.kind = ROOM_PART, .text = {"\0\n\xff", 3}, .part = {20000, 1ULL << 40, 1, 2}},
     {.kind = ROOM_NODE_STOP},
 };
 
@@ -69,6 +71,9 @@ static void request_compare(const struct room_request *a, const struct room_requ
                (a->text.len == 0 || memcmp(a->text.at, b->text.at, a->text.len) == 0),
         "text of %d", (int)a->kind);
     ensure(a->minutes == b->minutes && source_key_equal(&a->source, &b->source), "a ban");
+    ensure(a->part.place == b->part.place && a->part.hash == b->part.hash &&
+               a->part.index == b->part.index && a->part.count == b->part.count,
+        "a part");
     ensure(word_equal(a->name, b->name) && word_equal(a->login, b->login) &&
                word_equal(a->token, b->token) && word_equal(a->reason, b->reason),
         "words of %d", (int)a->kind);

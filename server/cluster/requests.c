@@ -18,7 +18,9 @@ enum code {
     CODE_RESUME,
     CODE_KICK,
     CODE_BAN,
-    CODE_READS = 14,
+    CODE_HASH = 12,
+    CODE_PART,
+    CODE_READS,
     CODE_FORM
 };
 
@@ -37,6 +39,8 @@ static const unsigned char codes[ROOM_REQUESTS] = {
     [ROOM_NODE_STOP] = CODE_STOP,
     [ROOM_NODE_READS] = CODE_READS,
     [ROOM_FORM] = CODE_FORM,
+    [ROOM_HASH] = CODE_HASH,
+    [ROOM_PART] = CODE_PART,
 };
 
 /* Reasons of a leave, by their number in the stream. Append only. */
@@ -74,6 +78,17 @@ static unsigned char reason_number(const char *reason)
     return i;
 }
 
+static char *put_part(char *at, const struct room_request *request)
+{
+    at = put_number(at, request->part.place, 8);
+    at = put_number(at, request->part.hash, 8);
+    if (request->kind == ROOM_HASH)
+        return at;
+    at = put_number(at, request->part.index, 4);
+    at = put_number(at, request->part.count, 4);
+    return put_bytes(at, request->text.at, request->text.len, 2);
+}
+
 static char *put_arguments(char *at, const struct room_request *request)
 {
     switch (request->kind) {
@@ -108,6 +123,9 @@ static char *put_arguments(char *at, const struct room_request *request)
     case ROOM_NODE_READS:
     case ROOM_FORM:
         return put_number(at, request->form, 1);
+    case ROOM_HASH:
+    case ROOM_PART:
+        return put_part(at, request);
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
@@ -171,7 +189,7 @@ static struct span get_bytes(struct reader *r, size_t length_bytes, size_t max)
 }
 
 /* A name stands between spaces. */
-static bool is_name(struct span name)
+bool request_takes_name(struct span name)
 {
     return name.len > 0 && text_is_safe(name.at, name.len) &&
            memchr(name.at, ' ', name.len) == NULL && memchr(name.at, '\t', name.len) == NULL;
@@ -182,7 +200,7 @@ static void get_name(struct reader *r, char *out, bool may_be_empty)
 {
     struct span name = get_bytes(r, 1, NAME_LEN_MAX);
 
-    r->bad |= !is_name(name) && !(may_be_empty && name.len == 0);
+    r->bad |= !request_takes_name(name) && !(may_be_empty && name.len == 0);
     if (!r->bad && name.len > 0)
         memcpy(out, name.at, name.len);
     out[r->bad ? 0 : name.len] = '\0';
@@ -225,6 +243,20 @@ static void get_source(struct reader *r, struct room_request *request)
         return;
     memcpy(request->source.bytes, key.at, SOURCE_KEY_LEN);
     r->bad |= !source_key_is_address(&request->source);
+}
+
+static void get_part(struct reader *r, struct room_request *request)
+{
+    struct snapshot_part *part = &request->part;
+
+    part->place = get_number(r, 8);
+    part->hash = get_number(r, 8);
+    if (request->kind == ROOM_HASH)
+        return;
+    part->index = (uint32_t)get_number(r, 4);
+    part->count = (uint32_t)get_number(r, 4);
+    request->text = get_bytes(r, 2, LINE_CLEAN_MAX);
+    r->bad |= part->index >= part->count || request->text.len == 0;
 }
 
 static enum room_request_kind get_kind(struct reader *r)
@@ -284,6 +316,10 @@ static void get_arguments(struct reader *r, struct stored_request *out)
     case ROOM_FORM:
         request->form = (unsigned)get_number(r, 1);
         r->bad |= request->form == 0;
+        break;
+    case ROOM_HASH:
+    case ROOM_PART:
+        get_part(r, request);
         break;
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:

@@ -24,6 +24,8 @@
  */
 size_t request_write(char *out, const struct room_request *);
 
+/* A name, or a login, can be written: not empty, clean, without white space. */
+bool request_takes_name(struct span name);
 /* A token of this text can be written: 32 hexadecimal digits. */
 bool request_takes_token(struct span text);
 

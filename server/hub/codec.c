@@ -118,8 +118,10 @@ void codec_text(struct codec *c, char *text, size_t size)
         len = 0;
     }
     codec_bytes(c, text, len);
-    if (c->loading)
+    if (c->loading) {
+        c->bad |= memchr(text, '\0', len) != NULL;
         text[c->bad ? 0 : len] = '\0';
+    }
 }
 
 void codec_block(struct codec *c, char **bytes, size_t *len, size_t max)

@@ -1,6 +1,7 @@
 /*
  * codec.h: writes values to a buffer and reads them back, by the same calls: a structure's form is
- * described once, by one function, for both ways. Used for what one hub hands to the next.
+ * described once, by one function, for both ways. Used for what one hub hands to the next, and for
+ * snapshots in a room's stream.
  *
  * Numbers are 8 bytes, least significant first; bytes have their length before them. Reading is
  * checked: what does not fit sets bad, and everything after is zero.

@@ -8,6 +8,10 @@
 #define GONE_US 15000000u
 /* The clock advances at most by this time from one message to the next. */
 #define STEP_MAX_US 2000000u
+/* A place is so many messages, bytes (1/32 of a stream of 1 GiB) or microseconds from the last. */
+#define PLACE_MESSAGES 10000u
+#define PLACE_BYTES (32u << 20)
+#define PLACE_US 600000000u
 
 void nodes_init(struct nodes *nodes)
 {
@@ -61,6 +65,18 @@ void nodes_advance(struct nodes *nodes, uint64_t time)
         if (node->state == NODE_RUNNING && nodes->clock - node->heard > GONE_US)
             node->state = NODE_ENDING;
     }
+}
+
+bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
+{
+    struct place *place = &nodes->place;
+
+    place->bytes += len;
+    if (sequence - place->sequence < PLACE_MESSAGES && place->bytes < PLACE_BYTES &&
+        nodes->clock - place->clock < PLACE_US)
+        return false;
+    *place = (struct place){.sequence = sequence, .clock = nodes->clock};
+    return true;
 }
 
 struct node *nodes_ending(const struct nodes *nodes)

@@ -38,8 +38,18 @@ struct node {
     uint64_t batch;                 /* of it: the last one that was applied */
     uint64_t heard;                 /* the clock when something of it was stored last */
     unsigned reads;                 /* the newest form of batches that it reads, from 1 */
-    struct list persons;            /* struct person, in the order of their logins */
+    uint64_t told_place;            /* where it has told the hash of its state last; 0: nowhere */
+    uint64_t told_hash;
+    struct list persons; /* struct person, in the order of their logins */
     char name[NODE_NAME_MAX + 1];
+};
+
+/* Where snapshots are made: after a message that is so far from the last such place. Void messages
+ * count, too, so all nodes agree without a word. */
+struct place {
+    uint64_t sequence; /* of the message; 0: the stream's beginning */
+    uint64_t bytes;    /* of the messages behind it */
+    uint64_t clock;
 };
 
 /*
@@ -52,6 +62,7 @@ struct nodes {
     uint64_t time;
     uint64_t clock;
     unsigned form;
+    struct place place; /* the last one */
 };
 
 void nodes_init(struct nodes *);
@@ -64,6 +75,8 @@ struct node *nodes_add(struct nodes *, struct span name);
 void nodes_advance(struct nodes *, uint64_t time);
 /* The first that is ENDING; NULL: there is none. */
 struct node *nodes_ending(const struct nodes *);
+/* The message of that sequence and size has been applied. True: it is a place. */
+bool nodes_pass(struct nodes *, uint64_t sequence, size_t len);
 
 /* The newest form that all nodes which are running read; 0: none is running. */
 unsigned nodes_read(const struct nodes *);

@@ -391,6 +391,8 @@ static bool has_its_person(const struct room_request *request)
     case ROOM_NODE_STOP:
     case ROOM_NODE_READS:
     case ROOM_FORM:
+    case ROOM_HASH:
+    case ROOM_PART:
     case ROOM_REQUESTS:
         break;
     }
@@ -433,6 +435,11 @@ enum room_result room_apply(
         break;
     case ROOM_FORM:
         return apply_form(room, request->form);
+    case ROOM_HASH:
+        request->node->told_place = request->part.place;
+        request->node->told_hash = request->part.hash;
+        break;
+    case ROOM_PART:
     case ROOM_REQUESTS:
         break;
     }
@@ -464,6 +471,18 @@ void room_remember_absent(struct room *room, const char *name, uint64_t time)
     struct room_outcome outcome;
 
     event_append(room, &request, &(struct event_text){"quit", name, "lost", {NULL, 0}}, &outcome);
+}
+
+void room_note_missing(struct room *room)
+{
+    char line[STAMP_LEN + 16];
+    struct iovec part = {line, STAMP_LEN + strlen(" gap ? 0\n")};
+
+    if (room->stamp <= room->known)
+        return;
+    stamp_format_next(&room->stamp_memo, line, room->stamp);
+    memcpy(line + STAMP_LEN, " gap ? 0\n", strlen(" gap ? 0\n"));
+    log_append(room_lines(room), &part, 1, (struct log_line){.stamp = room->stamp});
 }
 
 bool room_restore(struct room *room, struct person *person)

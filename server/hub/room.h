@@ -61,7 +61,17 @@ enum room_request_kind {
     ROOM_NODE_STOP,  /* an incarnation ends: its persons leave */
     ROOM_NODE_READS, /* the newest form of batches that the node reads; before, it is the first */
     ROOM_FORM,       /* from here on batches may be of that form, if all nodes read it */
+    ROOM_HASH,       /* a node tells the hash of its state */
+    ROOM_PART,       /* nothing in the room: a part of a snapshot is stored */
     ROOM_REQUESTS    /* how many kinds there are */
+};
+
+/* A snapshot: the state of the room behind the message of that sequence, in parts. */
+struct snapshot_part {
+    uint64_t place;
+    uint64_t hash; /* of the whole */
+    uint32_t index;
+    uint32_t count; /* of parts; index < count */
 };
 
 /* A request: who, what, when. What its pointers lead to stays the caller's. */
@@ -70,7 +80,7 @@ struct room_request {
     uint64_t time;         /* microseconds since 1970 */
     uint32_t author;       /* the connection that gets the event as its answer; 0: none */
     struct person *person; /* who; not in a login */
-    struct span text;      /* say, act, post, leave, kick */
+    struct span text;      /* say, act, post, leave, kick; part: any bytes */
     const char *reason;    /* leave */
     /* login, rename, kick, ban */
     const char *name;         /* wanted; clean. Kick, ban: of the person that is meant */
@@ -85,6 +95,7 @@ struct room_request {
     uint32_t minutes;               /* kick: of a ban, 0: none; ban: 0: it is lifted */
     struct source_key source;       /* ban, not where it is lifted: an address */
     unsigned form;                  /* node reads, form */
+    struct snapshot_part part;      /* part; hash: without index and count */
 };
 
 enum room_result {
@@ -137,6 +148,9 @@ void room_remember(struct room *, struct span line, struct log_line);
 void room_remember_gap(struct room *, uint64_t stamp);
 /* The quit of a member of an earlier run, at this time. */
 void room_remember_absent(struct room *, const char *name, uint64_t time);
+/* The room was loaded from a snapshot: where its last event is newer than what is known, a gap line
+ * stands for what is missing. */
+void room_note_missing(struct room *);
 /* Puts back a person that was handed over. False where the name is held, or without memory. */
 bool room_restore(struct room *, struct person *);
 

@@ -7,6 +7,7 @@
 #include "codec.h"
 #include "connection.h"
 #include "log.h"
+#include "replica.h"
 #include "room.h"
 #include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
@@ -154,67 +155,6 @@ static void link_snapshot(struct codec *c, struct numbers *n, struct link *link)
 
 /* ---- Persons --------------------------------------------------------------------------------- */
 
-/* A node is known by its place in the room's list. */
-static void node_number(struct codec *c, const struct room *room, struct node **node)
-{
-    size_t place = 0;
-    struct list *at = room->nodes.all.next;
-
-    for (; *node != NULL && at != &(*node)->entry; at = at->next)
-        place++;
-    place = c->loading || *node != NULL ? place : NOWHERE;
-    codec_size(c, &place);
-    if (!c->loading || place == NOWHERE)
-        return;
-    for (; place > 0 && at != &room->nodes.all; place--)
-        at = at->next;
-    c->bad |= at == &room->nodes.all;
-    *node = c->bad ? NULL : LIST_ENTRY(struct node, entry, at);
-}
-
-static void person_state(struct codec *c, const struct room *room, struct person *p)
-{
-    p->kind = codec_choice(c, p->kind, PERSON_POSTER + 1);
-    codec_u64(c, &p->joined);
-    codec_text(c, p->name, sizeof(p->name));
-    codec_text(c, p->login, sizeof(p->login));
-    node_number(c, room, &p->node);
-    codec_u32(c, &p->number);
-    codec_text(c, p->token, sizeof(p->token));
-}
-
-/* Persons enter the room in the order of their joins. */
-static void person_load(struct codec *c, struct room *room, struct person **out)
-{
-    struct person *p = calloc(1, sizeof(*p));
-
-    if (p != NULL)
-        person_state(c, room, p);
-    if (p == NULL || c->bad || !room_restore(room, p)) {
-        free(p);
-        c->bad = true;
-        return;
-    }
-    *out = p;
-}
-
-static void persons_save(struct list *persons, struct codec *c, const struct room *room)
-{
-    for (struct list *at = persons->next; at != persons; at = at->next)
-        person_state(c, room, LIST_ENTRY(struct person, entry, at));
-}
-
-static void persons_state(struct codec *c, struct numbers *n, struct room *room)
-{
-    if (!c->loading) {
-        persons_save(&room->members, c, room);
-        persons_save(&room->posters, c, room);
-        return;
-    }
-    for (size_t i = 0; i < n->person_count && !c->bad; i++)
-        person_load(c, room, &n->persons[i]);
-}
-
 /* A person has one connection, or none. */
 static void person_number(struct codec *c, struct numbers *n, struct person **which)
 {
@@ -230,11 +170,15 @@ static void person_number(struct codec *c, struct numbers *n, struct person **wh
     n->persons[place] = NULL;
 }
 
-static size_t persons_number(struct list *persons, size_t place)
+/* In the order of their joins, then the posters. */
+static void persons_number(struct list *persons, struct numbers *n)
 {
-    for (struct list *at = persons->next; at != persons; at = at->next)
-        LIST_ENTRY(struct person, entry, at)->place = place++;
-    return place;
+    for (struct list *at = persons->next; at != persons; at = at->next) {
+        struct person *person = LIST_ENTRY(struct person, entry, at);
+
+        person->place = n->person_count;
+        n->persons[n->person_count++] = person;
+    }
 }
 
 /* ---- Connections ----------------------------------------------------------------------------- */
@@ -588,49 +532,8 @@ static void room_state(struct codec *c, struct room *room)
     if (holds && !c->bad)
         log_state(room->hold.lines, c);
     codec_u64(c, &room->hold.settled);
-    codec_u64(c, &room->stamp);
     codec_u64(c, &room->known);
     codec_bool(c, &room->urgent);
-}
-
-static void node_state(struct codec *c, struct node *node)
-{
-    node->state = codec_choice(c, node->state, NODE_ENDING + 1);
-    codec_u64(c, &node->incarnation.number);
-    codec_u64(c, &node->incarnation.random);
-    codec_u64(c, &node->batch);
-    codec_u64(c, &node->heard);
-    codec_u32(c, &node->reads);
-}
-
-static void nodes_state(struct codec *c, struct nodes *nodes)
-{
-    struct list *at = nodes->all.next;
-    size_t count = 0;
-
-    codec_u64(c, &nodes->time);
-    codec_u64(c, &nodes->clock);
-    codec_u32(c, &nodes->form);
-    for (; at != &nodes->all; at = at->next)
-        count++;
-    codec_size(c, &count);
-    at = nodes->all.next;
-    for (size_t i = 0; i < count && !c->bad; i++) {
-        struct node *node = c->loading ? NULL : LIST_ENTRY(struct node, entry, at);
-        char name[NODE_NAME_MAX + 1] = "";
-
-        if (node != NULL)
-            strcpy(name, node->name);
-        codec_text(c, name, sizeof(name));
-        if (c->loading)
-            node = c->bad ? NULL : nodes_add(nodes, (struct span){name, strlen(name)});
-        else
-            at = at->next;
-        if (node == NULL)
-            c->bad = true;
-        else
-            node_state(c, node);
-    }
 }
 
 /* ---- The cluster ----------------------------------------------------------------------------- */
@@ -663,18 +566,32 @@ static void stream_state(struct connections *cs, struct codec *c, struct numbers
         cluster_state(cs->cluster, c, cs->room, ticket_state, &context);
 }
 
+static size_t list_count(const struct list *list)
+{
+    size_t count = 0;
+
+    for (const struct list *at = list->next; at != list; at = at->next)
+        count++;
+    return count;
+}
+
+/* The room is written, or loaded. */
 static bool numbers_init(struct connections *cs, struct codec *c, struct numbers *n)
 {
+    const struct room *room = cs->room;
+    size_t persons = list_count(&room->members) + list_count(&room->posters);
+
     *n = (struct numbers){.connection_count = cs->count};
-    if (!c->loading)
-        n->person_count = persons_number(&cs->room->posters, persons_number(&cs->room->members, 0));
     codec_size(c, &n->connection_count);
-    codec_size(c, &n->person_count);
-    if (c->bad || n->connection_count > MANY || n->person_count > MANY)
+    if (c->bad || n->connection_count > MANY)
         return false;
     n->connections = calloc(n->connection_count + 1, sizeof(n->connections[0]));
-    n->persons = calloc(n->person_count + 1, sizeof(n->persons[0]));
-    return n->connections != NULL && n->persons != NULL;
+    n->persons = calloc(persons + 1, sizeof(n->persons[0]));
+    if (n->connections == NULL || n->persons == NULL)
+        return false;
+    persons_number(&cs->room->members, n);
+    persons_number(&cs->room->posters, n);
+    return true;
 }
 
 static void numbers_free(struct numbers *n)
@@ -691,14 +608,13 @@ void snapshot(struct connections *cs, struct codec *c)
     struct numbers n;
 
     room_state(c, cs->room);
-    nodes_state(c, &cs->room->nodes);
+    if (!c->bad)
+        replica_state(cs->room, c);
     codec_u64(c, &cs->floor);
     codec_u32(c, &cs->next_author);
     counters_state(c, &cs->counters);
     if (!numbers_init(cs, c, &n))
         c->bad = true;
-    if (!c->bad)
-        persons_state(c, &n, cs->room);
     if (!c->bad && c->loading) {
         connections_load(cs, c, &n);
         persons_restore(c, &n);

@@ -1,0 +1,327 @@
+/*
+ * test_snapshots.c: the state of a room as bytes: what is loaded from them goes on as the room that
+ * they were taken of, and nothing else is loaded; and where they are taken.
+ */
+#define room harness_room /* the harness has a struct of that name, too */
+#include "harness.h"
+#undef room
+#include "server/cluster/apply.h"
+#include "server/hub/codec.h"
+#include "server/hub/link.h"
+#include "server/hub/replica.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIME 1800000000000000u
+#define NODES 3
+#define STEPS 400
+
+static const char *const node_names[NODES] = {"a", "b", "c"};
+
+/* ---- Two rooms of one stream ----------------------------------------------------------------- */
+
+struct world {
+    struct table_seed seed;
+    struct room room;
+};
+
+static void world_open(struct world *w, uint64_t key)
+{
+    *w = (struct world){.seed = {{key, ~key}}};
+    ensure(room_init(&w->room, log_new(0), NULL, &w->seed), "no memory");
+}
+
+static void world_apply(struct world *w, struct span message, uint64_t time)
+{
+    struct apply apply;
+    enum room_result result;
+    struct room_outcome outcome;
+    enum apply_step step;
+
+    apply_begin(&apply, &w->room, message, time);
+    while ((step = apply_next(&apply, &w->room, &result, &outcome)) != STEP_DONE)
+        ensure(step != STEP_LATER, "no memory");
+}
+
+/* The caller frees the bytes. */
+static struct span world_write(struct world *w)
+{
+    struct codec codec = {.loading = false};
+
+    replica_state(&w->room, &codec);
+    ensure(!codec.bad, "no memory");
+    return (struct span){codec.buf, codec.len};
+}
+
+static bool span_same(struct span a, struct span b)
+{
+    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+}
+
+/* ---- A story of chance ----------------------------------------------------------------------- */
+
+struct story {
+    uint64_t random;
+    uint64_t time;
+    struct batch_id ids[NODES];
+};
+
+static unsigned chance(struct story *s, unsigned below)
+{
+    s->random = s->random * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(s->random >> 33) % below;
+}
+
+static void request_choose(struct story *s, struct room_request *r, char token[TOKEN_LEN + 1])
+{
+    static const enum room_request_kind kinds[] = {ROOM_LOGIN, ROOM_LOGIN, ROOM_LOGIN, ROOM_SAY,
+        ROOM_POST, ROOM_RENAME, ROOM_LEAVE, ROOM_RESUME, ROOM_RESUME, ROOM_KICK};
+    static const char *const wanted[] = {"ann", "Ann", "ben", "ben_2", "eve"};
+
+    memset(token, "0123456789abcdef"[chance(s, 16)], TOKEN_LEN);
+    token[TOKEN_LEN] = '\0';
+    *r = (struct room_request){.kind = kinds[chance(s, COUNT_OF(kinds))],
+        .number = chance(s, 12),
+        .name = wanted[chance(s, COUNT_OF(wanted))],
+        .posting = chance(s, 4) == 0 ? PERSON_POSTER : PERSON_MEMBER,
+        .login = "",
+        .reason = "left",
+        .token = token,
+        .text = {"x", 1}};
+    if (r->kind == ROOM_LOGIN && chance(s, 3) == 0)
+        token[0] = '\0';
+}
+
+/* The next message of one of the nodes. */
+static size_t story_next(struct story *s, char *out)
+{
+    unsigned node = chance(s, NODES);
+    struct batch_id *id = &s->ids[node];
+    struct room_request request = {.kind = ROOM_NODE_START};
+    char token[TOKEN_LEN + 1];
+    bool starts = id->incarnation == 0 || chance(s, 40) == 0;
+    size_t len;
+
+    s->time += chance(s, 400) == 0 ? 9000000 : chance(s, 1500000);
+    if (starts)
+        *id = (struct batch_id){{node_names[node], 1}, id->incarnation + 1, 7, 0, 1};
+    id->number++;
+    len = batch_id_write(out, id);
+    if (starts)
+        len += request_write(out + len, &request);
+    for (unsigned i = chance(s, 4); i > 0; i--) {
+        request_choose(s, &request, token);
+        len += request_write(out + len, &request);
+    }
+    return len;
+}
+
+/* ---- What is loaded -------------------------------------------------------------------------- */
+
+/* The lines of both, from there on. */
+static void lines_compare(
+    const struct log *a, uint64_t from_a, const struct log *b, uint64_t from_b)
+{
+    size_t len = (size_t)(log_head(a) - from_a);
+    char *mine = malloc(len + 1);
+    char *other = malloc(len + 1);
+
+    ensure(log_head(b) - from_b == len && mine != NULL && other != NULL, "%zu bytes of lines", len);
+    log_copy(a, from_a, log_head(a), mine);
+    log_copy(b, from_b, log_head(b), other);
+    ensure(memcmp(mine, other, len) == 0, "other lines");
+    free(mine);
+    free(other);
+}
+
+/* w[1] is loaded with what w[0] is. */
+static void world_load(struct world w[2])
+{
+    struct span bytes = world_write(&w[0]);
+    struct span other;
+
+    ensure(replica_load(&w[1].room, bytes), "what was written is not read");
+    other = world_write(&w[1]);
+    ensure(span_same(bytes, other), "it is written otherwise");
+    free((char *)bytes.at);
+    free((char *)other.at);
+}
+
+/* A room that is loaded in the middle is equal to one that has had everything, to the end. */
+START_TEST(the_rest_of_the_stream)
+{
+    struct story story = {.random = (uint64_t)_i, .time = TIME};
+    unsigned at = chance(&story, STEPS);
+    char message[4096];
+    struct world w[2];
+    uint64_t from = 0;
+    struct span bytes[2];
+
+    world_open(&w[0], 1);
+    world_open(&w[1], 77);
+    for (unsigned i = 0; i < STEPS; i++) {
+        struct span next = {message, story_next(&story, message)};
+
+        world_apply(&w[0], next, story.time);
+        if (i > at)
+            world_apply(&w[1], next, story.time);
+        if (i != at)
+            continue;
+        world_load(w);
+        from = log_head(w[0].room.log);
+    }
+    lines_compare(w[0].room.log, from, w[1].room.log, 0);
+    for (int i = 0; i < 2; i++)
+        bytes[i] = world_write(&w[i]);
+    ensure(span_same(bytes[0], bytes[1]), "another room");
+    ensure(replica_hash(bytes[0]) == replica_hash(bytes[1]), "another hash");
+    for (int i = 0; i < 2; i++) {
+        free((char *)bytes[i].at);
+        room_free(&w[i].room);
+    }
+}
+END_TEST
+
+/* A room with some of everything. The caller frees the bytes. */
+static struct span example_write(void)
+{
+    struct story story = {.random = 5, .time = TIME};
+    char message[4096];
+    struct world w;
+    struct span bytes;
+
+    world_open(&w, 1);
+    for (unsigned i = 0; i < 100 || w.room.member_count < 4; i++)
+        world_apply(&w, (struct span){message, story_next(&story, message)}, story.time);
+    bytes = world_write(&w);
+    room_free(&w.room);
+    return bytes;
+}
+
+static bool loads(struct span bytes)
+{
+    char *exact = malloc(bytes.len + 1);
+    struct world w;
+    bool loaded;
+
+    ensure(exact != NULL, "no memory");
+    memcpy(exact, bytes.at, bytes.len);
+    exact = realloc(exact, bytes.len > 0 ? bytes.len : 1); /* a sanitizer sees what is behind */
+    world_open(&w, 3);
+    loaded = replica_load(&w.room, (struct span){exact, bytes.len});
+    if (loaded) {
+        struct span again = world_write(&w);
+
+        ensure(span_same(again, bytes), "it is not what was read");
+        free((char *)again.at);
+    }
+    room_free(&w.room);
+    free(exact);
+    return loaded;
+}
+
+START_TEST(what_is_cut_is_refused)
+{
+    struct span bytes = example_write();
+    char *more = malloc(bytes.len + 1);
+
+    ensure(more != NULL && loads(bytes), "it is not loaded");
+    memcpy(more, bytes.at, bytes.len);
+    more[bytes.len] = '\0';
+    ensure(!loads((struct span){more, bytes.len + 1}), "one byte too many");
+    for (size_t cut = 0; cut < bytes.len; cut++)
+        ensure(!loads((struct span){bytes.at, cut}), "cut at %zu", cut);
+    free(more);
+    free((char *)bytes.at);
+}
+END_TEST
+
+/* Other bytes are refused, or are another room; its hash is another one in any case. */
+START_TEST(what_is_changed_has_another_hash)
+{
+    static const unsigned char flips[] = {1, 0x80, 0xff};
+    struct span bytes = example_write();
+    uint64_t hash = replica_hash(bytes);
+    char *changed = (char *)bytes.at;
+
+    for (size_t i = 0; i < bytes.len; i++)
+        for (size_t j = 0; j < COUNT_OF(flips); j++) {
+            changed[i] = (char)(changed[i] ^ flips[j]);
+            ensure(replica_hash(bytes) != hash, "byte %zu", i);
+            (void)loads(bytes);
+            changed[i] = (char)(changed[i] ^ flips[j]);
+        }
+    free(changed);
+}
+END_TEST
+
+#define TOKEN_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ONE8 "\1\0\0\0\0\0\0\0"
+#define ZERO8 "\0\0\0\0\0\0\0\0"
+#define STAMP_BYTES "\0\x80\x98\x28\x17\x65\6\0" /* TIME */
+
+/* The form is for programs of other versions: not a byte of it may change. */
+START_TEST(the_bytes_stay)
+{
+    static const char wanted[] =
+        "\1\0\0\0\0\0\0\0" STAMP_BYTES STAMP_BYTES ZERO8 ONE8 ZERO8 ZERO8 ZERO8
+        "\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0" ONE8
+            ZERO8 ONE8 ONE8 STAMP_BYTES "\3\0\0\0\0\0\0\0ann\4\0\0\0\0\0\0\0root" ZERO8
+        "\2\1\0\0\0\0\0\0\40\0\0\0\0\0\0\0" TOKEN_A ZERO8 "\1\0\0\0\0\0\0\0\2\1\0\0\0\0\0\0";
+    const struct batch_id id = {{"a", 1}, 1, 7, 1, 1};
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request login = {
+        .kind = ROOM_LOGIN, .number = 258, .name = "ann", .login = "root", .token = TOKEN_A};
+    char message[256];
+    size_t len = batch_id_write(message, &id);
+    struct span bytes;
+    struct world w;
+
+    world_open(&w, 1);
+    len += request_write(message + len, &start);
+    len += request_write(message + len, &login);
+    world_apply(&w, (struct span){message, len}, TIME);
+    bytes = world_write(&w);
+    ensure(span_same(bytes, (struct span){wanted, sizeof wanted - 1}), "%zu bytes", bytes.len);
+    ensure(
+        replica_hash(bytes) == 0x6410b3a01a5ec11a, "%llx", (unsigned long long)replica_hash(bytes));
+    free((char *)bytes.at);
+    room_free(&w.room);
+}
+END_TEST
+
+/* ---- Where --------------------------------------------------------------------------------- */
+
+START_TEST(places)
+{
+    struct nodes nodes;
+
+    nodes_init(&nodes);
+    for (uint64_t i = 1; i < 10000; i++)
+        ensure(!nodes_pass(&nodes, i, 50), "message %llu", (unsigned long long)i);
+    ensure(nodes_pass(&nodes, 10000, 50), "10 000 messages");
+    for (uint64_t i = 10001; i < 10128; i++)
+        ensure(!nodes_pass(&nodes, i, BATCH_MAX), "message %llu", (unsigned long long)i);
+    ensure(nodes_pass(&nodes, 10128, BATCH_MAX), "32 MiB");
+    nodes.clock += 599999999;
+    ensure(!nodes_pass(&nodes, 10129, 50), "not quite ten minutes");
+    nodes.clock++;
+    ensure(nodes_pass(&nodes, 10130, 50) && !nodes_pass(&nodes, 10131, 50), "ten minutes");
+    ensure(nodes.place.sequence == 10130 && nodes.place.bytes == 50, "the place");
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {the_rest_of_the_stream, 100, 20},
+        {what_is_cut_is_refused, 1, 20},
+        {what_is_changed_has_another_hash, 1, 60},
+        {the_bytes_stay, 1, 5},
+        {places, 1, 5},
+    };
+
+    return tests_run("snapshots", tests, COUNT_OF(tests));
+}
