@@ -376,10 +376,12 @@ static size_t pair_send(const struct worker *worker, const char *bytes, size_t l
 void worker_say(struct connection *c, const char *word, size_t len)
 {
     struct worker *worker = &c->worker;
+    size_t sent;
 
     if (worker->pair == -1 || (worker->torn && pair_send(worker, "\n", 1) != 1))
         return;
-    worker->torn = pair_send(worker, word, len) != len;
+    sent = pair_send(worker, word, len);
+    worker->torn = sent > 0 && sent < len;
 }
 
 void worker_set_title(struct connection *c)
