@@ -45,16 +45,18 @@ static void file_install(const char *path, const char *bytes, size_t len, mode_t
     ck_assert_int_eq(rename(fresh, path), 0);
 }
 
-/* Installs the program as version 0.1.NUMBER, wherever it speaks of its version. */
+static const char version[] = CHAT_VERSION;
+/* Where its last digit is, which differs between the programs here. */
+#define DIGIT (sizeof version - 2)
+
+/* Installs the program with NUMBER for that digit, wherever it speaks of its version. */
 static void program_install(struct program *program, unsigned number)
 {
-    static const char version[] = CHAT_VERSION;
     const struct build *build = &program->builds[number % COUNT_OF(program->builds)];
-    size_t digit = strlen(version) - 1;
     size_t places = 0;
-    for (size_t i = 0; i + digit < build->len; i++)
-        if (memcmp(build->bytes + i, version, digit) == 0) {
-            build->bytes[i + digit] = (char)('0' + number);
+    for (size_t i = 0; i + DIGIT < build->len; i++)
+        if (memcmp(build->bytes + i, version, DIGIT) == 0) {
+            build->bytes[i + DIGIT] = (char)('0' + number);
             places++;
         }
     ck_assert_uint_gt(places, 0);
@@ -93,18 +95,24 @@ static void program_close(struct program *program)
 
 #define DONE "this is chatd "
 
+static void server_says_version(struct server *server, unsigned number)
+{
+    char words[64];
+
+    snprintf(words, sizeof words, DONE "%.*s%u now", (int)DIGIT, version, number);
+    server_says(server, words);
+}
+
 /* Installs that version, and waits until the server is it. */
 static void upgrade(struct server *server, struct program *program, unsigned number)
 {
-    char words[64];
     size_t before = server_times_said(server, DONE);
     int64_t deadline = deadline_in(10000);
     program_install(program, number);
     kill(server->pid, SIGUSR2);
     while (server_times_said(server, DONE) == before)
         ensure(deadline_wait(deadline), "no upgrade");
-    snprintf(words, sizeof words, DONE "0.1.%u now", number);
-    server_says(server, words);
+    server_says_version(server, number);
 }
 
 /* ---- What is carried over ---- */
@@ -407,7 +415,7 @@ START_TEST(a_better_successor_in_time)
     program_install(&program, 7);
     kill(room.server.pid, SIGUSR2);
     server_says(&room.server, "does not answer");
-    server_says(&room.server, DONE "0.1.7 now");
+    server_says_version(&room.server, 7);
     room_check(&room);
     room_close(&room);
     program_close(&program);
