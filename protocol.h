@@ -17,7 +17,7 @@
 
 /* ---- Limits ----------------------------------------------------------------------------- */
 
-#define CHAT_VERSION "0.1.0"
+#define CHAT_VERSION "0.2.0"
 
 /* What the programs are called: PROGPREFIX of the Makefile stands before both names. */
 #ifndef PROGPREFIX
