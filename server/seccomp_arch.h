@@ -49,8 +49,9 @@
 #define SECCOMP_64BIT 0U
 #endif
 
-/* Of Xtensa the kernel never says it. */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !defined(__xtensa__)
+/* The kernel says it of ARM in either order, and never of Xtensa. */
+#if defined(__arm__) || defined(__aarch64__) ||                                                    \
+    (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !defined(__xtensa__))
 #define SECCOMP_LITTLE_ENDIAN 0x40000000U
 #else
 #define SECCOMP_LITTLE_ENDIAN 0U
