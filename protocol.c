@@ -12,7 +12,7 @@
 enum phase { BEFORE_NAME = 1, AFTER_NAME = 2 };
 
 /* What follows the command word. */
-enum arguments { ARGUMENTS_TEXT, ARGUMENTS_NAME_TEXT, ARGUMENTS_NAME_MINUTES_TEXT };
+enum arguments { ARGUMENTS_TEXT, ARGUMENTS_WORD, ARGUMENTS_NAME_TEXT, ARGUMENTS_NAME_MINUTES_TEXT };
 
 struct command_form {
     char word[8];
@@ -31,12 +31,12 @@ static const struct command_form commands[] = {
     {"kick", CMD_KICK, AFTER_NAME, ARGUMENTS_NAME_TEXT},
     {"ban", CMD_BAN, AFTER_NAME, ARGUMENTS_NAME_MINUTES_TEXT},
     {"unban", CMD_UNBAN, AFTER_NAME, ARGUMENTS_NAME_TEXT},
-    {"history", CMD_HISTORY, BEFORE_NAME, ARGUMENTS_TEXT},
-    {"since", CMD_SINCE, BEFORE_NAME, ARGUMENTS_TEXT},
+    {"history", CMD_HISTORY, BEFORE_NAME, ARGUMENTS_WORD},
+    {"since", CMD_SINCE, BEFORE_NAME, ARGUMENTS_WORD},
     {"post", CMD_POST, BEFORE_NAME, ARGUMENTS_TEXT},
     {"pass", CMD_PASS, BEFORE_NAME, ARGUMENTS_TEXT},
     {"token", CMD_TOKEN, BEFORE_NAME, ARGUMENTS_TEXT},
-    {"resume", CMD_RESUME, BEFORE_NAME, ARGUMENTS_TEXT},
+    {"resume", CMD_RESUME, BEFORE_NAME, ARGUMENTS_WORD},
 };
 
 static struct command_form command_find(struct span word, enum phase phase)
@@ -50,11 +50,15 @@ static struct command_form command_find(struct span word, enum phase phase)
     return unknown;
 }
 
+static void span_skip_spaces(struct span *rest)
+{
+    while (span_skip_space(rest)) {}
+}
+
 /* Takes the name off `NAME TEXT`. Any number of spaces may come before it. */
 static void request_take_name(struct request *request, struct span *rest)
 {
-    while (span_skip_space(rest))
-        ;
+    span_skip_spaces(rest);
     request->name = span_take_word(rest);
     span_skip_space(rest);
 }
@@ -68,13 +72,15 @@ static bool word_is_digits(struct span word)
     return word.len > 0 && digits == word.len;
 }
 
-/* Takes the minutes off `MINUTES TEXT`. A first word that is not a number belongs to the text. More
- * than BAN_MAX is that. */
+/* Takes the minutes off `MINUTES TEXT`. Any number of spaces may come before them. A first word
+ * that is not a number belongs to the text, with the spaces. More than BAN_MAX is that. */
 static void request_take_minutes(struct request *request, struct span *rest)
 {
     struct span text = *rest;
-    struct span word = span_take_word(&text);
+    struct span word;
 
+    span_skip_spaces(&text);
+    word = span_take_word(&text);
     request->minutes = BAN_DEFAULT;
     if (!word_is_digits(word))
         return;
@@ -98,10 +104,20 @@ static struct request request_parse_slash(const char *line, size_t len, bool nam
     form = command_find(span_take_word(&rest), named ? AFTER_NAME : BEFORE_NAME);
     request.command = form.command;
     span_skip_space(&rest);
-    if (form.arguments != ARGUMENTS_TEXT)
+    switch (form.arguments) {
+    case ARGUMENTS_TEXT:
+        break;
+    case ARGUMENTS_WORD:
+        span_skip_spaces(&rest);
+        break;
+    case ARGUMENTS_NAME_TEXT:
         request_take_name(&request, &rest);
-    if (form.arguments == ARGUMENTS_NAME_MINUTES_TEXT)
+        break;
+    case ARGUMENTS_NAME_MINUTES_TEXT:
+        request_take_name(&request, &rest);
         request_take_minutes(&request, &rest);
+        break;
+    }
     request.text = rest;
     return request;
 }

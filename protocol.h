@@ -71,7 +71,8 @@ enum command {
  * A client's line, parsed; the spans point into it. For CMD_TEXT, text is the message, without the
  * first slash of "//". For CMD_MSG, CMD_KICK, CMD_BAN and CMD_UNBAN, name is the first argument and
  * text is what follows it; for CMD_BAN, minutes is the number between them, or BAN_DEFAULT. For
- * other commands, text is what follows the word and one space. Missing arguments are empty.
+ * other commands, text is what follows the word and one space, or, for CMD_HISTORY, CMD_SINCE and
+ * CMD_RESUME, any number of spaces. Missing arguments are empty.
  */
 struct request {
     enum command command;
