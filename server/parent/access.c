@@ -159,11 +159,23 @@ static bool line_parse(struct parser *p, struct span line)
                                 who_parse(p, &rule, rest) && rule_add(p, &rule));
 }
 
+/* Some editors put a byte order mark before the text. Returns its length. */
+static size_t mark_length(const char *text, size_t len)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t mark_len = sizeof(mark) - 1;
+
+    return len >= mark_len && memcmp(text, mark, mark_len) == 0 ? mark_len : 0;
+}
+
 bool access_parse(struct access *access, const char *text, size_t len, access_find *find,
     void *context, struct access_fault *fault)
 {
     struct parser p = {.access = access, .find = find, .context = context, .fault = fault};
+    size_t mark = mark_length(text, len);
 
+    text += mark;
+    len -= mark;
     while (len > 0) {
         const char *lf = memchr(text, '\n', len);
         size_t line = lf == NULL ? len : (size_t)(lf - text);
