@@ -135,6 +135,28 @@ START_TEST(wrong_secrets_of_one_source)
 }
 END_TEST
 
+/* First come, first served, however many come later: a right one waits a second for each wrong one
+ * before it, and holds nobody up. */
+START_TEST(right_secrets_behind_wrong_ones)
+{
+    enum { PAIRS = 8 };
+
+    stage_open(&stage, &(struct hub_config){.secret = "sesame"});
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        puppet_say(puppet_add_as(&stage, "[2001:db8::1]:1", NULL), "/pass %s\nann",
+            i % 2 == 0 ? "open" : "sesame");
+        stage_settle(&stage);
+    }
+    for (size_t second = 0; second <= PAIRS; second++) {
+        ensure(hub_members(stage.hub) == second, "%zu are in after %zu seconds",
+            hub_members(stage.hub), second);
+        puppet_say(puppet_add_as(&stage, "[2001:db8::2]:1", NULL), "/pass open\neve");
+        stage_wait(&stage, SECOND + SECOND / 100);
+    }
+    stage_close(&stage);
+}
+END_TEST
+
 /* What drains for the longest time is cut first; a member is not. */
 START_TEST(the_draining_are_cut)
 {
@@ -406,6 +428,7 @@ int main(void)
         {the_nameless_are_ended, 1, 10},
         {the_draining_are_cut, 1, 10},
         {wrong_secrets_of_one_source, 1, 10},
+        {right_secrets_behind_wrong_ones, 1, 10},
         {lines_before_the_name_at_a_rate, 2, 10},
         {sessions_of_a_source_at_a_rate, 1, 10},
         {sessions_that_wait, 2, 10},

@@ -200,7 +200,7 @@ struct connection {
     struct input in;
     struct worker worker;
     struct preparation prepared;
-    struct list waiting; /* in the queue of its source, of starts, of logins, of an account, or of
+    struct list waiting; /* in a queue of its source, of starts, of logins, of an account, or of
                           * the draining */
     struct source *source;
     struct list nameless;    /* in its source's list of sessions without a name */

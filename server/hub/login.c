@@ -87,6 +87,32 @@ static bool secret_equal(const char *secret, struct span given)
     return differ == 0;
 }
 
+/* Those of one source are served in the order in which they came, each behind the answers to the
+ * wrong ones before it. */
+static bool secret_waits(struct connections *cs, struct connection *c)
+{
+    struct source *source = c->source;
+    bool first = list_is_empty(&source->guesses) || source->guesses.next == &c->waiting;
+    uint64_t now = cs->turn.now;
+
+    if (first && now >= source->pass_at) {
+        list_remove(&c->waiting);
+        return false;
+    }
+    if (list_is_empty(&c->waiting))
+        list_append(&source->guesses, &c->waiting);
+    connection_pause(
+        cs, c, PAUSE_UNTIL, now < source->pass_at ? source->pass_at : now + WRONG_SECRET_US);
+    return true;
+}
+
+/* A right secret makes nobody wait. */
+static void secret_next(struct connections *cs, struct source *source)
+{
+    if (!list_is_empty(&source->guesses))
+        connection_unpause(cs, LIST_ENTRY(struct connection, waiting, source->guesses.next));
+}
+
 static enum taken take_wrong_pass(struct connections *cs, struct connection *c)
 {
     if (wishes(c, WISH_WRONG_SECRET))
@@ -103,12 +129,11 @@ static enum taken take_pass(struct connections *cs, struct connection *c, struct
 {
     if (cs->config->secret == NULL)
         return LINE_TAKEN;
-    if (!wishes(c, WISH_WRONG_SECRET) && cs->turn.now < c->source->pass_at) {
-        connection_pause(cs, c, PAUSE_UNTIL, c->source->pass_at);
+    if (!wishes(c, WISH_WRONG_SECRET) && secret_waits(cs, c))
         return LINE_LATER;
-    }
     if (secret_equal(cs->config->secret, given)) {
         c->prepared.wishes |= WISH_RIGHT_SECRET;
+        secret_next(cs, c->source);
         return LINE_TAKEN;
     }
     return take_wrong_pass(cs, c);

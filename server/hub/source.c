@@ -141,6 +141,7 @@ static struct source *source_new(struct sources *sources, const struct source_ke
     list_init(&source->nameless);
     list_init(&source->equals);
     list_init(&source->waiting);
+    list_init(&source->guesses);
     table_add(&sources->table, &source->entry, key_hash(sources, key));
     return source;
 }

@@ -51,6 +51,7 @@ struct source {
     struct list equals;    /* among the sources with as many of them, or without a connection */
     struct list waiting;   /* sessions whose beginning waits */
     struct timer timer;    /* for the first of them */
+    struct list guesses;   /* sessions whose secret waits to be looked at */
     uint64_t rate_at;      /* -r: see rate.h; of the beginnings of sessions */
     uint64_t pass_at;      /* no secret from there is looked at before that */
     uint64_t idle_since;   /* it has had no connection since then */
