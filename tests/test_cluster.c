@@ -945,6 +945,47 @@ START_TEST(a_ban)
 }
 END_TEST
 
+/* The session has crashed with a line under way, and another connection waits for it: its source is
+ * banned, and what waits ends. */
+START_TEST(a_ban_of_a_claimed_session)
+{
+    struct hub_config config = {.standing = all_operators};
+    struct puppet *ann;
+    struct puppet *ben;
+    struct puppet *new;
+    char token[TOKEN_LEN + 1];
+
+    nodes_open(&config);
+    ann = join(0, "ann");
+    ben = puppet_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    puppet_say(ben, "/token\nben");
+    nodes_settle();
+    ensure(puppet_line(ben) != NULL && ben->event.verb == VERB_TOKEN, "%s", ben->text);
+    span_copy(token, sizeof token, ben->event.word);
+    read_all(ann);
+    stream.away = true;
+    puppet_say(ann, "/ban ben 5");
+    puppet_say(ben, "under way");
+    nodes_settle();
+    new = puppet_add_as(&nodes[1], "198.51.100.9:5", NULL);
+    puppet_say(new, "/resume %s\nben", token);
+    nodes_settle();
+    puppet_die(ben);
+    puppet_reap(&nodes[1], ben, SIGKILL);
+    nodes_settle();
+    stream.away = false;
+    nodes_settle();
+    expect(ann, "quit ben kicked");
+    expect(ann, "note ben is banned for 5 minutes");
+    expect(new, "note you are banned for 5 minutes");
+    ensure(new->ended, "it goes on");
+    for (size_t i = 0; i < NODES; i++)
+        ensure(is_banned(i, "198.51.100.7"), "node %zu", i);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* ---- Private messages ------------------------------------------------------------------------ */
 
 static bool has_text(const struct stored *stored, const char *text)
@@ -1428,6 +1469,7 @@ int main(void)
         {a_kick, 2, 20},
         {a_ban, 1, 20},
         {an_order_that_is_handed_over, 1, 20},
+        {a_ban_of_a_claimed_session, 1, 20},
         {private_messages, 2, 20},
         {private_without_majority, 1, 20},
         {private_errors, 1, 20},

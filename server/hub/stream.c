@@ -138,7 +138,8 @@ static void resume_follow(struct connections *cs, const struct applied *applied)
     }
 }
 
-/* An operator, here or elsewhere, has removed the person. */
+/* An operator, here or elsewhere, has removed the person. A session that is over still has it while
+ * its requests are under way; its source is banned, too, and a connection that claims it ends. */
 static void kick_follow(struct connections *cs, const struct applied *applied)
 {
     struct connection *c = connection_of(cs, &applied->outcome);
@@ -146,8 +147,7 @@ static void kick_follow(struct connections *cs, const struct applied *applied)
     if (c == NULL)
         return;
     c->person = NULL;
-    if (c->session != SESSION_LEFT)
-        operator_end(cs, c, applied->request);
+    operator_end(cs, c, applied->request);
 }
 
 static void applied_follow(struct connections *cs, const struct applied *applied)
