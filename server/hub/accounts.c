@@ -124,6 +124,7 @@ static void helper_close(struct connections *cs, struct account *account)
     close(account->fd);
     account->fd = -1;
     cs->accounts->running_count--;
+    cs->accounts->all_wait = false;
 }
 
 void accounts_free(struct connections *cs)
@@ -235,12 +236,21 @@ static size_t helpers_for(const struct accounts *accounts, const struct source_k
     return count;
 }
 
-/* The first question of a source that has not enough helpers; NULL: there is none. */
-static struct account *question_next(const struct accounts *accounts)
+static bool may_start(const struct accounts *accounts, const struct account *account)
 {
+    return helpers_for(accounts, &account->asker) < HELPERS_EACH;
+}
+
+/* The first question of a source that has not enough helpers; NULL: there is none. One source may
+ * have thousands in the queue: they are looked through once for each helper that ends. */
+static struct account *question_next(struct accounts *accounts)
+{
+    if (accounts->all_wait)
+        return NULL;
     for (struct list *at = accounts->queued.next; at != &accounts->queued; at = at->next)
-        if (helpers_for(accounts, &account_at(at)->asker) < HELPERS_EACH)
+        if (may_start(accounts, account_at(at)))
             return account_at(at);
+    accounts->all_wait = true;
     return NULL;
 }
 
@@ -292,7 +302,7 @@ void accounts_turn(struct connections *cs)
 
 uint64_t accounts_due(const struct connections *cs)
 {
-    const struct accounts *accounts = cs->accounts;
+    struct accounts *accounts = cs->accounts;
     uint64_t due = TIME_NEVER;
 
     /* Each list is in the order of its times. */
@@ -324,6 +334,7 @@ static struct account *account_new(
     list_init(&account->place);
     list_init(&account->waiting);
     list_append(&accounts->queued, &account->place);
+    accounts->all_wait &= !may_start(accounts, account);
     table_add(&accounts->table, &account->entry, question_hash(accounts, kind, key));
     return account;
 }

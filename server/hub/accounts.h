@@ -30,6 +30,7 @@ struct accounts {
     struct list known;   /* in the order of their answers */
     size_t running_count;
     size_t known_count;
+    bool all_wait;     /* no queued question may have a helper before another helper ends */
     uint64_t start_at; /* no helper is started before that: the last could not be */
 };
 
