@@ -554,6 +554,36 @@ START_TEST(memory_is_short_in_a_cluster)
 }
 END_TEST
 
+/* Nothing is to be had for two seconds: the login is tried ten times a second, and made then. */
+START_TEST(a_login_that_waits)
+{
+    static const enum call calls[] = {CALL_MEMORY, CALL_RANDOM};
+    enum call call = calls[_i];
+    struct puppet *ann;
+    struct puppet *late;
+
+    memset(&faults, 0, sizeof faults);
+    for (size_t kind = 0; kind < COUNT_OF(hub_kinds); kind++)
+        if (hub_kinds[kind].call == call)
+            fail_with(kind);
+    stage_open(&stage, NULL);
+    stage.around = inside;
+    ann = newcomer("ann");
+    HEARS(ann, "here ann", "users 1", "you ann");
+    late = puppet_add(&stage);
+    hub_rests();
+    puppet_say(late, "/token\nlate");
+    faults.each[call] = 1;
+    stage_wait(&stage, 2000000);
+    ensure(faults.failed >= 10 && faults.failed <= 200, "%lu calls", faults.failed);
+    none_fails();
+    stage_wait(&stage, 1000000);
+    HEARS(late, "token *", "here ann late", "users 2", "you late");
+    HEARS(ann, "join late");
+    stage_close(&stage);
+}
+END_TEST
+
 /* A hub is made whole or not at all. */
 START_TEST(no_hub)
 {
@@ -751,6 +781,7 @@ int main(void)
         {hub_at_random, seeds != NULL ? atoi(seeds) : 42, 60},
         {hub_at_every_place, 2 * COUNT_OF(hub_kinds), 300},
         {memory_is_short_in_a_cluster, 1, 20},
+        {a_login_that_waits, 2, 20},
         {no_hub, 3, 10},
         {worker_once, COUNT_OF(worker_kinds), 60},
         {worker_again_and_again, COUNT_OF(worker_kinds), 60},
