@@ -1606,6 +1606,45 @@ START_TEST(claimants)
 }
 END_TEST
 
+/* The lines of the old connection came too fast. The new one does not wait until all are taken, and
+ * has no burst of its own. */
+START_TEST(a_session_that_resumes_ahead_of_its_rate)
+{
+    struct hub_config config = {.rate = 1};
+    struct puppet *old;
+    struct puppet *new;
+    unsigned long taken;
+    char token[33];
+
+    stage_open(&stage, &config);
+    old = join_for_token("ben", false, token);
+    for (int i = 0; i < 60; i++)
+        puppet_say(old, "%d", i);
+    stage_settle(&stage);
+    new = puppet_add(&stage);
+    resume(new, token, LONG_AGO, "ben");
+    puppet_goodbye(old, CONTROL_LOST);
+    stage_play(&stage, "b0\n");
+    stage_wait(&stage, 6 * SECOND);
+    stage_play(&stage, "b< resumed *\n");
+    taken = new->event.count;
+    ensure(taken >= 10 && taken <= 16, "%lu lines", taken);
+    stage_play(&stage, "b< join ben\n");
+    for (unsigned long i = 0; i < taken; i++)
+        stage_play(&stage, "b< msg ben *\n");
+    stage_play(&stage, "b< here ben\nb< users 1\nb< you ben\nb0\n");
+    for (int i = 0; i < 5; i++)
+        puppet_say(new, "again");
+    stage_settle(&stage);
+    for (taken = 0; puppet_line(new) != NULL; taken++) {}
+    ensure(taken <= 2, "%lu lines at once", taken);
+    stage_wait(&stage, 5 * SECOND);
+    for (; puppet_line(new) != NULL; taken++) {}
+    ensure(taken == 5, "%lu lines", taken);
+    stage_close(&stage);
+}
+END_TEST
+
 /* The old connection's client takes nothing, so its worker is not read: its lines come out. */
 START_TEST(a_session_behind_a_stalled_client)
 {
@@ -1679,6 +1718,7 @@ int main(void)
         {a_session_keeps_its_name, 1, 10},
         {a_session_that_is_not_given_up, 1, 10},
         {claimants, 1, 10},
+        {a_session_that_resumes_ahead_of_its_rate, 1, 10},
         {a_session_behind_a_stalled_client, 1, 10},
     };
 

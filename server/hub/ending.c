@@ -73,6 +73,13 @@ static bool is_claimed(const struct connection *c)
     return c->token != NULL && c->token->claimant != NULL;
 }
 
+/* A burst that the session has used up is not there again for the connection that resumes it. */
+static void rate_keep(const struct connection *c)
+{
+    if (c->token != NULL && c->token->rate_at < c->in.rate_at)
+        c->token->rate_at = c->in.rate_at;
+}
+
 void session_left(struct connections *cs, const struct submission *s, enum room_result result,
     const struct room_outcome *outcome)
 {
@@ -125,6 +132,7 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
     welcome_cancel(c);
     resume_forget(c);
     private_forget(cs, c);
+    rate_keep(c);
     if (!sees_quit)
         session_stop_output(cs, c);
     if (!is_claimed(c))
@@ -144,6 +152,22 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
     deadline_set(cs, c, DEADLINE_GOODBYE, TIME_NEVER);
     connection_part(cs, c, how);
     connection_finish(cs, c);
+}
+
+/* Lines are left whose time has not come. Those under way in the stream come back by themselves. */
+static bool is_delayed(const struct connection *c)
+{
+    return c->worker.state == WORKER_REAPED && c->in.under_way == 0;
+}
+
+void session_resume_late(struct connections *cs, struct connection *claimant)
+{
+    struct connection *old = claimant->token == NULL ? NULL : claimant->token->holder;
+
+    if (old != NULL && old != claimant && is_delayed(old))
+        session_end(cs, old, ENDING_MOVED, "lost", no_text);
+    else
+        resume_late(cs, claimant);
 }
 
 void session_fault(struct connections *cs, struct connection *c, const char *why)

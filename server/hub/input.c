@@ -43,7 +43,7 @@ void input_ready(struct connections *cs, struct connection *c, short revents)
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
 /* A line whose turn it is, if the client is not faster than -r. What follows the name has a burst
- * of its own. */
+ * of its own, or the rest of the burst of the session that it resumes. */
 static enum taken rated_line(
     struct connections *cs, struct connection *c, const char *line, size_t len)
 {
@@ -58,7 +58,7 @@ static enum taken rated_line(
     }
     taken = named ? command_line(cs, c, line, len) : login_line(cs, c, line, len);
     if (!named && c->session != SESSION_PREPARING)
-        c->in.rate_at = 0;
+        c->in.rate_at = c->token != NULL ? c->token->rate_at : 0;
     else if (taken == LINE_TAKEN)
         c->in.rate_at = rate_count(c->in.rate_at, rate, cs->turn.now);
     return taken;

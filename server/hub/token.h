@@ -31,6 +31,7 @@ struct token {
     struct connection *holder;
     struct connection *claimant;
     uint64_t answered; /* lines after the name that have been answered in all */
+    uint64_t rate_at;  /* -r, see rate.h: of the last connection; an upgrade forgets it */
     uint64_t over_at;  /* microseconds of CLOCK_MONOTONIC */
     char text[TOKEN_LEN + 1];
     char login[NAME_LEN_MAX +
