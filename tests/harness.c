@@ -441,6 +441,13 @@ int process_fds(pid_t pid)
     return count;
 }
 
+bool process_is_seen(pid_t pid)
+{
+    if (process_fds(pid) == -1)
+        test_skip("needs root");
+    return process_fds(pid) != -1;
+}
+
 void process_settles(pid_t pid, int fds)
 {
     int64_t deadline = deadline_in(ANSWER_MS);

@@ -114,6 +114,9 @@ char process_state(pid_t);
 void process_stop(pid_t);
 /* The number of its open descriptors. */
 int process_fds(pid_t);
+/* False, after test_skip(), where that and more in /proc is not shown: a server hides from
+ * everybody but root. */
+bool process_is_seen(pid_t);
 /* Waits until it has so many. */
 void process_settles(pid_t, int fds);
 /* Microseconds of processor that it has used, -1 when it is gone. */
