@@ -133,14 +133,6 @@ void nats_restart(struct nats *nats)
     close(fd);
 }
 
-void nats_start(struct nats *nats, unsigned count, const char *const options[])
-{
-    for (unsigned i = 0; i < count; i++) {
-        nats[i] = (struct nats){.place = i, .count = count, .options = options};
-        nats_restart(&nats[i]);
-    }
-}
-
 void nats_kill(struct nats *nats)
 {
     kill(nats->pid, SIGKILL);
@@ -201,6 +193,40 @@ static bool ask_until(int64_t deadline, unsigned place, const char *subject, con
 bool nats_ask(unsigned place, const char *subject, const char *payload, char *out, size_t size)
 {
     return ask_until(deadline_in(ANSWER_MS), place, subject, payload, out, size);
+}
+
+static bool api_succeeds(const char *subject, const char *payload, const char *word)
+{
+    char answer[8192];
+
+    return ask_until(clock_ms() + ANSWER_MS, 0, subject, payload, answer, sizeof answer) &&
+           strstr(answer, word) != NULL;
+}
+
+/* Waits until a stream can have a replica at each of the servers: until then an engine might have
+ * to do with fewer. */
+static void replicas_await(unsigned count)
+{
+    int64_t deadline = deadline_in(30000);
+    char request[128];
+
+    snprintf(request, sizeof request,
+        "{\"name\":\"PROBE\",\"subjects\":[\"probe\"],\"num_replicas\":%u}", count);
+    while (!api_succeeds("$JS.API.STREAM.CREATE.PROBE", request, "\"created\""))
+        ensure(deadline_wait(deadline), "the servers do not find each other");
+    while (!api_succeeds("$JS.API.STREAM.DELETE.PROBE", NULL, "\"success\":true") &&
+           !api_succeeds("$JS.API.STREAM.INFO.PROBE", NULL, "not found"))
+        ensure(deadline_wait(deadline), "the probe stays");
+}
+
+void nats_start(struct nats *nats, unsigned count, const char *const options[])
+{
+    for (unsigned i = 0; i < count; i++) {
+        nats[i] = (struct nats){.place = i, .count = count, .options = options};
+        nats_restart(&nats[i]);
+    }
+    if (count > 1)
+        replicas_await(count);
 }
 
 /* How many replicas have all that the leader has. */

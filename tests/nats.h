@@ -22,7 +22,7 @@ struct nats {
 
 /* False, after test_skip(), where the program is not installed. */
 bool nats_is_there(void);
-/* Starts them all; options end with NULL. */
+/* Starts them all, and waits until they have found each other; options end with NULL. */
 void nats_start(struct nats *, unsigned count, const char *const options[]);
 /* Starts again one that is gone. */
 void nats_restart(struct nats *);
