@@ -251,6 +251,65 @@ START_TEST(nothing_is_stored)
 }
 END_TEST
 
+static const char *token_of(struct puppet *p, char *out)
+{
+    while (puppet_line(p) != NULL && p->event.verb != VERB_TOKEN) {}
+    ensure(p->event.verb == VERB_TOKEN, "no token");
+    snprintf(out, TOKEN_LEN + 1, "%s", p->text + STAMP_LEN + strlen(" token "));
+    return out;
+}
+
+static struct puppet *join_with_token(size_t node, const char *name, char *token)
+{
+    struct puppet *p = puppet_add(&nodes[node]);
+
+    nodes_settle();
+    puppet_say(p, "/token");
+    puppet_say(p, "%s", name);
+    nodes_settle();
+    (void)token_of(p, token);
+    while (puppet_line(p) != NULL) {}
+    return p;
+}
+
+/* So does a session that is to go on here: its name waits behind it, and is not late. */
+START_TEST(a_resumption_waits)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *old;
+    struct puppet *new;
+
+    nodes_open(NULL);
+    old = join_with_token(0, "ann", token);
+    stream.away = true;
+    new = puppet_add(&nodes[1]);
+    stage_settle(&nodes[1]);
+    puppet_say(new, "/resume %s", token);
+    puppet_say(new, "ann");
+    stage_settle(&nodes[1]);
+    expect_nothing(new);
+    nodes_wait(2 * SECOND);
+    expect(new, "note the cluster does not answer: messages and logins wait for it");
+    nodes_wait(100 * (uint64_t)SECOND);
+    expect_nothing(new);
+    ensure(!new->ended, "it is ended");
+    stream.away = false;
+    nodes_settle();
+    expect(new, "resumed ?");
+    while (puppet_line(new) != NULL && new->event.verb != VERB_YOU) {}
+    ensure(span_equal(new->event.name, "ann"), "another name");
+    ensure(old->ended, "the old connection is not closed");
+    new = puppet_add(&nodes[1]);
+    nodes_settle();
+    puppet_say(new, "/resume %s", "0123456789abcdef0123456789abcdef");
+    nodes_settle();
+    expect(new, "resumed ?");
+    nodes_wait(70 * (uint64_t)SECOND);
+    expect(new, "error login-timeout no name within 60 seconds");
+    nodes_close();
+}
+END_TEST
+
 /* A line is stored once, whatever becomes of the engine. */
 START_TEST(an_engine_dies)
 {
@@ -304,27 +363,6 @@ START_TEST(batches_come_again)
     nodes_close();
 }
 END_TEST
-
-static const char *token_of(struct puppet *p, char *out)
-{
-    while (puppet_line(p) != NULL && p->event.verb != VERB_TOKEN) {}
-    ensure(p->event.verb == VERB_TOKEN, "no token");
-    snprintf(out, TOKEN_LEN + 1, "%s", p->text + STAMP_LEN + strlen(" token "));
-    return out;
-}
-
-static struct puppet *join_with_token(size_t node, const char *name, char *token)
-{
-    struct puppet *p = puppet_add(&nodes[node]);
-
-    nodes_settle();
-    puppet_say(p, "/token");
-    puppet_say(p, "%s", name);
-    nodes_settle();
-    (void)token_of(p, token);
-    while (puppet_line(p) != NULL) {}
-    return p;
-}
 
 /* A session goes on at another node, and what is under way at the first one comes to nothing. */
 START_TEST(a_client_moves)
@@ -765,6 +803,7 @@ START_TEST(a_node_is_gone_with_a_resumption)
     }
     nodes[0].engine.cut = false;
     nodes_settle();
+    expect(new, "note the cluster does not answer: messages and logins wait for it");
     expect(new, "note this machine was cut off; please connect again");
     ensure(new->ended, "its connection stays");
     say(old, "there");
@@ -1449,6 +1488,7 @@ int main(void)
         {one_room, 1, 20},
         {one_name_at_once, 1, 20},
         {nothing_is_stored, 1, 20},
+        {a_resumption_waits, 1, 20},
         {an_engine_dies, 1, 20},
         {batches_come_again, 1, 20},
         {a_client_moves, 1, 20},

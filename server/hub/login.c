@@ -192,6 +192,10 @@ static enum taken resume_elsewhere(struct connections *cs, struct connection *c,
         connection_put(cs, c, resume.answer);
     if (!done)
         item_free(resume.answer);
+    if (c->in.under_way > 0) { /* its name waits behind it */
+        deadline_set(cs, c, DEADLINE_NAME, TIME_NEVER);
+        deadline_set(cs, c, DEADLINE_LOGIN, cs->turn.now + LOGIN_WAITS_US);
+    }
     return done ? LINE_TAKEN : LINE_LATER;
 }
 
@@ -209,6 +213,9 @@ void login_resumed(struct connections *cs, const struct submission *s, enum room
 {
     struct connection *c = s->connection;
 
+    deadline_set(cs, c, DEADLINE_LOGIN, TIME_NEVER);
+    if (c->session == SESSION_PREPARING)
+        deadline_set(cs, c, DEADLINE_NAME, cs->turn.now + cs->config->login_us);
     connection_put(cs, c, s->answer);
     if (result != ROOM_DONE)
         return;
@@ -380,7 +387,7 @@ void login_waits(struct connections *cs, struct connection *c)
 {
     struct item *note = item_text(connections_time(cs), "note " STREAM_HANGS);
 
-    if (note != NULL && c->session == SESSION_NAMED)
+    if (note != NULL && (c->session == SESSION_NAMED || c->session == SESSION_PREPARING))
         connection_put_now(cs, c, note);
     else
         item_free(note);
