@@ -173,10 +173,9 @@ static void person_unsettle(struct room *room, struct person *person)
     table_remove(&room->by_number, &person->by_number);
 }
 
-/* A token that somebody has is nobody else's: it would not tell who is meant. */
 static void person_set_token(struct room *room, struct person *person, const char *token)
 {
-    if (token == NULL || token[0] == '\0' || room_find_token(room, token) != NULL)
+    if (token == NULL || token[0] == '\0')
         return;
     strcpy(person->token, token);
     table_add(
