@@ -229,6 +229,23 @@ void nats_start(struct nats *nats, unsigned count, const char *const options[])
         replicas_await(count);
 }
 
+void nats_fill(unsigned place, const char *subject, unsigned count)
+{
+    char line[256];
+    char answer[1024];
+    int fd = server_connect(place);
+    int len = snprintf(line, sizeof line, "CONNECT {\"verbose\":false}\r\nSUB _INBOX.test 1\r\n");
+
+    ensure(fd != -1 && write_all(fd, line, (size_t)len), "no connection");
+    for (unsigned i = 1; i <= count; i++) {
+        len = snprintf(
+            line, sizeof line, "PUB %s %s 1\r\nx\r\n", subject, i == count ? "_INBOX.test" : "");
+        ensure(write_all(fd, line, (size_t)len), "message %u", i);
+    }
+    ensure(answer_read(fd, deadline_in(ANSWER_MS), answer, sizeof answer), "no answer");
+    close(fd);
+}
+
 /* How many replicas have all that the leader has. */
 static unsigned count_current(const char *answer)
 {

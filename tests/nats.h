@@ -38,6 +38,8 @@ void nats_list(unsigned count, char *out, size_t size);
  * comes in time. The payload may be NULL.
  */
 bool nats_ask(unsigned place, const char *subject, const char *payload, char *out, size_t size);
+/* Stores so many messages of one byte, and waits until they are. */
+void nats_fill(unsigned place, const char *subject, unsigned count);
 /* Waits until one of the servers leads the room's stream and the others that run have all that it
  * has; *leader is its place. False where that takes too long. */
 bool nats_has_leader(const struct nats *, unsigned count, const char *room, unsigned *leader);

@@ -259,6 +259,11 @@ void stage_open_in(
     struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
 {
     stage_begin_in(s, config, stream, node);
+    for (int i = 0; i < 20 && hub_wants_engine(s->hub); i++) { /* it begins elsewhere */
+        engine_close(&s->engine);
+        engine_start(s, stream);
+        stage_settle(s);
+    }
     ensure(!hub_is_loading(s->hub), "the room is not loaded");
 }
 

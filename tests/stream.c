@@ -108,6 +108,16 @@ static void message_tell(struct engine *e, size_t which)
     out_put(e, stored->bytes, stored->len);
 }
 
+/* The place of the first message that the hub is told. */
+static size_t first_wanted(const struct stream *s, const struct frame_setup *setup)
+{
+    size_t first = setup->back != 0 && setup->back < s->count ? s->count - setup->back : 0;
+
+    if (setup->next != 0)
+        first = (size_t)setup->next - 1;
+    return first < s->gone ? s->gone : first;
+}
+
 static void greet(struct engine *e, struct span payload)
 {
     const struct frame_state ready = {.state = ENGINE_READY, .batch_max = BATCH_MAX};
@@ -118,7 +128,7 @@ static void greet(struct engine *e, struct span payload)
     ensure(frame_setup_read(&setup, payload) && !e->greeted, "a wrong SETUP");
     e->greeted = true;
     snprintf(e->node, sizeof e->node, "%.*s", (int)setup.node.len, setup.node.at);
-    e->told = setup.next == 0 ? 0 : (size_t)setup.next - 1;
+    e->told = first_wanted(e->stream, &setup);
     out_put(e, state, frame_state_write(state, &ready));
     while (e->told < e->stream->count)
         message_tell(e, e->told++);

@@ -31,6 +31,7 @@ struct stream {
     struct stored *all;
     size_t count;
     size_t size;
+    size_t gone;    /* so many of them were removed from the beginning */
     bool away;      /* nothing is stored: engines keep what they are given */
     uint64_t ahead; /* microseconds by which its clock is ahead of this machine's */
     unsigned form;  /* the newest that nodes read which start; 0: as this program does */

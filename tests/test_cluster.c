@@ -2,12 +2,15 @@
  * test_cluster.c: hubs of several nodes that share a room: each is a stage of its own, with
  * pretended clients and a pretended engine, and the stream between them is this test's.
  */
+#define room harness_room /* the harness has a struct of that name, too */
 #include "bytes.h"
 #include "compat/compat.h"
 #include "puppets.h"
+#undef room
 #include "server/cluster/batch.h"
 #include "server/cluster/frame.h"
 #include "server/cluster/letter.h"
+#include "server/cluster/requests.h"
 #include "server/hub/log.h"
 
 #include <signal.h>
@@ -1448,6 +1451,136 @@ START_TEST(forms_do_not_mix)
 }
 END_TEST
 
+/* ---- Snapshots ------------------------------------------------------------------------------- */
+
+/* Messages of nobody, until there are so many. */
+static void stream_fill(size_t count)
+{
+    while (stream.count < count) {
+        stream_put(&stream, "x", 1);
+        if (stream.count % 1000 == 0)
+            nodes_settle();
+    }
+    nodes_settle();
+}
+
+/* A client asks for everything that the node has. */
+static void expect_first_line(size_t node, const char *want)
+{
+    struct puppet *p = puppet_add(&nodes[node]);
+
+    nodes_settle();
+    puppet_say(p, "/since 1970-01-01T00:00:00.000000Z");
+    puppet_say(p, "first");
+    nodes_settle();
+    expect(p, want);
+    puppet_leave(&nodes[node], p);
+    nodes_settle();
+}
+
+static void users_agree(void)
+{
+    char first[4096] = "";
+
+    for (size_t i = 0; i < NODES; i++) {
+        char all[4096] = "";
+        struct puppet *p = puppet_add(&nodes[i]);
+
+        nodes_settle();
+        puppet_say(p, "/users");
+        nodes_settle();
+        while (puppet_line(p) != NULL && p->event.verb != VERB_USERS)
+            strcat(strcat(all, p->text + STAMP_LEN), ";");
+        if (i == 0)
+            strcpy(first, all);
+        ensure(strcmp(all, first) == 0, "%s instead of %s", all, first);
+        puppet_leave(&nodes[i], p);
+    }
+}
+
+/* A node starts though the stream's first ten thousand messages are gone. */
+START_TEST(a_stream_without_its_beginning)
+{
+    char token[TOKEN_LEN + 1];
+    struct puppet *ann;
+    struct puppet *ben;
+    struct puppet *cat;
+
+    nodes_open(NULL);
+    ben = join(1, "ann");
+    ann = join_with_token(0, "ann", token);
+    say(ben, "before");
+    stream_fill(10010);
+    say(ben, "behind");
+    node_close(2);
+    stream.gone = 10000;
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    nodes_settle();
+    users_agree();
+    expect_first_line(2, "gap ? 0");
+    cat = join(2, "ann");
+    read_all(ben);
+    say(cat, "after");
+    expect(ben, "msg ann_3 after");
+    cat = puppet_add(&nodes[2]);
+    nodes_settle();
+    puppet_say(cat, "/resume %s", token);
+    nodes_settle();
+    expect(cat, "resumed ?");
+    ensure(ann->ended, "the session is not moved");
+    users_agree();
+    stream_fill(20100); /* and the next snapshot is the same at all of them */
+    for (size_t i = 0; i < NODES; i++)
+        ensure(hub_cluster_end(nodes[i].hub) == CLUSTER_GOES_ON, "node %zu", i);
+    nodes_close();
+}
+END_TEST
+
+/* What another node, which is this test, stores. */
+static void pretend(const char *node, uint64_t number, const struct room_request *request)
+{
+    const struct batch_id id = {{node, strlen(node)}, 1, 7, number, 1};
+    char batch[256];
+    size_t len = batch_id_write(batch, &id);
+
+    len += request_write(batch + len, request);
+    stream_put(&stream, batch, len);
+}
+
+/* Nodes that tell another hash than x, and whether x goes on. */
+static const struct {
+    const char *others[2];
+    bool same; /* as one another's */
+    enum cluster_end end;
+} groups[] = {
+    {{"a", NULL}, true, CLUSTER_DIFFERS},
+    {{"y", NULL}, true, CLUSTER_GOES_ON},
+    {{"y", "z"}, true, CLUSTER_DIFFERS},
+    {{"y", "z"}, false, CLUSTER_GOES_ON},
+    {{"a", "z"}, false, CLUSTER_DIFFERS},
+};
+
+START_TEST(a_room_that_differs)
+{
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    struct room_request hash = {.kind = ROOM_HASH, .part = {.place = 10000}};
+
+    stage_open_in(&nodes[0], NULL, &stream, "x");
+    for (size_t i = 0; i < 2 && groups[_i].others[i] != NULL; i++)
+        pretend(groups[_i].others[i], 1, &start);
+    stream_fill(10000);
+    ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_GOES_ON, "too early");
+    for (size_t i = 0; i < 2 && groups[_i].others[i] != NULL; i++) {
+        hash.part.hash = groups[_i].same ? 1 : 1 + i;
+        pretend(groups[_i].others[i], 2, &hash);
+    }
+    nodes_settle();
+    ensure(
+        hub_cluster_end(nodes[0].hub) == groups[_i].end, "%d", (int)hub_cluster_end(nodes[0].hub));
+    nodes_close();
+}
+END_TEST
+
 /* The members of a node quit in the order in which they came to it, also at a node that was
  * upgraded. */
 START_TEST(an_order_that_is_handed_over)
@@ -1510,6 +1643,8 @@ int main(void)
         {a_ban, 1, 20},
         {an_order_that_is_handed_over, 1, 20},
         {a_ban_of_a_claimed_session, 1, 20},
+        {a_stream_without_its_beginning, 1, 60},
+        {a_room_that_differs, COUNT_OF(groups), 60},
         {private_messages, 2, 20},
         {private_without_majority, 1, 20},
         {private_errors, 1, 20},

@@ -122,6 +122,7 @@ static struct span payload_of(const char *bytes, size_t len, enum frame_kind kin
 START_TEST(setups)
 {
     struct frame_setup setup = {.next = 1ULL << 40,
+        .back = 25000,
         .room = S("tea"),
         .node = S("n_1"),
         .credentials = S("a:b"),
@@ -133,6 +134,7 @@ START_TEST(setups)
 
     ck_assert(frame_setup_read(&read, payload));
     ck_assert_uint_eq(read.next, setup.next);
+    ck_assert_uint_eq(read.back, setup.back);
     ck_assert(span_equal(read.room, "tea") && span_equal(read.node, "n_1"));
     ck_assert(span_equal(read.credentials, "a:b") && span_equal(read.servers, "h:1,[::1]:2"));
     for (size_t cut = 0; cut < payload.len; cut++)

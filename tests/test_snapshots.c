@@ -1,11 +1,14 @@
 /*
  * test_snapshots.c: the state of a room as bytes: what is loaded from them goes on as the room that
- * they were taken of, and nothing else is loaded; and where they are taken.
+ * they were taken of, and nothing else is loaded; where they are taken, whose are right, and which
+ * of those in a stream a node begins with.
  */
 #define room harness_room /* the harness has a struct of that name, too */
 #include "harness.h"
 #undef room
 #include "server/cluster/apply.h"
+#include "server/cluster/copy.h"
+#include "server/cluster/search.h"
 #include "server/hub/codec.h"
 #include "server/hub/link.h"
 #include "server/hub/replica.h"
@@ -292,7 +295,7 @@ START_TEST(the_bytes_stay)
 }
 END_TEST
 
-/* ---- Where --------------------------------------------------------------------------------- */
+/* ---- Where and whose ------------------------------------------------------------------------- */
 
 START_TEST(places)
 {
@@ -313,6 +316,161 @@ START_TEST(places)
 }
 END_TEST
 
+/* What the nodes a, b and c have told (0: nothing, a capital: it does not run), how many seconds
+ * ago the place was, and who is right. */
+static const struct {
+    const char *told;
+    unsigned seconds;
+    const char *right;
+} comparisons[] = {
+    {"111", 0, "a"},
+    {"110", 0, NULL},
+    {"110", 6, "a"},
+    {"11A", 0, "a"},
+    {"211", 0, "b"},
+    {"112", 0, "a"},
+    {"121", 0, "a"},
+    {"12C", 0, "a"},
+    {"B12", 0, "b"},
+    {"321", 0, "a"},
+    {"012", 6, "b"},
+    {"000", 6, NULL},
+    {"AAA", 0, NULL},
+};
+
+START_TEST(the_right_ones)
+{
+    struct copy copy = {.state = COPY_COMPARING, .place = 10000};
+    struct nodes nodes;
+    const struct node *right;
+    const char *want = comparisons[_i].right;
+
+    nodes_init(&nodes);
+    nodes.place.sequence = 10000;
+    nodes.clock = comparisons[_i].seconds * (uint64_t)1000000;
+    for (size_t i = NODES; i-- > 0;) {
+        char told = comparisons[_i].told[i];
+        struct node *node = nodes_add(&nodes, (struct span){node_names[i], 1});
+
+        ensure(node != NULL, "no memory");
+        node->state = told > '9' ? NODE_OFF : NODE_RUNNING;
+        node->told_place = told == '0' ? 0 : 10000;
+        node->told_hash = (uint64_t)told;
+    }
+    right = copy_compare(&copy, &nodes);
+    ensure((right == NULL) == (want == NULL) && (want == NULL || strcmp(right->name, want) == 0),
+        "%s of %s", right == NULL ? "nobody" : right->name, comparisons[_i].told);
+    nodes_free(&nodes);
+}
+END_TEST
+
+/* ---- Which is taken -------------------------------------------------------------------------- */
+
+/* A snapshot of that stamp; the caller frees it. */
+static struct span stamped(uint64_t stamp)
+{
+    struct world w;
+    struct span bytes;
+
+    world_open(&w, 1);
+    w.room.stamp = stamp;
+    bytes = world_write(&w);
+    room_free(&w.room);
+    return bytes;
+}
+
+/* The state at a place, in two parts: 1 and 2 are stored as a message, or w and x, with a wrong
+ * hash. */
+static void part_store(
+    struct search *s, uint64_t sequence, uint64_t stamp, char which, uint64_t known)
+{
+    struct span bytes = stamped(stamp);
+    bool wrong = which > '9';
+    uint32_t index = (uint32_t)(which - (wrong ? 'w' : '1'));
+    const struct room_request request = {.kind = ROOM_PART,
+        .text = {bytes.at + 10 * index, index == 0 ? 10 : bytes.len - 10},
+        .part = {
+            .place = stamp * 100, .hash = replica_hash(bytes) ^ wrong, .index = index, .count = 2}};
+    const struct batch_id id = {{"a", 1}, 1, 7, sequence, 1};
+    char message[512];
+    size_t len = batch_id_write(message, &id);
+
+    len += request_write(message + len, &request);
+    search_take(s, sequence, (struct span){message, len}, known);
+    free((char *)bytes.at);
+}
+
+/*
+ * The stream: "STAMP WHICH, ..." from sequence 151 on; a place is a hundred times the stamp. It
+ * begins there where it is whole; the node's transcript ends with the stamp known; what is taken is
+ * that of a stamp, 0: none, 9: it looks further.
+ */
+static const struct {
+    const char *stream;
+    bool whole;
+    uint64_t known;
+    size_t log_size;
+    uint64_t taken;
+} searches[] = {
+    {"2 1, 2 2", true, 5, 0, 2}, {"2 1, 2 2, 3 1, 3 2", true, 5, 0, 3},
+    {"2 1, 2 2, 3 1, 3 2", true, 2, 0, 2}, {"2 1, 2 2, 3 1, 3 2", true, 1, 0, 2},
+    {"2 1, 2 2, 3 1, 3 2", false, 1, 0, 9}, {"2 1, 2 2, 3 1, 3 2", false, 3, 0, 3},
+    {"2 1, 2 2, 3 1, 3 2", true, 0, 0, 2}, {"2 1, 2 2, 3 1, 3 2", false, 0, 100, 2},
+    {"2 1, 2 2, 3 1, 3 2", false, 0, 1000, 9}, {"2 1, 2 2, 3 1, 3 2", true, 0, 1000, 2},
+    {"2 1", true, 5, 0, 0}, {"2 1", false, 5, 0, 9}, {"2 2", true, 5, 0, 0},
+    {"2 1, 2 1, 2 2", true, 5, 0, 2}, {"2 1, 2 2, 2 2", true, 5, 0, 2},
+    {"2 2, 2 1, 2 2", true, 5, 0, 2}, {"2 1, 3 1, 2 2, 3 2", true, 5, 0, 3},
+    {"2 1, 2 2, 3 1", true, 5, 0, 2}, {"2 w, 2 x", true, 5, 0, 0},
+    {"2 1, 2 2, 3 w, 3 x", true, 5, 0, 2},
+    {"1 1, 1 2", true, 5, 0, 0}, /* what follows is not there any more */
+    {"1 1, 1 2, 2 1, 2 2", true, 1, 0, 2},
+    {"9 1, 9 2", true, 9, 0, 0}, /* a place that is yet to come */
+};
+
+START_TEST(a_search)
+{
+    struct search s = {.back = 100};
+    uint64_t sequence = 150;
+    uint64_t known = searches[_i].known;
+    enum search_result result;
+    uint64_t taken;
+
+    search_begin(&s);
+    search_take(&s, sequence, (struct span){"", 0}, known);
+    for (const char *at = searches[_i].stream; at != NULL; at = strchr(at, ',')) {
+        unsigned stamp = 0;
+        char which = 0;
+
+        at += *at == ',';
+        ensure(sscanf(at, "%u %c", &stamp, &which) == 2, "%s", at);
+        sequence = sequence < stamp * 100u && stamp < 9 ? stamp * 100u + 1 : sequence + 1;
+        part_store(&s, sequence, stamp, which, known);
+    }
+    s.back = searches[_i].whole ? sequence : sequence - 149;
+    result = search_end(&s, sequence, known, searches[_i].log_size);
+    taken = result == SEARCH_FOUND ? s.best.stamp : result == SEARCH_NONE ? 0 : 9;
+    ensure(taken == searches[_i].taken, "%llu", (unsigned long long)taken);
+    search_free(&s);
+}
+END_TEST
+
+/* It looks eight times as far back each time, until it begins with the oldest message. */
+START_TEST(a_search_that_ends)
+{
+    struct search s = {.back = SEARCH_BACK};
+    unsigned passes = 0;
+    enum search_result result;
+
+    do {
+        search_begin(&s);
+        search_take(&s, (1ULL << 50) - s.back, (struct span){"", 0}, 1);
+        result = search_end(&s, (1ULL << 50) - 1, 1, 0);
+    } while (result == SEARCH_FURTHER && ++passes < 100);
+    ensure(result == SEARCH_NONE && passes < 20, "%u", passes);
+    search_free(&s);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -321,6 +479,9 @@ int main(void)
         {what_is_changed_has_another_hash, 1, 60},
         {the_bytes_stay, 1, 5},
         {places, 1, 5},
+        {the_right_ones, COUNT_OF(comparisons), 5},
+        {a_search, COUNT_OF(searches), 5},
+        {a_search_that_ends, 1, 5},
     };
 
     return tests_run("snapshots", tests, COUNT_OF(tests));

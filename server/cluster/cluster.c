@@ -13,6 +13,8 @@
 #include "compat/poller.h"
 #include "server/hub/codec.h"
 #include "server/hub/link.h"
+#include "server/hub/log.h"
+#include "server/hub/replica.h"
 #include "server/hub/timers.h"
 #include "server/report.h"
 
@@ -38,6 +40,7 @@ struct cluster *cluster_new(const struct cluster_config *config)
     c->engine.fd = -1;
     c->engine.watch.kind = WATCH_ENGINE;
     c->retry_at = TIME_NEVER;
+    c->search.back = SEARCH_BACK;
     c->inbox.bytes = malloc(INBOX_SIZE);
     if (!outbox_init(&c->outbox) || !mailbox_init(&c->mailbox) || c->inbox.bytes == NULL) {
         cluster_free(c, NULL);
@@ -63,6 +66,8 @@ void cluster_free(struct cluster *c, struct poller *poller)
     engine_close(c, poller);
     outbox_free(&c->outbox);
     mailbox_free(&c->mailbox);
+    search_free(&c->search);
+    copy_drop(&c->copy);
     free(c->inbox.bytes);
     free(c);
 }
@@ -95,6 +100,7 @@ static void engine_lose(struct cluster *c, struct poller *poller, const struct r
 bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
 {
     const struct frame_setup setup = {.next = c->inbox.sequence == 0 ? 0 : c->inbox.sequence + 1,
+        .back = c->search.back,
         .room = c->config.room,
         .node = c->config.node,
         .credentials = {c->config.credentials, strlen(c->config.credentials)},
@@ -105,6 +111,7 @@ bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
         return false;
     c->engine.fd = fd;
     c->engine.watch.events = POLLIN;
+    search_begin(&c->search);
     engine_forget(c);
     c->engine.setup_len = frame_setup_write(c->engine.setup, &setup);
     return true;
@@ -238,6 +245,10 @@ void cluster_flush(struct cluster *c, const struct room *room, struct poller *po
         c->retry_at = now + RETRY_US;
         return;
     }
+    if (c->state == CLUSTER_RUNNING)
+        copy_turn(&c->copy, &c->outbox);
+    if (copy_is_waiting(&c->copy) && cluster_has_room(c)) /* there was no memory */
+        c->retry_at = now + RETRY_US;
     outbox_close(c, room->nodes.form, now);
     if (c->engine.fd != -1)
         engine_listen(c, poller, engine_send(c));
@@ -250,6 +261,9 @@ uint64_t cluster_due(const struct cluster *c)
 
     if (mailbox_due(&c->mailbox) < beat)
         beat = mailbox_due(&c->mailbox);
+    if (c->state == CLUSTER_REWINDING ||
+        (cluster_has_room(c) && copy_is_waiting(&c->copy) && c->retry_at == TIME_NEVER))
+        return 0;
     return beat < c->retry_at ? beat : c->retry_at;
 }
 
@@ -262,6 +276,11 @@ void cluster_read(struct cluster *c, struct poller *poller, const struct report 
     ssize_t n;
 
     c->retry_at = TIME_NEVER; /* all of it is tried in this turn */
+    if (c->state == CLUSTER_REWINDING) {
+        engine_close(c, poller);
+        engine_forget(c);
+        c->state = CLUSTER_LOADING;
+    }
     if (c->engine.fd == -1 || (c->engine.revents & (POLLIN | POLLHUP | POLLERR)) == 0)
         return;
     inbox_compact(c);
@@ -277,13 +296,19 @@ void cluster_read(struct cluster *c, struct poller *poller, const struct report 
         engine_lose(c, poller, r);
 }
 
+/* In other states what was read is left where it is. */
+static bool is_reading(const struct cluster *c)
+{
+    return c->state != CLUSTER_ENDED && c->state != CLUSTER_LOST && c->state != CLUSTER_REWINDING;
+}
+
 bool cluster_has_more(const struct cluster *c)
 {
     const struct inbox *in = &c->inbox;
     struct span rest = {in->bytes + in->at, in->len - in->at};
     struct frame frame;
 
-    return c->state != CLUSTER_ENDED && c->state != CLUSTER_LOST &&
+    return is_reading(c) &&
            (c->apply.phase != APPLY_IDLE || frame_next(&frame, &rest) != FRAME_NONE);
 }
 
@@ -299,6 +324,7 @@ static void cluster_begin_again(struct cluster *c)
         (void)shutdown(c->engine.fd, SHUT_RDWR);
     outbox_clear(&c->outbox);
     c->forming = false;
+    copy_drop(&c->copy);
     c->incarnation = (struct incarnation){0, 0};
     c->waits_since = 0;
     c->state = CLUSTER_STARTING;
@@ -348,6 +374,7 @@ static void state_follow(struct cluster *c, const struct room *room)
             cluster_finish(c, CLUSTER_STOPPED);
         break;
     case CLUSTER_LOADING:
+    case CLUSTER_REWINDING:
     case CLUSTER_LOST:
     case CLUSTER_ENDED:
         break;
@@ -422,6 +449,12 @@ static bool message_is_mine(const struct cluster *c, struct span bytes)
     return oldest.number != 0 && batch_id_read(&id, bytes) > 0 && batch_id_equal(&id, &oldest);
 }
 
+/* Nothing is applied yet, and the stream does not begin with its first message. */
+static bool is_searching(const struct cluster *c)
+{
+    return c->state == CLUSTER_LOADING && c->inbox.sequence == 0;
+}
+
 static void take_message(struct cluster *c, struct room *room, struct span payload)
 {
     struct frame_message message;
@@ -429,6 +462,8 @@ static void take_message(struct cluster *c, struct room *room, struct span paylo
 
     if (!frame_message_read(&message, payload)) {
         cluster_finish(c, CLUSTER_NOT_VALID);
+    } else if (is_searching(c) && message.sequence > 1) {
+        search_take(&c->search, message.sequence, message.bytes, room->known);
     } else if (message.sequence > last + 1) {
         cluster_finish(c, CLUSTER_CUT);
     } else if (message.sequence == last + 1) {
@@ -438,12 +473,53 @@ static void take_message(struct cluster *c, struct room *room, struct span paylo
     }
 }
 
-static void take_end(struct cluster *c, struct span payload)
+/* The room goes on from there. */
+static void snapshot_load(struct cluster *c, struct room *room, const struct report *r)
+{
+    const struct snapshot *best = &c->search.best;
+
+    if (!replica_load(room, (struct span){best->bytes, best->len}) ||
+        room->nodes.place.sequence != best->place) {
+        cluster_finish(c, CLUSTER_CUT);
+        return;
+    }
+    if (room->nodes.form > c->config.form) {
+        cluster_finish(c, CLUSTER_FORM);
+        return;
+    }
+    room_note_missing(room);
+    c->inbox.sequence = best->place;
+    report(r, LOG_INFO, "the room is loaded from a snapshot at message %llu, of %llu bytes",
+        (unsigned long long)best->place, (unsigned long long)best->len);
+    search_free(&c->search);
+    c->state = CLUSTER_REWINDING;
+}
+
+static void search_finish(
+    struct cluster *c, struct room *room, const struct report *r, uint64_t sequence)
+{
+    switch (search_end(&c->search, sequence, room->known, log_size(room->log))) {
+    case SEARCH_FOUND:
+        snapshot_load(c, room, r);
+        break;
+    case SEARCH_FURTHER:
+        c->state = CLUSTER_REWINDING;
+        break;
+    case SEARCH_NONE:
+        cluster_finish(c, CLUSTER_CUT);
+        break;
+    }
+}
+
+static void take_end(
+    struct cluster *c, struct room *room, const struct report *r, struct span payload)
 {
     uint64_t sequence;
 
     if (!frame_end_read(&sequence, payload))
         cluster_finish(c, CLUSTER_NOT_VALID);
+    else if (sequence > c->inbox.sequence && is_searching(c))
+        search_finish(c, room, r, sequence);
     else if (sequence > c->inbox.sequence)
         cluster_finish(c, CLUSTER_CUT);
     else if (c->state == CLUSTER_LOADING)
@@ -484,7 +560,7 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
     else if (frame.kind == FRAME_MESSAGE)
         take_message(c, room, frame.payload);
     else if (frame.kind == FRAME_END)
-        take_end(c, frame.payload);
+        take_end(c, room, r, frame.payload);
     else if (frame.kind == FRAME_ASKED || frame.kind == FRAME_ANSWERED)
         c->direct = frame;
     else
@@ -518,7 +594,40 @@ static void form_follow(struct cluster *c, const struct room *room)
     c->forming = outbox_has_room(&c->outbox) && outbox_put(&c->outbox, &request, &nobody);
 }
 
-static void message_done(struct cluster *c, const struct room *room, uint64_t now)
+/* Nodes of which the state differs from the right one. */
+static void differing_tell(const struct cluster *c, const struct room *room,
+    const struct node *right, const struct report *r)
+{
+    const struct list *all = &room->nodes.all;
+
+    for (const struct list *at = all->next; at != all; at = at->next) {
+        const struct node *node = LIST_ENTRY(const struct node, entry, at);
+
+        if (node->state == NODE_RUNNING && node->told_place == right->told_place &&
+            node->told_hash != right->told_hash)
+            report(r, LOG_ERR, "node %s has another room than %s at message %llu of the stream",
+                node->name, right->name, (unsigned long long)c->copy.place);
+    }
+}
+
+/* The room is at a place, or all nodes have told what theirs is there. */
+static void copy_follow(struct cluster *c, struct room *room, const struct report *r)
+{
+    const struct node *right;
+
+    if (c->state != CLUSTER_RUNNING)
+        return;
+    right = copy_compare(&c->copy, &room->nodes);
+    if (right == NULL)
+        return;
+    differing_tell(c, room, right, r);
+    if (right->told_hash == c->copy.hash)
+        copy_compared(&c->copy, right == cluster_node(c, room));
+    else
+        cluster_finish(c, CLUSTER_DIFFERS);
+}
+
+static void message_done(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
 {
     const struct node *node = cluster_node(c, room);
 
@@ -530,6 +639,10 @@ static void message_done(struct cluster *c, const struct room *room, uint64_t no
         cluster_finish(c, CLUSTER_NOT_VALID);
     state_follow(c, room);
     form_follow(c, room);
+    if (nodes_pass(&room->nodes, c->inbox.sequence, c->apply.message.len) &&
+        c->state == CLUSTER_RUNNING)
+        copy_take(&c->copy, room);
+    copy_follow(c, room, r);
 }
 
 static void applied_fill(struct cluster *c, struct applied *out)
@@ -544,7 +657,7 @@ static void applied_fill(struct cluster *c, struct applied *out)
 bool cluster_next(
     struct cluster *c, struct room *room, const struct report *r, struct applied *out, uint64_t now)
 {
-    while (c->state != CLUSTER_ENDED && c->state != CLUSTER_LOST) {
+    while (is_reading(c)) {
         if (c->apply.phase == APPLY_IDLE && !frame_take(c, room, r, now))
             return false;
         if (c->apply.phase == APPLY_IDLE)
@@ -556,7 +669,7 @@ bool cluster_next(
             c->retry_at = now + RETRY_US;
             return false;
         case STEP_DONE:
-            message_done(c, room, now);
+            message_done(c, room, r, now);
             break;
         case STEP_EVENT:
         case STEP_REQUEST:
@@ -616,6 +729,8 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
         outbox_state(&c->outbox, codec, ticket_state, context);
     if (!codec->bad)
         mailbox_state(&c->mailbox, codec);
+    if (codec->loading && is_searching(c))
+        c->state = CLUSTER_REWINDING; /* what was found is not handed over */
 }
 
 bool cluster_restored(struct cluster *c, struct poller *poller)

@@ -10,22 +10,28 @@
 #include <stdint.h>
 
 #include "apply.h"
+#include "copy.h"
 #include "frame.h"
 #include "mailbox.h"
 #include "membership.h"
 #include "outbox.h"
+#include "search.h"
 #include "server/hub/watch.h"
 
 struct poller;
 struct report;
 
-/* LOADING -> STARTING -> RUNNING -> STOPPING -> ENDED; RUNNING -> LOST -> STARTING; any -> ENDED */
+/*
+ * LOADING -> STARTING -> RUNNING -> STOPPING -> ENDED; LOADING -> REWINDING -> LOADING;
+ * RUNNING -> LOST -> STARTING; any -> ENDED
+ */
 enum cluster_state {
-    CLUSTER_LOADING,  /* the stream has not been read to its end yet */
-    CLUSTER_STARTING, /* the start of an incarnation is under way */
-    CLUSTER_RUNNING,  /* requests are taken */
-    CLUSTER_LOST,     /* for the others this node was gone; its tickets are to be taken */
-    CLUSTER_STOPPING, /* the stop is under way */
+    CLUSTER_LOADING,   /* the stream has not been read to its end yet */
+    CLUSTER_REWINDING, /* another engine is to begin elsewhere in the stream */
+    CLUSTER_STARTING,  /* the start of an incarnation is under way */
+    CLUSTER_RUNNING,   /* requests are taken */
+    CLUSTER_LOST,      /* for the others this node was gone; its tickets are to be taken */
+    CLUSTER_STOPPING,  /* the stop is under way */
     CLUSTER_ENDED
 };
 
@@ -47,7 +53,7 @@ struct inbox {
     char *bytes; /* INBOX_SIZE of them */
     size_t len;
     size_t at;         /* the next frame begins here; at <= len */
-    uint64_t sequence; /* of the last message that was taken out */
+    uint64_t sequence; /* of the last message that was taken out, or is in the snapshot; 0: none */
     bool mine;         /* that message is the oldest batch of this node that has not come back */
 };
 
@@ -62,6 +68,8 @@ struct cluster {
     struct apply apply;
     struct mailbox mailbox;
     struct frame direct;  /* a question or an answer of another node, to be taken; kind 0: none */
+    struct search search; /* until the room is loaded */
+    struct copy copy;
     uint64_t beat_at;     /* a heartbeat is due then */
     uint64_t waits_since; /* nothing that is under way has come back since then; 0: nothing is */
     uint64_t retry_at;    /* what found no memory is tried again; TIME_NEVER */

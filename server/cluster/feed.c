@@ -245,6 +245,14 @@ static bool is_made_anew(const char *before, const char *after)
     return a == 0 || b == 0 || (a > b ? a - b : b - a) > MADE_AT_ONCE_US;
 }
 
+/* The first message that the hub wants, where it wants none in particular. */
+static uint64_t first_wanted(const struct upstream *u, uint64_t last)
+{
+    uint64_t back = u->setup->back;
+
+    return back != 0 && last >= back ? last - back + 1 : 1;
+}
+
 static void stream_is_found(struct upstream *u, const struct jetstream_answer *stream, uint64_t now)
 {
     struct reading *r = &u->reading;
@@ -259,10 +267,10 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
     }
     memcpy(r->created, stream->created, sizeof(r->created));
     memcpy(r->leader, stream->leader, sizeof(r->leader));
+    if (r->next == 0)
+        r->next = first_wanted(u, stream->last);
     if (r->next < stream->first)
         r->next = stream->first;
-    if (r->next == 0)
-        r->next = 1;
     r->end = stream->last;
     r->is_idle = false;
     if (r->has_consumer)

@@ -68,7 +68,8 @@ size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *se
         setup->credentials.len > FRAME_CREDENTIALS_MAX || setup->servers.len > FRAME_SERVERS_MAX)
         return 0;
     u64_put(at, setup->next);
-    at = field_put(at + 8, setup->room);
+    u64_put(at + 8, setup->back);
+    at = field_put(at + 16, setup->room);
     at = field_put(at, setup->node);
     at = field_put(at, setup->credentials);
     at = field_put(at, setup->servers);
@@ -78,11 +79,12 @@ size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *se
 
 bool frame_setup_read(struct frame_setup *setup, struct span payload)
 {
-    if (payload.len < 8)
+    if (payload.len < 16)
         return false;
     setup->next = u64_get(payload.at);
-    payload.at += 8;
-    payload.len -= 8;
+    setup->back = u64_get(payload.at + 8);
+    payload.at += 16;
+    payload.len -= 16;
     return field_take(&payload, NODE_NAME_MAX, &setup->room) &&
            field_take(&payload, NODE_NAME_MAX, &setup->node) &&
            field_take(&payload, FRAME_CREDENTIALS_MAX, &setup->credentials) &&

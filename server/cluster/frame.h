@@ -49,11 +49,12 @@ void frame_head_write(char out[FRAME_HEAD], enum frame_kind, size_t payload);
 
 #define FRAME_SERVERS_MAX 4096
 #define FRAME_CREDENTIALS_MAX 1024
-#define FRAME_SETUP_MAX (FRAME_HEAD + 8 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
+#define FRAME_SETUP_MAX (FRAME_HEAD + 16 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
 
 /* What the engine is to do. The spans point elsewhere. */
 struct frame_setup {
-    uint64_t next;           /* the first stream sequence that is wanted; 0: the oldest there is */
+    uint64_t next;           /* the first stream sequence that is wanted; 0: the oldest there is, */
+    uint64_t back;           /* but at most so many messages before the end; 0: any number */
     struct span room, node;  /* letters, digits, `-` and `_` */
     struct span credentials; /* `user:password`, a token, or nothing */
     struct span servers;     /* `host`, `host:port`, `[ipv6]:port`, separated by commas */

@@ -22,6 +22,7 @@ enum cluster_end {
     CLUSTER_TAKEN,    /* another program has taken this node's name */
     CLUSTER_CUT,      /* the stream has lost messages that are needed */
     CLUSTER_FORM,     /* the room has changed to a form that this program does not read */
+    CLUSTER_DIFFERS,  /* the room of most nodes is another one than this node's */
     CLUSTER_REFUSED,  /* while it was loaded: the credentials are wrong */
     CLUSTER_UNUSABLE, /* while it was loaded: there is no JetStream */
     CLUSTER_NOT_VALID /* the engine's words are none, or a batch of this program was void */

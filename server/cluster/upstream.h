@@ -46,7 +46,7 @@ enum { SID_ANSWERS = 1, SID_STORED, SID_QUESTIONS, SID_REPLIES, SID_CONSUMERS };
 
 /* What is to be read, and how far that has come. */
 struct reading {
-    uint64_t next;       /* the sequence that is wanted next; 0: the oldest there is */
+    uint64_t next;       /* the sequence that is wanted next; 0: the stream was not found yet */
     uint64_t end;        /* the stream's last sequence, when it was found */
     uint64_t deliveries; /* of the present consumer */
     uint64_t consumer;   /* its number, which is in its subject */

@@ -119,6 +119,9 @@ const char *engines_end(struct engines *e, int *status)
         return "the room's stream does not begin, or go on, where this node needs it";
     case CLUSTER_FORM:
         return "the room's messages have a newer form than this chatd reads: install a newer one";
+    case CLUSTER_DIFFERS:
+        *status = EX_TEMPFAIL;
+        return "this node's room is not that of the other nodes; started again, it loads theirs";
     case CLUSTER_REFUSED:
         *status = EX_NOPERM;
         return "the cluster refuses this node's credentials";

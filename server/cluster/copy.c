@@ -1,0 +1,138 @@
+/* copy.c: see copy.h. */
+#include "copy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "outbox.h"
+#include "server/hub/codec.h"
+#include "server/hub/replica.h"
+
+/* A part has at most so many bytes: a request has space for them. */
+#define PART_MAX LINE_CLEAN_MAX
+/* For so long, by the stream's clock, nodes that have told nothing are waited for. */
+#define WAIT_US 5000000u
+
+void copy_drop(struct copy *copy)
+{
+    free(copy->bytes);
+    *copy = (struct copy){.state = COPY_NONE};
+}
+
+void copy_take(struct copy *copy, struct room *room)
+{
+    struct codec codec = {.loading = false};
+
+    copy_drop(copy);
+    replica_state(room, &codec);
+    if (codec.bad) {
+        free(codec.buf);
+        return;
+    }
+    *copy = (struct copy){.state = COPY_TELLING,
+        .place = room->nodes.place.sequence,
+        .hash = replica_hash((struct span){codec.buf, codec.len}),
+        .bytes = codec.buf,
+        .len = codec.len};
+}
+
+/* ---- Telling and storing --------------------------------------------------------------------- */
+
+static bool copy_put(struct copy *copy, struct outbox *outbox, struct room_request *request)
+{
+    const struct ticket nobody = {.owner = NULL};
+
+    request->part.place = copy->place;
+    request->part.hash = copy->hash;
+    return outbox_put(outbox, request, &nobody);
+}
+
+static uint32_t parts_of(const struct copy *copy)
+{
+    return (uint32_t)((copy->len + PART_MAX - 1) / PART_MAX);
+}
+
+static bool part_put(struct copy *copy, struct outbox *outbox)
+{
+    size_t at = (size_t)copy->part * PART_MAX;
+    size_t len = copy->len - at < PART_MAX ? copy->len - at : PART_MAX;
+    struct room_request request = {.kind = ROOM_PART,
+        .text = {copy->bytes + at, len},
+        .part = {.index = copy->part, .count = parts_of(copy)}};
+
+    return copy_put(copy, outbox, &request);
+}
+
+void copy_turn(struct copy *copy, struct outbox *outbox)
+{
+    struct room_request hash = {.kind = ROOM_HASH};
+
+    if (copy->state == COPY_TELLING && copy_put(copy, outbox, &hash))
+        copy->state = COPY_COMPARING;
+    while (copy->state == COPY_WRITING && outbox_has_room(outbox) && part_put(copy, outbox))
+        if (++copy->part == parts_of(copy))
+            copy_drop(copy);
+}
+
+bool copy_is_waiting(const struct copy *copy)
+{
+    return copy->state == COPY_TELLING || copy->state == COPY_WRITING;
+}
+
+/* ---- Comparing ------------------------------------------------------------------------------- */
+
+static const struct node *node_at(const struct list *entry)
+{
+    return LIST_ENTRY(const struct node, entry, entry);
+}
+
+static bool has_told(const struct node *node, uint64_t place)
+{
+    return node->state == NODE_RUNNING && node->told_place == place;
+}
+
+/* All that run have told. A node that began to run behind the place never does. */
+static bool all_have_told(const struct nodes *nodes, uint64_t place)
+{
+    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
+        if (node_at(at)->state == NODE_RUNNING && !has_told(node_at(at), place))
+            return false;
+    return true;
+}
+
+static size_t votes_for(const struct nodes *nodes, const struct node *node, uint64_t place)
+{
+    size_t votes = 0;
+
+    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
+        votes += has_told(node_at(at), place) && node_at(at)->told_hash == node->told_hash;
+    return votes;
+}
+
+const struct node *copy_compare(const struct copy *copy, const struct nodes *nodes)
+{
+    const struct node *best = NULL;
+    size_t most = 0;
+
+    if ((copy->state != COPY_TELLING && copy->state != COPY_COMPARING) ||
+        (nodes->clock - nodes->place.clock <= WAIT_US && !all_have_told(nodes, copy->place)))
+        return NULL;
+    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
+        const struct node *node = node_at(at);
+        size_t votes = has_told(node, copy->place) ? votes_for(nodes, node, copy->place) : 0;
+
+        if (votes > most || (votes > 0 && votes == most && strcmp(node->name, best->name) < 0)) {
+            best = node;
+            most = votes;
+        }
+    }
+    return best;
+}
+
+void copy_compared(struct copy *copy, bool writes)
+{
+    if (writes)
+        copy->state = COPY_WRITING;
+    else
+        copy_drop(copy);
+}

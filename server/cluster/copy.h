@@ -1,0 +1,52 @@
+/*
+ * copy.h: the state of the room at its last place (node.h), as bytes, at a node that runs. Each
+ * node tells the hash of its own in the stream. When all have told it, each compares them: the
+ * largest group of nodes is right, of two that are alike the one with the first name. The node with
+ * the first name of that group stores the bytes, in parts, as a snapshot. So there is one writer,
+ * and nobody has to ask who that is.
+ */
+#ifndef SERVER_CLUSTER_COPY_H
+#define SERVER_CLUSTER_COPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/hub/node.h"
+
+struct outbox;
+struct room;
+
+/* NONE -> TELLING -> COMPARING -> WRITING -> NONE; TELLING -> WRITING; any -> NONE */
+enum copy_state {
+    COPY_NONE,
+    COPY_TELLING,   /* its hash is to be told */
+    COPY_COMPARING, /* that is under way, or done; others have not told theirs */
+    COPY_WRITING    /* its parts are stored */
+};
+
+struct copy {
+    enum copy_state state;
+    uint64_t place;
+    uint64_t hash;
+    char *bytes;
+    size_t len;
+    uint32_t part; /* the next one that is to be stored */
+};
+
+/* Zeroed memory is none. */
+void copy_drop(struct copy *);
+/* The room is at a place. Without memory there is none this time. */
+void copy_take(struct copy *, struct room *);
+/* Puts what is to be told or stored into the open batch, as far as there is space. */
+void copy_turn(struct copy *, struct outbox *);
+/* It has something to put there. */
+bool copy_is_waiting(const struct copy *);
+
+/* A message was applied. Returns the node whose hash is right, of that name the first, when it is
+ * time to compare; NULL: it is not yet, or there is nothing to compare. */
+const struct node *copy_compare(const struct copy *, const struct nodes *);
+/* That was compared, and this node is right. It is the writer, or done. */
+void copy_compared(struct copy *, bool writes);
+
+#endif

@@ -1,0 +1,101 @@
+/* search.c: see search.h. */
+#include "search.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "requests.h"
+#include "server/hub/replica.h"
+
+/* From one pass to the next: reading what was read before costs an eighth. */
+#define FURTHER 8u
+/* More parts than this are not collected: that would be a million members. */
+#define PARTS_MAX 16384u
+
+static void snapshot_clear(struct snapshot *snapshot)
+{
+    free(snapshot->bytes);
+    *snapshot = (struct snapshot){.place = 0};
+}
+
+void search_free(struct search *s)
+{
+    snapshot_clear(&s->taking);
+    snapshot_clear(&s->best);
+}
+
+void search_begin(struct search *s)
+{
+    uint64_t back = s->back;
+
+    search_free(s);
+    *s = (struct search){.back = back};
+}
+
+/* All parts of a snapshot are there. An earlier one that will do is better only than none. */
+static void snapshot_found(struct search *s, uint64_t known)
+{
+    struct snapshot *found = &s->taking;
+    struct span bytes = {found->bytes, found->len};
+
+    if (replica_hash(bytes) == found->hash && replica_stamp(bytes, &found->stamp) &&
+        found->place + 1 >= s->first && (s->best.bytes == NULL || found->stamp <= known)) {
+        snapshot_clear(&s->best);
+        s->best = *found;
+        s->following = 0;
+        *found = (struct snapshot){.place = 0};
+    }
+    snapshot_clear(found);
+}
+
+static void part_take(struct search *s, const struct room_request *request, uint64_t known)
+{
+    const struct snapshot_part *part = &request->part;
+    struct snapshot *taking = &s->taking;
+    char *bytes;
+
+    if (part->index == 0) {
+        snapshot_clear(taking);
+        taking->place = part->place;
+        taking->hash = part->hash;
+    }
+    if (part->place != taking->place || part->hash != taking->hash || part->index != taking->next ||
+        part->count > PARTS_MAX)
+        return;
+    bytes = realloc(taking->bytes, taking->len + request->text.len);
+    if (bytes == NULL) /* as if it had not been stored */
+        return;
+    memcpy(bytes + taking->len, request->text.at, request->text.len);
+    taking->bytes = bytes;
+    taking->len += request->text.len;
+    if (++taking->next == part->count)
+        snapshot_found(s, known);
+}
+
+void search_take(struct search *s, uint64_t sequence, struct span bytes, uint64_t known)
+{
+    struct requests requests;
+    struct stored_request stored;
+
+    if (s->first == 0)
+        s->first = sequence;
+    s->following += bytes.len;
+    if (!requests_open(&requests, bytes))
+        return;
+    while (requests_next(&requests, &stored))
+        if (stored.request.kind == ROOM_PART && stored.request.part.place < sequence)
+            part_take(s, &stored.request, known);
+}
+
+enum search_result search_end(struct search *s, uint64_t sequence, uint64_t known, size_t log_size)
+{
+    bool is_whole = s->back == 0 || s->first == 0 || s->first + s->back > sequence + 1;
+    bool fits = known != 0 ? s->best.stamp <= known : s->following >= log_size;
+
+    if (s->best.bytes != NULL && (fits || is_whole))
+        return SEARCH_FOUND;
+    if (is_whole)
+        return SEARCH_NONE;
+    s->back = s->back > UINT64_MAX / FURTHER ? 0 : s->back * FURTHER;
+    return SEARCH_FURTHER;
+}

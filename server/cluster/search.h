@@ -1,0 +1,58 @@
+/*
+ * search.h: a node that starts looks for a snapshot near the stream's end, from which it goes on.
+ * What it reads meanwhile is not applied: when it has found one it reads again from there. Where
+ * none is near enough to the end it looks further back.
+ *
+ * A snapshot will do if it is not newer than the end of this node's transcript; without a
+ * transcript, if so much follows that the log is filled. Where the stream does not reach so far
+ * back, the oldest one is taken.
+ */
+#ifndef SERVER_CLUSTER_SEARCH_H
+#define SERVER_CLUSTER_SEARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/hub/room.h"
+#include "wire/span.h"
+
+/* Where one begins: so many messages before the end. There is a snapshot for each 10 000. */
+#define SEARCH_BACK 25000u
+
+/* One of which all parts, or the first few, have come. Parts that do not follow one another are
+ * ignored: a batch may be stored twice. */
+struct snapshot {
+    uint64_t place;
+    uint64_t hash;
+    uint64_t stamp; /* of the last event before it */
+    uint32_t next;  /* part */
+    char *bytes;
+    size_t len;
+};
+
+struct search {
+    uint64_t back;      /* how far before the end it has begun; 0: with the oldest message */
+    uint64_t first;     /* sequence that was read; 0: none was */
+    uint64_t following; /* bytes of the messages behind the best snapshot */
+    struct snapshot taking;
+    struct snapshot best; /* bytes: NULL: none was found yet */
+};
+
+/* Zeroed memory is a search that has not begun. */
+void search_free(struct search *);
+/* The stream is read, for the first time or from further back. */
+void search_begin(struct search *);
+/* A message of the stream. known: the stamp at the end of the transcript; 0: there is none. */
+void search_take(struct search *, uint64_t sequence, struct span bytes, uint64_t known);
+
+enum search_result {
+    SEARCH_FOUND,   /* best is the snapshot to load */
+    SEARCH_FURTHER, /* begin again: back has grown */
+    SEARCH_NONE     /* there is none */
+};
+
+/* The stream ends at that sequence; the log holds so many bytes. */
+enum search_result search_end(struct search *, uint64_t sequence, uint64_t known, size_t log_size);
+
+#endif

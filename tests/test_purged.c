@@ -1,0 +1,144 @@
+/*
+ * test_purged.c: nodes of a room whose stream has lost its beginning, at a real nats-server: they
+ * start from a snapshot.
+ */
+#include "nats.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define ROOM "room"
+#define PLACE 10000
+
+static const char *const no_options[] = {NULL};
+
+static char url[256];
+
+static void stream_open(struct nats *nats)
+{
+    char list[128];
+
+    nats_start(nats, 1, no_options);
+    nats_list(1, list, sizeof list);
+    snprintf(url, sizeof url, "nats://%s/" ROOM, list);
+}
+
+/* What was stored before that message is gone; 0: everything. */
+static void stream_purge(unsigned first)
+{
+    char request[64] = "";
+    char answer[1024];
+
+    if (first > 0)
+        snprintf(request, sizeof request, "{\"seq\":%u}", first);
+    ensure(nats_ask(0, "$JS.API.STREAM.PURGE.CHAT_" ROOM, request, answer, sizeof answer) &&
+               strstr(answer, "\"success\":true") != NULL,
+        "%s", answer);
+}
+
+static void say(struct conn *conn, const char *text)
+{
+    char echo[64];
+
+    snprintf(echo, sizeof echo, "msg * %s", text);
+    conn_say(conn, "%s", text);
+    (void)conn_seek(conn, echo);
+}
+
+/* A node with one member, and the snapshot behind PLACE messages: when `first` is stored the node
+ * has told its hash, when `second` is, it has that back, and stores the parts before `third`. */
+static void first_node_open(struct server *a, struct conn *ann)
+{
+    server_start(a, ANY_PORT, "-c", url, "-N", "a");
+    conn_join(ann, a, "ann");
+    say(ann, "lost");
+    nats_fill(0, "chat." ROOM ".log", PLACE);
+    say(ann, "first");
+    say(ann, "second");
+    say(ann, "third");
+}
+
+static size_t times_in(const char *path, const char *words)
+{
+    char line[4096];
+    FILE *file = fopen(path, "r");
+    size_t count = 0;
+
+    ensure(file != NULL, "%s", path);
+    while (fgets(line, sizeof line, file) != NULL)
+        count += strstr(line, words) != NULL;
+    fclose(file);
+    return count;
+}
+
+START_TEST(a_node_starts)
+{
+    char path[PATH_TEXT_MAX];
+    struct nats nats;
+    struct server a;
+    struct server b;
+    struct conn ann = {0};
+    struct conn ben = {0};
+
+    if (!nats_is_there())
+        return;
+    stream_open(&nats);
+    first_node_open(&a, &ann);
+    stream_purge(PLACE + 1);
+    test_path(path, "transcript");
+    server_start(&b, ANY_PORT, "-c", url, "-N", "b", "-t", path);
+    server_says(&b, "the room is loaded from a snapshot at message 10000");
+    conn_join(&ben, &b, "ben");
+    (void)conn_seek(&ann, "join ben");
+    say(&ann, "hello");
+    conn_expect(&ben, "msg ann hello");
+    conn_say(&ben, "/users");
+    (void)conn_seek(&ben, "here ann ben");
+    conn_close(&ben);
+    (void)conn_seek(&ann, "quit ben *");
+    server_stop(&b);
+    ensure(times_in(path, " gap ? 0") == 1 && times_in(path, " msg ann third") == 1 &&
+               times_in(path, " lost\n") == 0,
+        "the transcript");
+    say(&ann, "meanwhile");
+    server_start(&b, ANY_PORT, "-c", url, "-N", "b", "-t", path);
+    server_stop(&b);
+    ensure(times_in(path, " gap ? 0") == 1 && times_in(path, " msg ann meanwhile") == 1 &&
+               times_in(path, " msg ann hello") == 1,
+        "the transcript later");
+    conn_close(&ann);
+    server_stop(&a);
+}
+END_TEST
+
+/* Where there is no snapshot any more, the room cannot be loaded. */
+START_TEST(nothing_is_left)
+{
+    struct nats nats;
+    struct server a;
+    struct server b;
+    struct conn ann = {0};
+
+    if (!nats_is_there())
+        return;
+    stream_open(&nats);
+    first_node_open(&a, &ann);
+    stream_purge(0);
+    server_spawn(&b, NULL, (const char *const[]){ANY_PORT, "-c", url, "-N", "b", NULL});
+    ensure(server_exit(&b, 20000) == EX_UNAVAILABLE, "another status");
+    say(&ann, "still here");
+    conn_close(&ann);
+    server_stop(&a);
+}
+END_TEST
+
+int main(void)
+{
+    const struct test tests[] = {
+        {a_node_starts, 1, 60},
+        {nothing_is_left, 1, 60},
+    };
+
+    return tests_run("purged", tests, COUNT_OF(tests));
+}
