@@ -30,6 +30,7 @@ feed() {
             sleep 0.1
         done
     done
+    until_true [ -e "$dir/over" ] # the client that has moved is still there to be seen
 }
 said() { seen transcript3 " msg mover mover $1\$"; }
 # The node to which the client has a connection that stands.
@@ -80,6 +81,7 @@ pids="$pids $mover"
 feed >"$dir/keys" &
 pids="$pids $!"
 for i in $(seq "$cuts"); do round "$i"; done
+: >"$dir/over"
 wait "$mover"
 expect 'chat says that every line was accepted' is 0 $?
 expect 'each line once and in order, in the transcript' is_whole transcript1 mover $((part * cuts))
