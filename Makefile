@@ -4,6 +4,7 @@
 #   make check                every test; the last line is "N passed, N failed"
 #   make check-fast           the tests that are done at once, for between two edits
 #   make chaos                everything goes wrong at once, for CHAOS_SECONDS=15
+#   make model                the cluster's models in all their states, where spin is there
 #   make run                  build, and talk in a room on this machine
 #   make bench                chatd beside bare relays: bench/README.md; BENCHFLAGS are its options
 #   make install              see the directories below; DESTDIR is put before each
@@ -172,6 +173,10 @@ check: all $(TESTS) $(REPLAYS)
 
 check-fast: all $(filter-out %.sh,$(FAST_TESTS))
 	@$(PROGRAM_PATHS) && sh tests/run.sh $(FAST_TESTS)
+
+# Not part of check: a minute or two of computing.
+model:
+	@CC='$(CC)' sh tests/run.sh tests/spin.sh
 
 $(WIDTHS): %: %.o $(CLIENT) $(COMMON)
 	$(call quiet,LD)$(LINK) -o $@ $^ $(LDLIBS)
@@ -350,4 +355,4 @@ clean:
 
 .DELETE_ON_ERROR:
 .PHONY: FORCE all analyze bench chaos check check-fast clean dist distcheck everything format-check fuzz fuzzers install install-strip \
-	man-check run stage static uninstall
+	man-check model run stage static uninstall
