@@ -43,7 +43,10 @@ speak() { echo "$2" >>"$dir/$1.in"; }
 # An nc that is sent what is written to $dir/NAME.in.
 join() {
     echo "$1" >"$dir/$1.in"
-    tail -f -n +1 "$dir/$1.in" | nc "${CHAT_SERVER%:*}" "${CHAT_SERVER##*:}" >"$dir/$1" &
+    mkfifo "$dir/$1.pipe"
+    tail -f -n +1 "$dir/$1.in" >"$dir/$1.pipe" &
+    pids="$pids $!"
+    nc "${CHAT_SERVER%:*}" "${CHAT_SERVER##*:}" <"$dir/$1.pipe" >"$dir/$1" &
     pids="$pids $!"
     has "$1" " you $1\$"
 }
@@ -121,6 +124,6 @@ name=$(sed -n 's/.* you //p' "$dir/member")
 kick="echo '/kick $name calm down'; cat >/dev/null"
 begin operator "chat -e \"$kick\" $(sed -n 's/^chat //p' "$dir/team")"
 expect 'the operator removes a member' has member "quit $name .*calm down"
-expect 'the transcript tells of it' grep -q "quit $name .*calm down" room/log
+expect 'the transcript tells of it' until_true grep -q "quit $name .*calm down" room/log
 
 finish
