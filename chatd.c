@@ -133,7 +133,7 @@ static int turn(struct parent *p, uint64_t now)
     timeout = timeout_earlier(timeout, admission_turn(&p->admission, now));
     timeout = timeout_earlier(timeout, access_file_turn(&p->access, now));
     timeout = timeout_earlier(timeout, lifetime_turn(&p->lifetime, now));
-    timeout = timeout_earlier(timeout, display_turn(&p->display, hub_members(p->hub), now));
+    timeout = timeout_earlier(timeout, display_turn(&p->display, p->hub, now));
     return timeout_earlier(timeout, handover_turn(&p->handover, now));
 }
 
@@ -238,7 +238,7 @@ static int be_ready(struct parent *p, bool arrived)
     if (status != 0)
         return status;
     p->ready = true;
-    display_begin(&p->display, &p->listeners, hub_members(p->hub));
+    display_begin(&p->display, &p->listeners, p->hub);
     if (arrived)
         return 0;
     p->started = clock_us();

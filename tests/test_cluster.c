@@ -1615,6 +1615,33 @@ START_TEST(an_order_that_is_handed_over)
 }
 END_TEST
 
+/* ---- For the service manager ----------------------------------------------------------------- */
+
+START_TEST(nodes_described)
+{
+    char text[400];
+    char cut[20];
+
+    nodes_open(NULL);
+    nodes_settle();
+    hub_describe_cluster(nodes[1].hub, text, sizeof text);
+    ensure(pattern_match(
+               "node y of room room, ready, last message * s old; x, incarnation 1: * s ago; "
+               "y, incarnation 1: * s ago; z, incarnation 1: * s ago",
+               text),
+        "%s", text);
+    hub_describe_cluster(nodes[1].hub, cut, sizeof cut);
+    ck_assert_str_eq(cut, "node y of room room");
+    node_close(2);
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    hub_stop(nodes[2].hub, nodes[2].now);
+    nodes_wait(3 * SECOND);
+    hub_describe_cluster(nodes[1].hub, text, sizeof text);
+    ensure(pattern_match("*; z, incarnation 2: gone", text), "%s", text);
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -1641,6 +1668,7 @@ int main(void)
         {a_node_stops, 1, 20},
         {a_kick, 2, 20},
         {a_ban, 1, 20},
+        {nodes_described, 1, 20},
         {an_order_that_is_handed_over, 1, 20},
         {a_ban_of_a_claimed_session, 1, 20},
         {a_stream_without_its_beginning, 1, 60},

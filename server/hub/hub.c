@@ -766,6 +766,11 @@ void hub_report(struct hub *hub, uint64_t now)
     status_report(&hub->connections);
 }
 
+void hub_describe_cluster(const struct hub *hub, char *out, size_t size)
+{
+    status_describe_cluster(&hub->connections, out, size);
+}
+
 /* ---- The transcript -------------------------------------------------------------------------- */
 
 size_t hub_log_size(const struct hub *hub)

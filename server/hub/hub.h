@@ -142,5 +142,7 @@ size_t hub_members(const struct hub *);
 void hub_signal_workers(struct hub *, int signal);
 /* A report to the operator: members, lags, counters, memory. */
 void hub_report(struct hub *, uint64_t now);
+/* The room's cluster and its nodes in a line of less than size bytes; empty: there is none. */
+void hub_describe_cluster(const struct hub *, char *out, size_t size);
 
 #endif

@@ -1,6 +1,9 @@
 /* status.c: the lines of the report. */
 #include "status.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <syslog.h>
 
@@ -89,6 +92,44 @@ static void report_nodes(const struct connections *cs)
             "%u",
             node->name, states[node->state], (ull)node->incarnation.number, persons,
             (ull)((nodes->clock - node->heard) / SECOND_US), node->reads);
+    }
+}
+
+/* Appends what fits. */
+static void text_append(char *out, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void text_append(char *out, size_t size, const char *format, ...)
+{
+    size_t len = strlen(out);
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(out + len, size - len, format, ap);
+    va_end(ap);
+}
+
+void status_describe_cluster(const struct connections *cs, char *out, size_t size)
+{
+    const struct cluster *c = cs->cluster;
+    const struct nodes *nodes = &cs->room->nodes;
+
+    out[0] = '\0';
+    if (c == NULL)
+        return;
+    text_append(out, size, "node %.*s of room %.*s, %s%s%s, last message %llu s old",
+        (int)c->config.node.len, c->config.node.at, (int)c->config.room.len, c->config.room.at,
+        cluster_is_well(c) ? "ready" : "not ready", c->engine.text[0] != '\0' ? ": " : "",
+        c->engine.text, (ull)seconds_since(nodes->time, cs->turn.wall));
+    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
+        const struct node *node = LIST_ENTRY(const struct node, entry, at);
+
+        text_append(
+            out, size, "; %s, incarnation %llu: ", node->name, (ull)node->incarnation.number);
+        if (node->state == NODE_RUNNING)
+            text_append(out, size, "%llu s ago", (ull)((nodes->clock - node->heard) / SECOND_US));
+        else
+            text_append(out, size, "gone");
     }
 }
 

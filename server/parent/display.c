@@ -5,10 +5,15 @@
 
 #include "listener.h"
 #include "protocol.h"
+#include "server/hub/hub.h"
 #include "timeout.h"
 
 /* The service manager is told at most that often. */
 #define TELL_US 1000000u
+/* With nodes, also that often, for what is known of them. */
+#define AGAIN_US 10000000u
+/* What is told of a cluster, at most. */
+#define CLUSTER_MAX 400
 #define TEXT_MAX (DISPLAY_WHERE_MAX + 40)
 
 /* "12 members, *:65432" */
@@ -29,14 +34,27 @@ static void show_title(struct display *d, size_t members)
     d->titled = members;
 }
 
-void display_begin(struct display *d, const struct listeners *listeners, size_t members)
+/* "12 members, *:65432", and the cluster behind it. */
+static void notify_status(
+    struct display *d, const struct hub *hub, size_t members, const char *before)
 {
     char text[TEXT_MAX];
+    char cluster[CLUSTER_MAX];
+
+    hub_describe_cluster(hub, cluster, sizeof(cluster));
+    notify_say(d->notify, "%sSTATUS=%s%s%s", before, describe(d, members, text),
+        cluster[0] != '\0' ? "; " : "", cluster);
+    d->notified = members;
+    d->shared = cluster[0] != '\0';
+}
+
+void display_begin(struct display *d, const struct listeners *listeners, const struct hub *hub)
+{
+    size_t members = hub_members(hub);
 
     listeners_describe(listeners, d->where, sizeof(d->where));
     show_title(d, members);
-    d->notified = members;
-    notify_say(d->notify, "READY=1\nSTATUS=%s", describe(d, members, text));
+    notify_status(d, hub, members, "READY=1\n");
 }
 
 void display_again(struct display *d)
@@ -44,18 +62,26 @@ void display_again(struct display *d)
     d->notified = SIZE_MAX;
 }
 
-int display_turn(struct display *d, size_t members, uint64_t now)
+/* When the service manager is told again. */
+static uint64_t notify_due(const struct display *d, size_t members)
 {
-    char text[TEXT_MAX];
+    if (members != d->notified)
+        return d->notified_at + TELL_US;
+    return d->shared && d->notify->fd != -1 ? d->notified_at + AGAIN_US : UINT64_MAX;
+}
+
+int display_turn(struct display *d, const struct hub *hub, uint64_t now)
+{
+    size_t members = hub_members(hub);
+    uint64_t due = notify_due(d, members);
 
     if (members != d->titled)
         show_title(d, members);
-    if (members == d->notified)
+    if (due == UINT64_MAX)
         return -1;
-    if (now - d->notified_at < TELL_US)
-        return timeout_until(d->notified_at + TELL_US, now);
-    d->notified = members;
+    if (now < due)
+        return timeout_until(due, now);
+    notify_status(d, hub, members, "");
     d->notified_at = now;
-    notify_say(d->notify, "STATUS=%s", describe(d, members, text));
-    return -1;
+    return d->shared ? timeout_until(now + AGAIN_US, now) : -1;
 }
