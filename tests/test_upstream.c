@@ -327,6 +327,47 @@ START_TEST(gaps)
 }
 END_TEST
 
+/* The consumer is at a server whose stream is behind: what it has is not all. */
+START_TEST(server_is_behind)
+{
+    struct station station;
+    char list[ADDRESS_TEXT_MAX];
+
+    fake_open(list);
+    station_init(&station);
+    station_start_engine(&station, list, "");
+    fake_greet(&station);
+    fake_has_stream(1, 4);
+    fake_consumes(&station, 1);
+    fake_deliver(1, 1, 1, (struct span)S("hi"));
+    fake_deliver(2, 2, 0, (struct span)S("hi"));
+    fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 2\r\n\r\n", "");
+    station_await_sequence(&station, 2);
+    for (int i = 0; i < 20; i++)
+        ck_assert(station_turn(&station));
+    ck_assert_uint_eq(station.ends, 0);
+    if (_i == 0) {
+        fake_deliver(3, 3, 0, (struct span)S("hi"));
+        fake_deliver(4, 4, 0, (struct span)S("hi"));
+    } else {
+        while (strstr(station.text, "less of the stream") == NULL) {
+            fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 2\r\n\r\n", "");
+            for (int i = 0; i < 20; i++)
+                ck_assert(station_turn(&station));
+        }
+        fake_greet(&station);
+        fake_has_stream(1, 4);
+        fake_consumes(&station, 3);
+        fake_deliver(3, 1, 1, (struct span)S("hi"));
+        fake_deliver(4, 2, 0, (struct span)S("hi"));
+    }
+    station_await_state(&station, ENGINE_READY);
+    ck_assert_uint_eq(station.end, 4);
+    ck_assert_uint_eq(station.sequence, 4);
+    play_end(&station);
+}
+END_TEST
+
 START_TEST(flow_control)
 {
     struct station station;
@@ -594,6 +635,7 @@ int main(void)
     const struct test tests[] = {
         {newer_server, 1, 60},
         {gaps, 3, 60},
+        {server_is_behind, 2, 60},
         {flow_control, 1, 60},
         {lost_publications, 3, 60},
         {lost_while_reading, 1, 60},

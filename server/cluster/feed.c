@@ -22,6 +22,9 @@
 #define MADE_AT_ONCE_US 10000000u
 /* A consumer that has missed three heartbeats is made anew. */
 #define SILENCE_US (3 * JETSTREAM_HEARTBEAT_US)
+/* How long servers may say that nothing more comes before the end that the leader has told: theirs
+ * is behind the leader's stream, unless the last messages were removed. */
+#define BEHIND_US 20000000u
 /* How long a stream waits for as many servers as were given, before it is made with fewer. */
 #define TOO_FEW_US 10000000u
 #define NEVER UINT64_MAX
@@ -102,14 +105,20 @@ static void ready(struct upstream *u)
 }
 
 /* Everything that the stream had when it was found is delivered. */
-static bool is_read(const struct upstream *u)
+static bool is_read(struct reading *r, uint64_t now)
 {
-    return u->reading.next > u->reading.end || u->reading.is_idle;
+    if (r->next > r->end)
+        return true;
+    if (!r->is_idle)
+        return false;
+    if (r->behind_since == 0)
+        r->behind_since = now;
+    return now - r->behind_since >= BEHIND_US;
 }
 
-static void serve_if_read(struct upstream *u)
+static void serve_if_read(struct upstream *u, uint64_t now)
 {
-    if (u->phase != UPSTREAM_READING || !is_read(u))
+    if (u->phase != UPSTREAM_READING || !is_read(&u->reading, now))
         return;
     upstream_enter(u, UPSTREAM_SERVING, NEVER);
     if (!u->reading.is_told)
@@ -123,7 +132,7 @@ static void read_on(struct upstream *u, uint64_t now)
 {
     u->times.patience = u->times.heard = u->times.progress = now;
     upstream_enter(u, UPSTREAM_READING, NEVER);
-    serve_if_read(u);
+    serve_if_read(u, now);
 }
 
 /* A publication was refused or overtaken: what is in the window is published again, behind what is
@@ -390,7 +399,11 @@ static void take_status(
         return;
     }
     r->is_idle = true;
-    serve_if_read(u);
+    serve_if_read(u, now);
+    if (u->phase == UPSTREAM_READING && now - r->behind_since >= UPSTREAM_PATIENCE_US &&
+        now - u->times.patience >= UPSTREAM_PATIENCE_US)
+        upstream_lose_server(
+            u, u->failure, "the server has less of the stream than its leader", now);
 }
 
 static void take_message(struct upstream *u, const struct nats_operation *op,
@@ -404,6 +417,7 @@ static void take_message(struct upstream *u, const struct nats_operation *op,
     u->reading.deliveries++;
     u->reading.next = place->stream + 1;
     u->reading.is_idle = place->pending == 0;
+    u->reading.behind_since = 0;
     result = window_return(u->window, op->payload);
     if (result == WINDOW_CAME_BACK) {
         u->times.progress = now;
@@ -412,7 +426,7 @@ static void take_message(struct upstream *u, const struct nats_operation *op,
     }
     if (result == WINDOW_OVERTAKEN && u->phase == UPSTREAM_SERVING)
         doubt(u, "a batch overtook another one", now);
-    serve_if_read(u);
+    serve_if_read(u, now);
 }
 
 static void take_delivery(struct upstream *u, const struct nats_operation *op, uint64_t now)

@@ -46,11 +46,12 @@ enum { SID_ANSWERS = 1, SID_STORED, SID_QUESTIONS, SID_REPLIES, SID_CONSUMERS };
 
 /* What is to be read, and how far that has come. */
 struct reading {
-    uint64_t next;       /* the sequence that is wanted next; 0: the stream was not found yet */
-    uint64_t end;        /* the stream's last sequence, when it was found */
-    uint64_t deliveries; /* of the present consumer */
-    uint64_t consumer;   /* its number, which is in its subject */
-    uint64_t subscribed; /* to the consumer, on this connection: its sid; 0: not yet */
+    uint64_t next;         /* the sequence that is wanted next; 0: the stream was not found yet */
+    uint64_t end;          /* the stream's last sequence, when it was found */
+    uint64_t deliveries;   /* of the present consumer */
+    uint64_t consumer;     /* its number, which is in its subject */
+    uint64_t subscribed;   /* to the consumer, on this connection: its sid; 0: not yet */
+    uint64_t behind_since; /* all is delivered that there is, and it is not all; 0: it is not so */
     bool has_consumer;
     bool is_idle;     /* everything there is was delivered */
     bool is_told;     /* the end was told since the connection was made */
