@@ -46,17 +46,24 @@ static void say(struct conn *conn, const char *text)
     (void)conn_seek(conn, echo);
 }
 
-/* A node with one member, and the snapshot behind PLACE messages: when `first` is stored the node
- * has told its hash, when `second` is, it has that back, and stores the parts before `third`. */
+/* A place comes, and the snapshot: when `first` is stored the node of that member has told its
+ * hash, when `second` is, it has that back, and, where it is the only one, stores the parts before
+ * `third`. */
+static void place_await(struct conn *ann)
+{
+    nats_fill(0, "chat." ROOM ".log", PLACE);
+    say(ann, "first");
+    say(ann, "second");
+    say(ann, "third");
+}
+
+/* A node with one member, and a snapshot. */
 static void first_node_open(struct server *a, struct conn *ann)
 {
     server_start(a, ANY_PORT, "-c", url, "-N", "a");
     conn_join(ann, a, "ann");
     say(ann, "lost");
-    nats_fill(0, "chat." ROOM ".log", PLACE);
-    say(ann, "first");
-    say(ann, "second");
-    say(ann, "third");
+    place_await(ann);
 }
 
 static size_t times_in(const char *path, const char *words)
@@ -112,6 +119,40 @@ START_TEST(a_node_starts)
 }
 END_TEST
 
+/* Two nodes have the same room at a place, and one of them stores it. */
+START_TEST(two_nodes)
+{
+    struct nats nats;
+    struct server a;
+    struct server b;
+    struct server c;
+    struct conn ann = {0};
+    struct conn ben = {0};
+
+    if (!nats_is_there())
+        return;
+    stream_open(&nats);
+    server_start(&b, ANY_PORT, "-c", url, "-N", "b");
+    conn_join(&ben, &b, "ben");
+    first_node_open(&a, &ann);
+    (void)conn_seek(&ben, "msg ann third");
+    say(&ben, "b has told");
+    (void)conn_seek(&ann, "msg ben b has told");
+    say(&ann, "a has compared");
+    say(&ann, "a has stored");
+    stream_purge(PLACE + 1);
+    server_start(&c, ANY_PORT, "-c", url, "-N", "c");
+    server_says(&c, "the room is loaded from a snapshot at message 10000");
+    ensure(server_times_said(&a, "another room") == 0 && server_times_said(&b, "another room") == 0,
+        "they differ");
+    conn_close(&ann);
+    conn_close(&ben);
+    server_stop(&a);
+    server_stop(&b);
+    server_stop(&c);
+}
+END_TEST
+
 /* Where there is no snapshot any more, the room cannot be loaded. */
 START_TEST(nothing_is_left)
 {
@@ -137,6 +178,7 @@ int main(void)
 {
     const struct test tests[] = {
         {a_node_starts, 1, 60},
+        {two_nodes, 1, 60},
         {nothing_is_left, 1, 60},
     };
 
