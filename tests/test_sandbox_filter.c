@@ -292,7 +292,7 @@ START_TEST(the_engine_is_refused_these)
         SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount, SYS_unshare, SYS_reboot,
         SYS_perf_event_open, SYS_keyctl};
     static const uint32_t allowed[] = {SYS_read, SYS_write, SYS_close, SYS_openat, SYS_recvfrom,
-        SYS_sendto, SYS_connect, SYS_mmap, SYS_munmap, SYS_futex, SYS_exit_group};
+        SYS_sendto, SYS_connect, SYS_mprotect, SYS_munmap, SYS_futex, SYS_exit_group};
     unsigned refusals = 0;
 
     ck_assert(sandbox_set_filter(SANDBOX_ENGINE));
