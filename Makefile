@@ -157,7 +157,7 @@ WRAPPED = malloc calloc realloc recv __recv_chk send sendmsg __sendmsg64 poll __
 $(B)tests/test_listener: WRAP = -Wl,--wrap=accept_cloexec_nonblock,--wrap=poller_set
 $(B)tests/test_faults: WRAP = $(WRAPPED:%=-Wl,--wrap=%)
 $(B)tests/test_link: WRAP = -Wl,--wrap=sendmsg,--wrap=__sendmsg64
-$(B)tests/test_sandbox_filter: WRAP = -Wl,--wrap=prctl
+$(B)tests/test_sandbox_filter: WRAP = -Wl,--wrap=prctl,--wrap=__prctl_time64
 
 $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o \
     $(CLIENT) $(SERVER) $(COMMON)

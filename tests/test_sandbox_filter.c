@@ -79,24 +79,43 @@
 static struct sock_filter program[BPF_MAXINSNS];
 static size_t program_len;
 
-/* The sandbox's calls of prctl(2). */
-int __wrap_prctl(int option, ...);
-int __wrap_prctl(int option, ...)
+static int prctl_take(int option, va_list args)
 {
     const struct sock_fprog *filter;
-    va_list args;
 
     if (option != PR_SET_SECCOMP)
         return 0;
-    va_start(args, option);
     ck_assert_int_eq(va_arg(args, int), SECCOMP_MODE_FILTER);
     filter = va_arg(args, const struct sock_fprog *);
-    va_end(args);
     ck_assert_uint_gt(filter->len, 0);
     ck_assert_uint_le(filter->len, COUNT_OF(program));
     memcpy(program, filter->filter, filter->len * sizeof program[0]);
     program_len = filter->len;
     return 0;
+}
+
+/* The sandbox's calls of prctl(2); the second is its name with 64-bit times. */
+int __wrap_prctl(int option, ...);
+int __wrap___prctl_time64(int option, ...);
+
+int __wrap_prctl(int option, ...)
+{
+    va_list args;
+
+    va_start(args, option);
+    int result = prctl_take(option, args);
+    va_end(args);
+    return result;
+}
+
+int __wrap___prctl_time64(int option, ...)
+{
+    va_list args;
+
+    va_start(args, option);
+    int result = prctl_take(option, args);
+    va_end(args);
+    return result;
 }
 
 /* How many instructions are skipped after this one, which sets the word or compares it. */
