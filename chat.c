@@ -24,7 +24,7 @@
 /* Past events on a terminal. */
 #define HISTORY_DEFAULT 20
 
-static int fail(int status, const char *what)
+static int start_fail(int status, const char *what)
 {
     fprintf(stderr, CHAT_PROGRAM ": %s: %s\n", what, strerror(errno));
     return status;
@@ -177,7 +177,7 @@ static void setup_console(struct client *client, const struct bot *bot)
                           });
 }
 
-static enum session_kind kind_choose(enum options_mode mode)
+static enum session_kind session_choose(enum options_mode mode)
 {
     if (mode == MODE_LIST)
         return SESSION_LISTER;
@@ -189,7 +189,7 @@ static bool setup_session(struct client *client, const char *answer)
     const struct options *options = client->options;
     const char *name = options->name != NULL ? options->name : answer;
     struct session_setup setup = {
-        .kind = kind_choose(options->mode),
+        .kind = session_choose(options->mode),
         .secret = options->secret,
         .history = options->history,
         .keep = options->keep,
@@ -247,7 +247,8 @@ static void setup_signals(const struct client *client)
 /* ---- Running ------------------------------------------------------------------------- */
 
 /* In the room, to its end. */
-static int talk(struct client *client, struct input *input, struct bot *bot, int *signal)
+static int conversation_run(
+    struct client *client, struct input *input, struct bot *bot, int *signal)
 {
     setup_signals(client);
     client->first_until = first_deadline(client);
@@ -259,12 +260,12 @@ static int talk(struct client *client, struct input *input, struct bot *bot, int
         console_start(&client->console);
     if (!receiver_start(client)) {
         console_stop(&client->console, (struct span){"", 0});
-        return fail(EX_OSERR, "thread");
+        return start_fail(EX_OSERR, "thread");
     }
     return loop_run(client, input, client->options->mode == MODE_BOT ? bot : NULL, signal);
 }
 
-static int run(struct client *client, int *signal)
+static int client_run(struct client *client, int *signal)
 {
     static struct input input;
     struct bot bot = {.pid = -1, .output = -1, .input = -1};
@@ -274,14 +275,14 @@ static int run(struct client *client, int *signal)
     if (status >= 0)
         return status;
     if (client->options->mode == MODE_BOT && !bot_start(&bot, client->options->bot))
-        return fail(EX_OSERR, client->options->bot);
+        return start_fail(EX_OSERR, client->options->bot);
     setup_console(client, &bot);
     setup_input(&input, client, &bot);
     if (input_is_empty(&input)) /* there is nothing to join for */
         return EX_OK;
     if (!setup_session(client, answer))
-        return fail(EX_OSERR, "memory");
-    return talk(client, &input, &bot, signal);
+        return start_fail(EX_OSERR, "memory");
+    return conversation_run(client, &input, &bot, signal);
 }
 
 int main(int argc, char **argv)
@@ -297,9 +298,9 @@ int main(int argc, char **argv)
         return status;
     screen_locale();
     if (!client_init(&client, &options))
-        return fail(EX_OSERR, "pipe");
+        return start_fail(EX_OSERR, "pipe");
     signals_init(client.wake[1]);
-    status = run(&client, &signal);
+    status = client_run(&client, &signal);
     pthread_mutex_lock(&client.lock);
     connection_close(&client.connection);
     pthread_mutex_unlock(&client.lock);

@@ -122,7 +122,7 @@ static void handle_event(struct parent *p, const struct poller_event *event, uin
 
 /* A turn of each part; returns in how many milliseconds the next is due. The recording comes first,
  * so that the hub has a writer before its turn. */
-static int turn(struct parent *p, uint64_t now)
+static int parent_turn(struct parent *p, uint64_t now)
 {
     int timeout = recording_turn(&p->recording, now);
 
@@ -178,7 +178,7 @@ static int files_load(struct parent *p)
     return status;
 }
 
-static int start(struct parent *p)
+static int parent_start(struct parent *p)
 {
     struct options *o = &p->options;
     bool stays_root = geteuid() == 0 && o->user == NULL;
@@ -213,7 +213,7 @@ static void report_prepare(struct parent *p)
 }
 
 /* -d: from here on this is the child. Its parent waits until the child is ready. */
-static int detach(struct parent *p, bool arrived)
+static int parent_detach(struct parent *p, bool arrived)
 {
     p->detaching = -1;
     if (!p->options.detach)
@@ -267,7 +267,7 @@ static int end_follow(struct parent *p, uint64_t now)
 }
 
 /* Returns the exit status. */
-static int run(struct parent *p, const sigset_t *waiting)
+static int parent_run(struct parent *p, const sigset_t *waiting)
 {
     struct poller_event events[EVENTS_MAX];
     uint64_t now = clock_us();
@@ -276,7 +276,7 @@ static int run(struct parent *p, const sigset_t *waiting)
     int n;
 
     for (;;) {
-        timeout = turn(p, now);
+        timeout = parent_turn(p, now);
         if (!p->ready && !hub_is_loading(p->hub))
             status = be_ready(p, false);
         if (status != 0 && !p->ready)
@@ -362,19 +362,19 @@ int main(int argc, char **argv)
         descriptors_close_from(NOTIFY_FIRST_FD + p.sockets);
         notify_open(&p.notify);
     }
-    status = detach(&p, arrived);
+    status = parent_detach(&p, arrived);
     if (status != 0)
         return status;
     signals_prepare(&waiting);
     status = programs_find(&p, argv[0]);
     if (status != 0)
         return status;
-    status = arrived ? parent_take_over(&p, &state) : start(&p);
+    status = arrived ? parent_take_over(&p, &state) : parent_start(&p);
     caught[SIGCHLD] |= arrived; /* processes may have ended meanwhile */
     if (status == 0) {
         status = p.ready || hub_is_loading(p.hub) ? 0 : be_ready(&p, arrived);
         if (status == 0)
-            status = run(&p, &waiting);
+            status = parent_run(&p, &waiting);
         recording_end(&p.recording);
     }
     listeners_close(&p.listeners);

@@ -244,19 +244,19 @@ static enum error_code error_find(struct span word)
     return ERROR_OTHER;
 }
 
-static bool name_take(struct span *rest, struct span *name)
+static bool name_word_take(struct span *rest, struct span *name)
 {
     *name = span_take_word(rest);
     return name->len > 0 && name->len <= NAME_LEN_MAX;
 }
 
-static bool names_take(struct span *rest, struct span *names)
+static bool name_words_take(struct span *rest, struct span *names)
 {
     struct span name;
 
     *names = *rest;
     do {
-        if (!name_take(rest, &name))
+        if (!name_word_take(rest, &name))
             return false;
     } while (span_skip_space(rest));
     return true;
@@ -279,11 +279,11 @@ static bool event_take_arg(struct event *event, enum event_arg arg, struct span 
     case ARG_END:
         break;
     case ARG_NAME:
-        return name_take(rest, &event->name);
+        return name_word_take(rest, &event->name);
     case ARG_NAME_2:
-        return name_take(rest, &event->word);
+        return name_word_take(rest, &event->word);
     case ARG_NAMES:
-        return names_take(rest, &event->text);
+        return name_words_take(rest, &event->text);
     case ARG_WORD:
         event->word = span_take_word(rest);
         return event->word.len > 0;

@@ -89,7 +89,7 @@ static _Noreturn void die(const char *what)
     exit(71);
 }
 
-static void *allocate(size_t n, size_t size)
+static void *memory_get(size_t n, size_t size)
 {
     void *p = calloc(n, size);
     if (!p)
@@ -149,8 +149,8 @@ static void speaker_init(struct speaker *s, const struct wire *w, unsigned numbe
 {
     size_t before = strlen(w->before);
     s->line_len = before + TEXT_LEN + strlen(w->after);
-    s->line = allocate(1, s->line_len + 1);
-    s->out = allocate(1, OUT_SIZE);
+    s->line = memory_get(1, s->line_len + 1);
+    s->out = memory_get(1, OUT_SIZE);
     s->count_at = before + COUNT_AT;
     snprintf(s->line, s->line_len + 1, "%s@%c @@@@@@@@%s%s", w->before, (int)('A' + number), FILLER,
         w->after);
@@ -191,13 +191,13 @@ void crowd_init(struct crowd *c, const struct wire *wire, const char *address, u
     c->flight = FLIGHT;
     c->count = members;
     c->speaker_count = speakers;
-    c->members = allocate(members, sizeof *c->members);
-    c->speakers = allocate(speakers, sizeof *c->speakers);
-    c->holes = allocate(HOLES_MAX, sizeof *c->holes);
-    c->in = allocate(1, HELD_MAX + IN_SIZE);
+    c->members = memory_get(members, sizeof *c->members);
+    c->speakers = memory_get(speakers, sizeof *c->speakers);
+    c->holes = memory_get(HOLES_MAX, sizeof *c->holes);
+    c->in = memory_get(1, HELD_MAX + IN_SIZE);
     for (unsigned i = 0; i < members; i++) {
         c->members[i].fd = -1;
-        c->members[i].next = allocate(speakers, sizeof(uint32_t));
+        c->members[i].next = memory_get(speakers, sizeof(uint32_t));
     }
     for (unsigned i = 0; i < speakers; i++)
         speaker_init(&c->speakers[i], wire, i);
@@ -385,7 +385,7 @@ static bool line_take_event(struct crowd *c, struct member *m, const char *line,
 }
 
 /* Any line, with its LF. */
-static void line_take(struct crowd *c, struct member *m, const char *line, size_t len)
+static void member_take_line(struct crowd *c, struct member *m, const char *line, size_t len)
 {
     const struct wire *w = c->wire;
     if (len >= TEXT_LEN + w->end && text_is_ours(line + len - w->end - TEXT_LEN)) {
@@ -415,7 +415,7 @@ static const char *member_take(struct crowd *c, struct member *m, const char *at
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         if (!lf)
             break;
-        line_take(c, m, at, (size_t)(lf + 1 - at));
+        member_take_line(c, m, at, (size_t)(lf + 1 - at));
         at = lf + 1;
     }
     return at;

@@ -120,7 +120,7 @@ static int print_port(void)
     return 0;
 }
 
-static int usage(void)
+static int usage_print(void)
 {
     fprintf(stderr,
         "usage: load [-w chatd|token|floor|redis|nats] [-n MEMBERS] [-b SOURCES] [-k WINDOW]\n"
@@ -179,13 +179,13 @@ int main(int argc, char **argv)
     load.wire = wire_find("chatd");
     while ((opt = getopt(argc, argv, "+w:n:b:k:t:a:p:")) != -1) {
         if (!load_option(&load, opt, optarg))
-            return usage();
+            return usage_print();
     }
     char **texts = argv + optind;
     int n = workloads_check(texts);
     char **server = n > 0 && texts[n] ? texts + n + 1 : NULL;
     if (n <= 0 || (server && !server[0]) || (!server && !load.address))
-        return usage();
+        return usage_print();
     raise_limit();
     return load_run(&load, texts, n, server);
 }

@@ -44,7 +44,7 @@ static bool cpus_find(size_t cpus[2])
     return found == 2;
 }
 
-static void await(const atomic_int *rounds, int round)
+static void child_await(const atomic_int *rounds, int round)
 {
     while (atomic_load(rounds) < round)
         sched_yield();
@@ -55,7 +55,7 @@ static void *write_rounds(void *arg)
     struct copying *c = arg;
     run_on(c->cpus[0]);
     for (int round = 0; round < ROUNDS; round++) {
-        await(&c->copied_rounds, round);
+        child_await(&c->copied_rounds, round);
         memset(c->written, round, SIZE);
         atomic_store(&c->written_rounds, round + 1);
     }
@@ -67,7 +67,7 @@ static void *copy_rounds(void *arg)
     struct copying *c = arg;
     run_on(c->cpus[1]);
     for (int round = 0; round < ROUNDS; round++) {
-        await(&c->written_rounds, round + 1);
+        child_await(&c->written_rounds, round + 1);
         uint64_t start = clock_now();
         memcpy(c->copied, c->written, SIZE);
         uint64_t time = clock_now() - start;

@@ -303,7 +303,7 @@ unsigned server_processes(const struct server *s)
 }
 
 /* The number behind the word at a line's beginning, or UINT64_MAX. */
-static uint64_t field(const char *text, const char *word)
+static uint64_t field_find(const char *text, const char *word)
 {
     for (const char *at = text; (at = strstr(at, word)); at++) {
         if (at == text || at[-1] == '\n')
@@ -327,7 +327,7 @@ uint64_t server_switches(const struct server *s, uint64_t *hub)
         snprintf(path, sizeof path, "/proc/%ld/status", (long)t.at[i].pid);
         file_read(path, buf, sizeof buf);
         for (size_t k = 0; k < sizeof fields / sizeof fields[0]; k++) {
-            uint64_t n = field(buf, fields[k]);
+            uint64_t n = field_find(buf, fields[k]);
             sum += n == UINT64_MAX ? 0 : n;
             *hub += t.at[i].pid == s->pid && n != UINT64_MAX ? n : 0;
         }
@@ -350,13 +350,13 @@ void server_memory(const struct server *s, struct memory *m)
         m->processes++;
         snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", (long)t.at[i].pid);
         file_read(path, buf, sizeof buf);
-        uint64_t pss = field(buf, "Pss:");
+        uint64_t pss = field_find(buf, "Pss:");
         m->pss_kib = pss == UINT64_MAX || m->pss_kib == UINT64_MAX ? UINT64_MAX : m->pss_kib + pss;
     }
     free(t.at);
     file_read("/proc/meminfo", buf, sizeof buf);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        uint64_t kib = field(buf, fields[i]);
+        uint64_t kib = field_find(buf, fields[i]);
         m->kernel_kib += kib == UINT64_MAX ? 0 : kib;
     }
 }

@@ -13,7 +13,7 @@ static bool word_is_after(const struct edit_buffer *edit, size_t word, const cha
     return word == strlen(command) && strncasecmp(edit->text, command, word) == 0;
 }
 
-static enum completion_kind kind_choose(const struct edit_buffer *edit, size_t word)
+static enum completion_kind completion_choose(const struct edit_buffer *edit, size_t word)
 {
     if (word == 0 && edit->len > 0 && edit->text[0] == '/')
         return COMPLETION_COMMANDS;
@@ -28,7 +28,7 @@ static bool completion_begin(struct completion *completion, const struct edit_bu
 
     if (edit->cursor - word > NAME_LEN_MAX)
         return false;
-    completion->kind = kind_choose(edit, word);
+    completion->kind = completion_choose(edit, word);
     completion->word = word;
     completion->len = edit->cursor - word;
     completion->next = 0;

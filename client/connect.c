@@ -87,7 +87,7 @@ static struct lookup *lookup_new(const struct address *address)
     return lookup;
 }
 
-static void *lookup_main(void *argument)
+static void *lookup_thread(void *argument)
 {
     struct lookup *lookup = argument;
     struct addrinfo *found;
@@ -119,7 +119,7 @@ static bool lookup_start(struct lookup *lookup)
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = pthread_create(&thread, &detached, lookup_main, lookup) == 0;
+    started = pthread_create(&thread, &detached, lookup_thread, lookup) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&detached);
     return started;

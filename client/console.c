@@ -393,7 +393,7 @@ struct pollfd console_poll(struct console *console, int64_t *due)
 }
 
 /* In a paste, an incomplete sequence ends first, and later the paste. */
-static enum editor_event keys_expire(struct console *console)
+static enum editor_event console_expire_keys(struct console *console)
 {
     int before = editor_pause(console->editor);
     enum editor_event event = editor_expire(console->editor);
@@ -412,7 +412,7 @@ void console_tick(struct console *console)
     pthread_mutex_lock(&console->lock);
     left = console_text(console)->len;
     if (console->keys_due >= 0 && clock_left(console->keys_due) == 0)
-        event = keys_expire(console);
+        event = console_expire_keys(console);
     if (clock_left(console->retry_at) == 0)
         console->retry_at = -1;
     if (console->retry_at < 0) {
@@ -452,7 +452,7 @@ static void name_note(struct console *console, struct span given)
     char name[NAME_LEN_MAX + 1];
     char why[ASKED_WHY_MAX];
 
-    name_take(name, given);
+    name_copy_clean(name, given);
     asked_explain(&console->view.people.asked, name, why);
     if (*why != '\0')
         console_note(console, "%syou are %s", why, name);

@@ -39,7 +39,7 @@ bool dialer_move_on(struct dialer *dialer)
 
 /* ---- One round ----------------------------------------------------------------------- */
 
-static void text_add(struct connect_failure *failure, const char *text)
+static void failure_append(struct connect_failure *failure, const char *text)
 {
     size_t used = strlen(failure->text);
     size_t room = sizeof failure->text - 1 - used;
@@ -55,8 +55,8 @@ static void failure_add(struct connect_failure *all, const struct connect_failur
     if (all->status != EX_UNAVAILABLE)
         all->status = one->status;
     if (all->text[0] != '\0')
-        text_add(all, "; ");
-    text_add(all, one->text);
+        failure_append(all, "; ");
+    failure_append(all, one->text);
     memcpy(all->hint, one->hint, sizeof all->hint);
 }
 

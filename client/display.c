@@ -102,7 +102,7 @@ static size_t window_rows(const struct display *display)
     return display->rows > 1 ? display->rows - 1 : 1;
 }
 
-static void move(struct outbuf *out, size_t n, const char *direction)
+static void cursor_move(struct outbuf *out, size_t n, const char *direction)
 {
     if (n == 0)
         return;
@@ -149,12 +149,12 @@ static void draw_cursor(
     size_t column = text_columns(display, layout->row_start, text_cursor(display), &sure);
 
     if (row < from)
-        move(out, from - row, "A");
+        cursor_move(out, from - row, "A");
     else
-        move(out, row - from, "B");
+        cursor_move(out, row - from, "B");
     outbuf_puts(out, "\r");
     if (sure)
-        move(out, column, "C");
+        cursor_move(out, column, "C");
     else
         draw_text(display, layout->row_start, text_cursor(display), out);
     display->drawn_row = row;
@@ -208,7 +208,7 @@ static void draw_all(struct display *display, struct outbuf *out)
 static void erase_all(struct display *display, struct outbuf *out)
 {
     outbuf_puts(out, "\r");
-    move(out, display->drawn_row, "A");
+    cursor_move(out, display->drawn_row, "A");
     outbuf_puts(out, "\x1b[K");
     if (display->drawn_rows > 1)
         outbuf_puts(out, "\n\x1b[J\x1b[A");

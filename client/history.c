@@ -10,7 +10,7 @@ static bool spans_equal(struct span a, struct span b)
 }
 
 /* A copy; empty if there is no memory. */
-static struct span span_copy(struct span text)
+static struct span entry_copy(struct span text)
 {
     char *copy = text.len != 0 ? malloc(text.len) : NULL;
 
@@ -58,7 +58,7 @@ static void history_begin(struct history *history, struct span text, size_t curs
     if (history_shows(history, text) || (history->at < history->len && history->draft.len > 0))
         return;
     free((char *)history->draft.at);
-    history->draft = span_copy(text);
+    history->draft = entry_copy(text);
     history->prefix = cursor < history->draft.len ? cursor : history->draft.len;
 }
 

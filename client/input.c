@@ -249,7 +249,7 @@ bool input_is_over(const struct input *input)
 }
 
 /* Lines that end in one of these; the last may have no end. */
-static unsigned long lines_in(const char *at, const char *end, const char *ends)
+static unsigned long input_lines(const char *at, const char *end, const char *ends)
 {
     unsigned long lines = 0;
     bool open = false;
@@ -265,10 +265,10 @@ static unsigned long lines_in(const char *at, const char *end, const char *ends)
 unsigned long input_lines_left(const struct input *input)
 {
     struct span pending = input->pending;
-    unsigned long lines = lines_in(pending.at, pending.at + pending.len, "\n");
+    unsigned long lines = input_lines(pending.at, pending.at + pending.len, "\n");
 
     if (input->source == INPUT_KEYS)
-        lines += lines_in(input->keys, input->keys_end, "\r");
+        lines += input_lines(input->keys, input->keys_end, "\r");
     if (input->source == INPUT_TEXTS)
         lines += (unsigned long)(input->texts_end - input->texts);
     return lines;

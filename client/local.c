@@ -16,9 +16,9 @@ struct local {
 };
 
 /* Answers in the form of a notice of the server. */
-static void answer(const struct local *local, const char *format, ...)
+static void local_answer(const struct local *local, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-static void answer(const struct local *local, const char *format, ...)
+static void local_answer(const struct local *local, const char *format, ...)
 {
     char text[ANSWER_MAX];
     struct event event = {.verb = VERB_NOTE, .stamp = (uint64_t)time(NULL) * 1000000};
@@ -40,41 +40,42 @@ static void list_ignored(const struct local *local)
     for (size_t i = 0; i < ignored->len && len < sizeof names; i++)
         len += (size_t)snprintf(names + len, sizeof names - len, " %s", ignored->names[i]);
     if (len > 0)
-        answer(local, "ignored:%s", names);
+        local_answer(local, "ignored:%s", names);
     else
-        answer(local, "nobody is ignored");
+        local_answer(local, "nobody is ignored");
 }
 
-static void ignore(const struct local *local, const char *name)
+static void local_ignore(const struct local *local, const char *name)
 {
     if (*name == '\0')
         list_ignored(local);
     else if (ignored_add(&local->view->people.ignored, name))
-        answer(local, "%s is ignored", name);
+        local_answer(local, "%s is ignored", name);
     else
-        answer(local, "%d names are ignored already", IGNORED_MAX);
+        local_answer(local, "%d names are ignored already", IGNORED_MAX);
 }
 
-static void unignore(const struct local *local, const char *name)
+static void local_unignore(const struct local *local, const char *name)
 {
     if (*name == '\0')
-        answer(local, "use: /unignore NAME");
+        local_answer(local, "use: /unignore NAME");
     else if (ignored_remove(&local->view->people.ignored, name))
-        answer(local, "%s is not ignored any more", name);
+        local_answer(local, "%s is not ignored any more", name);
     else
-        answer(local, "%s was not ignored", name);
+        local_answer(local, "%s was not ignored", name);
 }
 
 /* The server answers too, with its own commands. */
-static void help(const struct local *local)
+static void local_help(const struct local *local)
 {
-    answer(local, "chat's own commands: /ignore [NAME], /unignore NAME; for its keys see chat(1)");
+    local_answer(
+        local, "chat's own commands: /ignore [NAME], /unignore NAME; for its keys see chat(1)");
 }
 
 static const struct {
     const char *word;
     void (*command)(const struct local *, const char *name);
-} commands[] = {{"/ignore", ignore}, {"/unignore", unignore}};
+} commands[] = {{"/ignore", local_ignore}, {"/unignore", local_unignore}};
 
 bool local_command(struct view *view, struct span line, struct outbuf *out)
 {
@@ -90,7 +91,7 @@ bool local_command(struct view *view, struct span line, struct outbuf *out)
         }
     }
     if (span_equal_caseless(word, "/help"))
-        help(&local);
+        local_help(&local);
     if (span_equal_caseless(word, "/nick"))
         asked_set(&view->people.asked, line); /* the server may give another name */
     return false;

@@ -11,7 +11,7 @@
  * Characters of words: ASCII letters, digits and `_`, and the blocks of the alphabets. Scripts that
  * are written without blanks lie beyond those blocks; there a name may stand next to a letter.
  */
-static bool is_word(uint32_t cp)
+static bool is_word_char(uint32_t cp)
 {
     if (cp >= 0x80)
         return cp >= 0xAA && cp < 0x2000;
@@ -41,14 +41,14 @@ static uint32_t char_before(const char *text, size_t len, size_t at)
 bool text_mentions(struct span text, const char *name)
 {
     size_t len = strlen(name);
-    bool open_start = !is_word(char_after(name, len, 0));
-    bool open_end = !is_word(char_before(name, len, len));
+    bool open_start = !is_word_char(char_after(name, len, 0));
+    bool open_end = !is_word_char(char_before(name, len, len));
 
     for (size_t at = 0; at + len <= text.len; at++) {
         if (strncasecmp(text.at + at, name, len) != 0)
             continue;
-        if ((open_start || !is_word(char_before(text.at, text.len, at))) &&
-            (open_end || !is_word(char_after(text.at, text.len, at + len))))
+        if ((open_start || !is_word_char(char_before(text.at, text.len, at))) &&
+            (open_end || !is_word_char(char_after(text.at, text.len, at + len))))
             return true;
     }
     return false;

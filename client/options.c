@@ -204,7 +204,7 @@ static int option_take(struct options *options, int option)
     }
 }
 
-static const char *environment(const char *variable)
+static const char *environment_get(const char *variable)
 {
     const char *value = getenv(variable);
 
@@ -301,7 +301,7 @@ static int options_addresses(struct options *options, int count, char *const *op
     if (count == 2)
         status = options_host_port(options, operands[0], operands[1]);
     else
-        options->server = count == 1 ? operands[0] : environment("CHAT_SERVER");
+        options->server = count == 1 ? operands[0] : environment_get("CHAT_SERVER");
     if (options->server == NULL)
         options->server = CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT;
     return status < 0 ? addresses_parse(options) : status;
@@ -319,8 +319,8 @@ static int options_complete(struct options *options)
     if (options->patience == PATIENCE_UNSET) /* a command may ask its user for a password */
         options->patience = options->command != NULL ? -1 : PATIENCE_DEFAULT;
     if (options->name == NULL)
-        options->name = environment("CHAT_NAME");
-    options->secret = environment("CHAT_PASS");
+        options->name = environment_get("CHAT_NAME");
+    options->secret = environment_get("CHAT_PASS");
     if (options->secret != NULL &&
         (strchr(options->secret, '\n') != NULL || strlen(options->secret) > SESSION_SECRET_MAX))
         return usage_error("CHAT_PASS must be a line that the wire takes", "");

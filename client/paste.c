@@ -60,7 +60,7 @@ static struct span line_take(struct span *text)
     return line;
 }
 
-static size_t lines_in(struct span text)
+static size_t breaks_count(struct span text)
 {
     size_t lines = 0;
 
@@ -105,7 +105,7 @@ static bool repeat_find(const struct edit_buffer *edit, struct span *repeat)
 /* Makes room for the lines, each with the command before it and perhaps a slash. */
 static bool lines_reserve(struct paste *paste, const struct edit_buffer *edit, struct span rest)
 {
-    size_t lines = lines_in(rest) + 1;
+    size_t lines = breaks_count(rest) + 1;
 
     return edit_reserve(&paste->held, edit->len + rest.len + (2 + paste->repeat.len) * lines);
 }
@@ -143,7 +143,7 @@ enum paste_outcome paste_end(struct paste *paste, struct edit_buffer *edit)
         text.len--;
     if (!whole)
         return PASTE_OVERSIZE;
-    if (lines_in(text) > 0)
+    if (breaks_count(text) > 0)
         return lines_hold(paste, edit, text);
     return edit_paste(edit, text) ? PASTE_TAKEN : PASTE_OVERSIZE;
 }
@@ -176,7 +176,7 @@ bool paste_restore(struct paste *paste, struct edit_buffer *edit)
 
     if (aside.len == 0 || !edit_replace(held, held->len, held->len, aside))
         return false;
-    paste->lines += lines_in(aside);
+    paste->lines += breaks_count(aside);
     if (edit->len == 0)
         edit_set(edit, edit_text(&paste->repeat));
     paste_forget(paste);

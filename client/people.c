@@ -12,7 +12,7 @@ bool people_is_own(const struct people *people, struct span name)
 {
     char clean[NAME_LEN_MAX + 1];
 
-    name_take(clean, name);
+    name_copy_clean(clean, name);
     return *people->name != '\0' && strcasecmp(clean, people->name) == 0;
 }
 
@@ -47,7 +47,7 @@ static void people_follow_room(struct people *people, const struct event *event)
         roster_remove(&people->roster, event->name);
         roster_add(&people->roster, event->word);
         if (people_is_own(people, event->name))
-            name_take(people->name, event->word);
+            name_copy_clean(people->name, event->word);
     }
 }
 
@@ -55,7 +55,7 @@ static void people_follow_message(struct people *people, const struct event *eve
 {
     char name[NAME_LEN_MAX + 1];
 
-    name_take(name, event->name);
+    name_copy_clean(name, event->name);
     speakers_add(&people->speakers, name, event->verb == VERB_PRIV);
 }
 
@@ -64,8 +64,8 @@ static void people_follow_nick(struct people *people, const struct event *event)
     char name[NAME_LEN_MAX + 1];
     char to[NAME_LEN_MAX + 1];
 
-    name_take(name, event->name);
-    name_take(to, event->word);
+    name_copy_clean(name, event->name);
+    name_copy_clean(to, event->word);
     speakers_rename(&people->speakers, name, to);
     ignored_rename(&people->ignored, name, to);
 }
@@ -85,7 +85,7 @@ void people_follow(struct people *people, const struct event *event)
         people->count = event->count;
     }
     if (event->verb == VERB_YOU) {
-        name_take(people->name, event->name);
+        name_copy_clean(people->name, event->name);
         people->present = true;
     }
 }
@@ -103,7 +103,7 @@ static bool name_is_ignored(const struct people *people, struct span name)
 {
     char clean[NAME_LEN_MAX + 1];
 
-    name_take(clean, name);
+    name_copy_clean(clean, name);
     return ignored_has(&people->ignored, clean) && !people_is_own(people, name);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-void name_take(char out[NAME_LEN_MAX + 1], struct span name)
+void name_copy_clean(char out[NAME_LEN_MAX + 1], struct span name)
 {
     char clean[3 * NAME_LEN_MAX];
     size_t len = text_clean(clean, name.at, text_cut(name.at, name.len, NAME_LEN_MAX));
@@ -106,7 +106,7 @@ void roster_here(struct roster *roster, struct span names)
         roster_clear(roster);
     roster->sorted = false;
     while (here_next(&names, &name)) {
-        name_take(clean, name);
+        name_copy_clean(clean, name);
         roster_insert(roster, roster->len, clean);
     }
 }
@@ -124,7 +124,7 @@ void roster_add(struct roster *roster, struct span name)
     char clean[NAME_LEN_MAX + 1];
     size_t at;
 
-    name_take(clean, name);
+    name_copy_clean(clean, name);
     if (!roster_find(roster, clean, &at))
         roster_insert(roster, at, clean);
 }
@@ -134,7 +134,7 @@ void roster_remove(struct roster *roster, struct span name)
     char clean[NAME_LEN_MAX + 1];
     size_t at;
 
-    name_take(clean, name);
+    name_copy_clean(clean, name);
     if (!roster_find(roster, clean, &at))
         return;
     roster->len--;

@@ -21,7 +21,7 @@ struct roster {
 };
 
 /* Copies a name from the server, cleaned and cut to the length of names. */
-void name_take(char out[NAME_LEN_MAX + 1], struct span name);
+void name_copy_clean(char out[NAME_LEN_MAX + 1], struct span name);
 
 /* Removes the next name of a `here` line from the front of names. False: no more. */
 bool here_next(struct span *names, struct span *name);

@@ -100,7 +100,7 @@ unsigned speakers_hue(struct speakers *speakers, const char *name, unsigned hues
 
 /* ---- The latest ---- */
 
-static int compare(unsigned long a, unsigned long b)
+static int speakers_compare(unsigned long a, unsigned long b)
 {
     return a > b ? -1 : a < b;
 }
@@ -109,13 +109,13 @@ static int compare_spoke(const void *a, const void *b)
 {
     const struct speaker *const *left = a, *const *right = b;
 
-    return compare((*left)->spoke, (*right)->spoke);
+    return speakers_compare((*left)->spoke, (*right)->spoke);
 }
 
 static int compare_whispered(const void *a, const void *b)
 {
     const struct speaker *const *left = a, *const *right = b;
-    int order = compare((*left)->whispered, (*right)->whispered);
+    int order = speakers_compare((*left)->whispered, (*right)->whispered);
 
     return order != 0 ? order : compare_spoke(a, b);
 }

@@ -29,13 +29,13 @@
 
 /* ---- The line that is being made ------------------------------------------------------------ */
 
-static void paint(struct view *view, const char *sgr)
+static void colour_put(struct view *view, const char *sgr)
 {
     if (view->colour != COLOUR_NONE)
         outbuf_puts(&view->line, sgr);
 }
 
-static void put(struct view *view, const char *text)
+static void line_put(struct view *view, const char *text)
 {
     outbuf_puts(&view->line, text);
 }
@@ -49,8 +49,8 @@ static void put_name(struct view *view, struct span name)
 {
     char clean[NAME_SIZE];
 
-    name_take(clean, name);
-    put(view, clean);
+    name_copy_clean(clean, name);
+    line_put(view, clean);
 }
 
 /*
@@ -65,21 +65,21 @@ static void paint_name(struct view *view, struct span name)
 {
     char clean[NAME_SIZE];
 
-    name_take(clean, name);
+    name_copy_clean(clean, name);
     switch (view->colour) {
     case COLOUR_NONE:
         break;
     case COLOUR_BASIC:
-        put(view, "\x1b[");
+        line_put(view, "\x1b[");
         outbuf_number(&view->line,
             hues_basic[speakers_hue(&view->people.speakers, clean, sizeof hues_basic)]);
-        put(view, "m");
+        line_put(view, "m");
         break;
     case COLOUR_256:
-        put(view, "\x1b[38;5;");
+        line_put(view, "\x1b[38;5;");
         outbuf_number(
             &view->line, hues_256[speakers_hue(&view->people.speakers, clean, sizeof hues_256)]);
-        put(view, "m");
+        line_put(view, "m");
         break;
     }
 }
@@ -112,7 +112,7 @@ static void line_end(struct view *view, struct outbuf *out)
 {
     struct span line;
 
-    paint(view, SGR_NONE);
+    colour_put(view, SGR_NONE);
     line = (struct span){view->line.at, view->line.len};
     if (view->early.waits)
         scrollback_add(&view->early.lines, line);
@@ -160,13 +160,13 @@ static void put_day(struct view *view, const struct tm *time)
 
 static void mark_begin(struct view *view)
 {
-    paint(view, SGR_DIM);
-    put(view, "-- ");
+    colour_put(view, SGR_DIM);
+    line_put(view, "-- ");
 }
 
 static void mark_end(struct view *view, struct outbuf *out)
 {
-    put(view, " --");
+    line_put(view, " --");
     line_end(view, out);
 }
 
@@ -174,7 +174,7 @@ static void mark_day(
     struct view *view, const char *before, const struct tm *time, struct outbuf *out)
 {
     mark_begin(view);
-    put(view, before);
+    line_put(view, before);
     put_day(view, time);
     mark_end(view, out);
 }
@@ -221,10 +221,10 @@ static void line_begin(struct view *view, const struct event *event, bool dim, s
     view->early.waits = view->terminal && past && !said && view->when != VIEW_PAST_MARKED;
     if (view->terminal)
         view_mark(view, past && said, &time, out);
-    paint(view, SGR_DIM);
+    colour_put(view, SGR_DIM);
     put_time(view, &time);
     if (!dim && !past)
-        paint(view, SGR_NONE);
+        colour_put(view, SGR_NONE);
 }
 
 /* ---- Messages ------------------------------------------------------------------------------- */
@@ -235,9 +235,9 @@ static void paint_speaker(struct view *view, const struct event *event)
     if (event_is_past(view, event))
         return;
     if (event->verb == VERB_PRIV)
-        paint(view, SGR_BOLD);
+        colour_put(view, SGR_BOLD);
     if (people_mentioned(&view->people, event))
-        paint(view, SGR_REVERSE);
+        colour_put(view, SGR_REVERSE);
     if (!people_is_own(&view->people, event->name))
         paint_name(view, event->name);
 }
@@ -247,13 +247,13 @@ static void put_speaker(struct view *view, const struct event *event)
 {
     put_name(view, event->name);
     if (event->verb == VERB_PRIV) {
-        put(view, " -> ");
+        line_put(view, " -> ");
         put_name(view, event->word);
     }
     if (event->verb == VERB_POST)
-        put(view, "*");
+        line_put(view, "*");
     if (event->verb != VERB_ME)
-        put(view, ":");
+        line_put(view, ":");
 }
 
 static void show_message(struct view *view, const struct event *event, struct outbuf *out)
@@ -264,16 +264,16 @@ static void show_message(struct view *view, const struct event *event, struct ou
 
     line_begin(view, event, false, out);
     if (own)
-        paint(view, SGR_GREEN);
+        colour_put(view, SGR_GREEN);
     if (event->verb == VERB_ME)
-        put(view, "* ");
+        line_put(view, "* ");
     paint_speaker(view, event);
     put_speaker(view, event);
     if ((!own && !past) || mentions)
-        paint(view, SGR_NONE);
+        colour_put(view, SGR_NONE);
     if (mentions)
-        paint(view, SGR_BOLD);
-    put(view, " ");
+        colour_put(view, SGR_BOLD);
+    line_put(view, " ");
     put_span(view, event->text);
     line_end(view, out);
 }
@@ -293,13 +293,13 @@ static enum view_notice message_notice(const struct view *view, const struct eve
 static void notice_begin(struct view *view, const struct event *event, bool dim, struct outbuf *out)
 {
     line_begin(view, event, dim, out);
-    put(view, "-- ");
+    line_put(view, "-- ");
 }
 
 static void put_count(struct view *view)
 {
     outbuf_number(&view->line, view->people.count);
-    put(view, " here");
+    line_put(view, " here");
 }
 
 /* The number after an event that changed it. It is unknown in the past. */
@@ -307,7 +307,7 @@ static void put_new_count(struct view *view)
 {
     if (view->when != VIEW_PRESENT)
         return;
-    put(view, ", ");
+    line_put(view, ", ");
     put_count(view);
 }
 
@@ -318,14 +318,14 @@ static void put_list(struct view *view, size_t room)
     size_t shown = 0;
 
     for (; shown < roster->len && strlen(roster->at[shown]) < room; shown++) {
-        put(view, shown == 0 ? ": " : " ");
-        put(view, roster->at[shown]);
+        line_put(view, shown == 0 ? ": " : " ");
+        line_put(view, roster->at[shown]);
         room -= strlen(roster->at[shown]) + 1;
     }
     if (shown != 0 && shown < view->people.count) {
-        put(view, " and ");
+        line_put(view, " and ");
         outbuf_number(&view->line, view->people.count - shown);
-        put(view, " more");
+        line_put(view, " more");
     }
 }
 
@@ -352,7 +352,7 @@ static void put_welcome_list(struct view *view, size_t used)
 {
     size_t columns = view->columns != 0 ? view->columns : COLUMNS_USUAL;
 
-    put(view, ", ");
+    line_put(view, ", ");
     put_count(view);
     if (used + strlen(", 100000 here:") + list_len(&view->people.roster) <= columns)
         put_list(view, columns);
@@ -368,14 +368,14 @@ static void show_welcome(
     early_show(view, out);
     if (view->when == VIEW_PAST_MARKED) {
         mark_begin(view);
-        put(view, "now");
+        line_put(view, "now");
         mark_end(view, out);
     }
     asked_explain(before, view->people.name, why);
     notice_begin(view, event, *why == '\0', out);
-    put(view, why);
-    put(view, "you are ");
-    put(view, view->people.name);
+    line_put(view, why);
+    line_put(view, "you are ");
+    line_put(view, view->people.name);
     if (!view->quiet)
         put_welcome_list(
             view, strlen("12:00 -- you are ") + strlen(why) + strlen(view->people.name));
@@ -386,7 +386,7 @@ static void show_join(struct view *view, const struct event *event, struct outbu
 {
     notice_begin(view, event, true, out);
     put_name(view, event->name);
-    put(view, " joined");
+    line_put(view, " joined");
     put_new_count(view);
     line_end(view, out);
 }
@@ -408,11 +408,11 @@ static void put_reason(struct view *view, struct span reason)
 
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (span_is(reason, reasons[i][0])) {
-            put(view, reasons[i][1]);
+            line_put(view, reasons[i][1]);
             return;
         }
     }
-    put(view, " is gone, ");
+    line_put(view, " is gone, ");
     put_span(view, reason);
 }
 
@@ -423,7 +423,7 @@ static void show_quit(struct view *view, const struct event *event, struct outbu
     put_reason(view, event->word);
     put_new_count(view);
     if (event->text.len != 0 && !people_ignores_text(&view->people, event)) {
-        put(view, ": ");
+        line_put(view, ": ");
         put_span(view, event->text);
     }
     line_end(view, out);
@@ -435,13 +435,13 @@ static void show_nick(struct view *view, const struct event *event, struct outbu
     char name[NAME_SIZE];
     char why[ASKED_WHY_MAX] = "";
 
-    name_take(name, event->word);
+    name_copy_clean(name, event->word);
     if (view->when == VIEW_PRESENT && strcmp(view->people.name, name) == 0)
         asked_explain(&view->people.asked, name, why);
     notice_begin(view, event, *why == '\0', out);
-    put(view, why);
+    line_put(view, why);
     put_name(view, event->name);
-    put(view, " is now ");
+    line_put(view, " is now ");
     put_name(view, event->word);
     line_end(view, out);
 }
@@ -456,11 +456,11 @@ static void show_note(struct view *view, const struct event *event, struct outbu
 static void show_error(struct view *view, const struct event *event, struct outbuf *out)
 {
     line_begin(view, event, false, out);
-    paint(view, SGR_RED);
-    put(view, "-- ");
+    colour_put(view, SGR_RED);
+    line_put(view, "-- ");
     put_span(view, event->word);
     if (event->text.len != 0) {
-        put(view, ": ");
+        line_put(view, ": ");
         put_span(view, event->text);
     }
     line_end(view, out);
@@ -472,11 +472,11 @@ static void show_gap(struct view *view, const struct event *event, struct outbuf
     if (event->counted)
         outbuf_number(&view->line, event->count);
     else
-        put(view, "some");
-    put(view, event->counted && event->count == 1 ? " line is" : " lines are");
-    put(view, " missing here");
+        line_put(view, "some");
+    line_put(view, event->counted && event->count == 1 ? " line is" : " lines are");
+    line_put(view, " missing here");
     if (event->mine != 0) {
-        put(view, ", your own among them: ");
+        line_put(view, ", your own among them: ");
         outbuf_number(&view->line, event->mine);
     }
     line_end(view, out);

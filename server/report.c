@@ -91,7 +91,7 @@ static bool queue_reserve(struct report_queue *q, size_t bytes)
     return true;
 }
 
-static bool queue_add(struct report_queue *q, int priority, const char *text)
+static bool report_keep(struct report_queue *q, int priority, const char *text)
 {
     size_t len = strlen(text) + 1;
 
@@ -173,7 +173,7 @@ __attribute__((format(printf, 4, 0))) static void vreport(
     if ((!waits || queue_is_empty(report->queue)) && write_loss(report) &&
         write_line(report, priority, clean))
         return;
-    if (!(waits && queue_add(report->queue, priority, clean)) && report->loss != NULL)
+    if (!(waits && report_keep(report->queue, priority, clean)) && report->loss != NULL)
         report->loss->lines++;
 }
 

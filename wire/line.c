@@ -54,7 +54,7 @@ static const char *find_line_end(const char *begin, const char *end, bool after_
  * than max bytes, not counting a CR that comes last and may belong to the line end. So the result
  * depends on the bytes so far, and not on how they were cut.
  */
-static enum line_result line_take(
+static enum line_result line_complete(
     struct line_splitter *splitter, const char *bytes, size_t n, bool ended, struct span *line)
 {
     size_t len = splitter->len + n;
@@ -93,7 +93,7 @@ enum line_result line_next(
             continue;
         }
         size_t n = (size_t)((last != NULL ? last : end) - begin);
-        enum line_result result = line_take(splitter, begin, n, last != NULL, line);
+        enum line_result result = line_complete(splitter, begin, n, last != NULL, line);
         if (result != LINE_NONE)
             return result;
     }

@@ -85,7 +85,7 @@ static enum proxy_result v1_parse(struct proxy_header *header, const char *bytes
 enum v2_command { V2_LOCAL, V2_PROXY };
 enum v2_family { V2_UNSPECIFIED = 0x00, V2_TCP4 = 0x11, V2_TCP6 = 0x21, V2_UNIX = 0x31 };
 
-static unsigned number16(const unsigned char *at)
+static unsigned number16_read(const unsigned char *at)
 {
     return (unsigned)at[0] << 8 | at[1];
 }
@@ -100,7 +100,7 @@ static enum proxy_result v2_addresses(
     if ((family != V2_TCP4 && !v6) || len < (v6 ? V2_V6_LEN : V2_V4_LEN))
         return PROXY_INVALID;
     header->ip = ip_from_bytes(at, v6 ? IP_V6 : IP_V4);
-    header->port = number16(at + (v6 ? V2_V6_LEN : V2_V4_LEN) - 4);
+    header->port = number16_read(at + (v6 ? V2_V6_LEN : V2_V4_LEN) - 4);
     return PROXY_ADDRESS;
 }
 
@@ -112,7 +112,7 @@ static enum proxy_result v2_parse(struct proxy_header *header, const char *bytes
     if (len < V2_HEAD_LEN)
         return PROXY_MORE;
     command = at[PROXY_SIGNATURE_LEN] & 0x0Fu;
-    header->len = V2_HEAD_LEN + number16(at + V2_HEAD_LEN - 2);
+    header->len = V2_HEAD_LEN + number16_read(at + V2_HEAD_LEN - 2);
     if (at[PROXY_SIGNATURE_LEN] >> 4 != V2_VERSION || command > V2_PROXY ||
         header->len > PROXY_HEADER_MAX)
         return PROXY_INVALID;

@@ -415,7 +415,8 @@ static void state_tell(struct cluster *c, const struct report *r, uint64_t now, 
 }
 
 /* At the start a wrong password, or a server without JetStream, is the operator's to mend. */
-static void take_state(struct cluster *c, struct span payload, const struct report *r, uint64_t now)
+static void engine_state_take(
+    struct cluster *c, struct span payload, const struct report *r, uint64_t now)
 {
     enum engine_state before = c->engine.state;
     struct frame_state state;
@@ -455,7 +456,7 @@ static bool is_searching(const struct cluster *c)
     return c->state == CLUSTER_LOADING && c->inbox.sequence == 0;
 }
 
-static void take_message(struct cluster *c, struct room *room, struct span payload)
+static void inbox_take(struct cluster *c, struct room *room, struct span payload)
 {
     struct frame_message message;
     uint64_t last = c->inbox.sequence;
@@ -556,9 +557,9 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
     }
     in->at = (size_t)(rest.at - in->bytes);
     if (frame.kind == FRAME_STATE)
-        take_state(c, frame.payload, r, now);
+        engine_state_take(c, frame.payload, r, now);
     else if (frame.kind == FRAME_MESSAGE)
-        take_message(c, room, frame.payload);
+        inbox_take(c, room, frame.payload);
     else if (frame.kind == FRAME_END)
         take_end(c, room, r, frame.payload);
     else if (frame.kind == FRAME_ASKED || frame.kind == FRAME_ANSWERED)

@@ -111,7 +111,7 @@ static void engine_wait(struct engine *e, struct pollfd pfds[2])
 }
 
 /* The hub's end is closed, or it breaks the rules: there is nobody to work for. */
-static void hub_turn(struct engine *e, short revents, uint64_t now)
+static void pair_turn(struct engine *e, short revents, uint64_t now)
 {
     if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 && wants_frames(e) &&
         !buffer_receive(&e->pair.in, HUB_FD))
@@ -131,7 +131,7 @@ _Noreturn static void serve(struct engine *e)
 
         engine_wait(e, pfds);
         now = clock_us();
-        hub_turn(e, pfds[0].revents, now);
+        pair_turn(e, pfds[0].revents, now);
         if (e->is_set_up) {
             nats_client_read(&e->upstream, pfds[1].revents, now);
             nats_client_turn(&e->upstream, now);

@@ -31,7 +31,7 @@
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-static void ask(struct upstream *u, enum upstream_phase phase, const char *subject,
+static void jetstream_ask(struct upstream *u, enum upstream_phase phase, const char *subject,
     struct span request, uint64_t now)
 {
     char reply[NATS_SUBJECT_MAX];
@@ -44,7 +44,7 @@ static void ask(struct upstream *u, enum upstream_phase phase, const char *subje
 
 void feed_ask(struct upstream *u, uint64_t now)
 {
-    ask(u, UPSTREAM_FINDING, u->names.stream_info, (struct span){"", 0}, now);
+    jetstream_ask(u, UPSTREAM_FINDING, u->names.stream_info, (struct span){"", 0}, now);
 }
 
 /* The stream is to be looked for again. */
@@ -60,7 +60,7 @@ static void ask_to_make(struct upstream *u, uint64_t now)
     char request[JETSTREAM_REQUEST_MAX];
     size_t len = jetstream_write_stream(request, &u->names, u->replicas);
 
-    ask(u, UPSTREAM_MAKING, u->names.stream_create, (struct span){request, len}, now);
+    jetstream_ask(u, UPSTREAM_MAKING, u->names.stream_create, (struct span){request, len}, now);
 }
 
 /* A consumer has a subject and a subscription of its own, so that nothing of its predecessor's is
@@ -80,7 +80,8 @@ static void ask_to_deliver(struct upstream *u, uint64_t now)
     upstream_inbox(u, subject, 'd', r->consumer);
     upstream_subscribe(u, subject, r->subscribed);
     len = jetstream_write_consumer(request, &u->names, subject, r->next);
-    ask(u, UPSTREAM_CONSUMING, u->names.consumer_create, (struct span){request, len}, now);
+    jetstream_ask(
+        u, UPSTREAM_CONSUMING, u->names.consumer_create, (struct span){request, len}, now);
 }
 
 /* Something is missing in what was delivered: from the next message on, it is delivered again. */
@@ -92,7 +93,7 @@ static void deliver_again(struct upstream *u, uint64_t now)
 
 /* ---- Reading and serving --------------------------------------------------------------------- */
 
-static void ready(struct upstream *u)
+static void ready_tell(struct upstream *u)
 {
     const char *leader = u->reading.leader;
     char name[SERVER_NAME_MAX];
@@ -125,7 +126,7 @@ static void serve_if_read(struct upstream *u, uint64_t now)
         pair_tell_end(u->pair, u->reading.end);
     u->reading.is_told = true;
     if (!u->doubtful && window_largest(u->window) <= u->max_payload)
-        ready(u);
+        ready_tell(u);
 }
 
 static void read_on(struct upstream *u, uint64_t now)
@@ -137,7 +138,7 @@ static void read_on(struct upstream *u, uint64_t now)
 
 /* A publication was refused or overtaken: what is in the window is published again, behind what is
  * in the stream by then. */
-static void doubt(struct upstream *u, const char *why, uint64_t now)
+static void server_doubt(struct upstream *u, const char *why, uint64_t now)
 {
     char name[SERVER_NAME_MAX];
 
@@ -195,7 +196,7 @@ static const char *words_of(const struct jetstream_answer *answer)
 }
 
 /* The request cannot be fulfilled now, or not at all. */
-static void refused(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
+static void refusal_take(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
 {
     char name[SERVER_NAME_MAX];
 
@@ -299,7 +300,7 @@ static void make_smaller(struct upstream *u, const struct jetstream_answer *answ
         struct jetstream_answer later = *answer;
 
         later.result = JETSTREAM_UNAVAILABLE;
-        refused(u, &later, now);
+        refusal_take(u, &later, now);
         return;
     }
     u->replicas = answer->result == JETSTREAM_ALONE ? 1 : u->replicas - 1;
@@ -313,7 +314,7 @@ static void take_found(struct upstream *u, const struct jetstream_answer *answer
     else if (answer->result == JETSTREAM_NO_STREAM)
         stream_is_missing(u, now);
     else
-        refused(u, answer, now);
+        refusal_take(u, answer, now);
 }
 
 static void take_made(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
@@ -323,7 +324,7 @@ static void take_made(struct upstream *u, const struct jetstream_answer *answer,
     else if (answer->result == JETSTREAM_FEWER || answer->result == JETSTREAM_ALONE)
         make_smaller(u, answer, now);
     else
-        refused(u, answer, now);
+        refusal_take(u, answer, now);
 }
 
 static void take_delivering(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
@@ -331,7 +332,7 @@ static void take_delivering(struct upstream *u, const struct jetstream_answer *a
     if (answer->result == JETSTREAM_NO_STREAM) {
         feed_ask(u, now);
     } else if (answer->result != JETSTREAM_DONE) {
-        refused(u, answer, now);
+        refusal_take(u, answer, now);
     } else {
         u->reading.has_consumer = true;
         read_on(u, now);
@@ -365,9 +366,9 @@ static void take_stored(struct upstream *u, const struct nats_operation *op, uin
     if (answer.result == JETSTREAM_DONE && answer.sequence != 0) {
         u->times.progress = now;
         if (u->phase == UPSTREAM_SERVING && u->doubtful)
-            ready(u);
+            ready_tell(u);
     } else if (u->phase == UPSTREAM_SERVING) {
-        doubt(u, words_of(&answer), now);
+        server_doubt(u, words_of(&answer), now);
     } else {
         window_rewind(u->window); /* the stream is being read to its end already */
     }
@@ -406,7 +407,7 @@ static void take_status(
             u, u->failure, "the server has less of the stream than its leader", now);
 }
 
-static void take_message(struct upstream *u, const struct nats_operation *op,
+static void delivery_take(struct upstream *u, const struct nats_operation *op,
     const struct jetstream_place *place, uint64_t now)
 {
     struct frame_message message = {
@@ -422,10 +423,10 @@ static void take_message(struct upstream *u, const struct nats_operation *op,
     if (result == WINDOW_CAME_BACK) {
         u->times.progress = now;
         if (u->phase == UPSTREAM_SERVING && u->doubtful)
-            ready(u);
+            ready_tell(u);
     }
     if (result == WINDOW_OVERTAKEN && u->phase == UPSTREAM_SERVING)
-        doubt(u, "a batch overtook another one", now);
+        server_doubt(u, "a batch overtook another one", now);
     serve_if_read(u, now);
 }
 
@@ -442,7 +443,7 @@ static void take_delivery(struct upstream *u, const struct nats_operation *op, u
              place.stream == UINT64_MAX)
         deliver_again(u, now);
     else
-        take_message(u, op, &place, now);
+        delivery_take(u, op, &place, now);
 }
 
 /* ---- For the client -------------------------------------------------------------------------- */
@@ -509,7 +510,7 @@ void feed_turn(struct upstream *u, uint64_t now)
     publish_window(u, now);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+static uint64_t time_earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
@@ -521,8 +522,8 @@ uint64_t feed_due(const struct upstream *u)
     if (u->times.ask != 0)
         due = u->times.ask;
     if (u->phase == UPSTREAM_READING || u->phase == UPSTREAM_SERVING)
-        due = earlier(due, u->times.heard + SILENCE_US);
+        due = time_earlier(due, u->times.heard + SILENCE_US);
     if (u->phase == UPSTREAM_SERVING && u->window->sent > 0)
-        due = earlier(due, u->times.progress + UPSTREAM_PATIENCE_US);
+        due = time_earlier(due, u->times.progress + UPSTREAM_PATIENCE_US);
     return due;
 }

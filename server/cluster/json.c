@@ -26,7 +26,7 @@ static void space_skip(struct scan *s)
 }
 
 /* Takes this character, if it is the next. */
-static bool take(struct scan *s, char c)
+static bool char_take(struct scan *s, char c)
 {
     if (s->at == s->end || *s->at != c)
         return false;
@@ -70,7 +70,8 @@ static bool unicode_take(struct scan *s, uint32_t *cp)
         return false;
     if (*cp < 0xD800 || *cp > 0xDFFF)
         return true;
-    if (!take(s, '\\') || !take(s, 'u') || !unit_take(s, &low) || low < 0xDC00 || low > 0xDFFF)
+    if (!char_take(s, '\\') || !char_take(s, 'u') || !unit_take(s, &low) || low < 0xDC00 ||
+        low > 0xDFFF)
         return false;
     *cp = 0x10000 + ((*cp - 0xD800) << 10) + (low - 0xDC00);
     return true;
@@ -83,7 +84,7 @@ static bool escape_take(struct scan *s, uint32_t *cp)
     static const char meanings[] = "\"\\/\b\f\n\r\t";
     const char *letter;
 
-    if (take(s, 'u'))
+    if (char_take(s, 'u'))
         return unicode_take(s, cp);
     if (s->at == s->end || *s->at == '\0' || (letter = strchr(letters, *s->at)) == NULL)
         return false;
@@ -97,7 +98,7 @@ static bool character_take(struct scan *s, uint32_t *cp)
 {
     if (s->at == s->end || (unsigned char)*s->at < 0x20)
         return false;
-    if (take(s, '\\'))
+    if (char_take(s, '\\'))
         return escape_take(s, cp);
     s->at += utf8_decode(s->at, (size_t)(s->end - s->at), cp);
     return *cp != UTF8_BAD;
@@ -107,9 +108,9 @@ static bool string_scan(struct scan *s)
 {
     uint32_t cp;
 
-    if (!take(s, '"'))
+    if (!char_take(s, '"'))
         return false;
-    while (!take(s, '"'))
+    while (!char_take(s, '"'))
         if (!character_take(s, &cp))
             return false;
     return true;
@@ -128,15 +129,15 @@ static bool digits_scan(struct scan *s)
 
 static bool number_scan(struct scan *s)
 {
-    (void)take(s, '-');
-    if (!take(s, '0') && !digits_scan(s))
+    (void)char_take(s, '-');
+    if (!char_take(s, '0') && !digits_scan(s))
         return false;
-    if (take(s, '.') && !digits_scan(s))
+    if (char_take(s, '.') && !digits_scan(s))
         return false;
-    if (!take(s, 'e') && !take(s, 'E'))
+    if (!char_take(s, 'e') && !char_take(s, 'E'))
         return true;
-    if (!take(s, '+'))
-        (void)take(s, '-');
+    if (!char_take(s, '+'))
+        (void)char_take(s, '-');
     return digits_scan(s);
 }
 
@@ -157,7 +158,7 @@ static bool name_scan(struct scan *s)
     if (!string_scan(s))
         return false;
     space_skip(s);
-    return take(s, ':');
+    return char_take(s, ':');
 }
 
 static bool sequence_scan(struct scan *s, unsigned depth, bool named, char close)
@@ -166,13 +167,13 @@ static bool sequence_scan(struct scan *s, unsigned depth, bool named, char close
         return false;
     s->at++;
     space_skip(s);
-    if (take(s, close))
+    if (char_take(s, close))
         return true;
     do {
         if ((named && !name_scan(s)) || value_scan(s, depth - 1) == JSON_NONE)
             return false;
-    } while (take(s, ','));
-    return take(s, close);
+    } while (char_take(s, ','));
+    return char_take(s, close);
 }
 
 static enum json_kind value_scan(struct scan *s, unsigned depth)
@@ -248,7 +249,7 @@ struct json json_member(struct json object, const char *name)
         value = value_take(&s);
         if (span_equal(found, name))
             return value;
-        (void)take(&s, ',');
+        (void)char_take(&s, ',');
     }
     return (struct json){.kind = JSON_NONE};
 }
@@ -265,7 +266,7 @@ struct json json_element(struct json array, size_t *place)
     if (*s.at == ']')
         return (struct json){.kind = JSON_NONE};
     value = value_take(&s);
-    (void)take(&s, ',');
+    (void)char_take(&s, ',');
     *place = (size_t)(s.at - array.text.at) - 1;
     return value;
 }

@@ -14,7 +14,7 @@
 
 /* ---- Operations ------------------------------------------------------------------------------ */
 
-static void login(struct upstream *u, uint64_t now)
+static void login_send(struct upstream *u, uint64_t now)
 {
     char name[64];
     char line[NATS_CONNECT_MAX];
@@ -62,7 +62,7 @@ static void take_info(struct upstream *u, const struct nats_operation *op, uint6
         upstream_lose_server(
             u, ENGINE_UNUSABLE, "the server requires TLS, which is not spoken here", now);
     else
-        login(u, now);
+        login_send(u, now);
 }
 
 static bool words_have(struct span words, const char *part)
@@ -85,7 +85,7 @@ static void take_error(struct upstream *u, const struct nats_operation *op, uint
     upstream_lose_server(u, refuses ? ENGINE_REFUSED : u->failure, words, now);
 }
 
-static void take(struct upstream *u, const struct nats_operation *op, uint64_t now)
+static void operation_handle(struct upstream *u, const struct nats_operation *op, uint64_t now)
 {
     switch (op->kind) {
     case NATS_INFO:
@@ -136,7 +136,7 @@ static void operations_take(struct upstream *u, uint64_t now)
 
     while (u->fd == fd && fd != -1 && upstream_may_read(u) &&
            nats_next(&u->parser, &rest, &op) != NATS_MORE)
-        take(u, &op, now);
+        operation_handle(u, &op, now);
     if (u->fd != fd || fd == -1)
         return;
     buffer_drop(&u->in, u->in.end - u->in.start - rest.len);

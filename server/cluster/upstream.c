@@ -50,7 +50,7 @@ void upstream_enter(struct upstream *u, enum upstream_phase phase, uint64_t due)
 }
 
 /* Gives up the connection; the next one is tried at once, or, after a round, a moment later. */
-static void leave(struct upstream *u, uint64_t now)
+static void server_leave(struct upstream *u, uint64_t now)
 {
     if (u->fd != -1)
         close(u->fd);
@@ -72,7 +72,7 @@ static void lose_as(struct upstream *u, enum engine_state state, const char *why
 
     servers_name(&u->servers, name);
     upstream_tell(u, state, "%s: %s", name, why);
-    leave(u, now);
+    server_leave(u, now);
 }
 
 void upstream_lose(struct upstream *u, const char *why, uint64_t now)

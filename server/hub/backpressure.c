@@ -55,7 +55,7 @@ static void move_ahead(struct connections *cs, bool only_stuck)
     cs->floor = find_floor(cs);
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
+static uint64_t position_later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
@@ -65,7 +65,7 @@ static size_t log_space(const struct log *log, uint64_t keep)
 {
     uint64_t head = log_head(log);
 
-    return log_room(log, later(keep < head ? keep : head, log_tail(log)));
+    return log_room(log, position_later(keep < head ? keep : head, log_tail(log)));
 }
 
 /* How many bytes this turn may append, where readers need what begins at floor. */

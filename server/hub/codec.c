@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Room for len more bytes; NULL where there is none (writing), or are none (loading). */
-static char *place(struct codec *c, size_t len)
+static char *place_next(struct codec *c, size_t len)
 {
     char *at;
 
@@ -39,7 +39,7 @@ static char *place(struct codec *c, size_t len)
 
 void codec_bytes(struct codec *c, void *bytes, size_t len)
 {
-    char *at = place(c, len);
+    char *at = place_next(c, len);
 
     if (at == NULL || len == 0) {
         if (c->loading && len > 0)

@@ -22,10 +22,11 @@
     HELP "; for operators: /kick NAME [TEXT], /ban NAME [MINUTES [TEXT]], /unban NAME"
 #define NOT_RECORDED "error not-recorded the disk does not take it; nobody has got it"
 
-static enum taken refuse(struct connections *cs, struct connection *c, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static enum taken command_refuse(struct connections *cs, struct connection *c, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
 
-static enum taken refuse(struct connections *cs, struct connection *c, const char *format, ...)
+static enum taken command_refuse(
+    struct connections *cs, struct connection *c, const char *format, ...)
 {
     struct item *error;
     va_list ap;
@@ -55,7 +56,7 @@ enum taken command_too_long(struct connections *cs, struct connection *c)
     return LINE_TAKEN;
 }
 
-static enum taken echoed(struct connections *cs, struct connection *c)
+static enum taken echo_count(struct connections *cs, struct connection *c)
 {
     connection_count_answer(cs, c, &cs->counters.echoed);
     return LINE_TAKEN;
@@ -76,7 +77,7 @@ static struct item *poster_echo_new(const struct connection *c, struct span text
     return echo;
 }
 
-static enum taken say(
+static enum taken message_submit(
     struct connections *cs, struct connection *c, enum room_request_kind kind, struct span text)
 {
     struct submission said = {.connection = c,
@@ -198,15 +199,15 @@ static enum taken send_private(struct connections *cs, struct connection *c, str
     struct item *theirs = NULL;
 
     if (request.name.len == 0 || request.text.len == 0)
-        return refuse(cs, c, "error usage /msg NAME TEXT");
+        return command_refuse(cs, c, "error usage /msg NAME TEXT");
     to = find_person(cs, request.name);
     if (to == NULL)
-        return refuse(cs, c, "error no-such-user nobody here is called %.*s",
+        return command_refuse(cs, c, "error no-such-user nobody here is called %.*s",
             word_shown(request.name), request.name.at);
     if (private_is_elsewhere(cs, to))
         return private_send(cs, c, to, request.text);
     if (to->link == NULL || (to != c->person && to->link->bytes > QUEUE_MAX))
-        return refuse(cs, c, "error busy %s cannot take a private message now", to->name);
+        return command_refuse(cs, c, "error busy %s cannot take a private message now", to->name);
     mine = private_new(cs, c, to, request.text);
     other = to == c->person ? NULL : connection_by_author(cs, to->link->author);
     if (other != NULL)
@@ -219,7 +220,7 @@ static enum taken send_private(struct connections *cs, struct connection *c, str
     connection_put(cs, c, mine);
     if (theirs != NULL)
         connection_put(cs, other, theirs);
-    return echoed(cs, c);
+    return echo_count(cs, c);
 }
 
 /* ---- Other commands -------------------------------------------------------------------------- */
@@ -241,14 +242,14 @@ static enum taken rename_person(struct connections *cs, struct connection *c, st
             .name = wanted}};
 
     if (c->login_name[0] != '\0')
-        return refuse(cs, c, "error not-allowed names are login names here");
+        return command_refuse(cs, c, "error not-allowed names are login names here");
     if (name_clean(wanted, text.at, text.len) == 0 || strcmp(wanted, c->person->name) == 0)
-        return refuse(cs, c, "error usage /nick NAME, another one than yours");
+        return command_refuse(cs, c, "error usage /nick NAME, another one than yours");
     if (account_reserve(cs, c, wanted, PERSON_MEMBER, c->person->name, &renamed.request.reserved) !=
         ACCOUNT_READY)
         return LINE_LATER;
     if (strcmp(wanted, c->person->name) == 0) /* now that it is marked */
-        return refuse(cs, c, "error usage %s is your name", wanted);
+        return command_refuse(cs, c, "error usage %s is your name", wanted);
     renamed.answer = taken_error_new(cs, wanted);
     if (renamed.answer != NULL && submit(cs, &renamed))
         return LINE_TAKEN;
@@ -292,7 +293,7 @@ void command_renamed(struct connections *cs, const struct submission *s, enum ro
     connection_count_answer(cs, c, &cs->counters.echoed);
 }
 
-static enum taken answered(struct connections *cs, struct connection *c, bool done)
+static enum taken answer_count(struct connections *cs, struct connection *c, bool done)
 {
     if (!done)
         return LINE_LATER;
@@ -300,7 +301,7 @@ static enum taken answered(struct connections *cs, struct connection *c, bool do
     return LINE_TAKEN;
 }
 
-static enum taken quit(struct connections *cs, struct connection *c, struct span text)
+static enum taken session_quit(struct connections *cs, struct connection *c, struct span text)
 {
     cs->counters.received++;
     cs->counters.ended++;
@@ -335,33 +336,36 @@ enum taken command_line(struct connections *cs, struct connection *c, const char
     struct span word = span_take_word(&rest);
 
     if (!is_allowed(c, request.command))
-        return refuse(cs, c, "error not-allowed %.*s is not for a session that only posts",
+        return command_refuse(cs, c, "error not-allowed %.*s is not for a session that only posts",
             word_shown(word), word.at);
     switch (request.command) {
     case CMD_EMPTY:
         return LINE_TAKEN;
     case CMD_TEXT:
-        return say(cs, c, c->session == SESSION_POSTER ? ROOM_POST : ROOM_SAY, request.text);
+        return message_submit(
+            cs, c, c->session == SESSION_POSTER ? ROOM_POST : ROOM_SAY, request.text);
     case CMD_ME:
         if (request.text.len == 0)
-            return refuse(cs, c, "error usage /me TEXT");
-        return say(cs, c, ROOM_ACT, request.text);
+            return command_refuse(cs, c, "error usage /me TEXT");
+        return message_submit(cs, c, ROOM_ACT, request.text);
     case CMD_MSG:
         return send_private(cs, c, request);
     case CMD_NICK:
         return rename_person(cs, c, request.text);
     case CMD_USERS:
-        return answered(cs, c, connection_say_users(cs, c));
+        return answer_count(cs, c, connection_say_users(cs, c));
     case CMD_HELP:
-        return answered(cs, c, connection_say(cs, c, "%s", c->is_operator ? HELP_OPERATOR : HELP));
+        return answer_count(
+            cs, c, connection_say(cs, c, "%s", c->is_operator ? HELP_OPERATOR : HELP));
     case CMD_QUIT:
-        return quit(cs, c, request.text);
+        return session_quit(cs, c, request.text);
     case CMD_KICK:
     case CMD_BAN:
     case CMD_UNBAN:
         if (c->is_operator)
             return operator_line(cs, c, &request);
-        return refuse(cs, c, "error not-allowed %.*s is for operators", word_shown(word), word.at);
+        return command_refuse(
+            cs, c, "error not-allowed %.*s is for operators", word_shown(word), word.at);
     case CMD_UNKNOWN:
     case CMD_HISTORY:
     case CMD_SINCE:
@@ -371,6 +375,6 @@ enum taken command_line(struct connections *cs, struct connection *c, const char
     case CMD_RESUME:
         break;
     }
-    return refuse(cs, c, "error unknown-command %.*s is not a command here; try /help",
+    return command_refuse(cs, c, "error unknown-command %.*s is not a command here; try /help",
         word_shown(word), word.at);
 }

@@ -594,7 +594,7 @@ void connection_kill(struct connections *cs, struct connection *c)
 }
 
 /* The descriptor leaves the poller first: the worker's copy of the socket keeps it open. */
-static void descriptor_close(struct connections *cs, int *fd, struct watch *watch)
+static void watched_close(struct connections *cs, int *fd, struct watch *watch)
 {
     if (*fd == -1)
         return;
@@ -643,7 +643,7 @@ void connection_discard(struct connections *cs, const struct connection *c)
 
 void connection_close_input(struct connections *cs, struct connection *c)
 {
-    descriptor_close(cs, &c->worker.pair, &c->worker.watch);
+    watched_close(cs, &c->worker.pair, &c->worker.watch);
     c->in.state = INPUT_CLOSED;
     c->in.pause = PAUSE_NONE;
     free(c->in.held);
@@ -653,7 +653,7 @@ void connection_close_input(struct connections *cs, struct connection *c)
 
 void connection_close_output(struct connections *cs, struct connection *c)
 {
-    descriptor_close(cs, &c->out.link.fd, &c->out.watch);
+    watched_close(cs, &c->out.link.fd, &c->out.watch);
     c->out.state = OUTPUT_CLOSED;
     if (link_is_open(&c->out.link))
         link_break(&c->out.link, LINK_SHUT);

@@ -9,7 +9,7 @@ static bool disk_hangs(const struct connections *cs)
     return cs->journal->health == JOURNAL_HANGING;
 }
 
-static void note(struct connections *cs, struct connection *c)
+static void disk_note(struct connections *cs, struct connection *c)
 {
     struct item *item = item_text(connections_time(cs), "note %s",
         disk_hangs(cs) ? "the disk of this server does not answer: messages and logins wait for it"
@@ -35,12 +35,12 @@ void disk_turn(struct connections *cs, bool *told)
         struct connection *c = LIST_ENTRY(struct connection, all, at);
 
         if (is_told(c))
-            note(cs, c);
+            disk_note(cs, c);
     }
 }
 
 void disk_tell(struct connections *cs, struct connection *c)
 {
     if (disk_hangs(cs) && is_told(c))
-        note(cs, c);
+        disk_note(cs, c);
 }

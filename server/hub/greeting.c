@@ -24,7 +24,7 @@ static size_t count_lines(const char *text)
 }
 
 /* Writes "STAMP note LINE" for each line. Returns the end. */
-static char *notes_write(char *out, const char *text, uint64_t time)
+static char *greeting_write(char *out, const char *text, uint64_t time)
 {
     char stamp[STAMP_LEN + 1];
 
@@ -54,7 +54,7 @@ struct shared *greeting_now(struct connections *cs)
     if (notes == NULL)
         return NULL;
     *notes = (struct shared){.refs = 1};
-    notes->len = (size_t)(notes_write(notes->bytes, text, connections_time(cs)) - notes->bytes);
+    notes->len = (size_t)(greeting_write(notes->bytes, text, connections_time(cs)) - notes->bytes);
     cs->greeting = notes;
     return notes;
 }

@@ -505,7 +505,7 @@ static void send_all(struct hub *hub)
     hub->flush_at = clock_us() + hub->room.member_count * QUIET_US;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+static uint64_t time_earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
@@ -515,30 +515,30 @@ static uint64_t next_turn(struct hub *hub)
 {
     struct connections *cs = &hub->connections;
     uint64_t now = cs->turn.now;
-    uint64_t next = earlier(timers_next(&cs->timers), journal_due(&hub->journal, &hub->room));
+    uint64_t next = time_earlier(timers_next(&cs->timers), journal_due(&hub->journal, &hub->room));
     uint64_t pressure = backpressure_due(&hub->backpressure, cs);
     struct settled line;
 
-    next = earlier(next, pressure);
-    next = earlier(next, timers_next(&cs->sources.timers));
-    next = earlier(next, accounts_due(cs));
+    next = time_earlier(next, pressure);
+    next = time_earlier(next, timers_next(&cs->sources.timers));
+    next = time_earlier(next, accounts_due(cs));
     if (is_ahead(hub))
-        next = earlier(next, hub->ahead_at);
+        next = time_earlier(next, hub->ahead_at);
     if (journal_next(&hub->journal, &hub->room, &line)) /* there was no memory */
-        next = earlier(next, now + MEMORY_RETRY_US);
+        next = time_earlier(next, now + MEMORY_RETRY_US);
     if (hub->buffer.stuck != NULL)
-        next = earlier(next, now + MEMORY_RETRY_US);
+        next = time_earlier(next, now + MEMORY_RETRY_US);
     else if (!cs->turn.waits && !list_is_empty(&cs->inputs))
         return now;
     if (pressure == TIME_NEVER && stream_has_more(cs))
         return now;
-    next = earlier(next, stream_due(cs));
+    next = time_earlier(next, stream_due(cs));
     if (!cs->turn.waits)
-        next = earlier(next, earlier(hub->logins_at, hub->review_at));
+        next = time_earlier(next, time_earlier(hub->logins_at, hub->review_at));
     if (!list_is_empty(&cs->starts) || !list_is_empty(&cs->marked))
         return now;
     if (cs->turn.visible != hub->sent_to)
-        next = earlier(next, hub->flush_at);
+        next = time_earlier(next, hub->flush_at);
     return next;
 }
 

@@ -105,7 +105,7 @@ static enum taken timing_mark(struct connections *cs, struct connection *c)
 
 /* The client closed its side, or its connection broke; where a write has met the break first, the
  * worker sees only the end. */
-static void goodbye(struct connections *cs, struct connection *c, bool left)
+static void goodbye_take(struct connections *cs, struct connection *c, bool left)
 {
     c->in.state = INPUT_BYE;
     if (left && c->out.link.state != LINK_RESET)
@@ -133,7 +133,7 @@ static enum taken last_line(
     return taken;
 }
 
-static bool is_word(struct span line, const char *word)
+static bool word_is(struct span line, const char *word)
 {
     return line.len + 1 == strlen(word) && memcmp(line.at, word, line.len) == 0;
 }
@@ -152,7 +152,7 @@ static bool word_strip(struct span *line, const char *word)
 /* In front of the lines of a client that comes through a proxy. */
 static enum taken header_line(struct connections *cs, struct connection *c, struct span line)
 {
-    if (is_word(line, CONTROL_PROXY_SELF))
+    if (word_is(line, CONTROL_PROXY_SELF))
         return proxy_line(cs, c, no_text);
     if (word_strip(&line, CONTROL_PROXY) && line.len > 0)
         return proxy_line(cs, c, line);
@@ -167,18 +167,18 @@ static enum taken control_line(struct connections *cs, struct connection *c, str
 
     if (c->in.under_way > 0 && c->session != SESSION_LEFT)
         return wait_for_stream(cs, c);
-    if (is_word(line, CONTROL_LEFT) || is_word(line, CONTROL_LOST)) {
-        goodbye(cs, c, is_word(line, CONTROL_LEFT));
+    if (word_is(line, CONTROL_LEFT) || word_is(line, CONTROL_LOST)) {
+        goodbye_take(cs, c, word_is(line, CONTROL_LEFT));
         return LINE_TAKEN;
     }
     if ((c->in.state == INPUT_HEADER || c->in.state == INPUT_OPEN) &&
-        is_word(line, CONTROL_NO_PROXY))
+        word_is(line, CONTROL_NO_PROXY))
         return proxy_refuse(cs, c);
     if (c->in.state == INPUT_HEADER)
         return header_line(cs, c, line);
-    if (c->in.state == INPUT_OPEN && is_word(line, CONTROL_TOO_LONG))
+    if (c->in.state == INPUT_OPEN && word_is(line, CONTROL_TOO_LONG))
         return c->session == SESSION_LEFT ? LINE_TAKEN : command_too_long(cs, c);
-    if (c->in.state == INPUT_OPEN && is_word(line, CONTROL_TIMING_MARK))
+    if (c->in.state == INPUT_OPEN && word_is(line, CONTROL_TIMING_MARK))
         return timing_mark(cs, c);
     if (c->in.state == INPUT_OPEN && word_strip(&last, CONTROL_LAST))
         return last_line(cs, c, last.at, last.len);

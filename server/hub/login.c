@@ -44,7 +44,7 @@ static enum taken login_refuse(struct connections *cs, struct connection *c, con
     return LINE_TAKEN;
 }
 
-static enum taken usage_error(struct connections *cs, struct connection *c, const char *usage)
+static enum taken usage_answer(struct connections *cs, struct connection *c, const char *usage)
 {
     return connection_say(cs, c, "error usage %s", usage) ? LINE_TAKEN : LINE_LATER;
 }
@@ -159,7 +159,7 @@ static enum taken refuse_claimant(struct connections *cs, struct connection *cla
 }
 
 /* The old connection ends first: its complete lines are taken, its output is dropped. */
-static void claim(struct connections *cs, struct connection *c, struct token *token)
+static void session_claim(struct connections *cs, struct connection *c, struct token *token)
 {
     struct connection *old = token->holder;
 
@@ -241,7 +241,7 @@ static enum taken take_resume(struct connections *cs, struct connection *c, stru
     c->prepared.wishes |= WISH_RESUME;
     if (c->token != NULL)
         return c->token == token ? say_resumed(cs, c)
-                                 : usage_error(cs, c, "/resume TOKEN, one session only");
+                                 : usage_answer(cs, c, "/resume TOKEN, one session only");
     if (token == NULL)
         return resume_elsewhere(cs, c, text);
     older = token->claimant != NULL ? token->claimant : token->holder;
@@ -250,7 +250,7 @@ static enum taken take_resume(struct connections *cs, struct connection *c, stru
     if (token->claimant != NULL)
         (void)refuse_claimant(cs, token->claimant);
     if (token->holder != NULL) {
-        claim(cs, c, token);
+        session_claim(cs, c, token);
         return LINE_LATER;
     }
     token_hold(token, c);
@@ -287,7 +287,7 @@ static enum taken take_name(
 static enum taken take_history(struct connections *cs, struct connection *c, struct span text)
 {
     if (!number_parse(text.at, text.len, 1000000000, &c->prepared.history))
-        return usage_error(cs, c, "/history N");
+        return usage_answer(cs, c, "/history N");
     c->prepared.wishes |= WISH_HISTORY;
     return LINE_TAKEN;
 }
@@ -295,7 +295,7 @@ static enum taken take_history(struct connections *cs, struct connection *c, str
 static enum taken take_since(struct connections *cs, struct connection *c, struct span text)
 {
     if (text.len != STAMP_LEN || !stamp_parse(text.at, text.len, &c->prepared.since))
-        return usage_error(cs, c, "/since YYYY-MM-DDTHH:MM:SS.UUUUUUZ");
+        return usage_answer(cs, c, "/since YYYY-MM-DDTHH:MM:SS.UUUUUUZ");
     c->prepared.wishes |= WISH_SINCE;
     return LINE_TAKEN;
 }

@@ -19,7 +19,7 @@
 #define REMOVED "note an operator has removed you from the room"
 
 /* error: NULL without memory. */
-static enum taken refuse(struct connections *cs, struct connection *c, struct item *error)
+static enum taken operator_refuse(struct connections *cs, struct connection *c, struct item *error)
 {
     if (error == NULL)
         return LINE_LATER;
@@ -34,13 +34,14 @@ static enum taken refuse_name(
 {
     int len = (int)text_cut(name.at, name.len, NAME_LEN_MAX);
 
-    return refuse(cs, c, item_text(connections_time(cs), "%s %.*s", before, len, name.at));
+    return operator_refuse(cs, c, item_text(connections_time(cs), "%s %.*s", before, len, name.at));
 }
 
 /* ---- Finding --------------------------------------------------------------------------------- */
 
 /* A person that is passing from one connection to another has no way out, and is looked for. */
-static struct connection *connection_of(const struct connections *cs, const struct person *person)
+static struct connection *connection_of_person(
+    const struct connections *cs, const struct person *person)
 {
     if (person->link != NULL)
         return connection_by_author(cs, person->link->author);
@@ -96,7 +97,7 @@ static void answer_behind(struct connections *cs, struct connection *c, struct i
     connection_count_answer(cs, c, &cs->counters.answered);
 }
 
-static enum taken kick(
+static enum taken member_kick(
     struct connections *cs, struct connection *c, struct connection *target, struct span text)
 {
     const char *name = target->person->name;
@@ -156,7 +157,7 @@ static enum taken kick_anywhere(struct connections *cs, struct connection *c,
             .name = person->name,
             .minutes = bans ? (uint32_t)request->minutes : 0,
             .text = request->text},
-        .answer = who_new(person, connection_of(cs, person))};
+        .answer = who_new(person, connection_of_person(cs, person))};
 
     if (kick.answer == NULL || !submit(cs, &kick)) {
         item_free(kick.answer);
@@ -254,8 +255,8 @@ static bool unban_everywhere(struct connections *cs, struct connection *c, struc
 
 /* ---- Bans ------------------------------------------------------------------------------------ */
 
-static enum taken ban(struct connections *cs, struct connection *c, struct connection *target,
-    const struct request *request)
+static enum taken member_ban(struct connections *cs, struct connection *c,
+    struct connection *target, const struct request *request)
 {
     const struct source_key *key = &target->source->key;
     const char *name = target->person->name;
@@ -279,7 +280,7 @@ static enum taken ban(struct connections *cs, struct connection *c, struct conne
     return LINE_TAKEN;
 }
 
-static enum taken unban(struct connections *cs, struct connection *c, struct span name)
+static enum taken name_unban(struct connections *cs, struct connection *c, struct span name)
 {
     int len = (int)text_cut(name.at, name.len, NAME_LEN_MAX);
     struct item *note =
@@ -316,10 +317,10 @@ static const char *usage_of(const struct request *request)
 static enum taken target_line(struct connections *cs, struct connection *c,
     const struct request *request, struct person *person)
 {
-    struct connection *target = connection_of(cs, person);
+    struct connection *target = connection_of_person(cs, person);
 
     if (request->command == CMD_BAN && !bans_have_space(&cs->bans, cs->turn.now))
-        return refuse(cs, c,
+        return operator_refuse(cs, c,
             item_text(connections_time(cs),
                 "error busy %d bans are in force, and no more are possible", BANS_MAX));
     if (cs->cluster != NULL)
@@ -327,8 +328,8 @@ static enum taken target_line(struct connections *cs, struct connection *c,
     if (target == NULL) /* its connection ends in this turn */
         return refuse_name(cs, c, "error no-such-user nobody here is called", request->name);
     if (request->command == CMD_KICK)
-        return kick(cs, c, target, request->text);
-    return ban(cs, c, target, request);
+        return member_kick(cs, c, target, request->text);
+    return member_ban(cs, c, target, request);
 }
 
 enum taken operator_line(
@@ -337,14 +338,15 @@ enum taken operator_line(
     struct person *person;
 
     if (request->name.len == 0 || (request->command == CMD_BAN && request->minutes == 0))
-        return refuse(cs, c, item_text(connections_time(cs), "error usage %s", usage_of(request)));
+        return operator_refuse(
+            cs, c, item_text(connections_time(cs), "error usage %s", usage_of(request)));
     if (request->command == CMD_UNBAN)
-        return unban(cs, c, request->name);
+        return name_unban(cs, c, request->name);
     person = person_find(cs, request->name);
     if (person == NULL)
         return refuse_name(cs, c, "error no-such-user nobody here is called", request->name);
     if (person == c->person)
-        return refuse(cs, c,
+        return operator_refuse(cs, c,
             item_text(
                 connections_time(cs), "error usage %s is you; /quit leaves", c->person->name));
     return target_line(cs, c, request, person);

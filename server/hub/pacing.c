@@ -10,7 +10,7 @@ void pacing_init(struct pacing *p, uint64_t limit_us)
 }
 
 /* The slot that now is in has only begun: all the others together are ten limits. */
-static uint64_t slot_of(const struct pacing *p, uint64_t now)
+static uint64_t slot_at(const struct pacing *p, uint64_t now)
 {
     return now / (10 * p->limit / (PACING_SLOTS - 1) + 1);
 }
@@ -18,7 +18,7 @@ static uint64_t slot_of(const struct pacing *p, uint64_t now)
 /* Forgets what has become older than the window. */
 static void move_on(struct pacing *p, uint64_t now)
 {
-    uint64_t slot = slot_of(p, now);
+    uint64_t slot = slot_at(p, now);
 
     if (slot > p->slot + PACING_SLOTS)
         p->slot = slot - PACING_SLOTS;

@@ -57,7 +57,7 @@ static void error_write(struct item *item, const char *format, va_list ap)
 }
 
 /* The line has its answer, which is the echo, or what was written in its place. */
-static void answer(struct connections *cs, struct connection *c, uint64_t *counter)
+static void echo_release(struct connections *cs, struct connection *c, uint64_t *counter)
 {
     struct item *item = c->private.echo;
 
@@ -69,20 +69,20 @@ static void answer(struct connections *cs, struct connection *c, uint64_t *count
     connection_unpause(cs, c);
 }
 
-static void refuse(struct connections *cs, struct connection *c, const char *format, ...)
+static void private_refuse(struct connections *cs, struct connection *c, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void refuse(struct connections *cs, struct connection *c, const char *format, ...)
+static void private_refuse(struct connections *cs, struct connection *c, const char *format, ...)
 {
     va_list ap;
 
     va_start(ap, format);
     error_write(c->private.echo, format, ap);
     va_end(ap);
-    answer(cs, c, &cs->counters.refused);
+    echo_release(cs, c, &cs->counters.refused);
 }
 
-static bool ask(
+static bool letter_send(
     struct connections *cs, struct connection *c, const struct person *to, struct span text)
 {
     struct cluster *cluster = cs->cluster;
@@ -112,8 +112,8 @@ enum taken private_send(
         return LINE_LATER;
     strcpy(p->to, to->name);
     p->number = (uint64_t)++cs->cluster->mailbox.asked << 32 | c->out.link.author;
-    if (!ask(cs, c, to, text)) {
-        refuse(cs, c, " error busy the node of %s cannot be reached now", p->to);
+    if (!letter_send(cs, c, to, text)) {
+        private_refuse(cs, c, " error busy the node of %s cannot be reached now", p->to);
         return LINE_TAKEN;
     }
     connection_pause(cs, c, PAUSE_PRIVATE, TIME_NEVER);
@@ -124,7 +124,7 @@ enum taken private_send(
 void private_late(struct connections *cs, struct connection *c)
 {
     if (c->private.echo != NULL)
-        refuse(cs, c, " error busy the node of %s does not answer; they may have got it",
+        private_refuse(cs, c, " error busy the node of %s does not answer; they may have got it",
             c->private.to);
 }
 
@@ -146,12 +146,12 @@ static void answer_nobody(struct connections *cs, struct connection *c)
     const char *to = c->private.to;
 
     if (room_find(cs->room, to) == NULL)
-        refuse(cs, c, " error no-such-user nobody here is called %s", to);
+        private_refuse(cs, c, " error no-such-user nobody here is called %s", to);
     else
-        refuse(cs, c, " error busy %s cannot take a private message now", to);
+        private_refuse(cs, c, " error busy %s cannot take a private message now", to);
 }
 
-static void answered(struct connections *cs, struct span payload)
+static void answer_take(struct connections *cs, struct span payload)
 {
     struct frame_answered read;
     struct connection *c;
@@ -162,18 +162,18 @@ static void answered(struct connections *cs, struct span payload)
     if (c == NULL || c->private.echo == NULL || c->private.number != read.number)
         return;
     if (read.bytes.len == 0) {
-        refuse(cs, c, " error busy the node of %s cannot be reached now", c->private.to);
+        private_refuse(cs, c, " error busy the node of %s cannot be reached now", c->private.to);
         return;
     }
     switch (letter_answer_read(read.bytes)) {
     case LETTER_DELIVERED:
-        answer(cs, c, &cs->counters.echoed);
+        echo_release(cs, c, &cs->counters.echoed);
         break;
     case LETTER_NOBODY:
         answer_nobody(cs, c);
         break;
     case LETTER_BUSY:
-        refuse(cs, c, " error busy %s cannot take a private message now", c->private.to);
+        private_refuse(cs, c, " error busy %s cannot take a private message now", c->private.to);
         break;
     }
 }
@@ -206,7 +206,7 @@ static struct item *private_new(
         connections_time(cs), "priv %s %s %.*s", from->name, to->name, (int)len, clean);
 }
 
-static enum letter_answer deliver(struct connections *cs, const struct letter *letter)
+static enum letter_answer letter_deliver(struct connections *cs, const struct letter *letter)
 {
     const struct room *room = cs->room;
     const struct node *here = cluster_node(cs->cluster, room);
@@ -228,7 +228,7 @@ static enum letter_answer deliver(struct connections *cs, const struct letter *l
     return LETTER_DELIVERED;
 }
 
-static void tell(struct connections *cs, struct span reply, enum letter_answer answer)
+static void letter_answer_send(struct connections *cs, struct span reply, enum letter_answer answer)
 {
     const char byte = (char)answer;
     const struct frame_letter frame = {.reply = reply, .bytes = {&byte, 1}};
@@ -242,7 +242,7 @@ static bool is_for_this(const struct cluster *cluster, const struct letter *lett
     return incarnation_equal(letter->to, cluster->incarnation);
 }
 
-static void asked(struct connections *cs, struct span payload)
+static void letter_take(struct connections *cs, struct span payload)
 {
     struct cluster *cluster = cs->cluster;
     struct frame_letter frame;
@@ -251,13 +251,13 @@ static void asked(struct connections *cs, struct span payload)
     if (!frame_letter_read(&frame, FRAME_ASKED, payload))
         return;
     if (!letter_read(&letter, frame.bytes))
-        tell(cs, frame.reply, LETTER_BUSY);
+        letter_answer_send(cs, frame.reply, LETTER_BUSY);
     else if (!is_for_this(cluster, &letter))
         return;
     else if (letter.sequence <= cluster_applied(cluster))
-        tell(cs, frame.reply, deliver(cs, &letter));
+        letter_answer_send(cs, frame.reply, letter_deliver(cs, &letter));
     else if (!mailbox_keep(&cluster->mailbox, &frame, letter.sequence, cs->turn.now + KEEP_US))
-        tell(cs, frame.reply, LETTER_BUSY);
+        letter_answer_send(cs, frame.reply, LETTER_BUSY);
 }
 
 bool private_take(struct connections *cs)
@@ -267,9 +267,9 @@ bool private_take(struct connections *cs)
     if (!cluster_take_direct(cs->cluster, &frame))
         return false;
     if (frame.kind == FRAME_ASKED)
-        asked(cs, frame.payload);
+        letter_take(cs, frame.payload);
     else
-        answered(cs, frame.payload);
+        answer_take(cs, frame.payload);
     return true;
 }
 
@@ -284,7 +284,8 @@ void private_turn(struct connections *cs)
         bool reached = kept->sequence <= applied && letter_read(&letter, kept->letter.bytes) &&
                        is_for_this(cluster, &letter);
 
-        tell(cs, kept->letter.reply, reached ? deliver(cs, &letter) : LETTER_BUSY);
+        letter_answer_send(
+            cs, kept->letter.reply, reached ? letter_deliver(cs, &letter) : LETTER_BUSY);
         free(kept);
     }
 }

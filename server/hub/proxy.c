@@ -10,7 +10,7 @@
 
 static const struct span no_text = {NULL, 0};
 
-static enum taken refuse(struct connections *cs, struct connection *c, const char *why)
+static enum taken stranger_refuse(struct connections *cs, struct connection *c, const char *why)
 {
     if (!connection_say(cs, c, "error %s", why))
         return LINE_LATER;
@@ -21,13 +21,13 @@ static enum taken refuse(struct connections *cs, struct connection *c, const cha
 
 enum taken proxy_refuse(struct connections *cs, struct connection *c)
 {
-    return refuse(cs, c,
+    return stranger_refuse(cs, c,
         c->in.state == INPUT_HEADER ? "not-allowed a PROXY header is wanted from you"
                                     : "not-allowed no PROXY header is taken from you");
 }
 
 /* What decides about a client where it is accepted, for one that was not known then. */
-static enum taken admit(struct connections *cs, struct connection *c)
+static enum taken stranger_admit(struct connections *cs, struct connection *c)
 {
     const struct hub_config *config = cs->config;
     int fd = c->out.link.fd;
@@ -36,7 +36,7 @@ static enum taken admit(struct connections *cs, struct connection *c)
     if (config->refusal != NULL)
         why = config->refusal(config->context, &c->origin, fd, cs->turn.now);
     if (why != NULL)
-        return refuse(cs, c, why);
+        return stranger_refuse(cs, c, why);
     c->is_operator = config->standing != NULL &&
                      config->standing(config->context, &c->origin, fd) == STANDING_OPERATOR;
     c->in.state = INPUT_OPEN;
@@ -52,7 +52,7 @@ enum taken proxy_line(struct connections *cs, struct connection *c, struct span 
     unsigned port;
 
     if (address.len == 0)
-        return admit(cs, c);
+        return stranger_admit(cs, c);
     if (!ip_port_parse(&origin.ip, &port, address.at, address.len)) {
         session_fault(cs, c, "an address that is none");
         return LINE_TAKEN;
@@ -63,5 +63,5 @@ enum taken proxy_line(struct connections *cs, struct connection *c, struct span 
     report_stranger(cs->config->report, cs->turn.now, LOG_DEBUG, "%s: is the proxy of %s (pid %ld)",
         c->peer, peer, (long)c->worker.pid);
     strcpy(c->peer, peer);
-    return admit(cs, c);
+    return stranger_admit(cs, c);
 }

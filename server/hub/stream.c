@@ -50,7 +50,7 @@ static void ticket_redeem(struct connections *cs, const struct ticket *ticket,
 
 /* The connection of that person, which was this node's. One that is passing to another connection
  * has no way out. */
-static struct connection *connection_of(
+static struct connection *connection_of_outcome(
     const struct connections *cs, const struct room_outcome *outcome)
 {
     if (outcome->parted != NULL)
@@ -99,7 +99,7 @@ static void session_cut_off(struct connections *cs, struct connection *c)
 
 static void event_follow(struct connections *cs, const struct applied *applied)
 {
-    struct connection *c = connection_of(cs, &applied->outcome);
+    struct connection *c = connection_of_outcome(cs, &applied->outcome);
 
     if (c != NULL && c->session != SESSION_LEFT)
         session_cut_off(cs, c);
@@ -124,7 +124,7 @@ static struct connection *token_holder(struct connections *cs, const char *text)
  * answered was told so too early. */
 static void resume_follow(struct connections *cs, const struct applied *applied)
 {
-    struct connection *c = connection_of(cs, &applied->outcome);
+    struct connection *c = connection_of_outcome(cs, &applied->outcome);
 
     if (c == NULL)
         c = token_holder(cs, applied->request->token);
@@ -142,7 +142,7 @@ static void resume_follow(struct connections *cs, const struct applied *applied)
  * its requests are under way; its source is banned, too, and a connection that claims it ends. */
 static void kick_follow(struct connections *cs, const struct applied *applied)
 {
-    struct connection *c = connection_of(cs, &applied->outcome);
+    struct connection *c = connection_of_outcome(cs, &applied->outcome);
 
     if (c == NULL)
         return;

@@ -13,7 +13,7 @@ bool table_seed_read(struct table_seed *seed)
     return random_bytes(seed->key, sizeof(seed->key));
 }
 
-static uint64_t rotate(uint64_t x, int bits)
+static uint64_t bits_rotate(uint64_t x, int bits)
 {
     return x << bits | x >> (64 - bits);
 }
@@ -22,14 +22,14 @@ static void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[2] += v[3];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] = rotate(v[0], 32);
+    v[1] = bits_rotate(v[1], 13) ^ v[0];
+    v[3] = bits_rotate(v[3], 16) ^ v[2];
+    v[0] = bits_rotate(v[0], 32);
     v[2] += v[1];
     v[0] += v[3];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] = rotate(v[2], 32);
+    v[1] = bits_rotate(v[1], 17) ^ v[2];
+    v[3] = bits_rotate(v[3], 21) ^ v[0];
+    v[2] = bits_rotate(v[2], 32);
 }
 
 /* Up to 8 bytes as a number, the first one least significant on every machine. */
@@ -82,14 +82,14 @@ void table_free(struct table *table)
     *table = (struct table){0};
 }
 
-static struct table_entry **slot_of(const struct table *table, uint64_t hash)
+static struct table_entry **table_slot(const struct table *table, uint64_t hash)
 {
     return &table->slots[hash & (table->slot_count - 1)];
 }
 
 struct table_entry *table_first(const struct table *table, uint64_t hash)
 {
-    struct table_entry *entry = *slot_of(table, hash);
+    struct table_entry *entry = *table_slot(table, hash);
 
     while (entry != NULL && entry->hash != hash)
         entry = entry->next;
@@ -108,7 +108,7 @@ struct table_entry *table_next(const struct table_entry *entry)
 
 static void entry_link(struct table *table, struct table_entry *entry)
 {
-    struct table_entry **slot = slot_of(table, entry->hash);
+    struct table_entry **slot = table_slot(table, entry->hash);
 
     entry->next = *slot;
     *slot = entry;
@@ -145,7 +145,7 @@ void table_add(struct table *table, struct table_entry *entry, uint64_t hash)
 
 void table_remove(struct table *table, struct table_entry *entry)
 {
-    struct table_entry **at = slot_of(table, entry->hash);
+    struct table_entry **at = table_slot(table, entry->hash);
 
     while (*at != entry)
         at = &(*at)->next;

@@ -349,7 +349,7 @@ static bool has_all(const struct journal *j, const struct room *room)
 
 /* Ends the writer's input, if it is to finish: when it was sent everything, so that a slow one
  * still gets all lines at a stop; at once if its file is gone. */
-static void writer_finish(struct journal *j, const struct room *room)
+static void writer_end_input(struct journal *j, const struct room *room)
 {
     if (!j->leaving || (j->health != JOURNAL_GONE && !has_all(j, room)))
         return;
@@ -416,7 +416,7 @@ uint64_t journal_write(struct journal *j, struct room *room, struct poller *poll
     if (j->state == JOURNAL_WRITING) {
         link_send(&j->link, room_lines(room), log_head(room_lines(room)), now);
         if (link_is_open(&j->link))
-            writer_finish(j, room);
+            writer_end_input(j, room);
         else
             writer_lose(j, poller, r);
     }
@@ -506,7 +506,7 @@ bool journal_write_rest(struct journal *j, const struct room *room, int fd, int 
 /* ---- Handing over ---------------------------------------------------------------------------- */
 
 /* The gap lines that are queued for the writer, with what was sent of them. */
-static void queue_state(struct journal *j, struct codec *c)
+static void gaps_state(struct journal *j, struct codec *c)
 {
     size_t count = 0;
 
@@ -559,7 +559,7 @@ void journal_state(struct journal *j, struct codec *c)
     codec_u64(c, &j->link.cursor);
     codec_u64(c, &j->link.moved_to);
     codec_u64(c, &j->link.limit);
-    queue_state(j, c);
+    gaps_state(j, c);
     if (c->loading)
         j->revents = POLLIN;
 }

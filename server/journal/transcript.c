@@ -81,7 +81,7 @@ bool transcript_find_end(int fd, off_t *end)
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 /* Sets the reason. Returns false. */
-static bool because(char why[TRANSCRIPT_WHY_MAX], const char *reason)
+static bool reason_set(char why[TRANSCRIPT_WHY_MAX], const char *reason)
 {
     snprintf(why, TRANSCRIPT_WHY_MAX, "%s", reason);
     return false;
@@ -92,13 +92,13 @@ static bool check_kind(int fd, char why[TRANSCRIPT_WHY_MAX])
     struct stat st;
 
     if (fstat(fd, &st) == -1)
-        return because(why, strerror(errno));
+        return reason_set(why, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return because(why, "not a regular file");
+        return reason_set(why, "not a regular file");
     if (st.st_uid != geteuid())
-        return because(why, "belongs to another user");
+        return reason_set(why, "belongs to another user");
     if (st.st_nlink > 1)
-        return because(why, "has more than one name");
+        return reason_set(why, "has more than one name");
     return true;
 }
 
@@ -108,7 +108,7 @@ int transcript_open(const char *path, char why[TRANSCRIPT_WHY_MAX])
         path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
 
     if (fd == -1) {
-        (void)because(why, errno == ELOOP ? "is a link" : strerror(errno));
+        (void)reason_set(why, errno == ELOOP ? "is a link" : strerror(errno));
         return -1;
     }
     if (check_kind(fd, why))
@@ -173,7 +173,7 @@ bool transcript_lock(int fd, char why[TRANSCRIPT_WHY_MAX])
         snprintf(
             why, TRANSCRIPT_WHY_MAX, "another server, process %ld, is writing it", (long)server);
     else
-        (void)because(why, "the writer of an earlier server has not finished");
+        (void)reason_set(why, "the writer of an earlier server has not finished");
     errno = EWOULDBLOCK;
     return false;
 }
@@ -282,7 +282,7 @@ bool transcript_check(int fd, char why[TRANSCRIPT_WHY_MAX])
     off_t begin;
 
     if (!transcript_find_begin(fd, &begin))
-        return because(why, strerror(errno));
+        return reason_set(why, strerror(errno));
     return has_valid_line(fd, begin) || is_torn_line(fd, begin) ||
-           because(why, "is no transcript of a room");
+           reason_set(why, "is no transcript of a room");
 }

@@ -349,7 +349,7 @@ static void writer_finish(struct writer *w)
 }
 
 /* From here on nothing is opened, and the file is only appended to and cut. */
-static void confine(struct writer *w, enum sandbox_tier tier)
+static void writer_confine(struct writer *w, enum sandbox_tier tier)
 {
     if (sandbox_enter(SANDBOX_WRITER, tier))
         return;
@@ -371,7 +371,7 @@ _Noreturn void writer_main(const struct proctitle *title, const char *path, cons
     w.torn = -1;
     process_begin(title, CHATD_PROGRAM ": transcript");
     end = find_end(&w);
-    confine(&w, tier);
+    writer_confine(&w, tier);
     answer_stamp(&w, WRITER_KEPT, end);
     writer_serve(&w);
     writer_finish(&w);

@@ -12,7 +12,7 @@
 #define SCHEME "nats://"
 #define NAME_RULE "wants 1 to 32 letters, digits, '-' and '_'"
 
-static bool name_take(char out[NODE_NAME_MAX + 1], const char *name, size_t len)
+static bool node_name_copy(char out[NODE_NAME_MAX + 1], const char *name, size_t len)
 {
     if (!batch_name_is_valid((struct span){name, len}))
         return false;
@@ -39,7 +39,7 @@ const char *cluster_url_parse(struct cluster_options *o, const char *text)
     if (strchr(text, '@') != NULL)
         return "takes no credentials, which others could read: put them into the file of -K";
     slash = strchr(servers, '/');
-    if (slash == NULL || !name_take(o->room, slash + 1, strlen(slash + 1)))
+    if (slash == NULL || !node_name_copy(o->room, slash + 1, strlen(slash + 1)))
         return NAME_RULE " as the room, behind the servers and a slash";
     if (!servers_are_valid(servers, (size_t)(slash - servers)))
         return "wants servers as HOST or HOST:PORT, with commas between them";
@@ -53,14 +53,15 @@ const char *cluster_url_parse(struct cluster_options *o, const char *text)
 
 const char *cluster_node_parse(struct cluster_options *o, const char *text)
 {
-    return name_take(o->node, text, strlen(text)) ? NULL : NAME_RULE;
+    return node_name_copy(o->node, text, strlen(text)) ? NULL : NAME_RULE;
 }
 
 const char *cluster_node_default(struct cluster_options *o)
 {
     char host[256] = "";
 
-    if (gethostname(host, sizeof(host) - 1) == -1 || !name_take(o->node, host, strcspn(host, ".")))
+    if (gethostname(host, sizeof(host) - 1) == -1 ||
+        !node_name_copy(o->node, host, strcspn(host, ".")))
         return "the host's name is no name for a node: give one with -N";
     return NULL;
 }

@@ -17,7 +17,7 @@
 #define TEXT_MAX (DISPLAY_WHERE_MAX + 40)
 
 /* "12 members, *:65432" */
-static const char *describe(const struct display *d, size_t members, char out[TEXT_MAX])
+static const char *members_describe(const struct display *d, size_t members, char out[TEXT_MAX])
 {
     snprintf(out, TEXT_MAX, "%zu member%s, %s", members, members == 1 ? "" : "s", d->where);
     return out;
@@ -28,7 +28,8 @@ static void show_title(struct display *d, size_t members)
 {
     char text[TEXT_MAX];
     char title[TEXT_MAX + sizeof(CHATD_PROGRAM)];
-    int len = snprintf(title, sizeof(title), CHATD_PROGRAM ": %s", describe(d, members, text));
+    int len =
+        snprintf(title, sizeof(title), CHATD_PROGRAM ": %s", members_describe(d, members, text));
 
     proctitle_set(&d->title, title, (size_t)len);
     d->titled = members;
@@ -42,7 +43,7 @@ static void notify_status(
     char cluster[CLUSTER_MAX];
 
     hub_describe_cluster(hub, cluster, sizeof(cluster));
-    notify_say(d->notify, "%sSTATUS=%s%s%s", before, describe(d, members, text),
+    notify_say(d->notify, "%sSTATUS=%s%s%s", before, members_describe(d, members, text),
         cluster[0] != '\0' ? "; " : "", cluster);
     d->notified = members;
     d->shared = cluster[0] != '\0';

@@ -11,7 +11,7 @@
 #include "wire/text.h"
 
 /* Takes the first line and its end off [*at, end), and writes it clean. Returns how long it is. */
-static size_t line_take(char *out, const char **at, const char *end)
+static size_t line_copy_clean(char *out, const char **at, const char *end)
 {
     const char *lf = memchr(*at, '\n', (size_t)(end - *at));
     const char *next = lf == NULL ? end : lf + 1;
@@ -40,7 +40,7 @@ static const char *greeting_take(struct greeting *greeting, const char *buf, siz
     if (lines > GREETING_LINES_MAX)
         return "more than 100 lines";
     while (at < end)
-        out += line_take(out, &at, end);
+        out += line_copy_clean(out, &at, end);
     *out = '\0';
     return NULL;
 }

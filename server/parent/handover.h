@@ -6,7 +6,7 @@
  * the new program with all descriptors open, that file's among them. The process ID, the workers
  * and every connection stay. The file holds:
  *
- *   HANDOVER_VERSION, the time, then what state() in parent.c writes, see codec.h
+ *   HANDOVER_VERSION, the time, then what parent_state() in parent.c writes, see codec.h
  */
 #ifndef SERVER_HANDOVER_H
 #define SERVER_HANDOVER_H

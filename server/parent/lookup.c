@@ -40,7 +40,7 @@ static bool error_is_none(int error)
 }
 
 /* True: *login is its name, or NULL where there is none. The strings are never freed. */
-static bool account_find(const struct question *q, const char **login)
+static bool passwd_find(const struct question *q, const char **login)
 {
     /* Static: *login is one of its strings, after the return too. Questions come one by one. */
     static struct passwd pw;
@@ -69,7 +69,7 @@ static bool user_find(const char *key, const char **login)
         return false;
     if (uid_is_unmapped((uid_t)uid))
         return true;
-    return account_find(&(struct question){.uid = (uid_t)uid}, login);
+    return passwd_find(&(struct question){.uid = (uid_t)uid}, login);
 }
 
 static bool login_find(const char *key, const char **login)
@@ -77,10 +77,10 @@ static bool login_find(const char *key, const char **login)
     char folded[NAME_LEN_MAX + 1];
 
     name_fold(folded, key);
-    if (!account_find(&(struct question){.is_name = true, .name = key}, login))
+    if (!passwd_find(&(struct question){.is_name = true, .name = key}, login))
         return false;
     return *login != NULL || strcmp(folded, key) == 0 ||
-           account_find(&(struct question){.is_name = true, .name = folded}, login);
+           passwd_find(&(struct question){.is_name = true, .name = folded}, login);
 }
 
 _Noreturn void lookup_main(char kind, const char *key)

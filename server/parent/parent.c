@@ -65,14 +65,14 @@ static void end_lookup(void *context, pid_t pid)
     children_end(&p->children, pid);
 }
 
-static enum standing standing(void *context, const struct origin *origin, int fd)
+static enum standing parent_standing(void *context, const struct origin *origin, int fd)
 {
     const struct parent *p = context;
 
     return access_standing(&p->access.rules, origin, fd);
 }
 
-static const char *refusal(void *context, const struct origin *origin, int fd, uint64_t now)
+static const char *parent_refusal(void *context, const struct origin *origin, int fd, uint64_t now)
 {
     struct parent *p = context;
 
@@ -109,8 +109,8 @@ int parent_make_room(struct parent *p)
     config->start_lookup = p->options.authenticated ? start_lookup : NULL;
     config->end_lookup = end_lookup;
     config->secret = p->options.secret_file != NULL ? p->secret.text : NULL;
-    config->refusal = refusal;
-    config->standing = p->access.path != NULL ? standing : NULL;
+    config->refusal = parent_refusal;
+    config->standing = p->access.path != NULL ? parent_standing : NULL;
     config->greeting = p->greeting.text;
     config->cluster = engines_config(&p->engines);
     config->context = p;
@@ -183,7 +183,7 @@ void parent_reap(struct parent *p, uint64_t now)
  * Encodes the state that the next program needs, or decodes it. Limits, logins and options are not
  * part of it: the next program finds them out itself.
  */
-static bool state(void *context, struct codec *c)
+static bool parent_state(void *context, struct codec *c)
 {
     struct parent *p = context;
 
@@ -211,7 +211,7 @@ void parent_hand_over(struct parent *p)
 {
     notify_say(&p->notify, "STATUS=becoming another version");
     report_drop(&p->report);
-    handover_exec(&p->handover, state, p, p->options.again);
+    handover_exec(&p->handover, parent_state, p, p->options.again);
     display_again(&p->display);
 }
 
@@ -222,7 +222,7 @@ int parent_take_over(struct parent *p, struct codec *c)
     if (status == 0)
         status = children_confine(&p->children, p->options.sandbox, &p->report);
     if (status == 0)
-        status = handover_read(&p->handover, c, state, p);
+        status = handover_read(&p->handover, c, parent_state, p);
     if (status == 0 && !hub_listen(p->hub)) {
         report(&p->report, LOG_ERR, "poller: %s", strerror(errno));
         status = EX_OSERR;

@@ -24,7 +24,7 @@ static size_t pid_text(char out[PID_TEXT_MAX])
 }
 
 /* O_NONBLOCK: open(2) must not wait at a FIFO that nobody reads. */
-static int file_open(const char *path)
+static int pidfile_open(const char *path)
 {
     struct stat st;
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0644);
@@ -55,7 +55,7 @@ static int file_take(const char *path)
     int fd;
 
     for (int i = 0; i < TRIES; i++) {
-        fd = file_open(path);
+        fd = pidfile_open(path);
         if (fd == -1)
             return -1;
         if (!file_lock(fd)) {
@@ -73,7 +73,7 @@ static int file_take(const char *path)
 }
 
 /* Overwrites, then truncates, so that a reader never finds the file empty. */
-static bool file_fill(int fd)
+static bool pidfile_fill(int fd)
 {
     char text[PID_TEXT_MAX];
     size_t len = pid_text(text);
@@ -91,7 +91,7 @@ int pidfile_take(struct pidfile *p, const struct report *r)
     if (p->path == NULL)
         return 0;
     p->fd = file_take(p->path);
-    if (p->fd != -1 && file_fill(p->fd))
+    if (p->fd != -1 && pidfile_fill(p->fd))
         return 0;
     why = strerror(errno);
     if (p->fd == -1 && (errno == EWOULDBLOCK || errno == EAGAIN))

@@ -61,7 +61,7 @@ static void start_waits(void *context)
         EXTEND_US);
 }
 
-static bool file_open(struct recording *r)
+static bool recording_open(struct recording *r)
 {
     const struct transcript_waiter waiter = {start_waits, r};
     char why[TRANSCRIPT_WHY_MAX];
@@ -81,7 +81,7 @@ int recording_begin(struct recording *r)
 {
     if (r->path == NULL)
         return 0;
-    if (!file_open(r) || !readback(r->file, r->path, r->hub, r->report))
+    if (!recording_open(r) || !readback(r->file, r->path, r->hub, r->report))
         return EX_CANTCREAT;
     if (writer_start(r, clock_us()))
         return 0;

@@ -368,7 +368,7 @@ static void title_set(const struct worker *w, const char *text, size_t len)
     proctitle_set(w->title, title, prefix + len);
 }
 
-static void word_take(struct worker *w, struct span word)
+static void control_take(struct worker *w, struct span word)
 {
     size_t prefix = strlen(CONTROL_TITLE);
 
@@ -391,7 +391,7 @@ static void hub_read(struct worker *w)
         hub_lose(w);
     while (n > 0 && (result = line_next(&w->words, &at, bytes + n, &word)) != LINE_NONE)
         if (result == LINE_READY)
-            word_take(w, word);
+            control_take(w, word);
 }
 
 /* ---- The loop -------------------------------------------------------------------------------- */
@@ -434,7 +434,7 @@ static void hub_serve(struct worker *w, short revents)
         hub_read(w);
 }
 
-static void turn(struct worker *w)
+static void worker_turn(struct worker *w)
 {
     bool reading = client_is_read(w);
     bool ending = w->state == WORKER_ENDING && reading;
@@ -495,5 +495,5 @@ _Noreturn void worker_main(const struct proctitle *title, const char *mode)
     if (!sandbox_enter(SANDBOX_WORKER, tier))
         _exit(1);
     for (;;)
-        turn(&w);
+        worker_turn(&w);
 }
