@@ -1,6 +1,6 @@
 /* model.c: see model.h. */
 #include "model.h"
-#include "puppets.h"
+#include "mocks.h"
 #include "server/hub/log.h"
 #include "server/journal/writer.h"
 
@@ -14,7 +14,7 @@
 #define PEOPLE 9
 #define EVENTS_MAX 60000
 #define NOWHERE SIZE_MAX
-#define SESSIONS_MAX PUPPETS_MAX
+#define SESSIONS_MAX MOCKS_MAX
 #define SERIALS_MAX 4000
 
 /* ---- The idea of a room ---- */
@@ -66,7 +66,7 @@ struct said {
 
 /* One person: a session, over all its connections. */
 struct person {
-    struct puppet *p;
+    struct mock *p;
     bool in;   /* has read its `you` on this connection */
     bool left; /* nothing more is said on this connection */
     bool gone; /* this connection is over */
@@ -112,7 +112,7 @@ static struct desk desk;
 static struct stage stage; /* these are too large for a stack */
 static struct book book;
 static struct person people[PEOPLE];
-static struct puppet *witness;
+static struct mock *witness;
 static uint32_t seed;
 /* Of what there was enough to make a test of it. */
 static struct {
@@ -209,7 +209,7 @@ static void book_presence(struct happening *h)
     h->present = book.set_count++;
 }
 
-static void book_write(const struct puppet *p)
+static void book_write(const struct mock *p)
 {
     struct happening *h = &book.events[book.count];
 
@@ -230,7 +230,7 @@ static void book_write(const struct puppet *p)
 /* The witness reads everything; its own welcome comes first. */
 static void book_read(void)
 {
-    while (puppet_line(witness) != NULL) {
+    while (mock_line(witness) != NULL) {
         ensure(verb_is_room(witness->event.verb), "the witness is told %s", witness->text);
         book_write(witness);
     }
@@ -646,9 +646,9 @@ static void say(struct person *who)
 /* The hub had no memory for it: there is no such connection. */
 static void turned_away(struct person *who)
 {
-    if (puppet_is_admitted(who->p))
+    if (mock_is_admitted(who->p))
         return;
-    puppet_vanish(who->p);
+    mock_vanish(who->p);
     who->gone = true;
 }
 
@@ -659,7 +659,7 @@ static void come(struct person *who)
 
     free(who->out);
     *who = (struct person){
-        .p = puppet_add(&stage), .at = NOWHERE, .posts = chance(6) == 0, .session = sessions++};
+        .p = mock_add(&stage), .at = NOWHERE, .posts = chance(6) == 0, .session = sessions++};
     who->p->reads = chance(2) == 0;
     turned_away(who);
     who->resumable = chance(4) != 0;
@@ -672,14 +672,14 @@ static void come(struct person *who)
 /* The worker has relayed everything and says goodbye; its client has half-closed, or is gone. */
 static void finish(struct person *who)
 {
-    struct puppet *p = who->p;
+    struct mock *p = who->p;
     size_t len = strlen(who->goodbye);
 
-    if (puppet_give(p, who->goodbye, len) != len)
+    if (mock_give(p, who->goodbye, len) != len)
         return;
     if (strcmp(who->goodbye, CONTROL_LOST) == 0)
-        puppet_close(p);
-    puppet_exit(p);
+        mock_close(p);
+    mock_exit(p);
     who->goodbye = NULL;
 }
 
@@ -690,7 +690,7 @@ static void give(struct person *who, size_t max)
 
     if (who->gone)
         return;
-    who->given += puppet_give(who->p, who->out + who->given, len < max ? len : max);
+    who->given += mock_give(who->p, who->out + who->given, len < max ? len : max);
     if (who->given == who->len && who->goodbye != NULL)
         finish(who);
 }
@@ -731,19 +731,19 @@ static int some_status(void)
  */
 static void die(struct person *who)
 {
-    struct puppet *p = who->p;
+    struct mock *p = who->p;
 
     who->left = true;
     who->goodbye = NULL;
     if (p->process == PROCESS_NONE)
-        puppet_vanish(p);
+        mock_vanish(p);
     if (p->process != PROCESS_RUNNING)
         return;
-    puppet_die(p);
+    mock_die(p);
     if (chance(2) == 0)
         (void)stage_turn(&stage);
     if (chance(2) == 0)
-        puppet_reap(&stage, p, some_status());
+        mock_reap(&stage, p, some_status());
 }
 
 /* Another connection for the same session, while the last one is there or after its end. */
@@ -755,7 +755,7 @@ static void come_back(struct person *who)
     if (who->token[0] == '\0' || who->last[0] == '\0')
         return;
     ensure(stamp_parse(who->last, STAMP_LEN, &stamp), "%s", who->last);
-    who->p = puppet_add(&stage);
+    who->p = mock_add(&stage);
     who->p->reads = chance(2) == 0;
     who->in = who->left = who->gone = false;
     who->goodbye = NULL;
@@ -966,27 +966,27 @@ static void desk_judge_all(void)
 /* ---- Every worker's duties ---- */
 
 /* The client of an old connection is gone, and its worker notices that, or the hub does. */
-static void old_worker(struct puppet *p, uint32_t looks)
+static void old_worker(struct mock *p, uint32_t looks)
 {
     size_t len = strlen(CONTROL_LOST);
 
     if (chance(looks) == 0)
-        puppet_close(p);
+        mock_close(p);
     /* A newer connection may tell so, too. */
     if (p->process == PROCESS_RUNNING && chance(p->ends > 0 ? 2 : looks) == 0 &&
-        puppet_give(p, CONTROL_LOST, len) == len) {
-        puppet_close(p);
-        puppet_exit(p);
+        mock_give(p, CONTROL_LOST, len) == len) {
+        mock_close(p);
+        mock_exit(p);
     }
     if (p->process == PROCESS_DEAD && chance(2) == 0)
-        puppet_reap(&stage, p, some_status());
+        mock_reap(&stage, p, some_status());
 }
 
 /* What connections that nobody looks after any more still do. */
 static void old_workers(uint32_t looks)
 {
     for (size_t i = 0; i < stage.count; i++) {
-        struct puppet *p = &stage.puppets[i];
+        struct mock *p = &stage.mocks[i];
         bool owned = p == witness;
 
         for (size_t k = 0; k < PEOPLE; k++)
@@ -1009,7 +1009,7 @@ static bool end_line(struct person *who)
     if (lf == NULL)
         return false;
     len = (size_t)(lf + 1 - who->out) - who->given;
-    n = puppet_give(who->p, who->out + who->given, len);
+    n = mock_give(who->p, who->out + who->given, len);
     who->given += n;
     return n == len;
 }
@@ -1017,7 +1017,7 @@ static bool end_line(struct person *who)
 /* The connection breaks; what is not given yet is said again on the next one. */
 static void break_off(struct person *who)
 {
-    struct puppet *old = who->p;
+    struct mock *old = who->p;
 
     if (who->gone || who->left || who->p->ended || !end_line(who))
         return;
@@ -1027,7 +1027,7 @@ static void break_off(struct person *who)
 
 static void act(struct person *who)
 {
-    if (who->p == NULL || (who->gone && puppet_is_over(who->p))) {
+    if (who->p == NULL || (who->gone && mock_is_over(who->p))) {
         if (who->p != NULL && chance(2) == 0 && !who->resumes)
             come_back(who);
         else
@@ -1053,7 +1053,7 @@ static void act(struct person *who)
     case 4:
     case 5:
     case 6:
-        puppet_take(who->p, 1 + chance(3000));
+        mock_take(who->p, 1 + chance(3000));
         break;
     case 7:
     case 8:
@@ -1077,14 +1077,14 @@ static void look_after(struct person *who)
 {
     if (who->p == NULL)
         return;
-    while (puppet_line(who->p) != NULL) {
+    while (mock_line(who->p) != NULL) {
         told(who);
         if (who->resumes && who->in)
             say_again(who);
     }
     who->gone |= who->p->ended || who->p->client == -1;
     if (who->p->process == PROCESS_DEAD)
-        puppet_reap(&stage, who->p, some_status());
+        mock_reap(&stage, who->p, some_status());
 }
 
 /* Where calls fail, some things take their time. */
@@ -1138,11 +1138,11 @@ static void judge_all(void)
 
 static void room_enter_witness(void)
 {
-    witness = puppet_add(&stage);
-    puppet_say(witness, "witness");
+    witness = mock_add(&stage);
+    mock_say(witness, "witness");
     desk_calm_down();
     stage_settle(&stage);
-    while (puppet_line(witness) != NULL && witness->event.verb != VERB_YOU)
+    while (mock_line(witness) != NULL && witness->event.verb != VERB_YOU)
         continue;
     ensure(witness->event.verb == VERB_YOU, "the witness gets its welcome");
     /* Its own join is not told to it; it is the first event. */
@@ -1154,7 +1154,7 @@ static void room_enter_witness(void)
 
 static void play_at_random(int steps)
 {
-    for (int step = 0; step < steps && stage.count < PUPPETS_MAX - PEOPLE; step++) {
+    for (int step = 0; step < steps && stage.count < MOCKS_MAX - PEOPLE; step++) {
         for (uint32_t n = chance(6); n > 0; n--)
             act(&people[chance(PEOPLE)]);
         old_workers(50);

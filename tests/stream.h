@@ -1,5 +1,5 @@
 /*
- * stream.h: a room's stream in this process, and pretended engines between it and hubs. An engine
+ * stream.h: a room's stream in this process, and mock engines between it and hubs. An engine
  * that is there stores each batch at once, or as the test lets it, and tells every hub all messages
  * in order.
  */

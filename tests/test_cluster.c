@@ -5,7 +5,7 @@
 #define room harness_room /* the harness has a struct of that name, too */
 #include "bytes.h"
 #include "compat/compat.h"
-#include "puppets.h"
+#include "mocks.h"
 #undef room
 #include "server/cluster/batch.h"
 #include "server/cluster/frame.h"
@@ -73,35 +73,35 @@ static void nodes_close(void)
 }
 
 /* A client of that node that has given this name; what it is sent is read as the test goes. */
-static struct puppet *join(size_t node, const char *name)
+static struct mock *join(size_t node, const char *name)
 {
-    struct puppet *p = puppet_add(&nodes[node]);
+    struct mock *p = mock_add(&nodes[node]);
 
     nodes_settle();
-    puppet_say(p, "%s", name);
+    mock_say(p, "%s", name);
     nodes_settle();
-    while (puppet_line(p) != NULL && p->event.verb != VERB_YOU) {}
+    while (mock_line(p) != NULL && p->event.verb != VERB_YOU) {}
     ensure(p->event.verb == VERB_YOU, "%s: no welcome", name);
     return p;
 }
 
-static void say(struct puppet *p, const char *line)
+static void say(struct mock *p, const char *line)
 {
-    puppet_say(p, "%s", line);
+    mock_say(p, "%s", line);
     nodes_settle();
 }
 
-static void expect(struct puppet *p, const char *want)
+static void expect(struct mock *p, const char *want)
 {
-    const char *line = puppet_line(p);
+    const char *line = mock_line(p);
 
     ensure(line != NULL, "nothing instead of \"%s\"", want);
     ensure(strcmp(line, want) == 0, "\"%s\" instead of \"%s\"", line, want);
 }
 
-static void expect_nothing(struct puppet *p)
+static void expect_nothing(struct mock *p)
 {
-    const char *line = puppet_line(p);
+    const char *line = mock_line(p);
 
     ensure(line == NULL, "\"%s\"", line);
 }
@@ -115,21 +115,21 @@ static void nodes_agree(void)
 
     for (size_t i = 0; i < NODES; i++) {
         char *at = i == 0 ? first : other;
-        struct puppet *p;
+        struct mock *p;
         const char *line;
 
         if (nodes[i].hub == NULL)
             continue;
-        p = puppet_add(&nodes[i]);
+        p = mock_add(&nodes[i]);
         nodes_settle();
-        puppet_say(p, "/history 1000");
-        puppet_say(p, "/since 1970-01-01T00:00:00.000000Z");
-        puppet_say(p, "/post");
-        puppet_say(p, "/users");
+        mock_say(p, "/history 1000");
+        mock_say(p, "/since 1970-01-01T00:00:00.000000Z");
+        mock_say(p, "/post");
+        mock_say(p, "/users");
         nodes_settle();
-        while ((line = puppet_line(p)) != NULL)
+        while ((line = mock_line(p)) != NULL)
             at += sprintf(at, "%s\n", line);
-        puppet_leave(&nodes[i], p);
+        mock_leave(&nodes[i], p);
         ensure(i == 0 || strcmp(first, other) == 0, "%s instead of %s", other, first);
     }
 }
@@ -138,9 +138,9 @@ static void nodes_agree(void)
 
 START_TEST(one_room)
 {
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *cat;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *cat;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -153,7 +153,7 @@ START_TEST(one_room)
     say(ben, "/me waves");
     say(cat, "/nick dan");
     for (size_t i = 0; i < 3; i++) {
-        struct puppet *p = i == 0 ? ann : i == 1 ? ben : cat;
+        struct mock *p = i == 0 ? ann : i == 1 ? ben : cat;
 
         expect(p, "msg ann hello");
         expect(p, "me ann_2 waves");
@@ -168,7 +168,7 @@ START_TEST(one_room)
     expect(cat, "priv ann dan psst");
     expect_nothing(ben);
     nodes_agree();
-    puppet_leave(&nodes[1], ben);
+    mock_leave(&nodes[1], ben);
     nodes_settle();
     expect(ann, "quit ann_2 left");
     expect(cat, "quit ann_2 left");
@@ -179,23 +179,23 @@ END_TEST
 /* In the same instant: nobody has heard of the others. */
 START_TEST(one_name_at_once)
 {
-    struct puppet *p[NODES];
+    struct mock *p[NODES];
     char got[NODES][80];
 
     nodes_open(NULL);
     for (size_t i = 0; i < NODES; i++)
-        p[i] = puppet_add(&nodes[i]);
+        p[i] = mock_add(&nodes[i]);
     nodes_settle();
     stream.away = true;
     for (size_t i = 0; i < NODES; i++)
-        puppet_say(p[i], "ann");
+        mock_say(p[i], "ann");
     nodes_settle();
     for (size_t i = 0; i < NODES; i++)
         expect_nothing(p[i]);
     stream.away = false;
     nodes_settle();
     for (size_t i = 0; i < NODES; i++) {
-        while (puppet_line(p[i]) != NULL && p[i]->event.verb != VERB_YOU) {}
+        while (mock_line(p[i]) != NULL && p[i]->event.verb != VERB_YOU) {}
         snprintf(got[i], sizeof got[i], "%.*s", (int)p[i]->event.name.len, p[i]->event.name.at);
     }
     ensure(
@@ -208,9 +208,9 @@ END_TEST
 /* While nothing is stored lines wait, and what does not depend on the stream goes on. */
 START_TEST(nothing_is_stored)
 {
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *cat;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *cat;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -228,7 +228,7 @@ START_TEST(nothing_is_stored)
     say(ben, "/msg ann psst");
     expect(ben, "priv ben ann psst");
     expect(ann, "priv ben ann psst");
-    cat = puppet_add(&nodes[0]);
+    cat = mock_add(&nodes[0]);
     nodes_settle();
     say(cat, "/users");
     expect(cat, "here ann ben");
@@ -254,24 +254,24 @@ START_TEST(nothing_is_stored)
 }
 END_TEST
 
-static const char *token_of(struct puppet *p, char *out)
+static const char *token_of(struct mock *p, char *out)
 {
-    while (puppet_line(p) != NULL && p->event.verb != VERB_TOKEN) {}
+    while (mock_line(p) != NULL && p->event.verb != VERB_TOKEN) {}
     ensure(p->event.verb == VERB_TOKEN, "no token");
     snprintf(out, TOKEN_LEN + 1, "%s", p->text + STAMP_LEN + strlen(" token "));
     return out;
 }
 
-static struct puppet *join_with_token(size_t node, const char *name, char *token)
+static struct mock *join_with_token(size_t node, const char *name, char *token)
 {
-    struct puppet *p = puppet_add(&nodes[node]);
+    struct mock *p = mock_add(&nodes[node]);
 
     nodes_settle();
-    puppet_say(p, "/token");
-    puppet_say(p, "%s", name);
+    mock_say(p, "/token");
+    mock_say(p, "%s", name);
     nodes_settle();
     (void)token_of(p, token);
-    while (puppet_line(p) != NULL) {}
+    while (mock_line(p) != NULL) {}
     return p;
 }
 
@@ -279,16 +279,16 @@ static struct puppet *join_with_token(size_t node, const char *name, char *token
 START_TEST(a_resumption_waits)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *old;
+    struct mock *new;
 
     nodes_open(NULL);
     old = join_with_token(0, "ann", token);
     stream.away = true;
-    new = puppet_add(&nodes[1]);
+    new = mock_add(&nodes[1]);
     stage_settle(&nodes[1]);
-    puppet_say(new, "/resume %s", token);
-    puppet_say(new, "ann");
+    mock_say(new, "/resume %s", token);
+    mock_say(new, "ann");
     stage_settle(&nodes[1]);
     expect_nothing(new);
     nodes_wait(2 * SECOND);
@@ -299,12 +299,12 @@ START_TEST(a_resumption_waits)
     stream.away = false;
     nodes_settle();
     expect(new, "resumed ?");
-    while (puppet_line(new) != NULL && new->event.verb != VERB_YOU) {}
+    while (mock_line(new) != NULL && new->event.verb != VERB_YOU) {}
     ensure(span_equal(new->event.name, "ann"), "another name");
     ensure(old->ended, "the old connection is not closed");
-    new = puppet_add(&nodes[1]);
+    new = mock_add(&nodes[1]);
     nodes_settle();
-    puppet_say(new, "/resume %s", "0123456789abcdef0123456789abcdef");
+    mock_say(new, "/resume %s", "0123456789abcdef0123456789abcdef");
     nodes_settle();
     expect(new, "resumed ?");
     nodes_wait(70 * (uint64_t)SECOND);
@@ -316,8 +316,8 @@ END_TEST
 /* A line is stored once, whatever becomes of the engine. */
 START_TEST(an_engine_dies)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -327,7 +327,7 @@ START_TEST(an_engine_dies)
         char want[64];
 
         stream.away = i % 3 == 0;
-        puppet_say(ann, "line %d", i);
+        mock_say(ann, "line %d", i);
         if (i % 2 == 0)
             (void)stage_turn(&nodes[0]);
         else
@@ -348,7 +348,7 @@ END_TEST
 /* A batch that was stored twice, and one that came before an earlier one, change nothing. */
 START_TEST(batches_come_again)
 {
-    struct puppet *ann;
+    struct mock *ann;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -371,9 +371,9 @@ END_TEST
 START_TEST(a_client_moves)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *watcher;
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *watcher;
+    struct mock *old;
+    struct mock *new;
 
     nodes_open(NULL);
     watcher = join(2, "watcher");
@@ -382,23 +382,23 @@ START_TEST(a_client_moves)
     say(old, "one");
     expect(old, "msg ann one");
     expect(watcher, "msg ann one");
-    new = puppet_add(&nodes[1]);
+    new = mock_add(&nodes[1]);
     nodes_settle();
-    puppet_say(new, "/resume %s", token);
+    mock_say(new, "/resume %s", token);
     (void)stage_turn(&nodes[1]);
-    puppet_say(old, "two");
+    mock_say(old, "two");
     nodes_settle();
     expect(new, "resumed ?");
     ensure(old->ended, "the old connection is not closed");
-    puppet_say(new, "/token");
-    puppet_say(new, "/history 1");
-    puppet_say(new, "ignored");
+    mock_say(new, "/token");
+    mock_say(new, "/history 1");
+    mock_say(new, "ignored");
     nodes_settle();
-    while (puppet_line(new) != NULL && new->event.verb != VERB_YOU) {}
+    while (mock_line(new) != NULL && new->event.verb != VERB_YOU) {}
     ensure(span_equal(new->event.name, "ann"), "another name");
     say(new, "three");
     expect(new, "msg ann three");
-    while (puppet_line(watcher) != NULL && strstr(watcher->text, "three") == NULL)
+    while (mock_line(watcher) != NULL && strstr(watcher->text, "three") == NULL)
         ensure(strstr(watcher->text, "two") != NULL, "%s", watcher->text);
     nodes_agree();
     nodes_close();
@@ -410,28 +410,28 @@ END_TEST
 START_TEST(a_client_moves_when_its_connection_is_lost)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *old;
-    struct puppet *new;
-    struct puppet *back;
+    struct mock *old;
+    struct mock *new;
+    struct mock *back;
 
     nodes_open(NULL);
     old = join_with_token(0, "ann", token);
     say(old, "one");
-    new = puppet_add(&nodes[1]);
+    new = mock_add(&nodes[1]);
     stage_settle(&nodes[1]);
-    puppet_say(new, "/resume %s", token);
+    mock_say(new, "/resume %s", token);
     stage_settle(&nodes[1]);
-    puppet_goodbye(old, CONTROL_LOST);
+    mock_goodbye(old, CONTROL_LOST);
     nodes_settle();
     expect(new, "resumed ?");
-    back = puppet_add(&nodes[0]);
+    back = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(back, "/resume %s", token);
-    puppet_say(back, "ignored");
+    mock_say(back, "/resume %s", token);
+    mock_say(back, "ignored");
     nodes_settle();
     expect(back, "resumed ?");
     ensure(new->ended, "the session stays at the other node");
-    while (puppet_line(back) != NULL && back->event.verb != VERB_YOU) {}
+    while (mock_line(back) != NULL && back->event.verb != VERB_YOU) {}
     ensure(span_equal(back->event.name, "ann"), "another name");
     nodes_agree();
     nodes_close();
@@ -442,10 +442,10 @@ END_TEST
 START_TEST(a_token_of_nobody)
 {
     static const char *const wrong[] = {"x", "", "0123456789ABCDEF0123456789ABCDEF"};
-    struct puppet *p;
+    struct mock *p;
 
     nodes_open(NULL);
-    p = puppet_add(&nodes[1]);
+    p = mock_add(&nodes[1]);
     nodes_settle();
     stream.away = true;
     say(p, "/resume 0123456789abcdef0123456789abcdef");
@@ -471,23 +471,23 @@ END_TEST
 START_TEST(a_node_that_is_behind)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *old;
+    struct mock *new;
 
     nodes_open(NULL);
-    old = puppet_add(&nodes[0]);
+    old = mock_add(&nodes[0]);
     stage_settle(&nodes[0]);
-    puppet_say(old, "/token");
-    puppet_say(old, "ann");
+    mock_say(old, "/token");
+    mock_say(old, "ann");
     stage_settle(&nodes[0]);
     (void)token_of(old, token);
-    puppet_say(old, "one");
+    mock_say(old, "one");
     stage_settle(&nodes[0]);
-    new = puppet_add(&nodes[1]);
+    new = mock_add(&nodes[1]);
     (void)stage_turn(&nodes[1]);
-    puppet_say(new, "/resume %s", token);
-    puppet_say(new, "/since 1970-01-01T00:00:00.000000Z");
-    puppet_say(new, "ann");
+    mock_say(new, "/resume %s", token);
+    mock_say(new, "/since 1970-01-01T00:00:00.000000Z");
+    mock_say(new, "ann");
     nodes_settle();
     expect(new, "resumed ?");
     expect(new, "join ann");
@@ -501,26 +501,26 @@ END_TEST
 START_TEST(a_client_moves_around)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *watcher;
-    struct puppet *p;
+    struct mock *watcher;
+    struct mock *p;
 
     nodes_open(NULL);
     watcher = join(2, "watcher");
     p = join_with_token(0, "ann", token);
     expect(watcher, "join ann");
     for (size_t i = 1; i < 8; i++) {
-        struct puppet *next = puppet_add(&nodes[i % NODES]);
+        struct mock *next = mock_add(&nodes[i % NODES]);
         char want[64];
 
         nodes_settle();
-        puppet_say(next, "/resume %s", token);
+        mock_say(next, "/resume %s", token);
         nodes_settle();
-        puppet_say(next, "ann");
+        mock_say(next, "ann");
         nodes_settle();
         ensure(p->ended, "the old connection is not closed");
-        while (puppet_line(next) != NULL && next->event.verb != VERB_YOU) {}
+        while (mock_line(next) != NULL && next->event.verb != VERB_YOU) {}
         ensure(span_equal(next->event.name, "ann"), "another name");
-        puppet_say(next, "round %zu", i);
+        mock_say(next, "round %zu", i);
         nodes_settle();
         snprintf(want, sizeof want, "msg ann round %zu", i);
         expect(next, want);
@@ -538,29 +538,29 @@ END_TEST
 START_TEST(a_client_returns_to_a_node_that_is_behind)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *watcher;
-    struct puppet *new;
-    struct puppet *back;
+    struct mock *watcher;
+    struct mock *new;
+    struct mock *back;
 
     nodes_open(NULL);
     watcher = join(2, "watcher");
     back = join_with_token(0, "ann", token);
     say(back, "one");
     nodes[0].engine.cut = true;
-    puppet_goodbye(back, CONTROL_LOST);
+    mock_goodbye(back, CONTROL_LOST);
     nodes_settle();
-    new = puppet_add(&nodes[1]);
+    new = mock_add(&nodes[1]);
     nodes_settle();
-    puppet_say(new, "/resume %s\nann", token);
+    mock_say(new, "/resume %s\nann", token);
     nodes_settle();
     expect(new, "resumed ?");
     say(new, "two");
     if (_i == 1)
-        puppet_goodbye(new, CONTROL_LOST);
+        mock_goodbye(new, CONTROL_LOST);
     nodes_settle();
-    back = puppet_add(&nodes[0]);
+    back = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(back, "/resume %s\nann\ntwo", token);
+    mock_say(back, "/resume %s\nann\ntwo", token);
     nodes_settle();
     nodes[0].engine.cut = false;
     nodes_settle();
@@ -568,7 +568,7 @@ START_TEST(a_client_returns_to_a_node_that_is_behind)
     expect(watcher, "join ann");
     expect(watcher, "msg ann one");
     expect(watcher, "msg ann two");
-    while (puppet_line(watcher) != NULL)
+    while (mock_line(watcher) != NULL)
         ensure(_i == 1 && (watcher->event.verb == VERB_JOIN || watcher->event.verb == VERB_QUIT),
             "%s", watcher->text);
     nodes_agree();
@@ -581,32 +581,32 @@ END_TEST
 START_TEST(a_login_that_waits_is_claimed)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *watcher;
-    struct puppet *p;
-    struct puppet *next;
+    struct mock *watcher;
+    struct mock *p;
+    struct mock *next;
 
     nodes_open(NULL);
     watcher = join(2, "watcher");
     p = join_with_token(0, "ann", token);
-    puppet_goodbye(p, CONTROL_LOST);
+    mock_goodbye(p, CONTROL_LOST);
     nodes_settle();
     nodes[0].engine.cut = true;
-    p = puppet_add(&nodes[0]);
+    p = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(p, "/resume %s\nann", token);
+    mock_say(p, "/resume %s\nann", token);
     nodes_settle();
     expect(p, "resumed 0");
-    next = puppet_add(&nodes[0]);
+    next = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(next, "/resume %s\nann", token);
+    mock_say(next, "/resume %s\nann", token);
     stage_wait(&nodes[0], 6 * SECOND);
     ensure(p->kills == 1, "its worker is still there");
     nodes[0].engine.cut = false;
     nodes_settle();
-    while (puppet_line(next) != NULL && next->event.verb != VERB_YOU) {}
+    while (mock_line(next) != NULL && next->event.verb != VERB_YOU) {}
     ensure(span_equal(next->event.name, "ann"), "another name");
     say(watcher, "/users");
-    while (puppet_line(watcher) != NULL && watcher->event.verb != VERB_HERE) {}
+    while (mock_line(watcher) != NULL && watcher->event.verb != VERB_HERE) {}
     ensure(strstr(watcher->text, "here watcher ann") != NULL, "%s", watcher->text);
     expect(watcher, "users 2");
     nodes_agree();
@@ -617,8 +617,8 @@ END_TEST
 /* A hub is killed, and starts again: its members are gone, and what was stored is there. */
 START_TEST(a_hub_dies)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -626,12 +626,12 @@ START_TEST(a_hub_dies)
     expect(ann, "join ben");
     say(ann, "one");
     expect(ben, "msg ann one");
-    puppet_say(ann, "two");
+    mock_say(ann, "two");
     (void)stage_turn(&nodes[0]);
     (void)stage_turn(&nodes[0]);
     node_close(0);
     nodes_settle();
-    while (puppet_line(ben) != NULL)
+    while (mock_line(ben) != NULL)
         ensure(strcmp(ben->text + STAMP_LEN + 1, "msg ann two") == 0, "%s", ben->text);
     stage_open_in(&nodes[0], NULL, &stream, names[0]);
     nodes_settle();
@@ -648,10 +648,10 @@ END_TEST
 /* A hub that stands still is gone, for the others at once and for itself when it goes on. */
 START_TEST(a_node_is_gone)
 {
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *cat;
-    struct puppet *dan;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *cat;
+    struct mock *dan;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -660,10 +660,10 @@ START_TEST(a_node_is_gone)
     expect(ann, "join cat");
     expect(ann, "join ben");
     expect(cat, "join ben");
-    dan = puppet_add(&nodes[0]);
+    dan = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(ann, "too late");
-    puppet_say(dan, "dan");
+    mock_say(ann, "too late");
+    mock_say(dan, "dan");
     for (size_t i = 0; i < 10; i++) {
         stream.ahead += 2 * SECOND;
         stage_wait(&nodes[1], 2 * SECOND);
@@ -696,8 +696,8 @@ START_TEST(a_node_is_gone_and_its_engine_is_stuck)
     const struct frame_state unusable = {.state = ENGINE_UNUSABLE, .batch_max = BATCH_MIN};
     char state[FRAME_STATE_MAX];
     size_t len = frame_state_write(state, &unusable);
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -733,20 +733,20 @@ END_TEST
 
 static void queue_fill(struct stage *stage)
 {
-    struct puppet *filler[FILLERS];
+    struct mock *filler[FILLERS];
     char line[4001];
 
     memset(line, 'x', sizeof line - 1);
     line[sizeof line - 1] = '\0';
     for (size_t i = 0; i < FILLERS; i++) {
-        filler[i] = puppet_add(stage);
-        puppet_say(filler[i], "/post\nfiller");
+        filler[i] = mock_add(stage);
+        mock_say(filler[i], "/post\nfiller");
     }
     nodes_settle();
     stream.away = true;
     for (size_t i = 0; i < FILLERS; i++) {
         for (size_t j = 0; j < FILLER_LINES; j++)
-            puppet_say(filler[i], "%s", line);
+            mock_say(filler[i], "%s", line);
         nodes_settle();
     }
 }
@@ -756,16 +756,16 @@ static void queue_fill(struct stage *stage)
 START_TEST(deadlines_with_a_full_queue)
 {
     struct hub_config config = {.login_us = LOGIN_SECONDS * SECOND};
-    struct puppet *silent;
-    struct puppet *ann;
-    struct puppet *late;
+    struct mock *silent;
+    struct mock *ann;
+    struct mock *late;
 
     nodes_open(&config);
     queue_fill(&nodes[0]);
-    silent = puppet_add(&nodes[0]);
-    late = puppet_add(&nodes[0]);
+    silent = mock_add(&nodes[0]);
+    late = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(late, "late");
+    mock_say(late, "late");
     nodes_wait((LOGIN_SECONDS + 2) * SECOND);
     expect(silent, "error login-timeout no name within 20 seconds");
     ensure(silent->ended, "the silent connection stays");
@@ -773,10 +773,10 @@ START_TEST(deadlines_with_a_full_queue)
     ensure(!late->ended, "the name was given in time");
     stream.away = false;
     nodes_settle();
-    while (puppet_line(late) != NULL && late->event.verb != VERB_YOU) {}
+    while (mock_line(late) != NULL && late->event.verb != VERB_YOU) {}
     ensure(late->event.verb == VERB_YOU, "no welcome");
     nodes_settle();
-    while (puppet_line(late) != NULL) {}
+    while (mock_line(late) != NULL) {}
     ann = join(1, "ann");
     expect(late, "join ann");
     expect_nothing(late);
@@ -791,15 +791,15 @@ END_TEST
 START_TEST(a_node_is_gone_with_a_resumption)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *old;
+    struct mock *new;
 
     nodes_open(NULL);
     old = join_with_token(1, "ann", token);
     nodes[0].engine.cut = true;
-    new = puppet_add(&nodes[0]);
+    new = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(new, "/resume %s\nann", token);
+    mock_say(new, "/resume %s\nann", token);
     for (size_t i = 0; i < 10; i++) {
         stream.ahead += 2 * SECOND;
         nodes_wait(2 * SECOND);
@@ -819,8 +819,8 @@ END_TEST
 /* Nobody is gone because nothing could be stored for an hour. */
 START_TEST(an_outage)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -861,20 +861,20 @@ END_TEST
 /* A stop: the members' quits are in the stream before the server exits. */
 START_TEST(a_node_stops)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
     ben = join(1, "ben");
     expect(ann, "join ben");
-    puppet_say(ann, "last");
+    mock_say(ann, "last");
     (void)stage_turn(&nodes[0]);
     hub_stop(nodes[0].hub, nodes[0].now);
     nodes_settle();
     ensure(hub_is_done(nodes[0].hub), "it is not done");
     ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_STOPPED, "for another reason");
-    while (puppet_line(ben) != NULL && ben->event.verb != VERB_QUIT)
+    while (mock_line(ben) != NULL && ben->event.verb != VERB_QUIT)
         ensure(strcmp(ben->text + STAMP_LEN + 1, "msg ann last") == 0, "%s", ben->text);
     ensure(ben->event.verb == VERB_QUIT, "no quit");
     nodes_close();
@@ -888,32 +888,32 @@ static enum standing all_operators(void *context, const struct origin *origin, i
     return origin->local ? STANDING_CLIENT : STANDING_OPERATOR;
 }
 
-static void read_all(struct puppet *p)
+static void read_all(struct mock *p)
 {
-    while (puppet_line(p) != NULL) {}
+    while (mock_line(p) != NULL) {}
 }
 
 /* An operator removes members of every node; the session ends where it is. */
 START_TEST(a_kick)
 {
     struct hub_config config = {.standing = all_operators};
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *cat;
-    struct puppet *bot;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *cat;
+    struct mock *bot;
 
     nodes_open(&config);
     ann = join(0, "ann");
     ben = join(1, "ben");
     cat = join(2, "cat");
-    bot = puppet_add(&nodes[2]);
-    puppet_say(bot, "/post\nbot");
+    bot = mock_add(&nodes[2]);
+    mock_say(bot, "/post\nbot");
     nodes_settle();
     read_all(ann);
     read_all(ben);
     read_all(bot);
-    puppet_say(ben, "said behind it");
-    puppet_say(ann, "/kick BEN go home");
+    mock_say(ben, "said behind it");
+    mock_say(ann, "/kick BEN go home");
     if (_i == 1) {
         (void)stage_turn(&nodes[0]);
         ensure(stage_handover(&nodes[0]), "a handover");
@@ -929,8 +929,8 @@ START_TEST(a_kick)
     say(ann, "/kick bot");
     expect(ann, "note bot was kicked");
     ensure(bot->ended, "the poster goes on");
-    puppet_say(cat, "/kick ann");
-    puppet_say(ann, "/kick cat");
+    mock_say(cat, "/kick ann");
+    mock_say(ann, "/kick cat");
     nodes_settle();
     ensure(ann->ended != cat->ended, "one of the two was first");
     nodes_agree();
@@ -951,15 +951,15 @@ START_TEST(a_ban)
 {
     struct hub_config config = {.standing = all_operators};
     struct origin user = {.local = true, .uid = 1000};
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(&config);
     ann = join(0, "ann");
-    ben = puppet_add_as(&nodes[1], "198.51.100.7:5", NULL);
-    puppet_say(ben, "ben");
-    puppet_say(puppet_add_as(&nodes[1], "local:7", "root"), "root");
-    puppet_say(puppet_add_as(&nodes[0], "198.51.100.8:5", NULL), "cat");
+    ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    mock_say(ben, "ben");
+    mock_say(mock_add_as(&nodes[1], "local:7", "root"), "root");
+    mock_say(mock_add_as(&nodes[0], "198.51.100.8:5", NULL), "cat");
     nodes_settle();
     read_all(ann);
     read_all(ben);
@@ -992,28 +992,28 @@ END_TEST
 START_TEST(a_ban_of_a_claimed_session)
 {
     struct hub_config config = {.standing = all_operators};
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *new;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *new;
     char token[TOKEN_LEN + 1];
 
     nodes_open(&config);
     ann = join(0, "ann");
-    ben = puppet_add_as(&nodes[1], "198.51.100.7:5", NULL);
-    puppet_say(ben, "/token\nben");
+    ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    mock_say(ben, "/token\nben");
     nodes_settle();
-    ensure(puppet_line(ben) != NULL && ben->event.verb == VERB_TOKEN, "%s", ben->text);
+    ensure(mock_line(ben) != NULL && ben->event.verb == VERB_TOKEN, "%s", ben->text);
     span_copy(token, sizeof token, ben->event.word);
     read_all(ann);
     stream.away = true;
-    puppet_say(ann, "/ban ben 5");
-    puppet_say(ben, "under way");
+    mock_say(ann, "/ban ben 5");
+    mock_say(ben, "under way");
     nodes_settle();
-    new = puppet_add_as(&nodes[1], "198.51.100.9:5", NULL);
-    puppet_say(new, "/resume %s\nben", token);
+    new = mock_add_as(&nodes[1], "198.51.100.9:5", NULL);
+    mock_say(new, "/resume %s\nben", token);
     nodes_settle();
-    puppet_die(ben);
-    puppet_reap(&nodes[1], ben, SIGKILL);
+    mock_die(ben);
+    mock_reap(&nodes[1], ben, SIGKILL);
     nodes_settle();
     stream.away = false;
     nodes_settle();
@@ -1043,19 +1043,19 @@ static bool has_text(const struct stored *stored, const char *text)
 /* Answers keep their order, and the message is nowhere but at its two ends. */
 START_TEST(private_messages)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
     ben = join(1, "ben");
     expect(ann, "join ben");
     stream.questions = QUESTIONS_WAIT;
-    puppet_say(ann, "/msg BEN psst \xe2\x80\xa6");
-    puppet_say(ann, "aloud");
-    puppet_say(ann, "/msg ann self");
-    puppet_say(ann, "/msg nobody x");
-    puppet_say(ann, "/msg ben y");
+    mock_say(ann, "/msg BEN psst \xe2\x80\xa6");
+    mock_say(ann, "aloud");
+    mock_say(ann, "/msg ann self");
+    mock_say(ann, "/msg nobody x");
+    mock_say(ann, "/msg ben y");
     nodes_settle();
     expect_nothing(ann);
     say(ben, "meanwhile");
@@ -1087,8 +1087,8 @@ END_TEST
 /* They need no majority, but where a line waits they wait behind it. */
 START_TEST(private_without_majority)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -1113,8 +1113,8 @@ END_TEST
 /* Why there is no echo. */
 START_TEST(private_errors)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -1139,7 +1139,7 @@ START_TEST(private_errors)
     expect(ann, "error busy the node of ben cannot be reached now");
     engine_close(&nodes[0].engine);
     (void)stage_turn(&nodes[0]);
-    puppet_say(ann, "/msg ben four");
+    mock_say(ann, "/msg ben four");
     stage_settle(&nodes[0]);
     expect(ann, "error busy the node of ben cannot be reached now");
     expect_nothing(ben);
@@ -1151,9 +1151,9 @@ END_TEST
 START_TEST(private_to_somebody_who_leaves)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *again;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *again;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -1162,12 +1162,12 @@ START_TEST(private_to_somebody_who_leaves)
     stream.questions = QUESTIONS_WAIT;
     say(ann, "/msg ben one");
     if (_i == 0) {
-        puppet_leave(&nodes[1], ben);
+        mock_leave(&nodes[1], ben);
     } else {
-        again = puppet_add(&nodes[2]);
+        again = mock_add(&nodes[2]);
         nodes_settle();
-        puppet_say(again, "/resume %s", token);
-        puppet_say(again, "ben");
+        mock_say(again, "/resume %s", token);
+        mock_say(again, "ben");
         nodes_settle();
     }
     stream.questions = QUESTIONS_GO;
@@ -1179,7 +1179,7 @@ START_TEST(private_to_somebody_who_leaves)
         expect(ann, "error busy ben cannot take a private message now");
         say(ann, "/msg ben two");
         expect(ann, "priv ann ben two");
-        while (puppet_line(again) != NULL && again->event.verb != VERB_PRIV) {}
+        while (mock_line(again) != NULL && again->event.verb != VERB_PRIV) {}
         ensure(again->event.verb == VERB_PRIV, "it is not delivered");
     }
     nodes_close();
@@ -1190,9 +1190,9 @@ END_TEST
 START_TEST(private_of_somebody_who_leaves)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *again;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *again;
 
     nodes_open(NULL);
     ann = join_with_token(0, "ann", token);
@@ -1201,13 +1201,13 @@ START_TEST(private_of_somebody_who_leaves)
     stream.questions = QUESTIONS_WAIT;
     say(ann, "/msg ben psst");
     say(ann, "aloud");
-    again = puppet_add(&nodes[0]);
+    again = mock_add(&nodes[0]);
     nodes_settle();
-    puppet_say(again, "/resume %s", token);
-    puppet_say(again, "ann");
+    mock_say(again, "/resume %s", token);
+    mock_say(again, "ann");
     nodes_settle();
-    puppet_die(ann);
-    puppet_reap(&nodes[0], ann, SIGKILL);
+    mock_die(ann);
+    mock_reap(&nodes[0], ann, SIGKILL);
     nodes_settle();
     stream.questions = QUESTIONS_GO;
     nodes_settle();
@@ -1221,17 +1221,17 @@ END_TEST
 /* A letter waits until the receiver's node is as far as its sender was. */
 START_TEST(private_ahead_of_the_room)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ben = join(1, "ben");
-    ann = puppet_add(&nodes[0]);
+    ann = mock_add(&nodes[0]);
     stage_settle(&nodes[0]);
-    puppet_say(ann, "ann");
+    mock_say(ann, "ann");
     stage_settle(&nodes[0]); /* the others have not read that */
     read_all(ann);
-    puppet_say(ann, "/msg ben psst");
+    mock_say(ann, "/msg ben psst");
     stage_settle(&nodes[0]);
     expect_nothing(ann);
     nodes_settle(); /* the question comes before the login */
@@ -1285,7 +1285,7 @@ START_TEST(letters_of_others)
         .receiver = letter_rows[_i].receiver,
         .text = letter_rows[_i].text};
     char bytes[LETTER_MAX];
-    struct puppet *ben;
+    struct mock *ben;
 
     nodes_open(NULL);
     (void)join(0, "ann");
@@ -1315,8 +1315,8 @@ START_TEST(letters_from_the_future)
 {
     struct letter letter = {.node = S("x"), .sender = 1, .receiver = 1, .text = S("hi")};
     char bytes[LETTER_MAX];
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     nodes_open(NULL);
     ann = join(0, "ann");
@@ -1378,8 +1378,8 @@ static void node_upgrade(size_t i, unsigned form)
 /* The room goes over to a newer form when the last node reads it, however it came to. */
 START_TEST(forms_change)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     stream.form = 0;
     nodes_open(NULL);
@@ -1389,7 +1389,7 @@ START_TEST(forms_change)
         say(ann, "before");
         expect(ann, "msg ann before");
         ck_assert_uint_eq(form_stored(), 1);
-        puppet_leave(&nodes[i], ann);
+        mock_leave(&nodes[i], ann);
         nodes_settle();
     }
     ben = join(1, "ben");
@@ -1405,7 +1405,7 @@ START_TEST(forms_change)
     say(ann, "after");
     expect(ann, "msg ann after");
     ck_assert_uint_eq(form_stored(), 2);
-    while (puppet_line(ben) != NULL && ben->event.verb != VERB_MSG) {}
+    while (mock_line(ben) != NULL && ben->event.verb != VERB_MSG) {}
     ensure(span_equal(ben->event.text, "after"), "%s", ben->text);
     nodes_agree();
     /* A program that does not read it cannot come back, not even to load the room. */
@@ -1424,7 +1424,7 @@ START_TEST(forms_do_not_mix)
 {
     struct batch_id id = {.node = S("y"), .form = 2};
     char bytes[BATCH_HEAD_MAX];
-    struct puppet *ann;
+    struct mock *ann;
 
     stream.form = 0;
     nodes_open(NULL);
@@ -1467,14 +1467,14 @@ static void stream_fill(size_t count)
 /* A client asks for everything that the node has. */
 static void expect_first_line(size_t node, const char *want)
 {
-    struct puppet *p = puppet_add(&nodes[node]);
+    struct mock *p = mock_add(&nodes[node]);
 
     nodes_settle();
-    puppet_say(p, "/since 1970-01-01T00:00:00.000000Z");
-    puppet_say(p, "first");
+    mock_say(p, "/since 1970-01-01T00:00:00.000000Z");
+    mock_say(p, "first");
     nodes_settle();
     expect(p, want);
-    puppet_leave(&nodes[node], p);
+    mock_leave(&nodes[node], p);
     nodes_settle();
 }
 
@@ -1484,17 +1484,17 @@ static void users_agree(void)
 
     for (size_t i = 0; i < NODES; i++) {
         char all[4096] = "";
-        struct puppet *p = puppet_add(&nodes[i]);
+        struct mock *p = mock_add(&nodes[i]);
 
         nodes_settle();
-        puppet_say(p, "/users");
+        mock_say(p, "/users");
         nodes_settle();
-        while (puppet_line(p) != NULL && p->event.verb != VERB_USERS)
+        while (mock_line(p) != NULL && p->event.verb != VERB_USERS)
             strcat(strcat(all, p->text + STAMP_LEN), ";");
         if (i == 0)
             strcpy(first, all);
         ensure(strcmp(all, first) == 0, "%s instead of %s", all, first);
-        puppet_leave(&nodes[i], p);
+        mock_leave(&nodes[i], p);
     }
 }
 
@@ -1502,9 +1502,9 @@ static void users_agree(void)
 START_TEST(a_stream_without_its_beginning)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *ann;
-    struct puppet *ben;
-    struct puppet *cat;
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *cat;
 
     nodes_open(NULL);
     ben = join(1, "ann");
@@ -1522,9 +1522,9 @@ START_TEST(a_stream_without_its_beginning)
     read_all(ben);
     say(cat, "after");
     expect(ben, "msg ann_3 after");
-    cat = puppet_add(&nodes[2]);
+    cat = mock_add(&nodes[2]);
     nodes_settle();
-    puppet_say(cat, "/resume %s", token);
+    mock_say(cat, "/resume %s", token);
     nodes_settle();
     expect(cat, "resumed ?");
     ensure(ann->ended, "the session is not moved");
@@ -1586,8 +1586,8 @@ END_TEST
 START_TEST(an_order_that_is_handed_over)
 {
     char token[TOKEN_LEN + 1];
-    struct puppet *watchers[2];
-    struct puppet *p;
+    struct mock *watchers[2];
+    struct mock *p;
 
     nodes_open(NULL);
     join_with_token(0, "ann", token);
@@ -1595,11 +1595,11 @@ START_TEST(an_order_that_is_handed_over)
     watchers[0] = join(1, "one");
     watchers[1] = join(2, "two");
     for (size_t i = 1; i < 3; i++) { /* to another node, and back */
-        p = puppet_add(&nodes[i % 2]);
+        p = mock_add(&nodes[i % 2]);
         nodes_settle();
-        puppet_say(p, "/resume %s", token);
+        mock_say(p, "/resume %s", token);
         nodes_settle();
-        puppet_say(p, "ann");
+        mock_say(p, "ann");
         nodes_settle();
     }
     expect(watchers[0], "join two");

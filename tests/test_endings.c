@@ -1,10 +1,10 @@
 /*
  * test_endings.c: how a session ends: who has noticed what, in which order, and what that means for
  * its lines, its pending output and its processes. One case for each row of the table: first with
- * pretended clients and workers, each also with an upgrade after each step, then with a server over
+ * mock clients and workers, each also with an upgrade after each step, then with a server over
  * TCP and Unix-domain sockets.
  */
-#include "puppets.h"
+#include "mocks.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -119,32 +119,32 @@ END_TEST
 /* ---- Output that is pending ------------------------------------------------------------------ */
 
 /* Says so much that b, which does not read, has output pending. */
-static struct puppet *ben_with_pending_output(void)
+static struct mock *ben_with_pending_output(void)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     stage_open(&stage, NULL);
     stage.pair_bytes = 4096;
     stage_play(&stage, BEN);
-    ann = &stage.puppets[0];
-    ben = &stage.puppets[1];
+    ann = &stage.mocks[0];
+    ben = &stage.mocks[1];
     ben->reads = false;
     for (int i = 0; i < 30; i++) {
-        puppet_say(ann, "%0900d", i);
+        mock_say(ann, "%0900d", i);
         stage_settle(&stage);
-        ensure(puppet_line(ann) != NULL, "no echo");
+        ensure(mock_line(ann) != NULL, "no echo");
     }
     return ben;
 }
 
-static unsigned messages_read(struct puppet *p)
+static unsigned messages_read(struct mock *p)
 {
     unsigned count = 0;
 
     p->reads = true;
     stage_settle(&stage);
-    while (puppet_line(p) != NULL)
+    while (mock_line(p) != NULL)
         count += p->event.verb == VERB_MSG;
     return count;
 }
@@ -152,12 +152,12 @@ static unsigned messages_read(struct puppet *p)
 /* After a half-close everything is delivered, without a worker, however late. */
 START_TEST(goodbye_with_pending_output)
 {
-    struct puppet *ben = ben_with_pending_output();
+    struct mock *ben = ben_with_pending_output();
 
-    puppet_say(ben, "one");
-    puppet_goodbye(ben, CONTROL_LEFT);
+    mock_say(ben, "one");
+    mock_goodbye(ben, CONTROL_LEFT);
     stage_play(&stage, "a< msg ben one\na< quit ben left\n");
-    ensure(ben->process == PROCESS_REAPED && puppet_is_served(ben), "the hub drains alone");
+    ensure(ben->process == PROCESS_REAPED && mock_is_served(ben), "the hub drains alone");
     if (_i == 1)
         ensure(stage_handover(&stage), "no upgrade");
     stage_wait(&stage, 50 * SECOND);
@@ -170,14 +170,14 @@ END_TEST
 /* A client that takes nothing for 60 s is given up; one that takes little is not, for some time. */
 START_TEST(goodbye_that_takes_too_long)
 {
-    struct puppet *ben = ben_with_pending_output();
+    struct mock *ben = ben_with_pending_output();
     unsigned seconds = 0;
 
-    puppet_goodbye(ben, CONTROL_LEFT);
+    mock_goodbye(ben, CONTROL_LEFT);
     stage_settle(&stage);
-    while (puppet_is_served(ben) && seconds < 1000) {
+    while (mock_is_served(ben) && seconds < 1000) {
         if (_i == 1 && seconds % 20 == 0)
-            (void)puppet_take(ben, 100); /* takes ever so little */
+            (void)mock_take(ben, 100); /* takes ever so little */
         stage_wait(&stage, SECOND);
         seconds++;
     }
@@ -193,30 +193,30 @@ END_TEST
 /* After a crash, a kick or a fault of the worker the client is given two seconds. */
 START_TEST(a_dead_worker_and_pending_output)
 {
-    struct puppet *ben = ben_with_pending_output();
+    struct mock *ben = ben_with_pending_output();
     bool takes = _i >= 3;
 
     switch (_i % 3) {
     case 0:
-        puppet_die(ben);
-        puppet_reap(&stage, ben, SIGSEGV);
+        mock_die(ben);
+        mock_reap(&stage, ben, SIGSEGV);
         break;
     case 1:
-        puppet_die(ben);
-        puppet_reap(&stage, ben, SIGTERM);
+        mock_die(ben);
+        mock_reap(&stage, ben, SIGTERM);
         break;
     case 2:
-        puppet_say(ben, "\001nonsense");
+        mock_say(ben, "\001nonsense");
         break;
     }
     stage_play(&stage, _i % 3 == 1 ? "a< quit ben kicked\na0\n" : "a< quit ben crashed\na0\n");
     stage_wait(&stage, SECOND);
-    ensure(puppet_is_served(ben), "too early");
+    ensure(mock_is_served(ben), "too early");
     if (takes)
         ensure(messages_read(ben) == 30 && ben->ended, "%s", ben->text);
     else
         stage_wait(&stage, SECOND + 100000);
-    ensure(!puppet_is_served(ben) && hub_connections(stage.hub) == 1, "too late");
+    ensure(!mock_is_served(ben) && hub_connections(stage.hub) == 1, "too late");
     stage_close(&stage);
 }
 END_TEST
@@ -224,12 +224,12 @@ END_TEST
 /* A connection that broke gets nothing more. */
 START_TEST(a_lost_client_and_pending_output)
 {
-    struct puppet *ben = ben_with_pending_output();
+    struct mock *ben = ben_with_pending_output();
 
-    puppet_give(ben, CONTROL_LOST, strlen(CONTROL_LOST));
+    mock_give(ben, CONTROL_LOST, strlen(CONTROL_LOST));
     stage_play(&stage, "a< quit ben lost\na0\n");
-    ensure(!puppet_is_served(ben), "the hub drains");
-    puppet_exit(ben);
+    ensure(!mock_is_served(ben), "the hub drains");
+    mock_exit(ben);
     stage_settle(&stage);
     ensure(hub_connections(stage.hub) == 1, "its record is left");
     stage_close(&stage);
@@ -239,9 +239,9 @@ END_TEST
 /* ---- Input that nobody reads ----------------------------------------------------------------- */
 
 /* It has been shown the end, and sends something every 100 ms for so long. */
-static void babble(struct puppet *p, unsigned tenths)
+static void babble(struct mock *p, unsigned tenths)
 {
-    for (unsigned i = 0; i < tenths && puppet_is_served(p); i++) {
+    for (unsigned i = 0; i < tenths && mock_is_served(p); i++) {
         ensure(send(p->client, "more\n", 5, MSG_NOSIGNAL) == 5, "%s", strerror(errno));
         stage_wait(&stage, SECOND / 10);
     }
@@ -253,22 +253,22 @@ static const char *const last_words[] = {"/quit", "\001nonsense"};
  * two seconds: else the connection would be reset, and the last lines lost. */
 START_TEST(input_behind_the_end)
 {
-    struct puppet *ben;
+    struct mock *ben;
 
     stage_open(&stage, NULL);
     stage_play(&stage, BEN);
-    ben = &stage.puppets[1];
+    ben = &stage.mocks[1];
     ben->stays = true;
-    puppet_say(ben, "%s", last_words[_i % 2]);
+    mock_say(ben, "%s", last_words[_i % 2]);
     stage_settle(&stage);
-    ensure(ben->ended && ben->broken == 0 && puppet_is_served(ben), "the end is not shown");
+    ensure(ben->ended && ben->broken == 0 && mock_is_served(ben), "the end is not shown");
     babble(ben, _i < 2 ? 15 : 30);
     if (_i < 2) {
-        ensure(puppet_is_served(ben), "too early, it still sends");
+        ensure(mock_is_served(ben), "too early, it still sends");
         stage_wait(&stage, SECOND / 2);
-        ensure(!puppet_is_served(ben), "it is silent");
+        ensure(!mock_is_served(ben), "it is silent");
     } else {
-        ensure(!puppet_is_served(ben), "it is awaited for too long");
+        ensure(!mock_is_served(ben), "it is awaited for too long");
     }
     ensure(hub_connections(stage.hub) == 1, "its record is left");
     stage_close(&stage);
@@ -282,8 +282,8 @@ START_TEST(no_worker)
     stage_open(&stage, NULL);
     stage_play(&stage, ANN);
     stage.start_errno = _i == 0 ? EMFILE : EAGAIN;
-    (void)puppet_add(&stage);
-    (void)puppet_add(&stage);
+    (void)mock_add(&stage);
+    (void)mock_add(&stage);
     stage_play(
         &stage, "b< error full *\nb. \nb# \nc< error full *\nc. \nc# \na> hi\na< msg ann hi\n");
     stage.start_errno = 0;
@@ -296,25 +296,25 @@ END_TEST
 /* No worker for a client that says nothing; one that closes or breaks before is forgotten. */
 START_TEST(silent_clients)
 {
-    struct puppet *silent;
+    struct mock *silent;
 
     stage_open(&stage, NULL);
     stage_play(&stage, ANN);
-    silent = puppet_add_silent(&stage);
+    silent = mock_add_silent(&stage);
     stage_wait(&stage, 59 * SECOND);
-    ensure(silent->process == PROCESS_NONE && puppet_is_served(silent), "a worker for nothing");
+    ensure(silent->process == PROCESS_NONE && mock_is_served(silent), "a worker for nothing");
     if (_i == 0) {
-        puppet_close(silent);
+        mock_close(silent);
     } else if (_i == 1) {
         shutdown(silent->client, SHUT_WR);
     } else if (_i == 2) {
         stage_play(&stage, "+2\nb< error login-timeout *\nb. \n");
     } else {
-        puppet_speak(silent);
+        mock_speak(silent);
         stage_play(&stage, "b> ben\nb~ you ben\na< join ben\nb> /quit\na< quit ben left\n");
     }
     stage_settle(&stage);
-    ensure(!puppet_is_served(silent) && hub_connections(stage.hub) == 1, "its record is left");
+    ensure(!mock_is_served(silent) && hub_connections(stage.hub) == 1, "its record is left");
     stage_play(&stage, "a0\n");
     stage_close(&stage);
 }

@@ -9,8 +9,8 @@
 
 #include "compat/poller.h"
 #include "harness.h"
+#include "mocks.h"
 #include "model.h"
-#include "puppets.h"
 #include "rig.h"
 #include "server/hub/log.h"
 #include "server/journal/writer.h"
@@ -341,108 +341,108 @@ static void hub_rests(void)
     }
 }
 
-static struct puppet *newcomer(const char *lines)
+static struct mock *newcomer(const char *lines)
 {
-    struct puppet *p = puppet_add(&stage);
+    struct mock *p = mock_add(&stage);
 
-    for (int tries = 0; !puppet_is_admitted(p) && tries < 3; tries++) /* "full, try later" */
-        p = puppet_add(&stage);
-    ensure(puppet_is_admitted(p), "the client is never admitted");
-    puppet_say(p, "%s", lines);
+    for (int tries = 0; !mock_is_admitted(p) && tries < 3; tries++) /* "full, try later" */
+        p = mock_add(&stage);
+    ensure(mock_is_admitted(p), "the client is never admitted");
+    mock_say(p, "%s", lines);
     hub_rests();
     return p;
 }
 
 /* The next line must be this one. */
-static void hears(struct puppet *p, const char *pattern)
+static void hears(struct mock *p, const char *pattern)
 {
-    const char *line = puppet_line(p);
+    const char *line = mock_line(p);
 
     ensure(line != NULL && pattern_match(pattern, line), "%s instead of %s",
         line == NULL ? "nothing" : line, pattern);
 }
 
-static void hears_all(struct puppet *p, const char *const patterns[])
+static void hears_all(struct mock *p, const char *const patterns[])
 {
     for (; *patterns != NULL; patterns++)
         hears(p, *patterns);
-    ensure(puppet_line(p) == NULL, "%s too", p->text);
+    ensure(mock_line(p) == NULL, "%s too", p->text);
 }
 
 #define HEARS(p, ...) hears_all((p), (const char *const[]){__VA_ARGS__, NULL})
 
 /* A slow reader with a gap between two answers. */
-static void scene_gap(struct puppet *ann)
+static void scene_gap(struct mock *ann)
 {
-    struct puppet *slow = newcomer("slow");
+    struct mock *slow = newcomer("slow");
     unsigned long echoes = 0;
 
     HEARS(ann, "join slow");
     HEARS(slow, "here *", "users 2", "you slow");
     slow->reads = false;
-    puppet_say(slow, "/foo");
+    mock_say(slow, "/foo");
     for (int i = 0; i < 300; i++) {
-        puppet_say(ann, "%0900d", i);
+        mock_say(ann, "%0900d", i);
         stage_settle(&stage);
-        if (puppet_line(ann) == NULL) { /* without memory; it is tried again */
+        if (mock_line(ann) == NULL) { /* without memory; it is tried again */
             hub_rests();
-            ensure(puppet_line(ann) != NULL, "no echo");
+            ensure(mock_line(ann) != NULL, "no echo");
         }
     }
-    puppet_say(slow, "/foo");
-    puppet_say(ann, "last");
+    mock_say(slow, "/foo");
+    mock_say(ann, "last");
     hub_rests();
-    while (puppet_line(ann) != NULL)
+    while (mock_line(ann) != NULL)
         echoes++;
     ensure(echoes == 1, "%lu echoes more", echoes);
     slow->reads = true;
     hub_rests();
     echoes = 0;
-    while (puppet_line(slow) != NULL) {
+    while (mock_line(slow) != NULL) {
         echoes += slow->event.verb == VERB_MSG ? 1 : 0;
         echoes += slow->event.verb == VERB_GAP ? slow->event.count : 0;
         echoes += slow->event.verb == VERB_ERROR ? 1000 : 0;
     }
     ensure(echoes == 2301, "%lu lines", echoes);
-    puppet_say(slow, "/quit");
+    mock_say(slow, "/quit");
     hub_rests();
     HEARS(ann, "quit slow left");
 }
 
 /* A session is resumed, and a line that was on the way is taken once. */
-static void scene_resume(struct puppet *ann)
+static void scene_resume(struct mock *ann)
 {
-    struct puppet *ben = newcomer("/token\nben");
+    struct mock *ben = newcomer("/token\nben");
     char token[33];
     char lines[200];
-    struct puppet *again;
+    struct mock *again;
 
     HEARS(ann, "join ben");
     hears(ben, "token *");
     span_copy(token, sizeof token, ben->event.word);
     HEARS(ben, "here ann ben", "users 2", "you ben");
     snprintf(lines, sizeof lines, "/resume %s\n/since %.27s\n/token\nwhoever", token, ben->text);
-    puppet_say(ben, "one");
+    mock_say(ben, "one");
     again = newcomer(lines);
-    puppet_give(ben, "two\n" CONTROL_LOST, 4 + strlen(CONTROL_LOST));
+    mock_give(ben, "two\n" CONTROL_LOST, 4 + strlen(CONTROL_LOST));
     hub_rests();
     HEARS(ann, "msg ben one", "msg ben two");
     HEARS(again, "resumed 2", "token *", "msg ben one", "msg ben two", "here ann ben", "users 2",
         "you ben");
-    puppet_say(again, "/quit");
+    mock_say(again, "/quit");
     hub_rests();
     HEARS(ann, "quit ben left");
 }
 
 /* A client that asks for what is gone. */
-static void scene_late(struct puppet *ann)
+static void scene_late(struct mock *ann)
 {
-    struct puppet *late;
+    struct mock *late;
 
     scene_gap(ann);
     late = newcomer("/since 1970-01-01T00:00:00.000000Z\n/history 1\nlate");
     hears(late, "gap ? 0");
-    while (puppet_line(late) != NULL && late->event.verb != VERB_YOU)
+    while (mock_line(late) != NULL && late->event.verb != VERB_YOU)
         continue;
     ensure(late->event.verb == VERB_YOU, "%s", late->text);
     HEARS(ann, "join late");
@@ -451,8 +451,8 @@ static void scene_late(struct puppet *ann)
 /* All that a hub takes memory for. */
 static void scenes(void)
 {
-    struct puppet *ann = newcomer("ann");
-    struct puppet *ben;
+    struct mock *ann = newcomer("ann");
+    struct mock *ben;
 
     HEARS(ann, "here ann", "users 1", "you ann");
     ben = newcomer("/users\n/foo\nANN\nhi\n/me x\n/nick ben\n/msg ann psst\n/users\n/help\n/foo");
@@ -460,16 +460,16 @@ static void scenes(void)
         "you ANN_2", "msg ANN_2 hi", "me ANN_2 x", "nick ANN_2 ben", "priv ben ann psst",
         "here ann ben", "users 2", "note *", "error unknown-command *");
     HEARS(ann, "join ANN_2", "msg ANN_2 hi", "me ANN_2 x", "nick ANN_2 ben", "priv ben ann psst");
-    puppet_give(ben, "half", 4);
+    mock_give(ben, "half", 4);
     hub_rests();
-    puppet_say(ben, " a line\n/quit so long");
+    mock_say(ben, " a line\n/quit so long");
     hub_rests();
     HEARS(ann, "msg ben half a line", "quit ben left so long");
     HEARS(ben, "msg ben half a line");
     ben = newcomer("/post\nben\nposted\n/users");
     HEARS(ben, "you ben", "post ben posted", "here ann", "users 1");
     HEARS(ann, "post ben posted");
-    puppet_say(ben, "/quit");
+    mock_say(ben, "/quit");
     hub_rests();
     scene_resume(ann);
     if (writer == -1)
@@ -528,16 +528,16 @@ END_TEST
 START_TEST(memory_is_short_in_a_cluster)
 {
     struct stream stream = {.count = 0};
-    struct puppet *p;
+    struct mock *p;
     size_t stored;
 
     memset(&faults, 0, sizeof faults);
     fail_with(0);
     stage_open_in(&stage, NULL, &stream, "x");
     stage.around = inside;
-    p = puppet_add(&stage);
+    p = mock_add(&stage);
     stage_settle(&stage);
-    puppet_say(p, "ann");
+    mock_say(p, "ann");
     for (stored = stream.count; stream.count == stored;)
         (void)stage_turn(&stage);
     faults.each[CALL_MEMORY] = 1;
@@ -547,7 +547,7 @@ START_TEST(memory_is_short_in_a_cluster)
     ensure(stage.timeout != 0, "the next turn is due at once");
     none_fails();
     stage_wait(&stage, 1000000);
-    while (puppet_line(p) != NULL && p->event.verb != VERB_YOU) {}
+    while (mock_line(p) != NULL && p->event.verb != VERB_YOU) {}
     ensure(p->event.verb == VERB_YOU, "no welcome");
     stage_close(&stage);
     stream_free(&stream);
@@ -559,8 +559,8 @@ START_TEST(a_login_that_waits)
 {
     static const enum call calls[] = {CALL_MEMORY, CALL_RANDOM};
     enum call call = calls[_i];
-    struct puppet *ann;
-    struct puppet *late;
+    struct mock *ann;
+    struct mock *late;
 
     memset(&faults, 0, sizeof faults);
     for (size_t kind = 0; kind < COUNT_OF(hub_kinds); kind++)
@@ -568,11 +568,11 @@ START_TEST(a_login_that_waits)
             fail_with(kind);
     stage_open(&stage, NULL);
     stage.around = inside;
-    ann = newcomer("ann");
+    ann = client_join("ann");
     HEARS(ann, "here ann", "users 1", "you ann");
-    late = puppet_add(&stage);
+    late = mock_add(&stage);
     hub_rests();
-    puppet_say(late, "/token\nlate");
+    mock_say(late, "/token\nlate");
     faults.each[call] = 1;
     stage_wait(&stage, 2000000);
     ensure(faults.failed >= 10 && faults.failed <= 200, "%lu calls", faults.failed);

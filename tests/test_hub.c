@@ -1,9 +1,9 @@
 /*
- * test_hub.c: the hub, from its clients' and workers' side: a hub in this process, pretended
+ * test_hub.c: the hub, from its clients' and workers' side: a hub in this process, mock
  * clients and workers at the other ends of its sockets, a clock that is moved ahead.
  */
 #include "compat/compat.h"
-#include "puppets.h"
+#include "mocks.h"
 #include "server/hub/log.h"
 #include "server/journal/writer.h"
 
@@ -252,22 +252,22 @@ START_TEST(two_hundred_bobs)
 
     stage_open(&stage, NULL);
     for (int i = 0; i < 200; i++)
-        (void)puppet_add(&stage);
+        (void)mock_add(&stage);
     stage_settle(&stage); /* workers are started a few in a turn; the names come in one */
     for (size_t i = 0; i < stage.count; i++)
-        puppet_say(&stage.puppets[i], i % 2 == 0 ? "bob" : "BoB");
+        mock_say(&stage.mocks[i], i % 2 == 0 ? "bob" : "BoB");
     stage_settle(&stage);
     for (size_t i = 0; i < stage.count; i++) {
-        struct puppet *p = &stage.puppets[i];
+        struct mock *p = &stage.mocks[i];
         unsigned long number = 1;
         size_t names = 0;
 
-        while (puppet_line(p) != NULL && p->event.verb != VERB_YOU)
+        while (mock_line(p) != NULL && p->event.verb != VERB_YOU)
             if (p->event.verb == VERB_HERE)
                 for (size_t k = 0; k < p->event.text.len; k++)
                     names += p->event.text.at[k] == ' ' || k == 0;
         ensure(names == 200, "a list of %zu", names);
-        ensure(p->event.verb == VERB_YOU && puppet_line(p) == NULL, "the welcome ends");
+        ensure(p->event.verb == VERB_YOU && mock_line(p) == NULL, "the welcome ends");
         if (p->event.name.len > 4)
             number = strtoul(p->event.name.at + 4, NULL, 10);
         ensure(number >= 1 && number <= 200 && !seen[number], "a name twice: %s", p->text);
@@ -280,21 +280,21 @@ END_TEST
 /* More names than one turn lets in, and than one line of a list holds. */
 START_TEST(a_full_house)
 {
-    struct puppet *last;
+    struct mock *last;
     char name[64];
     unsigned here = 0;
 
     stage_open(&stage, NULL);
     for (int i = 0; i < 390; i++) {
         snprintf(name, sizeof name, "somebody_with_quite_a_long_name_so_that_lists_are_long_%d", i);
-        puppet_say(puppet_add(&stage), "%s", name);
+        mock_say(mock_add(&stage), "%s", name);
     }
     stage_wait(&stage, SECOND);
     ensure(hub_members(stage.hub) == 390, "%zu are in", hub_members(stage.hub));
-    last = puppet_add(&stage);
-    puppet_say(last, "last");
+    last = mock_add(&stage);
+    mock_say(last, "last");
     stage_settle(&stage);
-    while (puppet_line(last) != NULL && last->event.verb == VERB_HERE)
+    while (mock_line(last) != NULL && last->event.verb == VERB_HERE)
         here++;
     ensure(
         here > 1 && last->event.verb == VERB_USERS && last->event.count == 391, "%s", last->text);
@@ -318,13 +318,13 @@ START_TEST(reserved_names)
         "b> /nick root_17\nb< error usage ~root_17 is your name\n"
         "b> /nick uid_7\nb< nick ~root_17 ~uid_7\nb> /nick root_1\nb< nick ~uid_7 root_1\n"
         "b> /nick UID_7_2\nb< nick root_1 ~UID_7_2\nb> /nick zoe\nb< nick * zoe\n");
-    puppet_say(puppet_add_as(&stage, "local:7", "root"), "ann");
+    mock_say(mock_add_as(&stage, "local:7", "root"), "ann");
     stage_play(&stage, "d~ you root\nd> /nick ann\nd< error not-allowed *\n");
-    puppet_say(puppet_add_as(&stage, "local:8", "root"), "%s", "");
+    mock_say(mock_add_as(&stage, "local:8", "root"), "%s", "");
     stage_play(&stage, "e~ you root_2\nc> /nick ann_2\nc~ nick ann_3 ~ann_2\n^\n");
-    puppet_say(puppet_add_as(&stage, "local:9", "ann_2"), "%s", "");
+    mock_say(mock_add_as(&stage, "local:9", "ann_2"), "%s", "");
     stage_play(&stage, "f~ you ann_2\n");
-    puppet_say(puppet_add_as(&stage, "local:10", "nobody has this number"), "x");
+    mock_say(mock_add_as(&stage, "local:10", "nobody has this number"), "x");
     stage_play(&stage, "g~ you uid_1003\nh> /post\nh> root\nh< you ~root\n"
                        "i> ~root\ni~ you ~root_2\n");
     stage_close(&stage);
@@ -360,15 +360,15 @@ START_TEST(slow_accounts)
         stage_play(&stage, "a~ nick ann ~eve\na~ msg ~eve hello\nb~ you ~eve_2\n");
         ensure(stage.helper == -1, "it lives");
     }
-    puppet_say(puppet_add_as(&stage, "local:9", "eve"), "eve");
+    mock_say(mock_add_as(&stage, "local:9", "eve"), "eve");
     stage_play(&stage, _i == 0 ? "d~ you eve_3\n" : "d~ you eve\n");
     stage.slow = "1000";
-    puppet_say(puppet_add_as(&stage, "local:10", "root"), "x");
+    mock_say(mock_add_as(&stage, "local:10", "root"), "x");
     stage_settle(&stage);
     stage_play(&stage, "e0\nf> fay\nf~ you fay\n");
-    puppet_close(&stage.puppets[4]);
-    puppet_goodbye(&stage.puppets[4], CONTROL_LOST);
-    puppet_say(puppet_add_as(&stage, "local:11", "root"), "x");
+    mock_close(&stage.mocks[4]);
+    mock_goodbye(&stage.mocks[4], CONTROL_LOST);
+    mock_say(mock_add_as(&stage, "local:11", "root"), "x");
     stage_wait(&stage, 16 * SECOND);
     stage_play(&stage, "g~ you uid_1000\n");
     stage_close(&stage);
@@ -387,7 +387,7 @@ START_TEST(slow_answers)
         stage_wait(&stage, 14 * SECOND);
         ensure(stage.lookups == i && stage.helper != -1, "%u: %u lookups", i, stage.lookups);
         if (i == 2)
-            puppet_say(puppet_add(&stage), "zoe_2");
+            mock_say(mock_add(&stage), "zoe_2");
         stage.slow = i < COUNT_OF(asked) ? asked[i] : NULL;
         helper_deny();
         stage_settle(&stage);
@@ -421,13 +421,13 @@ static void strangers_ask(unsigned from, unsigned count)
     size_t before = stage.count;
 
     for (unsigned i = 0; i < count; i++)
-        puppet_say(puppet_add_as(&stage, "192.0.2.250:1000", NULL), "stuck%u", from + i);
+        mock_say(mock_add_as(&stage, "192.0.2.250:1000", NULL), "stuck%u", from + i);
     stage_settle(&stage);
     for (size_t i = before; i < stage.count; i++)
-        puppet_vanish(&stage.puppets[i]);
+        mock_vanish(&stage.mocks[i]);
     stage_settle(&stage);
     for (size_t i = before; i < stage.count; i++)
-        free(stage.puppets[i].bytes);
+        free(stage.mocks[i].bytes);
     stage.count = before;
 }
 
@@ -438,7 +438,7 @@ START_TEST(many_questions)
     for (unsigned i = 0; i < 12; i++)
         strangers_ask(100 * i, 100);
     ensure(stuck_count == 2, "%zu helpers", stuck_count);
-    puppet_say(puppet_add(&stage), "ann");
+    mock_say(mock_add(&stage), "ann");
     stage_wait(&stage, SECOND);
     ensure(stage.lookups == 1, "%u lookups", stage.lookups);
     stage_play(&stage, "a~ you ann\n");
@@ -452,25 +452,25 @@ END_TEST
 START_TEST(tokens_of_logins)
 {
     char token[64];
-    struct puppet *p;
+    struct mock *p;
 
     stage_open(&stage, &(struct hub_config){.start_lookup = stage_lookup});
     stage.logins = logins;
-    p = puppet_add_as(&stage, "local:7", "root");
-    puppet_say(p, "/token\nx");
+    p = mock_add_as(&stage, "local:7", "root");
+    mock_say(p, "/token\nx");
     stage_settle(&stage);
-    ensure(puppet_line(p) != NULL && p->event.verb == VERB_TOKEN, "%s", p->text);
+    ensure(mock_line(p) != NULL && p->event.verb == VERB_TOKEN, "%s", p->text);
     span_copy(token, sizeof token, p->event.word);
-    puppet_say(puppet_add_as(&stage, "local:8", "eve"), "/resume %s\nx", token);
+    mock_say(mock_add_as(&stage, "local:8", "eve"), "/resume %s\nx", token);
     stage_settle(&stage); /* how many workers a turn starts depends on the time that it takes */
-    puppet_say(puppet_add(&stage), "/resume %s\nx", token);
+    mock_say(mock_add(&stage), "/resume %s\nx", token);
     stage_settle(&stage);
     stage_play(&stage, "b< resumed ?\nb~ you eve\nb< join x\nc< resumed ?\nc~ you x\na~ join x\n");
     if (_i == 1)
         stage_play(&stage, "^\n");
-    puppet_say(puppet_add_as(&stage, "local:9", "root"), "/resume %s\nx", token);
+    mock_say(mock_add_as(&stage, "local:9", "root"), "/resume %s\nx", token);
     stage_settle(&stage);
-    puppet_goodbye(p, CONTROL_LOST);
+    mock_goodbye(p, CONTROL_LOST);
     stage_settle(&stage);
     stage_play(&stage, "d< resumed 0\nd~ you root\nb0\n");
     stage_close(&stage);
@@ -522,7 +522,7 @@ static const struct {
 #undef WRONG
 };
 
-static void wrong_give(struct puppet *p, int which)
+static void wrong_give(struct mock *p, int which)
 {
     static char bytes[200001];
     size_t len = 0;
@@ -531,32 +531,32 @@ static void wrong_give(struct puppet *p, int which)
         memcpy(bytes + len, wrongs[which].bytes, wrongs[which].len);
     if (wrongs[which].times > 1)
         bytes[len++] = '\n';
-    puppet_give(p, bytes, len);
+    mock_give(p, bytes, len);
 }
 
 /* Only they are ended: ann and ben do not lose a byte. */
 START_TEST(bad_workers)
 {
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     for (int named = 0; named < 3; named++) {
         stage_open(&stage, NULL);
-        ann = puppet_join(&stage, "ann");
-        ben = puppet_join(&stage, "ben");
-        struct puppet *bad = named > 0 ? puppet_join(&stage, "bad") : puppet_add(&stage);
+        ann = mock_join(&stage, "ann");
+        ben = mock_join(&stage, "ben");
+        struct mock *bad = named > 0 ? mock_join(&stage, "bad") : mock_add(&stage);
         bad->reads = named < 2; /* the last one's client takes nothing either */
-        puppet_give(bad, named > 0 ? "fine\nhalf" : "/users\n", named > 0 ? 9 : 7);
-        puppet_give(bad, named > 0 ? "\n" : "", named > 0);
+        mock_give(bad, named > 0 ? "fine\nhalf" : "/users\n", named > 0 ? 9 : 7);
+        mock_give(bad, named > 0 ? "\n" : "", named > 0);
         wrong_give(bad, _i);
-        puppet_say(ann, "one");
+        mock_say(ann, "one");
         stage_settle(&stage);
         if (bad->kills == 0) /* a goodbye first: then only its end is awaited */
-            puppet_give(bad, "x\n", 2);
+            mock_give(bad, "x\n", 2);
         stage_wait(&stage, 3 * SECOND); /* one that takes nothing is given two seconds */
         ensure(bad->kills == 1 && bad->process == PROCESS_REAPED, "the worker lives on");
         ensure(hub_connections(stage.hub) == 2, "its record is still there");
-        puppet_say(ben, "two");
+        mock_say(ben, "two");
         stage_settle(&stage);
         stage_play(&stage, named > 0 ? "a~ msg bad fine\na< msg bad half\na~ msg ben two\na0\n"
                                        "b~ msg bad half\nb~ msg ben two\nb0\n"
@@ -584,16 +584,16 @@ START_TEST(forgeries)
 END_TEST
 
 /* Says lines until the room waits for its slow reader. */
-static void flood_until_waiting(struct puppet *p)
+static void flood_until_waiting(struct mock *p)
 {
     char line[1000];
 
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
     for (int i = 0; i < 20000; i++) {
-        ensure(puppet_give(p, line, sizeof line) == sizeof line, "the room takes nothing");
+        ensure(mock_give(p, line, sizeof line) == sizeof line, "the room takes nothing");
         stage_settle(&stage);
-        if (puppet_line(p) == NULL)
+        if (mock_line(p) == NULL)
             return; /* no echo */
     }
     ck_abort_msg("the room does not wait");
@@ -611,12 +611,12 @@ struct tally {
 
 /* Reads all that has been taken; every error must stand where it belongs between one's own lines.
  */
-static struct tally tally_up(struct puppet *p, const char *me, uint64_t mine_per_error)
+static struct tally tally_up(struct mock *p, const char *me, uint64_t mine_per_error)
 {
     struct tally t = {0};
     uint64_t errors = 0;
 
-    while (puppet_line(p) != NULL) {
+    while (mock_line(p) != NULL) {
         const struct event *e = &p->event;
         bool own = e->name.len == strlen(me) && memcmp(e->name.at, me, e->name.len) == 0;
 
@@ -640,27 +640,27 @@ START_TEST(gaps_are_exact)
 {
     struct hub_config config = {.log_bytes = _i % 2 == 0 ? LOG_BYTES_MIN : 300000};
     bool torn = _i >= 2;
-    struct puppet *slow;
-    struct puppet *ann;
+    struct mock *slow;
+    struct mock *ann;
     struct tally all;
     struct tally some;
 
     stage_open(&stage, &config);
-    ann = puppet_join(&stage, "ann");
-    slow = puppet_join(&stage, "slow");
+    ann = mock_join(&stage, "ann");
+    slow = mock_join(&stage, "slow");
     slow->reads = false;
     for (int i = 0; i < 6000; i++) {
-        puppet_say(ann, "%0*d", i % 700, i);
+        mock_say(ann, "%0*d", i % 700, i);
         if (i % 500 == 0)
-            puppet_say(slow, "mine %d\n/foo", i);
+            mock_say(slow, "mine %d\n/foo", i);
         if (torn && i % 100 == 0)
-            puppet_take(slow, 1 + (size_t)i % 777);
+            mock_take(slow, 1 + (size_t)i % 777);
         stage_settle(&stage);
     }
     slow->reads = true;
-    puppet_say(ann, "the end");
+    mock_say(ann, "the end");
     stage_settle(&stage);
-    (void)puppet_line(ann); /* slow's join */
+    (void)mock_line(ann); /* slow's join */
     all = tally_up(ann, "slow", 0);
     some = tally_up(slow, "slow", 1);
     ensure(all.gaps == 0 && all.events == 6013 && all.mine == 12, "ann lost something");
@@ -677,16 +677,16 @@ END_TEST
 START_TEST(a_reader_that_never_reads)
 {
     struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .wait_us = SECOND};
-    struct puppet *ann;
-    struct puppet *slow;
+    struct mock *ann;
+    struct mock *slow;
     uint64_t before;
 
     stage_open(&stage, &config);
-    slow = puppet_join(&stage, "slow");
-    ann = puppet_join(&stage, "ann");
+    slow = mock_join(&stage, "slow");
+    ann = mock_join(&stage, "ann");
     slow->reads = false;
     flood_until_waiting(ann);
-    puppet_say(ann, "waits");
+    mock_say(ann, "waits");
     before = stage.now;
     stage_wait(&stage, SECOND - 200000);
     (void)tally_up(ann, "ann", 0);
@@ -695,9 +695,9 @@ START_TEST(a_reader_that_never_reads)
     ensure(tally_up(ann, "ann", 0).events > 0 && strstr(ann->text, "waits") != NULL,
         "the room waits too long");
     for (int i = 0; i < 2000; i++) {
-        puppet_say(ann, "%0900d", i);
+        mock_say(ann, "%0900d", i);
         stage_settle(&stage);
-        ensure(puppet_line(ann) != NULL, "the room waits again");
+        ensure(mock_line(ann) != NULL, "the room waits again");
     }
     ensure(stage.now - before < 2 * SECOND, "time has passed");
     slow->reads = true;
@@ -711,15 +711,15 @@ END_TEST
 START_TEST(a_reader_that_catches_up)
 {
     struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .wait_us = 60 * SECOND};
-    struct puppet *ann;
-    struct puppet *slow;
+    struct mock *ann;
+    struct mock *slow;
 
     stage_open(&stage, &config);
-    slow = puppet_join(&stage, "slow");
-    ann = puppet_join(&stage, "ann");
+    slow = mock_join(&stage, "slow");
+    ann = mock_join(&stage, "ann");
     slow->reads = false;
     flood_until_waiting(ann);
-    puppet_say(ann, "waits");
+    mock_say(ann, "waits");
     stage_settle(&stage);
     slow->reads = true;
     stage_settle(&stage);
@@ -733,21 +733,21 @@ END_TEST
 START_TEST(a_leaver_and_a_slow_reader)
 {
     struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
-    struct puppet *gone;
-    struct puppet *slow;
-    struct puppet *ann;
+    struct mock *gone;
+    struct mock *slow;
+    struct mock *ann;
 
     stage_open(&stage, &config);
-    ann = puppet_join(&stage, "ann");
-    slow = puppet_join(&stage, "slow");
-    gone = puppet_join(&stage, "gone");
+    ann = mock_join(&stage, "ann");
+    slow = mock_join(&stage, "slow");
+    gone = mock_join(&stage, "gone");
     gone->stays = true;
-    puppet_say(gone, "/quit");
+    mock_say(gone, "/quit");
     stage_settle(&stage);
-    ensure(gone->ended && puppet_is_served(gone), "the end was shown, and the client's is awaited");
+    ensure(gone->ended && mock_is_served(gone), "the end was shown, and the client's is awaited");
     for (int i = 0; i < 5000; i++) {
         slow->reads = i < 1000; /* many logs have gone by then */
-        puppet_say(ann, "%0900d", i);
+        mock_say(ann, "%0900d", i);
         stage_settle(&stage);
     }
     slow->reads = true;
@@ -761,27 +761,27 @@ END_TEST
 START_TEST(a_leaver_with_an_unread_welcome)
 {
     struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
-    struct puppet *ann;
-    struct puppet *gone;
+    struct mock *ann;
+    struct mock *gone;
 
     stage_open(&stage, &config);
-    ann = puppet_join(&stage, "ann");
+    ann = mock_join(&stage, "ann");
     stage.pair_bytes = 4096;
-    gone = puppet_add(&stage);
+    gone = mock_add(&stage);
     gone->reads = false;
     for (int i = 0; i < 200; i++) { /* the answers are more than the socket takes */
-        puppet_say(gone, "/nonsense");
+        mock_say(gone, "/nonsense");
         stage_settle(&stage);
     }
-    puppet_say(gone, "gone");
-    puppet_goodbye(gone, CONTROL_LEFT);
+    mock_say(gone, "gone");
+    mock_goodbye(gone, CONTROL_LEFT);
     stage_settle(&stage);
     (void)tally_up(ann, "ann", 0);
     ensure(ann->event.verb == VERB_QUIT, "joined and left: %s", ann->text);
     for (int i = 0; i < 500; i++) {
-        puppet_say(ann, "%0900d", i);
+        mock_say(ann, "%0900d", i);
         stage_settle(&stage);
-        ensure(puppet_line(ann) != NULL, "the room waits");
+        ensure(mock_line(ann) != NULL, "the room waits");
     }
     gone->reads = true;
     stage_settle(&stage);
@@ -797,24 +797,24 @@ START_TEST(since_what_is_gone)
     struct hub_config config = {.log_bytes = LOG_BYTES_MIN};
     char early[STAMP_LEN + 1] = {0};
     char late[STAMP_LEN + 1] = {0};
-    struct puppet *ann;
-    struct puppet *ben;
+    struct mock *ann;
+    struct mock *ben;
 
     stage_open(&stage, &config);
-    ann = puppet_join(&stage, "ann");
+    ann = mock_join(&stage, "ann");
     for (int i = 0; i < 200; i++) {
-        puppet_say(ann, "%0900d", i);
+        mock_say(ann, "%0900d", i);
         stage_settle(&stage);
-        ensure(puppet_line(ann) != NULL, "no echo");
+        ensure(mock_line(ann) != NULL, "no echo");
         if (i == 10 || i == 190)
             memcpy(i == 10 ? early : late, ann->text, STAMP_LEN);
     }
-    ben = puppet_add(&stage);
-    puppet_say(ben, "/since %s\nben", late);
+    ben = mock_add(&stage);
+    mock_say(ben, "/since %s\nben", late);
     stage_settle(&stage);
     ensure(tally_up(ben, "ann", 0).mine == 9, "nine events");
-    ben = puppet_add(&stage);
-    puppet_say(ben, "/since %s\n/token\ncid", early);
+    ben = mock_add(&stage);
+    mock_say(ben, "/since %s\n/token\ncid", early);
     stage_play(&stage, "c< token *\nc< gap ? 0\nc< msg ann 0*\n");
     (void)tally_up(ben, "ann", 0);
     ensure(ben->event.verb == VERB_YOU, "%s", ben->text);
@@ -827,28 +827,28 @@ END_TEST
 /* Private lines for one who does not read: some, then `busy`, and each that was echoed comes. */
 START_TEST(private_lines_for_a_slow_reader)
 {
-    struct puppet *ann;
-    struct puppet *slow;
+    struct mock *ann;
+    struct mock *slow;
     unsigned long echoed = 0;
     unsigned long busy = 0;
     unsigned long got = 0;
 
     stage_open(&stage, NULL);
-    ann = puppet_join(&stage, "ann");
-    slow = puppet_join(&stage, "slow");
+    ann = mock_join(&stage, "ann");
+    slow = mock_join(&stage, "slow");
     slow->reads = false;
-    (void)puppet_line(ann);
+    (void)mock_line(ann);
     for (int i = 0; i < 1000; i++) {
-        puppet_say(ann, "/msg slow %0900d", i);
+        mock_say(ann, "/msg slow %0900d", i);
         stage_settle(&stage);
-        ensure(puppet_line(ann) != NULL, "no answer");
+        ensure(mock_line(ann) != NULL, "no answer");
         echoed += ann->event.verb == VERB_PRIV;
         busy += ann->event.verb == VERB_ERROR;
     }
     ensure(busy > 0 && pattern_match("error busy *", ann->text + STAMP_LEN + 1), "%s", ann->text);
     slow->reads = true;
     stage_settle(&stage);
-    while (puppet_line(slow) != NULL)
+    while (mock_line(slow) != NULL)
         got += slow->event.verb == VERB_PRIV;
     ensure(got == echoed && got + busy == 1000, "%lu of %lu came", got, echoed);
     stage_play(&stage, "a> /msg slow again\na< priv ann slow again\nb< priv ann slow again\n");
@@ -861,21 +861,21 @@ START_TEST(questions_without_end)
 {
     static const char *const questions[] = {"/users\n", "/help\n", "/foo\n", "\001too-long\n"};
     const char *question = questions[_i % 4];
-    struct puppet *p;
+    struct mock *p;
     size_t asked = 0;
     size_t answers = 0;
 
     stage_open(&stage, NULL);
-    p = _i < 4 ? puppet_join(&stage, "ann") : puppet_add(&stage);
+    p = _i < 4 ? mock_join(&stage, "ann") : mock_add(&stage);
     p->reads = false;
-    while (puppet_give(p, question, strlen(question)) == strlen(question)) {
+    while (mock_give(p, question, strlen(question)) == strlen(question)) {
         asked++;
         stage_settle(&stage);
         ensure(asked < 100000, "the hub reads without end");
     }
     p->reads = true;
     stage_settle(&stage);
-    while (puppet_line(p) != NULL)
+    while (mock_line(p) != NULL)
         answers += p->event.verb != VERB_HERE;
     ensure(answers == asked, "%zu answers to %zu questions", answers, asked);
     stage_close(&stage);
@@ -889,32 +889,32 @@ END_TEST
 START_TEST(many_deaths_and_a_slow_reader)
 {
     struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .wait_us = SECOND};
-    struct puppet *slow;
-    struct puppet *ann;
+    struct mock *slow;
+    struct mock *ann;
     unsigned long quits = 0;
     uint64_t gaps = 0;
 
     stage_open(&stage, &config);
-    slow = puppet_join(&stage, "slow");
+    slow = mock_join(&stage, "slow");
     for (int i = 0; i < 390; i++)
-        puppet_say(puppet_add(&stage), "a_mortal_with_a_long_name_so_that_his_quit_is_%d", i);
+        mock_say(mock_add(&stage), "a_mortal_with_a_long_name_so_that_his_quit_is_%d", i);
     stage_wait(&stage, SECOND);
-    ann = puppet_join(&stage, "ann");
+    ann = mock_join(&stage, "ann");
     for (size_t i = 1; i < 391; i++)
-        puppet_die(&stage.puppets[i]);
+        mock_die(&stage.mocks[i]);
     stage_settle(&stage);
     slow->reads = false;
     flood_until_waiting(ann);
     for (size_t i = 1; i < 391; i++)
-        puppet_reap(&stage, &stage.puppets[i], SIGSEGV);
+        mock_reap(&stage, &stage.mocks[i], SIGSEGV);
     stage_wait(&stage, 5 * SECOND);
     ensure(hub_members(stage.hub) == 2, "%zu are left", hub_members(stage.hub));
-    while (puppet_line(ann) != NULL)
+    while (mock_line(ann) != NULL)
         quits += ann->event.verb == VERB_QUIT;
     ensure(quits == 390, "%lu quits", quits);
     slow->reads = true;
     stage_settle(&stage);
-    while (puppet_line(slow) != NULL)
+    while (mock_line(slow) != NULL)
         gaps += slow->event.verb == VERB_GAP ? slow->event.count : 0;
     ensure(gaps > 0, "no gap");
     stage_close(&stage);
@@ -929,10 +929,10 @@ START_TEST(stopping)
     stage_open(&stage, NULL);
     stage_play(&stage, "a> ann\na~ you ann\nb> ben\nb~ you ben\na~ join ben\nc& ci\nd> /post\n"
                        "d> dan\nd< you dan\na> hello\na< msg ann hello\nb< msg ann hello\n");
-    (void)puppet_add_silent(&stage);
+    (void)mock_add_silent(&stage);
     for (size_t i = 0; i < stage.count; i++)
-        stage.puppets[i].stays = stays;
-    puppet_give(&stage.puppets[1], "not heard\n", 10);
+        stage.mocks[i].stays = stays;
+    mock_give(&stage.mocks[1], "not heard\n", 10);
     hub_stop(stage.hub, stage.now);
     hub_stop(stage.hub, stage.now);
     stage.poked = true;
@@ -948,16 +948,16 @@ END_TEST
 /* A stop delivers what is pending, to a slow client too; to one that takes nothing for 2 s. */
 START_TEST(stopping_with_pending_output)
 {
-    struct puppet *slow;
-    struct puppet *ann;
+    struct mock *slow;
+    struct mock *ann;
     unsigned long heard = 0;
 
     stage_open(&stage, NULL);
-    slow = puppet_join(&stage, "slow");
+    slow = mock_join(&stage, "slow");
     slow->reads = false;
-    ann = puppet_join(&stage, "ann");
+    ann = mock_join(&stage, "ann");
     for (int i = 0; i < 700; i++) {
-        puppet_say(ann, "%0900d", i);
+        mock_say(ann, "%0900d", i);
         stage_settle(&stage);
     }
     hub_stop(stage.hub, stage.now);
@@ -969,7 +969,7 @@ START_TEST(stopping_with_pending_output)
     ensure(hub_is_done(stage.hub), "it takes too long");
     slow->reads = true;
     stage_settle(&stage);
-    while (puppet_line(slow) != NULL)
+    while (mock_line(slow) != NULL)
         heard += slow->event.verb == VERB_MSG;
     ensure(slow->ended, "the end");
     ensure(_i == 1 || (heard == 700 && slow->event.verb == VERB_NOTE), "%lu heard", heard);
@@ -1102,7 +1102,7 @@ START_TEST(held_lines_of_a_session_that_resumes)
 {
     struct hub_config config = {.sync = true};
     char token[64];
-    struct puppet *a;
+    struct mock *a;
     int writer;
 
     stage_open(&stage, &config);
@@ -1110,15 +1110,15 @@ START_TEST(held_lines_of_a_session_that_resumes)
     stage_play(&stage, "a> /token\na> ann\n");
     writer_says(writer, WRITER_KEPT);
     stage_settle(&stage);
-    a = &stage.puppets[0];
-    ensure(puppet_line(a) != NULL && a->event.verb == VERB_TOKEN, "%s", a->text);
+    a = &stage.mocks[0];
+    ensure(mock_line(a) != NULL && a->event.verb == VERB_TOKEN, "%s", a->text);
     span_copy(token, sizeof token, a->event.word);
     stage_play(&stage, "a~ you ann\na> one\n");
     writer_says(writer, WRITER_KEPT);
     stage_play(&stage, "a< msg ann one\na> two\na> three\n");
-    puppet_say(puppet_add(&stage), "/resume %s\nann", token);
+    mock_say(mock_add(&stage), "/resume %s\nann", token);
     stage_settle(&stage);
-    puppet_goodbye(a, CONTROL_LOST);
+    mock_goodbye(a, CONTROL_LOST);
     stage_play(&stage, "b0\n");
     if (_i >= 2)
         stage_play(&stage, "^\n");
@@ -1155,8 +1155,8 @@ END_TEST
 START_TEST(the_past_and_held_lines)
 {
     struct hub_config config = {.log_bytes = LOG_BYTES_MIN, .sync = true};
-    struct puppet *ben;
-    struct puppet *ann;
+    struct mock *ben;
+    struct mock *ann;
     bool since = _i == 1;
     unsigned long last = 0;
     int writer;
@@ -1165,24 +1165,24 @@ START_TEST(the_past_and_held_lines)
     writer = writer_open();
     stage_play(&stage, "a> ann\n");
     writer_says(writer, WRITER_KEPT);
-    ann = &stage.puppets[0];
+    ann = &stage.mocks[0];
     for (int i = 1; i <= 80; i++) {
-        puppet_say(ann, "%d %0900d", i, 0);
+        mock_say(ann, "%d %0900d", i, 0);
         stage_settle(&stage);
         writer_says(writer, WRITER_KEPT);
     }
-    ben = puppet_add(&stage);
+    ben = mock_add(&stage);
     stage_settle(&stage);
-    puppet_say(ben, since ? "/since 1970-01-01T00:00:00.000000Z\nben" : "/history 1000\nben");
+    mock_say(ben, since ? "/since 1970-01-01T00:00:00.000000Z\nben" : "/history 1000\nben");
     stage_settle(&stage);
     for (int i = 81; i <= 110; i++)
-        puppet_say(ann, "%d %0900d", i, 0);
+        mock_say(ann, "%d %0900d", i, 0);
     stage_settle(&stage);
     writer_says(writer, WRITER_KEPT);
     stage_settle(&stage);
     if (since)
         stage_play(&stage, "b< gap ? 0\n");
-    while (puppet_line(ben) != NULL) {
+    while (mock_line(ben) != NULL) {
         unsigned long number = strtoul(ben->event.text.at, NULL, 10);
 
         if (ben->event.verb != VERB_MSG)
@@ -1388,22 +1388,22 @@ END_TEST
 START_TEST(a_disk_that_hangs)
 {
     struct hub_config config = {.log_bytes = 65536, .wait_us = _i == 0 ? 1 : 200000, .sync = true};
-    struct puppet *ann;
+    struct mock *ann;
     int notes = 0;
     int writer;
 
     stage_open(&stage, &config);
     writer = writer_open();
-    ann = puppet_add(&stage);
-    puppet_say(ann, "ann");
+    ann = mock_add(&stage);
+    mock_say(ann, "ann");
     stage_settle(&stage);
     writer_says(writer, WRITER_KEPT);
     stage_play(&stage, "a~ you ann\n");
     for (int i = 0; i < 60; i++)
-        puppet_say(ann, "%01500d", i);
+        mock_say(ann, "%01500d", i);
     for (int i = 0; i < 20; i++) {
         stage_wait(&stage, SECOND / 2);
-        while (puppet_line(ann) != NULL) {
+        while (mock_line(ann) != NULL) {
             ensure(ann->event.verb == VERB_NOTE, "%s", ann->text);
             notes++;
         }
@@ -1412,7 +1412,7 @@ START_TEST(a_disk_that_hangs)
     for (int i = 0; i < 60; i++)
         writer_says(writer, WRITER_KEPT);
     for (int i = 0; i < 60; notes += ann->event.verb == VERB_NOTE, i += ann->event.verb == VERB_MSG)
-        ensure(puppet_line(ann) != NULL, "%d lines", i);
+        ensure(mock_line(ann) != NULL, "%d lines", i);
     ensure(notes == 2, "%d notes", notes);
     close(writer);
     stage_close(&stage);
@@ -1423,11 +1423,10 @@ START_TEST(signal_to_all)
 {
     stage_open(&stage, NULL);
     stage_play(&stage, "a> ann\nb> ben\nc& x\n");
-    puppet_die(&stage.puppets[1]);
-    puppet_reap(&stage, &stage.puppets[1], 0);
+    mock_die(&stage.mocks[1]);
+    mock_reap(&stage, &stage.mocks[1], 0);
     hub_signal_workers(stage.hub, SIGKILL);
-    ensure(
-        stage.puppets[0].kills == 1 && stage.puppets[1].kills == 0 && stage.puppets[2].kills == 1,
+    ensure(stage.mocks[0].kills == 1 && stage.mocks[1].kills == 0 && stage.mocks[2].kills == 1,
         "all that are not reaped");
     stage_settle(&stage);
     ensure(hub_connections(stage.hub) == 0, "all are gone");
@@ -1439,23 +1438,23 @@ END_TEST
 /* ---- Resuming ---- */
 
 /* Joins with /token; writes the token. */
-static struct puppet *join_for_token(const char *name, bool posts, char token[33])
+static struct mock *join_for_token(const char *name, bool posts, char token[33])
 {
-    struct puppet *p = puppet_add(&stage);
+    struct mock *p = mock_add(&stage);
 
-    puppet_say(p, "%s/token\n%s", posts ? "/post\n" : "", name);
+    mock_say(p, "%s/token\n%s", posts ? "/post\n" : "", name);
     stage_settle(&stage);
-    ensure(puppet_line(p) != NULL && p->event.verb == VERB_TOKEN && p->event.word.len == 32,
+    ensure(mock_line(p) != NULL && p->event.verb == VERB_TOKEN && p->event.word.len == 32,
         "a token: %s", p->text);
     span_copy(token, 33, p->event.word);
     while (p->event.verb != VERB_YOU)
-        ensure(puppet_line(p) != NULL, "a welcome");
+        ensure(mock_line(p) != NULL, "a welcome");
     return p;
 }
 
-static void resume(struct puppet *p, const char *token, const char *stamp, const char *name)
+static void resume(struct mock *p, const char *token, const char *stamp, const char *name)
 {
-    puppet_say(p, "/resume %s\n/since %s\n%s", token, stamp, name);
+    mock_say(p, "/resume %s\n/since %s\n%s", token, stamp, name);
     stage_settle(&stage);
 }
 
@@ -1463,36 +1462,36 @@ static void resume(struct puppet *p, const char *token, const char *stamp, const
 
 START_TEST(a_live_session)
 {
-    struct puppet *ann;
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *ann;
+    struct mock *old;
+    struct mock *new;
     char stamp[STAMP_LEN + 1] = {0};
     char token[33];
 
     stage_open(&stage, NULL);
-    ann = puppet_join(&stage, "ann");
+    ann = mock_join(&stage, "ann");
     old = join_for_token("ben", false, token);
-    puppet_say(old, "one\n/foo\n/msg ann psst\n/users\n\ntwo");
+    mock_say(old, "one\n/foo\n/msg ann psst\n/users\n\ntwo");
     stage_settle(&stage);
-    while (puppet_line(old) != NULL)
+    while (mock_line(old) != NULL)
         memcpy(stamp, old->text, STAMP_LEN);
-    puppet_say(ann, "meanwhile");
+    mock_say(ann, "meanwhile");
     stage_settle(&stage);
-    new = puppet_add(&stage);
+    new = mock_add(&stage);
     resume(new, token, stamp, "anybody");
-    ensure(old->ends == 1 && puppet_line(new) == NULL, "it waits for the old connection");
+    ensure(old->ends == 1 && mock_line(new) == NULL, "it waits for the old connection");
     /* Three more that the old worker still holds. */
-    puppet_give(old, "three\n/help\nfour\n" CONTROL_LOST, 17 + strlen(CONTROL_LOST));
+    mock_give(old, "three\n/help\nfour\n" CONTROL_LOST, 17 + strlen(CONTROL_LOST));
     stage_play(&stage, "a~ msg ben one\n");
-    while (puppet_line(old) != NULL)
+    while (mock_line(old) != NULL)
         ensure(pattern_match("msg ann meanwhile", old->text + STAMP_LEN + 1), "%s", old->text);
-    ensure(old->ended && !puppet_is_served(old), "the old client is shown the end");
+    ensure(old->ended && !mock_is_served(old), "the old client is shown the end");
     stage_play(&stage, "c< resumed 8\nc< msg ann meanwhile\nc< msg ben three\nc< msg ben four\n"
                        "c< here ann ben\nc< users 2\nc< you ben\nc0\n"
                        "c> again\nc< msg ben again\n"
                        "a< priv ben ann psst\na< msg ben two\na< msg ann meanwhile\n"
                        "a< msg ben three\na< msg ben four\na< msg ben again\na0\n");
-    puppet_leave(&stage, new);
+    mock_leave(&stage, new);
     stage_play(&stage, "a< quit ben left\na0\n");
     stage_close(&stage);
 }
@@ -1500,30 +1499,30 @@ END_TEST
 
 START_TEST(a_finished_session)
 {
-    struct puppet *ben;
-    struct puppet *new;
+    struct mock *ben;
+    struct mock *new;
     char token[33];
 
     stage_open(&stage, NULL);
     stage_play(&stage, "a> ann\na~ you ann\n");
     ben = join_for_token("ben", false, token);
-    puppet_say(ben, "one");
+    mock_say(ben, "one");
     stage_settle(&stage);
-    puppet_die(ben);
-    puppet_reap(&stage, ben, 0);
+    mock_die(ben);
+    mock_reap(&stage, ben, 0);
     stage_settle(&stage);
     stage_play(&stage, "a< join ben\na< msg ben one\na< quit ben crashed\n");
     stage_wait(&stage, 599 * SECOND);
-    new = puppet_add(&stage);
+    new = mock_add(&stage);
     resume(new, token, LONG_AGO, "ben");
     stage_play(&stage, "c< resumed 1\nc< join ann\nc< join ben\nc< msg ben one\n"
                        "c< quit ben crashed\nc< here ann ben\nc< users 2\nc< you ben\nc0\n"
                        "a< join ben\nc> two\na< msg ben two\nc~ msg ben two\n");
-    puppet_leave(&stage, new);
+    mock_leave(&stage, new);
     stage_play(&stage, "a< quit ben left\n");
     /* Ten minutes, and it is forgotten. */
     stage_wait(&stage, 601 * SECOND);
-    new = puppet_add(&stage);
+    new = mock_add(&stage);
     resume(new, token, LONG_AGO, "ben");
     stage_play(&stage, "d< resumed ?\nd~ you ben\n");
     stage_close(&stage);
@@ -1533,7 +1532,7 @@ END_TEST
 /* The token stands for a session, not for a name: it gives nobody another's. */
 START_TEST(a_session_keeps_its_name)
 {
-    struct puppet *old;
+    struct mock *old;
     char token[33];
 
     for (int posts = 0; posts < 2; posts++)
@@ -1541,10 +1540,9 @@ START_TEST(a_session_keeps_its_name)
             stage_open(&stage, NULL);
             stage_play(&stage, "a> ann\na~ you ann\n");
             old = join_for_token("ben", posts, token);
-            puppet_say(
-                puppet_add(&stage), "%s/resume %s\nann", posts_again ? "/post\n" : "", token);
+            mock_say(mock_add(&stage), "%s/resume %s\nann", posts_again ? "/post\n" : "", token);
             stage_settle(&stage);
-            puppet_leave(&stage, old);
+            mock_leave(&stage, old);
             stage_play(&stage, "c< resumed 0\nc~ you ben\nc> hello\n");
             stage_play(&stage, posts && posts_again ? "a~ post ben hello\n" : "a~ msg ben hello\n");
             stage_play(&stage, "d> ann\nd~ you ann_2\ne> ben\ne~ you ben_2\nc> /quit\n"
@@ -1557,17 +1555,17 @@ END_TEST
 /* An old connection that does not end by itself is ended. */
 START_TEST(a_session_that_is_not_given_up)
 {
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *old;
+    struct mock *new;
     char token[33];
 
     stage_open(&stage, NULL);
     stage_play(&stage, "a> ann\na~ you ann\n");
     old = join_for_token("ben", false, token);
-    puppet_say(old, "one");
-    new = puppet_add(&stage);
+    mock_say(old, "one");
+    new = mock_add(&stage);
     resume(new, token, LONG_AGO, "ben");
-    ensure(old->kills == 0 && puppet_line(new) == NULL, "it is waited for");
+    ensure(old->kills == 0 && mock_line(new) == NULL, "it is waited for");
     stage_wait(&stage, 6 * SECOND);
     ensure(old->kills == 1, "it was waited for too long");
     stage_play(&stage, "c< resumed 1\nc< join ann\nc< join ben\nc< msg ben one\nc~ you ben\n"
@@ -1579,8 +1577,8 @@ END_TEST
 /* The claimant dies first; another one comes; two want it; one that has a session wants another. */
 START_TEST(claimants)
 {
-    struct puppet *old;
-    struct puppet *claimant;
+    struct mock *old;
+    struct mock *claimant;
     char token[33];
     char other[33];
 
@@ -1588,19 +1586,19 @@ START_TEST(claimants)
     stage_play(&stage, "a> ann\na~ you ann\n");
     old = join_for_token("ben", false, token);
     (void)join_for_token("cid", false, other);
-    claimant = puppet_add(&stage);
+    claimant = mock_add(&stage);
     resume(claimant, token, LONG_AGO, "ben");
-    puppet_die(claimant);
-    puppet_reap(&stage, claimant, SIGKILL);
+    mock_die(claimant);
+    mock_reap(&stage, claimant, SIGKILL);
     stage_settle(&stage);
-    claimant = puppet_add(&stage);
+    claimant = mock_add(&stage);
     resume(claimant, token, LONG_AGO, "ben");
     ensure(old->ends == 2, "the second is asked for too");
-    resume(puppet_add(&stage), token, LONG_AGO, "ben");
+    resume(mock_add(&stage), token, LONG_AGO, "ben");
     stage_play(&stage, "e< error not-allowed *\ne. \nf0\n");
-    puppet_give(old, CONTROL_LOST, strlen(CONTROL_LOST));
+    mock_give(old, CONTROL_LOST, strlen(CONTROL_LOST));
     stage_play(&stage, "f< resumed 0\nf~ you ben\na~ join cid\na0\n");
-    puppet_say(puppet_add(&stage), "/resume %s\n/resume %s\n/resume %s\ngus", token, token, other);
+    mock_say(mock_add(&stage), "/resume %s\n/resume %s\n/resume %s\ngus", token, token, other);
     stage_settle(&stage);
     stage_play(&stage, "f! lost\ng< resumed 0\ng< resumed 0\ng< error usage *\ng~ you ben\na0\n");
     stage_close(&stage);
@@ -1612,19 +1610,19 @@ END_TEST
 START_TEST(a_session_that_resumes_ahead_of_its_rate)
 {
     struct hub_config config = {.rate = 1};
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *old;
+    struct mock *new;
     unsigned long taken;
     char token[33];
 
     stage_open(&stage, &config);
     old = join_for_token("ben", false, token);
     for (int i = 0; i < 60; i++)
-        puppet_say(old, "%d", i);
+        mock_say(old, "%d", i);
     stage_settle(&stage);
-    new = puppet_add(&stage);
-    resume(new, token, LONG_AGO, "ben");
-    puppet_goodbye(old, CONTROL_LOST);
+    new = mock_add(&stage);
+    mock_resume(new, token, LONG_AGO, "ben");
+    mock_goodbye(old, CONTROL_LOST);
     stage_play(&stage, "b0\n");
     stage_wait(&stage, 6 * SECOND);
     stage_play(&stage, "b< resumed *\n");
@@ -1635,12 +1633,12 @@ START_TEST(a_session_that_resumes_ahead_of_its_rate)
         stage_play(&stage, "b< msg ben *\n");
     stage_play(&stage, "b< here ben\nb< users 1\nb< you ben\nb0\n");
     for (int i = 0; i < 5; i++)
-        puppet_say(new, "again");
+        mock_say(new, "again");
     stage_settle(&stage);
-    for (taken = 0; puppet_line(new) != NULL; taken++) {}
+    for (taken = 0; mock_line(new) != NULL; taken++) {}
     ensure(taken <= 2, "%lu lines at once", taken);
     stage_wait(&stage, 5 * SECOND);
-    for (; puppet_line(new) != NULL; taken++) {}
+    for (; mock_line(new) != NULL; taken++) {}
     ensure(taken == 5, "%lu lines", taken);
     stage_close(&stage);
 }
@@ -1649,25 +1647,25 @@ END_TEST
 /* The old connection's client takes nothing, so its worker is not read: its lines come out. */
 START_TEST(a_session_behind_a_stalled_client)
 {
-    struct puppet *old;
-    struct puppet *new;
+    struct mock *old;
+    struct mock *new;
     char token[33];
 
     stage_open(&stage, NULL);
     stage_play(&stage, "a> ann\na~ you ann\n");
     old = join_for_token("ben", false, token);
     old->reads = false;
-    while (puppet_give(old, "/help\n", 6) == 6)
+    while (mock_give(old, "/help\n", 6) == 6)
         stage_settle(&stage);
     ensure(hub_members(stage.hub) == 2, "both are here");
-    new = puppet_add(&stage);
+    new = mock_add(&stage);
     resume(new, token, LONG_AGO, "ben");
     ensure(old->ends == 1, "it is asked for the end");
     /* As the worker does: it passes on what it holds as the pair takes it. */
-    ensure(puppet_give(old, "last\n" CONTROL_LOST, 11) == 11, "the hub takes nothing");
+    ensure(mock_give(old, "last\n" CONTROL_LOST, 11) == 11, "the hub takes nothing");
     stage_play(&stage, "a~ msg ben last\na0\nc< resumed *\n");
     stage_wait(&stage, SECOND);
-    ensure(!puppet_is_served(old), "the old client is shown the end, and not awaited");
+    ensure(!mock_is_served(old), "the old client is shown the end, and not awaited");
     stage_close(&stage);
 }
 END_TEST

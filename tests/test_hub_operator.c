@@ -1,8 +1,8 @@
 /*
- * test_hub_operator.c: the hub and operator commands: see puppets.h. The first client that comes is
+ * test_hub_operator.c: the hub and operator commands: see mocks.h. The first client that comes is
  * an operator.
  */
-#include "puppets.h"
+#include "mocks.h"
 #include "server/hub/bans.h"
 #include "server/journal/writer.h"
 
@@ -119,13 +119,13 @@ END_TEST
 /* With -r a member has a backlog: nothing of it is said, and it is off the list at once. */
 START_TEST(a_backlog)
 {
-    struct puppet *ben;
+    struct mock *ben;
 
     open_with((struct hub_config){.rate = 1});
     stage_play(&stage, ANN_AND_BEN);
-    ben = &stage.puppets[1];
+    ben = &stage.mocks[1];
     for (int i = 0; i < 200; i++)
-        puppet_say(ben, "%d", i);
+        mock_say(ben, "%d", i);
     stage_settle(&stage);
     stage_play(&stage, "a~ msg ben 9\na> /kick ben\na< quit ben kicked\na< note ben *\n+30\na0\n"
                        "a> /users\na< here ann\na< users 1\n");
@@ -182,14 +182,14 @@ static bool is_banned(const char *address)
 START_TEST(sources)
 {
     struct origin user = {.local = true, .uid = 1000};
-    struct puppet *ann;
+    struct mock *ann;
 
     open_with((struct hub_config){0});
     stage_play(&stage, "a> ann\na~ you ann\n");
-    ann = &stage.puppets[0];
-    puppet_say(puppet_add_as(&stage, "[2001:db8::1]:6", NULL), "six");
-    puppet_say(puppet_add_as(&stage, "local:7", "root"), "root");
-    puppet_say(puppet_add_as(&stage, "192.0.2.99:7", NULL), "four");
+    ann = &stage.mocks[0];
+    mock_say(mock_add_as(&stage, "[2001:db8::1]:6", NULL), "six");
+    mock_say(mock_add_as(&stage, "local:7", "root"), "root");
+    mock_say(mock_add_as(&stage, "192.0.2.99:7", NULL), "four");
     stage_settle(&stage);
     stage_play(&stage, "a~ join four\na> /ban six 10\na~ note six (2001:db8::/64) is banned *\n"
                        "a> /ban root 20\na~ note root (uid 1000) is banned *\n"
@@ -203,7 +203,7 @@ START_TEST(sources)
     hub_report(stage.hub, stage.now);
     stage_wait(&stage, 15 * 60 * (uint64_t)SECOND);
     ensure(!is_banned("2001:db8::1") && is_banned("192.0.2.99"), "the first is over");
-    puppet_say(ann, "/unban four");
+    mock_say(ann, "/unban four");
     stage_settle(&stage);
     ensure(!is_banned("192.0.2.99") && hub_is_banned(stage.hub, &user, stage.now), "lifted");
     stage_close(&stage);
@@ -218,18 +218,18 @@ START_TEST(many_bans)
     open_with((struct hub_config){0});
     stage_play(&stage, "a> ann\na~ you ann\n");
     for (int i = 0; i <= BANS_MAX; i++) {
-        struct puppet *p = &stage.puppets[1];
+        struct mock *p = &stage.mocks[1];
 
         stage.count = 1; /* the same place again */
         snprintf(peer, sizeof(peer), "10.0.%d.%d:9", i / 256, i % 256);
-        ensure(p == puppet_add_as(&stage, peer, NULL), "the same place");
-        puppet_say(p, "ben");
+        ensure(p == mock_add_as(&stage, peer, NULL), "the same place");
+        mock_say(p, "ben");
         stage_settle(&stage);
-        puppet_say(&stage.puppets[0], "/ban ben 10");
+        mock_say(&stage.mocks[0], "/ban ben 10");
         stage_settle(&stage);
         if (i == BANS_MAX)
             break;
-        puppet_vanish(p);
+        mock_vanish(p);
         stage_settle(&stage);
         free(p->bytes);
     }
@@ -240,9 +240,9 @@ END_TEST
 
 /* ---- Resuming ---- */
 
-static void token_of(struct puppet *p, char token[33])
+static void token_of(struct mock *p, char token[33])
 {
-    while (puppet_line(p) == NULL || p->event.verb != VERB_TOKEN)
+    while (mock_line(p) == NULL || p->event.verb != VERB_TOKEN)
         ensure(p->text[0] != '\0', "no token");
     span_copy(token, 33, p->event.word);
 }
@@ -254,11 +254,11 @@ START_TEST(a_claimed_session)
 
     open_with((struct hub_config){0});
     stage_play(&stage, "a> ann\na~ you ann\nb> /token\nb> ben\n");
-    token_of(&stage.puppets[1], token);
+    token_of(&stage.mocks[1], token);
     stage_play(&stage, "b~ you ben\na< join ben\n");
-    puppet_say(puppet_add(&stage), "/resume %s\nben", token);
+    mock_say(mock_add(&stage), "/resume %s\nben", token);
     stage_settle(&stage);
-    ensure(stage.puppets[1].ends == 1, "the old one is asked to end");
+    ensure(stage.mocks[1].ends == 1, "the old one is asked to end");
     stage_play(&stage, "a> /kick ben\na< quit ben kicked\na< note ben *\nc< " REMOVED "\nc. \n");
     ensure(hub_members(stage.hub) == 1, "ann is alone");
     stage_play(&stage, "d> ben\nd~ you ben\na< join ben\na0\n");
@@ -273,9 +273,9 @@ START_TEST(a_session_that_is_passing)
 
     open_with((struct hub_config){0});
     stage_play(&stage, "a> ann\na~ you ann\nb> /token\nb> ben\n");
-    token_of(&stage.puppets[1], token);
+    token_of(&stage.mocks[1], token);
     stage_play(&stage, "b~ you ben\na< join ben\n");
-    puppet_say(puppet_add(&stage), "/resume %s", token);
+    mock_say(mock_add(&stage), "/resume %s", token);
     stage_settle(&stage);
     stage_play(&stage, "b! lost\nc< resumed 0\na0\n");
     if (_i == 1)
@@ -323,10 +323,10 @@ START_TEST(a_crowd_that_is_refused)
     open_with((struct hub_config){.log_bytes = 65536});
     stage_play(&stage, "a> ann\na~ you ann\n");
     for (int i = 0; i < 250; i++)
-        (void)puppet_add(&stage);
+        (void)mock_add(&stage);
     stage_settle(&stage);
     for (size_t i = 1; i < stage.count; i++)
-        puppet_say(&stage.puppets[i], "a-name-of-many-letters-so-that-the-log-is-full-soon-%zu", i);
+        mock_say(&stage.mocks[i], "a-name-of-many-letters-so-that-the-log-is-full-soon-%zu", i);
     stage_settle(&stage);
     ensure(hub_members(stage.hub) == 251, "%zu members", hub_members(stage.hub));
     refused_from = 2;

@@ -1,13 +1,13 @@
 /*
- * test_hub_proxy.c: the hub, and clients that come through a proxy: see puppets.h.
+ * test_hub_proxy.c: the hub, and clients that come through a proxy: see mocks.h.
  */
-#include "puppets.h"
+#include "mocks.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SECOND 1000000u
-#define PROXY PUPPET_PROXY "1:7000"
+#define PROXY MOCK_PROXY "1:7000"
 
 static struct stage stage;
 
@@ -41,9 +41,9 @@ static void open_with(struct hub_config config)
     stage_open(&stage, &config);
 }
 
-static struct puppet *proxied(void)
+static struct mock *proxied(void)
 {
-    struct puppet *p = puppet_add_as(&stage, PROXY, NULL);
+    struct mock *p = mock_add_as(&stage, PROXY, NULL);
 
     stage_settle(&stage);
     return p;
@@ -64,14 +64,14 @@ START_TEST(an_address)
 {
     open_with((struct hub_config){0});
     (void)proxied();
-    ensure(connections_from(PUPPET_PROXY "1") == 1, "the proxy's, until it is told");
+    ensure(connections_from(MOCK_PROXY "1") == 1, "the proxy's, until it is told");
     if (_i == 1)
         ensure(stage_handover(&stage), "a handover");
     stage_play(&stage, "a! proxy 198.51.100.9:55\na> \na~ you 198.51.100.9:55\n");
-    ensure(connections_from(PUPPET_PROXY "1") == 0 && connections_from("198.51.100.9") == 1,
+    ensure(connections_from(MOCK_PROXY "1") == 0 && connections_from("198.51.100.9") == 1,
         "the client's");
     ensure(asked == 1 && hub_nameless(stage.hub) == 0, "asked once");
-    puppet_leave(&stage, &stage.puppets[0]);
+    mock_leave(&stage, &stage.mocks[0]);
     ensure(connections_from("198.51.100.9") == 0, "it has gone");
     (void)proxied();
     stage_play(&stage, "b! proxy [2001:db8::7]:55\nb: /post\nb> \nb< you [2001:db8::7]:55\n");
@@ -86,7 +86,7 @@ START_TEST(no_address)
     open_with((struct hub_config){0});
     (void)proxied();
     stage_play(&stage, "a! proxy-self\na> \na~ you " PROXY "\n");
-    ensure(asked == 1 && connections_from(PUPPET_PROXY "1") == 1, "it is the client now");
+    ensure(asked == 1 && connections_from(MOCK_PROXY "1") == 1, "it is the client now");
     stage_play(&stage, "a> /help\na< note * /kick *\n");
     stage_close(&stage);
 }
@@ -116,7 +116,7 @@ START_TEST(a_review)
 {
     open_with((struct hub_config){0});
     (void)proxied();
-    puppet_add_as(&stage, "192.0.2.5:6", NULL);
+    mock_add_as(&stage, "192.0.2.5:6", NULL);
     stage_settle(&stage);
     hub_review(stage.hub);
     stage.poked = true;
@@ -149,7 +149,7 @@ START_TEST(sessions_at_a_rate)
     for (int i = 0; i < 15; i++)
         (void)proxied();
     for (size_t i = 0; i < 15; i++)
-        puppet_say(&stage.puppets[i], "\001proxy 198.51.100.%d:55\n%zu", i < 13 ? 3 : 4, i);
+        mock_say(&stage.mocks[i], "\001proxy 198.51.100.%d:55\n%zu", i < 13 ? 3 : 4, i);
     stage_settle(&stage);
     members = hub_members(stage.hub);
     ensure(members >= 12 && members <= 13, "%zu members at once", members);
@@ -194,16 +194,16 @@ static const struct {
 
 START_TEST(wrong_words)
 {
-    struct puppet *p;
+    struct mock *p;
 
     printf("%s\n", wrongs[_i].name);
     open_with((struct hub_config){0});
     stage_play(&stage, "a> witness\na~ you witness\n");
-    p = puppet_add_as(&stage, wrongs[_i].proxied ? PROXY : "192.0.2.5:6", NULL);
+    p = mock_add_as(&stage, wrongs[_i].proxied ? PROXY : "192.0.2.5:6", NULL);
     stage_settle(&stage);
-    puppet_say(p, "%s", wrongs[_i].said);
+    mock_say(p, "%s", wrongs[_i].said);
     stage_settle(&stage);
-    while (wrongs[_i].answer != NULL && puppet_line(p) != NULL)
+    while (wrongs[_i].answer != NULL && mock_line(p) != NULL)
         ensure(pattern_match(wrongs[_i].answer, p->text + STAMP_LEN + 1), "%s", p->text);
     ensure(p->ended && p->kills == 1, "it goes on");
     ensure(hub_members(stage.hub) == 1, "%zu members", hub_members(stage.hub));

@@ -1,8 +1,8 @@
 /*
  * test_hub_strangers.c: the hub, and clients that take places, time and memory from others: see
- * puppets.h.
+ * mocks.h.
  */
-#include "puppets.h"
+#include "mocks.h"
 #include "server/hub/source.h"
 
 #include <stdio.h>
@@ -28,19 +28,19 @@ static size_t connections_from(const char *address)
 START_TEST(connections_from_one_source)
 {
     struct origin user = {.local = true, .uid = 1000};
-    struct puppet *poster;
+    struct mock *poster;
 
     stage_open(&stage, NULL);
-    puppet_add_silent(&stage);
-    puppet_say(puppet_add_as(&stage, "192.0.2.1:6", NULL), "ann");
-    poster = puppet_add_as(&stage, "192.0.2.1:7", NULL);
-    puppet_say(poster, "/post\nben");
-    puppet_add_as(&stage, "192.0.2.11:6", NULL);
-    puppet_add_as(&stage, "[2001:db8::1]:6", NULL);
-    puppet_add_as(&stage, "[2001:db8::1:2:3:4]:6", NULL);
-    puppet_add_as(&stage, "[2001:db8:0:1::1]:6", NULL);
-    puppet_add_as(&stage, "[fe80::1]:6", NULL);
-    puppet_add_as(&stage, "local:7", "root");
+    mock_add_silent(&stage);
+    mock_say(mock_add_as(&stage, "192.0.2.1:6", NULL), "ann");
+    poster = mock_add_as(&stage, "192.0.2.1:7", NULL);
+    mock_say(poster, "/post\nben");
+    mock_add_as(&stage, "192.0.2.11:6", NULL);
+    mock_add_as(&stage, "[2001:db8::1]:6", NULL);
+    mock_add_as(&stage, "[2001:db8::1:2:3:4]:6", NULL);
+    mock_add_as(&stage, "[2001:db8:0:1::1]:6", NULL);
+    mock_add_as(&stage, "[fe80::1]:6", NULL);
+    mock_add_as(&stage, "local:7", "root");
     stage_settle(&stage);
     for (int i = 0; i < 2; i++) {
         ensure(connections_from("192.0.2.1") == 3, "IPv4: %zu", connections_from("192.0.2.1"));
@@ -56,10 +56,10 @@ START_TEST(connections_from_one_source)
     }
     hub_report(stage.hub, stage.now);
     poster->reads = false;
-    puppet_say(poster, "/quit");
+    mock_say(poster, "/quit");
     stage_settle(&stage);
     ensure(hub_sessions(stage.hub) == 8 && connections_from("192.0.2.1") == 3, "it drains");
-    puppet_close(poster);
+    mock_close(poster);
     stage_settle(&stage);
     ensure(connections_from("192.0.2.1") == 2, "it has ended");
     stage_close(&stage);
@@ -69,24 +69,24 @@ END_TEST
 /* The oldest of the source that has most is ended first, after any lines but a name. */
 START_TEST(the_nameless_are_ended)
 {
-    struct puppet *puppets[6];
+    struct mock *mocks[6];
 
     stage_open(&stage, NULL);
-    puppets[0] = puppet_add_as(&stage, "192.0.2.1:1", NULL);
-    puppets[1] = puppet_add_as(&stage, "192.0.2.2:1", NULL);
-    puppets[2] = puppet_add_as(&stage, "192.0.2.2:2", NULL);
-    puppets[3] = puppet_add_as(&stage, "192.0.2.2:3", NULL);
-    puppets[4] = puppet_add_as(&stage, "192.0.2.2:4", NULL);
-    puppets[5] = puppet_add_as(&stage, "192.0.2.3:1", NULL);
-    puppet_say(puppets[1], "ann");
-    puppet_say(puppets[2], "/post");
+    mocks[0] = mock_add_as(&stage, "192.0.2.1:1", NULL);
+    mocks[1] = mock_add_as(&stage, "192.0.2.2:1", NULL);
+    mocks[2] = mock_add_as(&stage, "192.0.2.2:2", NULL);
+    mocks[3] = mock_add_as(&stage, "192.0.2.2:3", NULL);
+    mocks[4] = mock_add_as(&stage, "192.0.2.2:4", NULL);
+    mocks[5] = mock_add_as(&stage, "192.0.2.3:1", NULL);
+    mock_say(mocks[1], "ann");
+    mock_say(mocks[2], "/post");
     stage_settle(&stage);
     for (size_t i = 2; i <= 3; i++) {
         ensure(hub_end_nameless(stage.hub, stage.now), "one is ended");
         stage_settle(&stage);
-        ensure(puppet_line(puppets[i]) != NULL &&
-                   pattern_match("error full *", puppets[i]->text + STAMP_LEN + 1),
-            "%zu: %s", i, puppets[i]->text);
+        ensure(mock_line(mocks[i]) != NULL &&
+                   pattern_match("error full *", mocks[i]->text + STAMP_LEN + 1),
+            "%zu: %s", i, mocks[i]->text);
     }
     ensure(hub_nameless(stage.hub) == 3 && hub_members(stage.hub) == 1, "three and ann are left");
     for (int i = 0; i < 3; i++)
@@ -101,8 +101,8 @@ END_TEST
 /* Guessing is as slow with many connections as with one, and holds no other source up. */
 START_TEST(wrong_secrets_of_one_source)
 {
-    struct puppet *guessers[5];
-    struct puppet *other;
+    struct mock *guessers[5];
+    struct mock *other;
     size_t answered = 0;
 
     stage_open(&stage, &(struct hub_config){.secret = "sesame"});
@@ -110,14 +110,14 @@ START_TEST(wrong_secrets_of_one_source)
         char peer[] = "[2001:db8::1]:1";
 
         peer[11] = (char)('1' + i);
-        guessers[i] = puppet_add_as(&stage, peer, NULL);
-        puppet_say(guessers[i], "/pass open\neve");
+        guessers[i] = mock_add_as(&stage, peer, NULL);
+        mock_say(guessers[i], "/pass open\neve");
     }
-    other = puppet_add_as(&stage, "[2001:db8:0:1::1]:1", NULL);
-    puppet_say(other, "/pass sesame\nann");
+    other = mock_add_as(&stage, "[2001:db8:0:1::1]:1", NULL);
+    mock_say(other, "/pass sesame\nann");
     stage_settle(&stage);
     ensure(hub_members(stage.hub) == 1, "ann is in at once");
-    puppet_say(puppet_add_as(&stage, "[2001:db8::9]:1", NULL), "/pass sesame\nben");
+    mock_say(mock_add_as(&stage, "[2001:db8::9]:1", NULL), "/pass sesame\nben");
     stage_settle(&stage);
     ensure(stage_handover(&stage), "a handover");
     ensure(hub_members(stage.hub) == 1, "ben waits, lest guesses be told by their time");
@@ -143,14 +143,14 @@ START_TEST(right_secrets_behind_wrong_ones)
 
     stage_open(&stage, &(struct hub_config){.secret = "sesame"});
     for (int i = 0; i < 2 * PAIRS; i++) {
-        puppet_say(puppet_add_as(&stage, "[2001:db8::1]:1", NULL), "/pass %s\nann",
+        mock_say(mock_add_as(&stage, "[2001:db8::1]:1", NULL), "/pass %s\nann",
             i % 2 == 0 ? "open" : "sesame");
         stage_settle(&stage);
     }
     for (size_t second = 0; second <= PAIRS; second++) {
         ensure(hub_members(stage.hub) == second, "%zu are in after %zu seconds",
             hub_members(stage.hub), second);
-        puppet_say(puppet_add_as(&stage, "[2001:db8::2]:1", NULL), "/pass open\neve");
+        mock_say(mock_add_as(&stage, "[2001:db8::2]:1", NULL), "/pass open\neve");
         stage_wait(&stage, SECOND + SECOND / 100);
     }
     stage_close(&stage);
@@ -160,24 +160,24 @@ END_TEST
 /* What drains for the longest time is cut first; a member is not. */
 START_TEST(the_draining_are_cut)
 {
-    struct puppet *ann;
-    struct puppet *first;
-    struct puppet *second;
+    struct mock *ann;
+    struct mock *first;
+    struct mock *second;
 
     stage_open(&stage, NULL);
-    ann = puppet_join(&stage, "ann");
-    first = puppet_join(&stage, "first");
-    second = puppet_join(&stage, "second");
+    ann = mock_join(&stage, "ann");
+    first = mock_join(&stage, "first");
+    second = mock_join(&stage, "second");
     first->reads = second->reads = ann->reads = false;
-    puppet_say(second, "/quit");
+    mock_say(second, "/quit");
     stage_settle(&stage);
-    puppet_say(first, "/quit");
+    mock_say(first, "/quit");
     stage_settle(&stage);
     ensure(hub_connections(stage.hub) == 3 && hub_sessions(stage.hub) == 1, "two drain");
     ensure(hub_cut_draining(stage.hub, stage.now), "one is cut");
-    ensure(!puppet_is_served(second) && puppet_is_served(first), "the one that left first");
-    ensure(hub_cut_draining(stage.hub, stage.now) && !puppet_is_served(first), "the other one");
-    ensure(!hub_cut_draining(stage.hub, stage.now) && puppet_is_served(ann), "no more");
+    ensure(!mock_is_served(second) && mock_is_served(first), "the one that left first");
+    ensure(hub_cut_draining(stage.hub, stage.now) && !mock_is_served(first), "the other one");
+    ensure(!hub_cut_draining(stage.hub, stage.now) && mock_is_served(ann), "no more");
     stage_settle(&stage);
     ensure(hub_connections(stage.hub) == 1, "ann stays");
     stage_close(&stage);
@@ -186,11 +186,11 @@ END_TEST
 
 /* ---- The rate ---- */
 
-static size_t answers_of(struct puppet *p)
+static size_t answers_of(struct mock *p)
 {
     size_t answers = 0;
 
-    while (puppet_line(p) != NULL)
+    while (mock_line(p) != NULL)
         answers += p->event.verb != VERB_HERE;
     return answers;
 }
@@ -199,14 +199,14 @@ static size_t answers_of(struct puppet *p)
 START_TEST(lines_before_the_name_at_a_rate)
 {
     struct hub_config config = {.rate = 5};
-    struct puppet *p;
+    struct mock *p;
     size_t answers;
 
     stage_open(&stage, &config);
-    p = puppet_add(&stage);
+    p = mock_add(&stage);
     for (int i = 0; i < 60; i++)
-        puppet_say(p, _i == 0 ? "/users" : "/nonsense");
-    puppet_say(p, "ann");
+        mock_say(p, _i == 0 ? "/users" : "/nonsense");
+    mock_say(p, "ann");
     stage_settle(&stage);
     answers = answers_of(p);
     ensure(answers >= 50 && answers <= 51, "%zu answers at once", answers);
@@ -224,7 +224,7 @@ static size_t workers_running(void)
     size_t running = 0;
 
     for (size_t i = 0; i < stage.count; i++)
-        running += stage.puppets[i].process == PROCESS_RUNNING;
+        running += stage.mocks[i].process == PROCESS_RUNNING;
     return running;
 }
 
@@ -235,10 +235,10 @@ START_TEST(sessions_of_a_source_at_a_rate)
 
     stage_open(&stage, &config);
     for (int i = 0; i < 26; i++)
-        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+        mock_add_as(&stage, "192.0.2.1:1", NULL);
     stage_settle(&stage);
     ensure(workers_running() >= 20 && workers_running() <= 21, "%zu at once", workers_running());
-    puppet_say(puppet_add_as(&stage, "192.0.2.2:1", NULL), "ann");
+    mock_say(mock_add_as(&stage, "192.0.2.2:1", NULL), "ann");
     stage_settle(&stage);
     ensure(hub_members(stage.hub) == 1, "another source waits");
     stage_wait(&stage, SECOND);
@@ -257,7 +257,7 @@ START_TEST(sessions_that_wait)
 
     stage_open(&stage, &config);
     for (int i = 0; i < 40; i++)
-        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+        mock_add_as(&stage, "192.0.2.1:1", NULL);
     stage_settle(&stage);
     ensure(workers_running() >= 10 && workers_running() < 30, "%zu at once", workers_running());
     ensure(_i == 0 || stage_handover(&stage), "a handover");
@@ -276,15 +276,15 @@ START_TEST(a_source_that_comes_back)
 
     stage_open(&stage, &config);
     for (size_t i = 0; i < 9; i++)
-        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+        mock_add_as(&stage, "192.0.2.1:1", NULL);
     stage_settle(&stage);
     for (size_t i = 0; i < 9; i++)
-        puppet_vanish(&stage.puppets[i]);
+        mock_vanish(&stage.mocks[i]);
     stage_settle(&stage);
     ensure(hub_connections(stage.hub) == 0, "all have left");
     ensure(_i == 0 || stage_handover(&stage), "a handover");
     for (int i = 0; i < 30; i++)
-        puppet_add_as(&stage, "192.0.2.1:1", NULL);
+        mock_add_as(&stage, "192.0.2.1:1", NULL);
     stage_settle(&stage);
     ensure(workers_running() < 9, "%zu at once", workers_running());
     stage_wait(&stage, 60 * SECOND);
@@ -307,7 +307,7 @@ START_TEST(a_megabyte_that_nobody_reads)
     char lines[4000] = "";
     size_t len = 0;
     size_t given = 0;
-    struct puppet *p;
+    struct mock *p;
     long before;
 
     do
@@ -315,17 +315,16 @@ START_TEST(a_megabyte_that_nobody_reads)
     while (_i >= 2 && len + 20 < sizeof lines);
     stage_open(&stage, NULL);
     for (int i = 0; _i < 2 && i < 380; i++)
-        puppet_say(
-            puppet_add(&stage), "a_name_that_makes_the_list_of_this_room_a_very_long_one_%d", i);
+        mock_say(mock_add(&stage), "a_name_that_makes_the_list_of_this_room_a_very_long_one_%d", i);
     stage_wait(&stage, SECOND);
     stage.pair_bytes = 4096;
-    p = puppet_add(&stage);
+    p = mock_add(&stage);
     p->reads = false;
     if (_i % 2 == 1)
-        puppet_say(p, "ann");
+        mock_say(p, "ann");
     stage_settle(&stage);
     before = process_memory(getpid());
-    while (given < 1000000 && puppet_give(p, lines, len) == len) {
+    while (given < 1000000 && mock_give(p, lines, len) == len) {
         given += len;
         stage_settle(&stage);
     }
@@ -339,29 +338,29 @@ END_TEST
 START_TEST(one_list_waits)
 {
     enum { MEMBERS = 200, ASKED = 10 };
-    struct puppet *p;
+    struct mock *p;
     size_t early = 0;
 
     stage_open(&stage, NULL);
     for (int i = 0; i < MEMBERS; i++)
-        puppet_say(puppet_add(&stage), "a_name_that_makes_the_list_of_this_room_long_%d", i);
+        mock_say(mock_add(&stage), "a_name_that_makes_the_list_of_this_room_long_%d", i);
     stage_wait(&stage, SECOND);
     stage.pair_bytes = 4096;
-    p = puppet_add(&stage);
+    p = mock_add(&stage);
     p->reads = false;
     if (_i == 1)
-        puppet_say(p, "asker");
+        mock_say(p, "asker");
     for (int i = 0; i < ASKED; i++) {
-        puppet_say(p, "/users");
+        mock_say(p, "/users");
         stage_settle(&stage);
     }
     stage.pair_bytes = 0;
-    puppet_say(puppet_add(&stage), "late");
+    mock_say(mock_add(&stage), "late");
     stage_settle(&stage);
     p->reads = true;
     stage_settle(&stage);
     for (int i = 0; i < ASKED;) {
-        ensure(puppet_line(p) != NULL, "%d lists", i);
+        ensure(mock_line(p) != NULL, "%d lists", i);
         i += p->event.verb == VERB_USERS;
         early += p->event.verb == VERB_USERS && p->event.count == MEMBERS + (size_t)_i;
     }
@@ -378,20 +377,20 @@ START_TEST(a_goodbye_behind_lists)
 {
     enum { MEMBERS = 200, ASKED = 60 };
     char lines[ASKED * 8 + 1] = "";
-    struct puppet *p;
+    struct mock *p;
 
     stage_open(&stage, NULL);
     for (int i = 0; i < MEMBERS; i++)
-        puppet_say(puppet_add(&stage), "a_name_that_makes_the_list_of_this_room_long_%d", i);
+        mock_say(mock_add(&stage), "a_name_that_makes_the_list_of_this_room_long_%d", i);
     stage_wait(&stage, SECOND);
     stage.pair_bytes = 4096;
-    p = puppet_add(&stage);
+    p = mock_add(&stage);
     p->reads = false;
     for (int i = 0; i < ASKED; i++)
         strcat(lines, "/users\n");
-    puppet_say(p, "asker\n%sthe end", lines);
+    mock_say(p, "asker\n%sthe end", lines);
     if (_i < 3)
-        puppet_goodbye(p, CONTROL_LEFT);
+        mock_goodbye(p, CONTROL_LEFT);
     if (_i == 3) /* its worker has not got to it: the pair is full */
         ensure(shutdown(p->client, SHUT_WR) == 0, "shutdown");
     stage_settle(&stage);
@@ -399,7 +398,7 @@ START_TEST(a_goodbye_behind_lists)
         ensure(stage_handover(&stage), "a handover");
     if (_i == 2) { /* it takes its time, but it takes */
         while (hub_members(stage.hub) > MEMBERS) {
-            (void)puppet_take(p, 20000);
+            (void)mock_take(p, 20000);
             stage_wait(&stage, SECOND);
         }
         ensure(p->end - p->start > ASKED * 4096, "it has got %zu bytes", p->end - p->start);
@@ -408,10 +407,10 @@ START_TEST(a_goodbye_behind_lists)
         ensure(hub_members(stage.hub) == MEMBERS + 1, "%zu members", hub_members(stage.hub));
     }
     stage_wait(&stage, _i < 3 ? 5 * SECOND : 300 * SECOND);
-    ensure(_i == 2 || puppet_is_served(p) == (_i == 4), "one that only does not read is not cut");
+    ensure(_i == 2 || mock_is_served(p) == (_i == 4), "one that only does not read is not cut");
     if (_i >= 3) {
-        puppet_close(p);
-        puppet_goodbye(p, CONTROL_LEFT);
+        mock_close(p);
+        mock_goodbye(p, CONTROL_LEFT);
         stage_settle(&stage);
     }
     ensure(hub_members(stage.hub) == MEMBERS, "it stays");

@@ -330,41 +330,41 @@ END_TEST
 /* The consumer is at a server whose stream is behind: what it has is not all. */
 START_TEST(server_is_behind)
 {
-    struct station station;
+    struct mock_hub mock_hub;
     char list[ADDRESS_TEXT_MAX];
 
     fake_open(list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    fake_greet(&station);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    fake_greet(&mock_hub);
     fake_has_stream(1, 4);
-    fake_consumes(&station, 1);
+    fake_consumes(&mock_hub, 1);
     fake_deliver(1, 1, 1, (struct span)S("hi"));
     fake_deliver(2, 2, 0, (struct span)S("hi"));
     fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 2\r\n\r\n", "");
-    station_await_sequence(&station, 2);
+    mock_hub_await_sequence(&mock_hub, 2);
     for (int i = 0; i < 20; i++)
-        ck_assert(station_turn(&station));
-    ck_assert_uint_eq(station.ends, 0);
+        ck_assert(mock_hub_turn(&mock_hub));
+    ck_assert_uint_eq(mock_hub.ends, 0);
     if (_i == 0) {
         fake_deliver(3, 3, 0, (struct span)S("hi"));
         fake_deliver(4, 4, 0, (struct span)S("hi"));
     } else {
-        while (strstr(station.text, "less of the stream") == NULL) {
+        while (strstr(mock_hub.text, "less of the stream") == NULL) {
             fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 2\r\n\r\n", "");
             for (int i = 0; i < 20; i++)
-                ck_assert(station_turn(&station));
+                ck_assert(mock_hub_turn(&mock_hub));
         }
-        fake_greet(&station);
+        fake_greet(&mock_hub);
         fake_has_stream(1, 4);
-        fake_consumes(&station, 3);
+        fake_consumes(&mock_hub, 3);
         fake_deliver(3, 1, 1, (struct span)S("hi"));
         fake_deliver(4, 2, 0, (struct span)S("hi"));
     }
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.end, 4);
-    ck_assert_uint_eq(station.sequence, 4);
-    play_end(&station);
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.end, 4);
+    ck_assert_uint_eq(mock_hub.sequence, 4);
+    play_end(&mock_hub);
 }
 END_TEST
 

@@ -1,31 +1,31 @@
 /*
- * puppets.h: a hub in this process, and pretended clients and workers at the other ends of its
- * sockets. Nothing forks and nothing waits: processes are numbers, and the clock is moved ahead.
+ * mocks.h: a hub in this process, and mock clients and workers at the other ends of its sockets.
+ * Nothing forks and nothing waits: processes are numbers, and the clock is moved ahead.
  *
- * A puppet is two things. Its client has a socket, to which the hub writes; the one byte that the
- * client sends there only makes the hub start the worker. Its worker has a pair, through which it
- * relays what the test lets the client say, and a copy of the hub's end of the client's socket.
+ * A mock is a client and its worker. The client has a socket, to which the hub writes; the one byte
+ * that the client sends there only makes the hub start the worker. The worker has a pair, through
+ * which it relays what the test lets the client say, and a copy of the hub's end of that socket.
  *
  * Every line that a client is given is checked: a stamp and a verb, clean text, not too long, room
  * events in the order of their stamps.
  */
-#ifndef PUPPETS_H
-#define PUPPETS_H
+#ifndef MOCKS_H
+#define MOCKS_H
 
 #include "harness.h"
 #include "server/hub/hub.h"
 #include "server/report.h"
 #include "stream.h"
 
-#define PUPPETS_MAX 400
+#define MOCKS_MAX 400
 /* Clients from addresses that begin so come through a proxy. */
-#define PUPPET_PROXY "203.0.113."
+#define MOCK_PROXY "203.0.113."
 
 /*
  * A worker's process. NONE -> RUNNING -> any of KILLED, EXITED and DEAD -> REAPED. Those that are
  * KILLED or EXITED are reaped before the next turn; one that is DEAD when the test says so.
  */
-enum puppet_process {
+enum mock_process {
     PROCESS_NONE, /* the hub has not started it */
     PROCESS_RUNNING,
     PROCESS_KILLED, /* by the hub */
@@ -34,15 +34,15 @@ enum puppet_process {
     PROCESS_REAPED
 };
 
-/* One pretended client with its worker, and what the client has been sent. */
-struct puppet {
+/* A mock client with its worker, and what the client has been sent. */
+struct mock {
     int client; /* the client's end of its socket; -1: closed */
     int worker; /* the worker's end of the pair; -1: closed */
     int copy;   /* the worker's copy of the hub's end of the socket; -1: closed, or not started */
     int hub_client; /* the hub's end of the socket, as long as it is this one: */
     ino_t hub_socket;
     int hub_pair; /* the hub's end of the pair; -1: the hub has it */
-    enum puppet_process process;
+    enum mock_process process;
     pid_t pid;
     bool reads;  /* the client takes what is there, whenever the stage turns */
     bool stays;  /* it does not close its side when the stream has ended */
@@ -72,7 +72,7 @@ struct stage {
     int timeout;  /* what the last turn said */
     uint64_t due; /* so the next one is due then */
     bool poked;   /* or at once, after something that the poller does not see */
-    struct puppet puppets[PUPPETS_MAX];
+    struct mock mocks[MOCKS_MAX];
     size_t count;
     int descriptors;             /* that were open before there was a stage */
     int start_errno;             /* starting a worker fails with it; 0: it does not fail */
@@ -111,51 +111,51 @@ void stage_settle(struct stage *);
 void stage_wait(struct stage *, uint64_t us);
 
 /* A new client that has sent its first byte; its peer is 192.0.2.N:1000. */
-struct puppet *puppet_add(struct stage *);
+struct mock *mock_add(struct stage *);
 /* The same with an address, and at a Unix-domain socket with a user of that login; NULL: over TCP.
  */
-struct puppet *puppet_add_as(struct stage *, const char *peer, const char *login);
-/* One that has sent nothing, until puppet_speak(). */
-struct puppet *puppet_add_silent(struct stage *);
-void puppet_speak(struct puppet *);
+struct mock *mock_add_as(struct stage *, const char *peer, const char *login);
+/* One that has sent nothing, until mock_speak(). */
+struct mock *mock_add_silent(struct stage *);
+void mock_speak(struct mock *);
 /* False where the hub had no memory for it: there is no such connection. */
-bool puppet_is_admitted(const struct puppet *);
+bool mock_is_admitted(const struct mock *);
 
 /* The worker gives bytes to the hub, all that the pair takes now; how many those were. */
-size_t puppet_give(struct puppet *, const char *bytes, size_t len);
+size_t mock_give(struct mock *, const char *bytes, size_t len);
 /* It gives a line, which the pair must take. */
-void puppet_say(struct puppet *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void mock_say(struct mock *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* It says CONTROL_LEFT or CONTROL_LOST and exits; the client has half-closed, or is gone. */
-void puppet_goodbye(struct puppet *, const char *word);
+void mock_goodbye(struct mock *, const char *word);
 /* It exits with status 0, after a goodbye that was given. */
-void puppet_exit(struct puppet *);
+void mock_exit(struct mock *);
 /* It closes its end of the pair and lives on. */
-void puppet_hang_up(struct puppet *);
-/* It dies; puppet_reap() tells the hub so. */
-void puppet_die(struct puppet *);
+void mock_hang_up(struct mock *);
+/* It dies; mock_reap() tells the hub so. */
+void mock_die(struct mock *);
 /* Tells the hub that the process was reaped, with that status of waitpid(2). */
-void puppet_reap(struct stage *, struct puppet *, int status);
+void mock_reap(struct stage *, struct mock *, int status);
 /* Every process of it and every descriptor is gone, or will be at the next turn. */
-void puppet_vanish(struct puppet *);
+void mock_vanish(struct mock *);
 
 /* The client takes at most max bytes. True where there were any, or the end. */
-bool puppet_take(struct puppet *, size_t max);
+bool mock_take(struct mock *, size_t max);
 /* The next whole line that was taken, what follows its stamp; NULL: there is none. */
-const char *puppet_line(struct puppet *);
+const char *mock_line(struct mock *);
 /* The client closes its socket. */
-void puppet_close(struct puppet *);
+void mock_close(struct mock *);
 /* The hub still has its end of the client's socket. */
-bool puppet_is_served(const struct puppet *);
+bool mock_is_served(const struct mock *);
 
 /* The worker is reaped, or will never be started. */
-bool puppet_is_over(const struct puppet *);
+bool mock_is_over(const struct mock *);
 
 /* A writer for the transcript: the other end of its pair, or -1 where there was no memory. */
 int writer_add(struct stage *);
 /* Joins a client, which takes its welcome. */
-struct puppet *puppet_join(struct stage *, const char *name);
+struct mock *mock_join(struct stage *, const char *name);
 /* A whole goodbye: half-close, the rest of the stream, its end. */
-void puppet_leave(struct stage *, struct puppet *);
+void mock_leave(struct stage *, struct mock *);
 
 /* The hub hands its room to a new one, as an upgrade does. False where it cannot now. */
 bool stage_handover(struct stage *);

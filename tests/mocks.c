@@ -1,5 +1,5 @@
-/* puppets.c: see puppets.h. */
-#include "puppets.h"
+/* mocks.c: see mocks.h. */
+#include "mocks.h"
 #include "compat/compat.h"
 #include "compat/poller.h"
 #include "server/cluster/batch.h"
@@ -64,7 +64,7 @@ static int descriptors_count(void)
     return count;
 }
 
-/* A full house has five for each puppet. */
+/* The largest test has five for each mock client. */
 static void descriptors_allow(void)
 {
     struct rlimit limit;
@@ -89,18 +89,18 @@ static void hub_entered(struct stage *s, bool inside)
         s->around(inside);
 }
 
-static struct puppet *puppet_of(struct stage *s, pid_t pid)
+static struct mock *mock_of(struct stage *s, pid_t pid)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->puppets[i].pid == pid)
-            return &s->puppets[i];
+        if (s->mocks[i].pid == pid)
+            return &s->mocks[i];
     ck_abort_msg("the hub knows a process %ld that is none of its own", (long)pid);
     return NULL;
 }
 
 static void signal_worker(void *context, pid_t pid, int signal)
 {
-    struct puppet *p = puppet_of(context, pid);
+    struct mock *p = mock_of(context, pid);
 
     ensure(p->process != PROCESS_NONE && p->process != PROCESS_REAPED,
         "a signal to a process that is not there");
@@ -110,16 +110,16 @@ static void signal_worker(void *context, pid_t pid, int signal)
         p->process = PROCESS_KILLED;
 }
 
-static struct puppet *puppet_of_socket(struct stage *s, int fd)
+static struct mock *mock_of_socket(struct stage *s, int fd)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->puppets[i].hub_client == fd && puppet_is_served(&s->puppets[i]))
-            return &s->puppets[i];
+        if (s->mocks[i].hub_client == fd && mock_is_served(&s->mocks[i]))
+            return &s->mocks[i];
     ck_abort_msg("a worker for a socket that is no client's");
     return NULL;
 }
 
-static void worker_close(struct puppet *p)
+static void worker_close(struct mock *p)
 {
     close_once(&p->worker);
     close_once(&p->copy);
@@ -128,7 +128,7 @@ static void worker_close(struct puppet *p)
 static pid_t start_worker(void *context, int client, bool proxied, int *pair)
 {
     struct stage *s = context;
-    struct puppet *p = puppet_of_socket(s, client);
+    struct mock *p = mock_of_socket(s, client);
     char byte;
 
     (void)proxied;
@@ -142,7 +142,7 @@ static pid_t start_worker(void *context, int client, bool proxied, int *pair)
         ensure(p->copy != -1 && recv(p->copy, &byte, 1, 0) == 1, "dup: %s", strerror(errno));
         p->process = PROCESS_RUNNING;
         if (p->worker == -1) /* it has said its goodbye already */
-            puppet_exit(p);
+            mock_exit(p);
     }
     hub_entered(s, true);
     errno = s->start_errno;
@@ -284,9 +284,9 @@ void stage_shut(struct stage *s)
     poller_free(s->poller);
     close_once(&s->helper);
     for (size_t i = 0; i < s->count; i++) {
-        puppet_vanish(&s->puppets[i]);
-        close_once(&s->puppets[i].hub_pair);
-        free(s->puppets[i].bytes);
+        mock_vanish(&s->mocks[i]);
+        close_once(&s->mocks[i].hub_pair);
+        free(s->mocks[i].bytes);
     }
 }
 
@@ -305,16 +305,16 @@ void stage_close(struct stage *s)
 static void deaths(struct stage *s)
 {
     for (size_t i = 0; i < s->count; i++) {
-        struct puppet *p = &s->puppets[i];
+        struct mock *p = &s->mocks[i];
 
         if (p->process == PROCESS_KILLED)
-            puppet_reap(s, p, SIGKILL);
+            mock_reap(s, p, SIGKILL);
         else if (p->process == PROCESS_EXITED)
-            puppet_reap(s, p, 0);
+            mock_reap(s, p, 0);
     }
 }
 
-static void word_take(struct puppet *p, const char *word, size_t len)
+static void word_take(struct mock *p, const char *word, size_t len)
 {
     if (len == strlen(CONTROL_END) && memcmp(word, CONTROL_END, len) == 0) {
         p->ends++;
@@ -330,7 +330,7 @@ static void word_take(struct puppet *p, const char *word, size_t len)
 }
 
 /* What the hub says to the worker. */
-static void puppet_hear(struct puppet *p)
+static void mock_hear(struct mock *p)
 {
     const char *lf;
     ssize_t n;
@@ -371,11 +371,11 @@ bool stage_turn(struct stage *s)
     hub_entered(s, false);
     moved |= engine_turn(&s->engine);
     for (size_t i = 0; i < s->count; i++) {
-        struct puppet *p = &s->puppets[i];
+        struct mock *p = &s->mocks[i];
 
-        puppet_hear(p);
+        mock_hear(p);
         if (p->reads)
-            moved |= puppet_take(p, SIZE_MAX);
+            moved |= mock_take(p, SIZE_MAX);
         moved |= p->process == PROCESS_KILLED || p->process == PROCESS_EXITED;
     }
     return moved;
@@ -407,18 +407,18 @@ void stage_wait(struct stage *s, uint64_t us)
 
 /* ---- Who comes ------------------------------------------------------------------------------- */
 
-static struct puppet *puppet_new(struct stage *s, int client[2])
+static struct mock *mock_new(struct stage *s, int client[2])
 {
-    struct puppet *p = &s->puppets[s->count];
+    struct mock *p = &s->mocks[s->count];
     int pair[2];
 
-    ensure(s->count < PUPPETS_MAX, "too many puppets");
+    ensure(s->count < MOCKS_MAX, "too many mocks");
     ensure(socketpair_cloexec_nonblock(client) == 0 && socketpair_cloexec_nonblock(pair) == 0,
         "socketpair: %s", strerror(errno));
     socket_limit(client[0], s->pair_bytes);
     socket_limit(pair[0], s->pair_bytes);
     socket_limit(pair[1], s->pair_bytes);
-    *p = (struct puppet){.client = client[1],
+    *p = (struct mock){.client = client[1],
         .worker = pair[1],
         .copy = -1,
         .hub_client = client[0],
@@ -454,17 +454,17 @@ static struct origin origin_of(const struct stage *s, const char *peer, const ch
     return origin;
 }
 
-static struct puppet *puppet_admit(struct stage *s, const char *peer, const char *login)
+static struct mock *mock_admit(struct stage *s, const char *peer, const char *login)
 {
     struct client client = {.origin = origin_of(s, peer, login)};
     int sockets[2];
-    struct puppet *p = puppet_new(s, sockets);
+    struct mock *p = mock_new(s, sockets);
 
     client.fd = sockets[0];
     client.is_operator =
         s->config.standing != NULL &&
         s->config.standing(s->config.context, &client.origin, client.fd) == STANDING_OPERATOR;
-    client.is_proxied = strncmp(peer, PUPPET_PROXY, strlen(PUPPET_PROXY)) == 0;
+    client.is_proxied = strncmp(peer, MOCK_PROXY, strlen(MOCK_PROXY)) == 0;
     snprintf(client.peer, sizeof(client.peer), "%s", peer);
     hub_entered(s, true);
     if (!hub_admit(s->hub, &client, s->now)) {
@@ -478,50 +478,50 @@ static struct puppet *puppet_admit(struct stage *s, const char *peer, const char
     return p;
 }
 
-struct puppet *puppet_add_as(struct stage *s, const char *peer, const char *login)
+struct mock *mock_add_as(struct stage *s, const char *peer, const char *login)
 {
-    struct puppet *p = puppet_admit(s, peer, login);
+    struct mock *p = mock_admit(s, peer, login);
 
-    puppet_speak(p);
+    mock_speak(p);
     return p;
 }
 
-struct puppet *puppet_add_silent(struct stage *s)
+struct mock *mock_add_silent(struct stage *s)
 {
     char peer[PEER_TEXT_MAX];
 
     snprintf(
         peer, sizeof(peer), "192.0.%zu.%zu:1000", 2 + (s->count + 1) / 256, (s->count + 1) % 256);
-    return puppet_admit(s, peer, NULL);
+    return mock_admit(s, peer, NULL);
 }
 
-struct puppet *puppet_add(struct stage *s)
+struct mock *mock_add(struct stage *s)
 {
-    struct puppet *p = puppet_add_silent(s);
+    struct mock *p = mock_add_silent(s);
 
-    puppet_speak(p);
+    mock_speak(p);
     return p;
 }
 
-void puppet_speak(struct puppet *p)
+void mock_speak(struct mock *p)
 {
-    if (puppet_is_admitted(p))
+    if (mock_is_admitted(p))
         ensure(send(p->client, "x", 1, MSG_NOSIGNAL) == 1, "send: %s", strerror(errno));
 }
 
-bool puppet_is_admitted(const struct puppet *p)
+bool mock_is_admitted(const struct mock *p)
 {
     return p->hub_client != -1;
 }
 
-bool puppet_is_served(const struct puppet *p)
+bool mock_is_served(const struct mock *p)
 {
     return p->hub_client != -1 && socket_number(p->hub_client) == p->hub_socket;
 }
 
-bool puppet_is_over(const struct puppet *p)
+bool mock_is_over(const struct mock *p)
 {
-    return p->process == PROCESS_REAPED || (p->process == PROCESS_NONE && !puppet_is_served(p));
+    return p->process == PROCESS_REAPED || (p->process == PROCESS_NONE && !mock_is_served(p));
 }
 
 int writer_add(struct stage *s)
@@ -543,7 +543,7 @@ int writer_add(struct stage *s)
 
 /* ---- The worker ------------------------------------------------------------------------------ */
 
-size_t puppet_give(struct puppet *p, const char *bytes, size_t len)
+size_t mock_give(struct mock *p, const char *bytes, size_t len)
 {
     size_t given = 0;
 
@@ -557,7 +557,7 @@ size_t puppet_give(struct puppet *p, const char *bytes, size_t len)
     return given;
 }
 
-void puppet_say(struct puppet *p, const char *format, ...)
+void mock_say(struct mock *p, const char *format, ...)
 {
     static char line[1 << 20];
     va_list ap;
@@ -567,42 +567,42 @@ void puppet_say(struct puppet *p, const char *format, ...)
     va_end(ap);
     ensure(n >= 0 && (size_t)n < sizeof(line) - 1, "too long a line");
     line[n++] = '\n';
-    ensure(puppet_give(p, line, (size_t)n) == (size_t)n, "the pair does not take \"%.40s\"", line);
+    ensure(mock_give(p, line, (size_t)n) == (size_t)n, "the pair does not take \"%.40s\"", line);
 }
 
-void puppet_goodbye(struct puppet *p, const char *word)
+void mock_goodbye(struct mock *p, const char *word)
 {
     size_t len = strlen(word);
 
     if (strcmp(word, CONTROL_LOST) == 0)
-        puppet_close(p);
+        mock_close(p);
     else if (p->client != -1)
         shutdown(p->client, SHUT_WR);
-    ensure(puppet_give(p, word, len) == len, "the pair does not take the goodbye");
-    puppet_exit(p);
+    ensure(mock_give(p, word, len) == len, "the pair does not take the goodbye");
+    mock_exit(p);
 }
 
-void puppet_exit(struct puppet *p)
+void mock_exit(struct mock *p)
 {
-    puppet_hear(p);
+    mock_hear(p);
     worker_close(p);
     if (p->process == PROCESS_RUNNING)
         p->process = PROCESS_EXITED;
 }
 
-void puppet_hang_up(struct puppet *p)
+void mock_hang_up(struct mock *p)
 {
     close_once(&p->worker);
 }
 
-void puppet_die(struct puppet *p)
+void mock_die(struct mock *p)
 {
     ensure(p->process == PROCESS_RUNNING, "there is no process to die");
     worker_close(p);
     p->process = PROCESS_DEAD;
 }
 
-void puppet_reap(struct stage *s, struct puppet *p, int status)
+void mock_reap(struct stage *s, struct mock *p, int status)
 {
     ensure(p->process != PROCESS_NONE && p->process != PROCESS_REAPED, "there is no process");
     worker_close(p); /* what a process had is closed when it is reaped */
@@ -611,20 +611,20 @@ void puppet_reap(struct stage *s, struct puppet *p, int status)
     ensure(hub_reaped(s->hub, p->pid, status), "the hub does not know this worker");
 }
 
-void puppet_vanish(struct puppet *p)
+void mock_vanish(struct mock *p)
 {
-    puppet_close(p);
-    puppet_exit(p);
+    mock_close(p);
+    mock_exit(p);
 }
 
 /* ---- The client ------------------------------------------------------------------------------ */
 
-void puppet_close(struct puppet *p)
+void mock_close(struct mock *p)
 {
     close_once(&p->client);
 }
 
-static void puppet_room(struct puppet *p, size_t len)
+static void mock_room(struct mock *p, size_t len)
 {
     if (p->start == p->end)
         p->start = p->end = 0;
@@ -641,14 +641,14 @@ static void puppet_room(struct puppet *p, size_t len)
     ensure(p->bytes != NULL, "no memory");
 }
 
-bool puppet_take(struct puppet *p, size_t max)
+bool mock_take(struct mock *p, size_t max)
 {
     bool moved = false;
 
     while (max > 0 && p->client != -1 && !p->ended) {
         size_t piece = max < 65536 ? max : 65536;
 
-        puppet_room(p, piece);
+        mock_room(p, piece);
         ssize_t n = recv(p->client, p->bytes + p->end, piece, 0);
         if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
             break;
@@ -657,7 +657,7 @@ bool puppet_take(struct puppet *p, size_t max)
             p->broken = n == 0 ? 0 : errno;
             p->ended = true;
             if (!p->stays)
-                puppet_close(p);
+                mock_close(p);
             break;
         }
         p->end += (size_t)n;
@@ -667,7 +667,7 @@ bool puppet_take(struct puppet *p, size_t max)
 }
 
 /* The next line's bytes; NULL where no whole one is there. */
-static const char *puppet_raw(struct puppet *p, size_t *len)
+static const char *mock_raw(struct mock *p, size_t *len)
 {
     char *line = p->start < p->end ? p->bytes + p->start : NULL;
     char *lf = line == NULL ? NULL : memchr(line, '\n', p->end - p->start);
@@ -681,10 +681,10 @@ static const char *puppet_raw(struct puppet *p, size_t *len)
     return line;
 }
 
-const char *puppet_line(struct puppet *p)
+const char *mock_line(struct mock *p)
 {
     size_t len = 0;
-    const char *line = puppet_raw(p, &len);
+    const char *line = mock_raw(p, &len);
 
     if (line == NULL)
         return NULL;
@@ -704,25 +704,25 @@ const char *puppet_line(struct puppet *p)
 
 /* ---- Whole visits ---------------------------------------------------------------------------- */
 
-struct puppet *puppet_join(struct stage *s, const char *name)
+struct mock *mock_join(struct stage *s, const char *name)
 {
-    struct puppet *p = puppet_add(s);
+    struct mock *p = mock_add(s);
     const char *line;
 
-    puppet_say(p, "%s", name);
+    mock_say(p, "%s", name);
     stage_settle(s);
     do {
-        line = puppet_line(p);
+        line = mock_line(p);
         ensure(line != NULL, "no welcome for %s", name);
     } while (p->event.verb != VERB_YOU);
     return p;
 }
 
-void puppet_leave(struct stage *s, struct puppet *p)
+void mock_leave(struct stage *s, struct mock *p)
 {
-    puppet_goodbye(p, CONTROL_LEFT);
+    mock_goodbye(p, CONTROL_LEFT);
     stage_settle(s);
-    ensure(p->ended && !puppet_is_served(p), "the hub does not end its side");
+    ensure(p->ended && !mock_is_served(p), "the hub does not end its side");
 }
 
 /* ---- Handing over ---------------------------------------------------------------------------- */
@@ -791,46 +791,46 @@ bool stage_handover(struct stage *s)
 
 /* ---- Scripts --------------------------------------------------------------------------------- */
 
-static struct puppet *script_who(struct stage *s, char letter, const char *step)
+static struct mock *script_who(struct stage *s, char letter, const char *step)
 {
     size_t which = (size_t)(letter - 'a');
 
     ensure(which < 26 && which <= s->count, "who is that? %s", step);
-    return which < s->count ? &s->puppets[which] : puppet_add(s);
+    return which < s->count ? &s->mocks[which] : mock_add(s);
 }
 
-static void script_expect(struct puppet *p, const char *pattern, bool skip, const char *step)
+static void script_expect(struct mock *p, const char *pattern, bool skip, const char *step)
 {
     const char *line;
 
     do {
-        line = puppet_line(p);
+        line = mock_line(p);
         ensure(line != NULL, "nothing more came for: %s", step);
     } while (skip && !pattern_match(pattern, line));
     ensure(pattern_match(pattern, line), "\"%s\" came for: %s", line, step);
 }
 
-static void script_word(struct puppet *p, const char *word)
+static void script_word(struct mock *p, const char *word)
 {
     if (strcmp(word, "left") == 0)
-        puppet_goodbye(p, CONTROL_LEFT);
+        mock_goodbye(p, CONTROL_LEFT);
     else if (strcmp(word, "lost") == 0)
-        puppet_goodbye(p, CONTROL_LOST);
+        mock_goodbye(p, CONTROL_LOST);
     else
-        puppet_say(p, "%c%s", CONTROL_BYTE, word);
+        mock_say(p, "%c%s", CONTROL_BYTE, word);
 }
 
-static void script_do(struct stage *s, struct puppet *p, const char *step, const char *rest)
+static void script_do(struct stage *s, struct mock *p, const char *step, const char *rest)
 {
     const char *line;
 
     switch (step[1]) {
     case '>':
     case ':':
-        puppet_say(p, "%s", rest);
+        mock_say(p, "%s", rest);
         break;
     case '&':
-        ensure(puppet_give(p, rest, strlen(rest)) == strlen(rest), "%s", step);
+        ensure(mock_give(p, rest, strlen(rest)) == strlen(rest), "%s", step);
         break;
     case '!':
         script_word(p, rest);
@@ -840,30 +840,30 @@ static void script_do(struct stage *s, struct puppet *p, const char *step, const
         script_expect(p, rest, step[1] == '~', step);
         break;
     case '0':
-        line = puppet_line(p);
+        line = mock_line(p);
         ensure(line == NULL, "\"%s\" came for: %s", line, step);
         break;
     case '.':
-        ensure(puppet_line(p) == NULL && p->ended && p->broken == 0, "not at the end: %s", step);
+        ensure(mock_line(p) == NULL && p->ended && p->broken == 0, "not at the end: %s", step);
         break;
     case '|':
-        puppet_hang_up(p);
+        mock_hang_up(p);
         break;
     case '-':
-        puppet_die(p);
+        mock_die(p);
         break;
     case '*':
-        puppet_reap(s, p, atoi(rest));
+        mock_reap(s, p, atoi(rest));
         break;
     case '=':
         ensure(
             send(p->client, rest, strlen(rest), MSG_NOSIGNAL) == (ssize_t)strlen(rest), "%s", step);
         break;
     case '#':
-        ensure(!puppet_is_served(p), "not closed: %s", step);
+        ensure(!mock_is_served(p), "not closed: %s", step);
         break;
     case 'X':
-        puppet_close(p);
+        mock_close(p);
         break;
     default:
         ck_abort_msg("what is that? %s", step);
