@@ -1,4 +1,4 @@
-/* mocks.c: see mocks.h. */
+/* mocks.c: the sockets, the processes that are numbers, and the scripts of stage_play(). */
 #include "mocks.h"
 #include "compat/compat.h"
 #include "compat/poller.h"

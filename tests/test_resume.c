@@ -2,9 +2,9 @@
  * Resuming, chat-protocol(7), RESUMING: whatever happens to a connection, its session goes on in
  * the next one, and of each line that was sent it is known whether it was taken.
  */
-#include "chorus.h"
 #include "harness.h"
 #include "record.h"
+#include "senders.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -364,40 +364,40 @@ END_TEST
 
 /* Every line of the session that anybody knows of, in the order and number in which it sent them.
  */
-static void lines_are_counted(const struct singer *singer, const struct record *heard)
+static void lines_are_counted(const struct sender *sender, const struct record *heard)
 {
     char pattern[32];
     unsigned long next = 0;
-    snprintf(pattern, sizeof pattern, "msg %s *", singer->name);
+    snprintf(pattern, sizeof pattern, "msg %s *", sender->name);
     for (size_t i = 0; (i = record_find(heard, i, pattern)) < heard->count; i++, next++) {
         const char *number = record_words(heard, i) + strlen(pattern) - 1;
         ensure(strtoul(number, NULL, 10) == next, "%s instead of %lu", number, next);
     }
-    ensure(next == singer->echoed && next == singer->said, "%s: %lu heard, %lu echoed, %lu said",
-        singer->name, next, singer->echoed, singer->said);
+    ensure(next == sender->echoed && next == sender->said, "%s: %lu heard, %lu echoed, %lu said",
+        sender->name, next, sender->echoed, sender->said);
 }
 
 /* The connection breaks in one of many ways, in the middle of a line. */
-static void break_off(struct singer *singer, int how, struct conn *left)
+static void break_off(struct sender *sender, int how, struct conn *left)
 {
     *left = (struct conn){.fd = -1};
     switch (how) {
     case 0:
-        conn_reset(&singer->conn);
+        conn_reset(&sender->conn);
         break;
     case 1: /* the peer does not hear of it */
-        *left = singer->conn;
+        *left = sender->conn;
         break;
     case 2: /* a tunnel ends: an orderly close in the middle of a line */
-        conn_close(&singer->conn);
+        conn_close(&sender->conn);
         break;
     case 3: /* a half-close, and nothing is read any more */
-        conn_finish(&singer->conn);
-        *left = singer->conn;
+        conn_finish(&sender->conn);
+        *left = sender->conn;
         break;
     }
     if (how != 0 && how != 2)
-        singer->conn = (struct conn){.fd = -1};
+        sender->conn = (struct conn){.fd = -1};
 }
 
 static unsigned next_random(unsigned *seed)
@@ -414,40 +414,40 @@ START_TEST(fifty_breaks_under_load)
 {
     enum { PEOPLE = 4, BREAKS = 50 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     unsigned seed = (unsigned)getpid();
     test_path(path, "transcript");
     server_start(&server, ANY_PORT, "-w", "60", "-t", path);
     for (size_t i = 0; i < PEOPLE; i++) {
-        snprintf(singers[i].name, sizeof singers[i].name, "s%zu", i);
-        singers[i].resumes = true;
-        singers[i].length = 64 + 200 * i;
-        singer_join(&singers[i], &server);
+        snprintf(senders[i].name, sizeof senders[i].name, "s%zu", i);
+        senders[i].resumes = true;
+        senders[i].length = 64 + 200 * i;
+        sender_join(&senders[i], &server);
     }
     for (int i = 0; i < BREAKS; i++) {
         struct conn left;
-        struct singer *victim = &singers[next_random(&seed) % PEOPLE];
-        chorus_talk(singers, PEOPLE, 300, next_random(&seed) % 20);
+        struct sender *victim = &senders[next_random(&seed) % PEOPLE];
+        senders_talk(senders, PEOPLE, 300, next_random(&seed) % 20);
         int how = _i < 4 ? _i : (int)(next_random(&seed) % 4);
         break_off(victim, how, &left);
-        singer_join(victim, &server);
+        sender_join(victim, &server);
         if (left.fd != -1)
             conn_close(&left);
     }
-    chorus_talk_until(singers, PEOPLE, 300, singers[0].answered + 10);
-    chorus_rest(singers, PEOPLE);
+    senders_talk_until(senders, PEOPLE, 300, senders[0].answered + 10);
+    senders_rest(senders, PEOPLE);
     server_stop(&server);
     record_read(&file, path);
     if (_i == 1)
         ck_assert_uint_eq(record_count(&file, "quit *"), PEOPLE); /* at the end */
     record_keep_messages(&file);
     for (size_t i = 0; i < PEOPLE; i++) {
-        lines_are_counted(&singers[i], &file);
-        record_keep_messages(&singers[i].heard);
-        record_equal(&file, &singers[i].heard);
-        singer_end(&singers[i]);
+        lines_are_counted(&senders[i], &file);
+        record_keep_messages(&senders[i].heard);
+        record_equal(&file, &senders[i].heard);
+        sender_end(&senders[i]);
     }
     record_clear(&file);
 }
@@ -461,37 +461,37 @@ START_TEST(breaks_and_crashes)
 {
     enum { PEOPLE = 3, CRASHES = 6 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     const char *options[] = {ANY_PORT, "-w", "60", "-t", path, _i == 0 ? NULL : "-s", NULL};
     test_path(path, "transcript");
     server_start_as(&server, NULL, options);
     for (size_t i = 0; i < PEOPLE; i++) {
-        snprintf(singers[i].name, sizeof singers[i].name, "s%zu", i);
-        singers[i].resumes = true;
-        singer_join(&singers[i], &server);
+        snprintf(senders[i].name, sizeof senders[i].name, "s%zu", i);
+        senders[i].resumes = true;
+        sender_join(&senders[i], &server);
     }
     for (int crashes = 0; crashes < CRASHES; crashes++) {
-        chorus_talk(singers, PEOPLE, 100, 10 + 7 * crashes);
-        conn_reset(&singers[0].conn);
-        singer_join(&singers[0], &server);
-        chorus_talk(singers, PEOPLE, 100, 10);
+        senders_talk(senders, PEOPLE, 100, 10 + 7 * crashes);
+        conn_reset(&senders[0].conn);
+        sender_join(&senders[0], &server);
+        senders_talk(senders, PEOPLE, 100, 10);
         kill(server.pid, SIGKILL);
-        chorus_hear_end(singers, PEOPLE);
+        senders_hear_end(senders, PEOPLE);
         server_kill(&server);
         server_start_as(&server, NULL, options);
         for (size_t i = 0; i < PEOPLE; i++)
-            singer_join(&singers[i], &server);
+            sender_join(&senders[i], &server);
     }
-    chorus_talk_until(singers, PEOPLE, 100, singers[0].answered + 10);
-    chorus_rest(singers, PEOPLE);
+    senders_talk_until(senders, PEOPLE, 100, senders[0].answered + 10);
+    senders_rest(senders, PEOPLE);
     server_stop(&server);
     record_read(&file, path);
     record_keep_messages(&file);
     for (size_t i = 0; i < PEOPLE; i++) {
-        lines_are_counted(&singers[i], &file);
-        singer_end(&singers[i]);
+        lines_are_counted(&senders[i], &file);
+        sender_end(&senders[i]);
     }
     record_clear(&file);
 }

@@ -6,9 +6,9 @@
  * Environment: CHATD_KILLS is how often the hub is killed under load in each way (24).
  */
 #define _GNU_SOURCE /* prlimit(2), unshare(2) */
-#include "chorus.h"
 #include "harness.h"
 #include "record.h"
+#include "senders.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -520,25 +520,25 @@ END_TEST
 /* ---- Deaths of the writer ---- */
 
 /* People who talk, with a server on that file. */
-static void chorus_open(
-    struct server *server, struct singer *singers, size_t count, const char *path, int sync)
+static void senders_open(
+    struct server *server, struct sender *senders, size_t count, const char *path, int sync)
 {
     server_start(server, ANY_PORT, "-w", "60", "-t", path, sync_options[sync]);
     for (size_t i = 0; i < count; i++) {
-        snprintf(singers[i].name, sizeof singers[i].name, "s%u", (unsigned)i);
-        singer_join(&singers[i], server);
+        snprintf(senders[i].name, sizeof senders[i].name, "s%u", (unsigned)i);
+        sender_join(&senders[i], server);
     }
 }
 
 /* Everything is said: the file holds the messages as everybody has heard them. */
-static void chorus_close(struct singer *singers, size_t count, struct record *file)
+static void senders_close(struct sender *senders, size_t count, struct record *file)
 {
     record_keep_messages(file);
     for (size_t i = 0; i < count; i++) {
-        record_keep_messages(&singers[i].heard);
-        record_equal(file, &singers[i].heard);
-        ck_assert_uint_gt(singers[i].echoed, 0);
-        singer_end(&singers[i]);
+        record_keep_messages(&senders[i].heard);
+        record_equal(file, &senders[i].heard);
+        ck_assert_uint_gt(senders[i].echoed, 0);
+        sender_end(&senders[i]);
     }
     record_clear(file);
 }
@@ -548,16 +548,16 @@ START_TEST(the_writer_is_killed)
 {
     enum { PEOPLE = 3, KILLS = 3 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     test_path(path, "transcript");
-    chorus_open(&server, singers, PEOPLE, path, _i);
+    senders_open(&server, senders, PEOPLE, path, _i);
     for (int kills = 0; kills < KILLS; kills++) {
         pid_t writer = family_find(server.pid, WRITER);
-        chorus_talk(singers, PEOPLE, 100, 20 + 37 * kills);
+        senders_talk(senders, PEOPLE, 100, 20 + 37 * kills);
         kill(writer, SIGKILL);
-        chorus_talk(singers, PEOPLE, 100, 50);
+        senders_talk(senders, PEOPLE, 100, 50);
         pid_t next = writer;
         for (int64_t deadline = deadline_in(10000); next == writer || next <= 0;) {
             ck_assert_msg(clock_ms() < deadline, "no other writer came");
@@ -565,12 +565,12 @@ START_TEST(the_writer_is_killed)
             next = family_find(server.pid, WRITER);
         }
     }
-    chorus_talk(singers, PEOPLE, 100, 100);
-    chorus_rest(singers, PEOPLE);
+    senders_talk(senders, PEOPLE, 100, 100);
+    senders_rest(senders, PEOPLE);
     server_stop(&server);
     record_read(&file, path);
     ck_assert_uint_eq(record_missing(&file), 0);
-    chorus_close(singers, PEOPLE, &file);
+    senders_close(senders, PEOPLE, &file);
 }
 END_TEST
 
@@ -787,13 +787,13 @@ END_TEST
 /* ---- Deaths of the hub ---- */
 
 /* How far each has heard the file: they have heard its messages, in its order, up to somewhere. */
-static void chorus_is_recorded(
-    const struct singer *singers, size_t count, const struct record *file)
+static void senders_is_recorded(
+    const struct sender *senders, size_t count, const struct record *file)
 {
     for (size_t i = 0; i < count; i++) {
         struct record heard = {0};
-        for (size_t k = 0; k < singers[i].heard.count; k++)
-            record_add(&heard, singers[i].heard.lines[k], strlen(singers[i].heard.lines[k]));
+        for (size_t k = 0; k < senders[i].heard.count; k++)
+            record_add(&heard, senders[i].heard.lines[k], strlen(senders[i].heard.lines[k]));
         record_keep_messages(&heard);
         record_holds(file, 0, &heard);
         record_clear(&heard);
@@ -801,17 +801,17 @@ static void chorus_is_recorded(
 }
 
 /* The numbers of one person's lines in the file are all there, each once. */
-static void lines_are_counted(const struct singer *singer, const struct record *file)
+static void lines_are_counted(const struct sender *sender, const struct record *file)
 {
     char pattern[32];
     unsigned long next = 0;
-    snprintf(pattern, sizeof pattern, "msg %s *", singer->name);
+    snprintf(pattern, sizeof pattern, "msg %s *", sender->name);
     for (size_t i = 0; (i = record_find(file, i, pattern)) < file->count; i++, next++) {
         const char *number = record_words(file, i) + strlen(pattern) - 1;
         ensure(strtoul(number, NULL, 10) == next, "%s instead of %lu", number, next);
     }
-    ensure(next == singer->answered, "%s: %lu lines in the file, %lu answered", singer->name, next,
-        singer->answered);
+    ensure(next == sender->answered, "%s: %lu lines in the file, %lu answered", sender->name, next,
+        sender->answered);
 }
 
 #define KILLS_OF_ONE_FILE 12
@@ -831,43 +831,43 @@ START_TEST(the_hub_is_killed)
 {
     enum { PEOPLE = 4 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     unsigned seed = (unsigned)getpid();
     unsigned long heard = 0;
     test_path(path, "transcript");
-    chorus_open(&server, singers, PEOPLE, path, _i % 2);
+    senders_open(&server, senders, PEOPLE, path, _i % 2);
     for (int kills = 0; kills < KILLS_OF_ONE_FILE; kills++) {
-        chorus_talk(singers, PEOPLE, 50, next_random(&seed) % 60);
+        senders_talk(senders, PEOPLE, 50, next_random(&seed) % 60);
         pid_t writer = family_find(server.pid, WRITER);
         if (kills % 2 == 1) {
             kill(writer, SIGSTOP); /* anywhere in its work, which has not ended with the hub's */
-            chorus_talk(singers, PEOPLE, 50, 5);
+            senders_talk(senders, PEOPLE, 50, 5);
         }
         kill(server.pid, SIGKILL);
         kill(writer, SIGCONT);
-        chorus_hear_end(singers, PEOPLE);
+        senders_hear_end(senders, PEOPLE);
         server_kill(&server);
         server_start(&server, ANY_PORT, "-w", "60", "-t", path, sync_options[_i % 2]);
         record_read_growing(&file, path);
         record_keep_messages(&file);
-        chorus_is_recorded(singers, PEOPLE, &file);
+        senders_is_recorded(senders, PEOPLE, &file);
         for (size_t i = 0; i < PEOPLE; i++)
-            singer_join(&singers[i], &server);
+            sender_join(&senders[i], &server);
     }
-    chorus_talk_until(singers, PEOPLE, 50, singers[0].answered + 10);
-    chorus_rest(singers, PEOPLE);
+    senders_talk_until(senders, PEOPLE, 50, senders[0].answered + 10);
+    senders_rest(senders, PEOPLE);
     server_stop(&server);
     record_read(&file, path);
     record_keep_messages(&file);
     for (size_t i = 0; i < PEOPLE; i++) {
-        heard += singers[i].echoed;
-        lines_are_counted(&singers[i], &file);
+        heard += senders[i].echoed;
+        lines_are_counted(&senders[i], &file);
     }
     ck_assert_uint_eq(heard, file.count);
     ck_assert_uint_gt(heard, 0);
-    chorus_close(singers, PEOPLE, &file);
+    senders_close(senders, PEOPLE, &file);
 }
 END_TEST
 
@@ -908,31 +908,31 @@ START_TEST(hub_and_writer_are_killed)
 {
     enum { PEOPLE = 4, KILLS = 8 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     unsigned seed = (unsigned)getpid();
     test_path(path, "transcript");
-    chorus_open(&server, singers, PEOPLE, path, 1);
+    senders_open(&server, senders, PEOPLE, path, 1);
     for (int kills = 0; kills < KILLS; kills++) {
         pid_t writer = family_find(server.pid, WRITER);
-        chorus_talk(singers, PEOPLE, 50, next_random(&seed) % 60);
+        senders_talk(senders, PEOPLE, 50, next_random(&seed) % 60);
         kill(writer, SIGKILL);
         kill(server.pid, SIGKILL);
-        chorus_hear_end(singers, PEOPLE);
+        senders_hear_end(senders, PEOPLE);
         server_kill(&server);
         server_start(&server, ANY_PORT, "-w", "60", "-s", "-t", path);
         record_read_growing(&file, path);
         record_keep_messages(&file);
-        chorus_is_recorded(singers, PEOPLE, &file);
+        senders_is_recorded(senders, PEOPLE, &file);
         for (size_t i = 0; i < PEOPLE; i++)
-            singer_join(&singers[i], &server);
+            sender_join(&senders[i], &server);
     }
-    chorus_talk_until(singers, PEOPLE, 50, singers[0].answered + 10);
-    chorus_rest(singers, PEOPLE);
+    senders_talk_until(senders, PEOPLE, 50, senders[0].answered + 10);
+    senders_rest(senders, PEOPLE);
     server_stop(&server);
     record_read(&file, path);
-    chorus_close(singers, PEOPLE, &file);
+    senders_close(senders, PEOPLE, &file);
 }
 END_TEST
 
@@ -944,12 +944,12 @@ END_TEST
 static void room_runs_ahead(struct room *room, const char *path)
 {
     struct record file = {0};
-    struct singer singer = {.name = "cia", .length = 80};
+    struct sender sender = {.name = "cia", .length = 80};
     record_await(&file, path, 1, "join ben");
     process_stop(family_find(room->server.pid, WRITER));
-    singer_join(&singer, &room->server);
-    chorus_talk_until(&singer, 1, 100, BEHIND);
-    singer_end(&singer);
+    sender_join(&sender, &room->server);
+    senders_talk_until(&sender, 1, 100, BEHIND);
+    sender_end(&sender);
     record_clear(&file);
 }
 
@@ -1348,25 +1348,25 @@ START_TEST(rotation)
 {
     enum { PEOPLE = 3, TURNS = 20 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     struct record all = {0};
     char path[PATH_TEXT_MAX];
     char moved[PATH_TEXT_MAX * 2];
     test_path(path, "transcript");
-    chorus_open(&server, singers, PEOPLE, path, _i);
+    senders_open(&server, senders, PEOPLE, path, _i);
     for (int turn = 0; turn < TURNS; turn++) {
-        chorus_talk(singers, PEOPLE, 100, 20);
+        senders_talk(senders, PEOPLE, 100, 20);
         snprintf(moved, sizeof moved, "%s.%d", path, turn);
         ck_assert_int_eq(rename(path, moved), 0);
-        chorus_talk(singers, PEOPLE, 100, 5);
+        senders_talk(senders, PEOPLE, 100, 5);
         kill(server.pid, SIGHUP);
         for (int64_t deadline = deadline_in(10000); access(path, F_OK) == -1;) {
             ensure(clock_ms() < deadline, "no new file");
-            chorus_step(singers, PEOPLE, 100, 1);
+            senders_step(senders, PEOPLE, 100, 1);
         }
     }
-    chorus_rest(singers, PEOPLE);
+    senders_rest(senders, PEOPLE);
     server_stop(&server);
     for (int turn = 0; turn <= TURNS; turn++) {
         snprintf(moved, sizeof moved, "%s.%d", path, turn);
@@ -1374,7 +1374,7 @@ START_TEST(rotation)
         lines_append(&all, &file);
     }
     ck_assert_uint_eq(record_missing(&all), 0);
-    chorus_close(singers, PEOPLE, &all);
+    senders_close(senders, PEOPLE, &all);
     record_clear(&file);
 }
 END_TEST
@@ -1466,21 +1466,21 @@ START_TEST(hangups_without_rotation)
 {
     enum { PEOPLE = 3 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     test_path(path, "transcript");
-    chorus_open(&server, singers, PEOPLE, path, _i);
+    senders_open(&server, senders, PEOPLE, path, _i);
     for (int i = 0; i < 300; i++) {
         kill(server.pid, SIGHUP);
-        chorus_talk(singers, PEOPLE, 100, 2);
+        senders_talk(senders, PEOPLE, 100, 2);
     }
-    chorus_rest(singers, PEOPLE);
+    senders_rest(senders, PEOPLE);
     ck_assert_uint_eq(server_times_said(&server, "opened anew"), 0);
     server_stop(&server);
     record_read(&file, path);
     ck_assert_uint_eq(record_missing(&file), 0);
-    chorus_close(singers, PEOPLE, &file);
+    senders_close(senders, PEOPLE, &file);
 }
 END_TEST
 
@@ -1665,23 +1665,23 @@ START_TEST(a_full_disk_with_s)
 }
 END_TEST
 
-static unsigned long chorus_refused(const struct singer *singers, size_t count)
+static unsigned long senders_refused(const struct sender *senders, size_t count)
 {
     unsigned long refused = 0;
     for (size_t i = 0; i < count; i++)
-        refused += singers[i].refused;
+        refused += senders[i].refused;
     return refused;
 }
 
 /* They talk until somebody's lines are refused, or until they are taken again. */
-static void chorus_talk_until_refused(struct singer *singers, size_t count, bool refused)
+static void senders_talk_until_refused(struct sender *senders, size_t count, bool refused)
 {
-    unsigned long before = chorus_refused(singers, count);
-    unsigned long echoed = singers[0].echoed;
+    unsigned long before = senders_refused(senders, count);
+    unsigned long echoed = senders[0].echoed;
     int64_t deadline = deadline_in(10000);
-    while (refused ? chorus_refused(singers, count) == before : singers[0].echoed < echoed + 50) {
+    while (refused ? senders_refused(senders, count) == before : senders[0].echoed < echoed + 50) {
         ensure(clock_ms() < deadline, "lines are %s", refused ? "taken" : "refused");
-        chorus_step(singers, count, 30, 100);
+        senders_step(senders, count, 30, 100);
     }
 }
 
@@ -1693,25 +1693,25 @@ START_TEST(a_disk_that_comes_and_goes_with_s)
 {
     enum { PEOPLE = 4, TURNS = 3 };
     struct server server;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct obstacle obstacle;
     struct record file = {0};
     obstacle_prepare(&obstacle, false);
-    chorus_open(&server, singers, PEOPLE, obstacle.path, 1);
+    senders_open(&server, senders, PEOPLE, obstacle.path, 1);
     for (int turn = 0; turn < TURNS; turn++) {
-        chorus_talk(singers, PEOPLE, 30, 50);
+        senders_talk(senders, PEOPLE, 30, 50);
         obstacle_raise(&obstacle, server.pid);
-        chorus_talk_until_refused(singers, PEOPLE, true);
-        chorus_talk(singers, PEOPLE, 30, 50);
+        senders_talk_until_refused(senders, PEOPLE, true);
+        senders_talk(senders, PEOPLE, 30, 50);
         obstacle_lift(&obstacle);
-        chorus_talk_until_refused(singers, PEOPLE, false);
+        senders_talk_until_refused(senders, PEOPLE, false);
     }
-    chorus_rest(singers, PEOPLE);
+    senders_rest(senders, PEOPLE);
     server_stop(&server);
     record_read(&file, obstacle.path);
     for (size_t i = 0; i < PEOPLE; i++)
-        ck_assert_uint_eq(singers[i].said, singers[i].echoed + singers[i].refused);
-    chorus_close(singers, PEOPLE, &file);
+        ck_assert_uint_eq(senders[i].said, senders[i].echoed + senders[i].refused);
+    senders_close(senders, PEOPLE, &file);
 }
 END_TEST
 
@@ -1792,34 +1792,34 @@ START_TEST(a_disk_too_slow_for_the_log)
 {
     enum { PEOPLE = 2, LINES = 6000 };
     struct server server;
-    struct singer singers[PEOPLE] = {{.name = "s0", .length = 200}, {.name = "s1", .length = 200}};
+    struct sender senders[PEOPLE] = {{.name = "s0", .length = 200}, {.name = "s1", .length = 200}};
     struct record file = {0};
     struct record all = {0};
     char path[PATH_TEXT_MAX];
     test_path(path, "transcript");
     server_start(&server, ANY_PORT, "-w", "0", "-b", "1048576", "-t", path);
     for (size_t i = 0; i < PEOPLE; i++)
-        singer_join(&singers[i], &server);
+        sender_join(&senders[i], &server);
     record_await(&file, path, 1, "join s1");
     pid_t writer = family_find(server.pid, WRITER);
     process_stop(writer);
-    chorus_talk_until(singers, PEOPLE, 20, LINES);
+    senders_talk_until(senders, PEOPLE, 20, LINES);
     kill(writer, SIGCONT);
-    chorus_rest(singers, PEOPLE);
-    unsigned long said = singers[0].said + singers[1].said;
-    ck_assert_uint_eq(singers[0].mine + singers[1].mine, 0);
+    senders_rest(senders, PEOPLE);
+    unsigned long said = senders[0].said + senders[1].said;
+    ck_assert_uint_eq(senders[0].mine + senders[1].mine, 0);
     server_stop(&server);
     record_read(&file, path);
     ck_assert_uint_gt(record_missing(&file), 0);
     ck_assert_uint_eq(record_count(&file, "msg *") + record_missing(&file), said);
     /* What is there stands in order before and after the gap. */
     size_t gap = record_find(&file, 0, "gap *");
-    lines_append(&all, &singers[0].heard);
+    lines_append(&all, &senders[0].heard);
     record_keep_messages(&all);
     for (size_t i = 2; i < gap; i++)
         ck_assert_str_eq(file.lines[i], all.lines[i - 2]);
     for (size_t i = 0; i < PEOPLE; i++)
-        singer_end(&singers[i]);
+        sender_end(&senders[i]);
     record_clear(&file);
     record_clear(&all);
 }

@@ -6,9 +6,9 @@
  * Environment: CHATD_NEXT is the other build (chatd), CHATD_UPGRADES is how often it is done in a
  * row under load (20).
  */
-#include "chorus.h"
 #include "harness.h"
 #include "record.h"
+#include "senders.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -321,16 +321,16 @@ START_TEST(many_in_a_row)
     unsigned times = number_of("CHATD_UPGRADES", 20);
     struct server server;
     struct program program;
-    struct singer singers[PEOPLE] = {0};
+    struct sender senders[PEOPLE] = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     test_path(path, "transcript");
     program_open(&program);
     server_start(&server, ANY_PORT, "-w", "60", "-t", path);
     for (size_t i = 0; i < PEOPLE; i++) {
-        snprintf(singers[i].name, sizeof singers[i].name, "s%zu", i);
-        singers[i].length = 40 + 300 * i;
-        singer_join(&singers[i], &server);
+        snprintf(senders[i].name, sizeof senders[i].name, "s%zu", i);
+        senders[i].length = 40 + 300 * i;
+        sender_join(&senders[i], &server);
     }
     int fds = process_fds(server.pid);
     for (unsigned i = 1; i <= times; i++) {
@@ -339,20 +339,20 @@ START_TEST(many_in_a_row)
         for (int64_t deadline = deadline_in(10000); server_times_said(&server, DONE) < i;) {
             ensure(
                 clock_ms() < deadline, "%zu upgrades of %u", server_times_said(&server, DONE), i);
-            chorus_step(singers, PEOPLE, 200, 5);
+            senders_step(senders, PEOPLE, 200, 5);
         }
     }
-    chorus_rest(singers, PEOPLE);
+    senders_rest(senders, PEOPLE);
     process_settles(server.pid, fds);
     server_stop(&server);
     record_read(&file, path);
     record_keep_messages(&file);
     for (size_t i = 0; i < PEOPLE; i++) {
-        ck_assert_uint_gt(singers[i].echoed, times);
-        ck_assert_uint_eq(singers[i].echoed, singers[i].said);
-        record_keep_messages(&singers[i].heard);
-        record_equal(&file, &singers[i].heard);
-        singer_end(&singers[i]);
+        ck_assert_uint_gt(senders[i].echoed, times);
+        ck_assert_uint_eq(senders[i].echoed, senders[i].said);
+        record_keep_messages(&senders[i].heard);
+        record_equal(&file, &senders[i].heard);
+        sender_end(&senders[i]);
     }
     record_clear(&file);
     program_close(&program);
@@ -738,7 +738,7 @@ START_TEST(the_writer_is_renewed)
     bool behind = _i % 2 == 1;
     struct server server;
     struct program program;
-    struct singer ann = {.name = "ann"};
+    struct sender ann = {.name = "ann"};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     pid_t old;
@@ -747,20 +747,20 @@ START_TEST(the_writer_is_renewed)
     program_open(&program);
     server_start(&server, ANY_PORT, "-t", path, _i / 2 == 1 ? "-s" : NULL);
     old = family_find(server.pid, "chatd: transcript");
-    singer_join(&ann, &server);
+    sender_join(&ann, &server);
     if (behind)
         process_stop(old);
-    chorus_talk(&ann, 1, 100, 100);
+    senders_talk(&ann, 1, 100, 100);
     upgrade(&server, &program, 1);
-    chorus_talk(&ann, 1, 100, 100);
+    senders_talk(&ann, 1, 100, 100);
     kill(old, SIGCONT);
     int64_t deadline = deadline_in(10000);
     while (process_state(old) != 0)
         ensure(deadline_wait(deadline), "the old writer stays");
     new = family_find(server.pid, "chatd: transcript");
     ck_assert_int_ne(old, new);
-    chorus_talk(&ann, 1, 100, 100);
-    chorus_rest(&ann, 1);
+    senders_talk(&ann, 1, 100, 100);
+    senders_rest(&ann, 1);
     ck_assert_uint_eq(server_times_said(&server, "writer has ended"), 0);
     server_stop(&server);
     record_read(&file, path);
@@ -769,7 +769,7 @@ START_TEST(the_writer_is_renewed)
     record_keep_messages(&ann.heard);
     record_equal(&file, &ann.heard);
     ck_assert_uint_gt(file.count, 0);
-    singer_end(&ann);
+    sender_end(&ann);
     record_clear(&file);
     program_close(&program);
 }
