@@ -57,11 +57,11 @@ enum state {
 struct guest {
     int fd;
     enum state state;
-    bool goodbye;    /* all that it said counts */
-    bool hurt;       /* its worker was killed or kicked */
-    int64_t deaf_to; /* does not read until then */
-    size_t next;     /* where in the order it is; NOWHERE: not known yet */
-    char *held;      /* the beginning of a line, or lines that cannot be placed yet */
+    bool goodbye;      /* all that it said counts */
+    bool hurt;         /* its worker was killed or kicked */
+    int64_t paused_to; /* does not read until then */
+    size_t next;       /* where in the order it is; NOWHERE: not known yet */
+    char *held;        /* the beginning of a line, or lines that cannot be placed yet */
     size_t held_len;
     char out[LINE_SIZE + 32];
     size_t out_at;
@@ -469,7 +469,7 @@ static void turn(struct chaos *chaos, int ms)
     int64_t now = clock_ms();
     for (size_t i = 0; i < chaos->lives; i++) {
         struct guest *guest = &chaos->guests[chaos->live[i]];
-        short events = guest->deaf_to > now ? 0 : POLLIN;
+        short events = guest->paused_to > now ? 0 : POLLIN;
         if (wants_to_speak(chaos, guest, i))
             events |= POLLOUT;
         chaos->ready[i] = (struct pollfd){events != 0 ? guest->fd : -1, events, 0};
@@ -480,7 +480,7 @@ static void turn(struct chaos *chaos, int ms)
         struct guest *guest = &chaos->guests[chaos->live[i]];
         if (chaos->ready[i].revents & POLLOUT)
             guest_say(chaos, guest);
-        if (chaos->ready[i].revents & (POLLIN | POLLHUP | POLLERR) && guest->deaf_to <= now)
+        if (chaos->ready[i].revents & (POLLIN | POLLHUP | POLLERR) && guest->paused_to <= now)
             guest_hear(chaos, guest);
     }
     bury(chaos);
@@ -570,7 +570,7 @@ static void one_fault(struct chaos *chaos)
     } else if (!free_to_go) {
         return;
     } else if (what < 70) {
-        guest->deaf_to = clock_ms() + below(chaos, 3000);
+        guest->paused_to = clock_ms() + below(chaos, 3000);
         tally->stalls++;
     } else if (what < 80) {
         guest_cut(guest, true);
@@ -662,7 +662,7 @@ static void settle(struct chaos *chaos)
     workers_go_on(chaos, INT64_MAX);
     chaos->silent = true;
     for (size_t i = 0; i < chaos->lives; i++)
-        chaos->guests[chaos->live[i]].deaf_to = 0;
+        chaos->guests[chaos->live[i]].paused_to = 0;
     for (size_t done = 0; done < chaos->lives || chaos->lives == 0;) {
         if (clock_ms() > asked + 500 && chaos->guests[0].out_len == 0) {
             say_the_last_word(chaos);

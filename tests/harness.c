@@ -731,7 +731,7 @@ bool conn_send(struct conn *conn, const char *bytes, size_t len)
         if (len == 0)
             break;
         ensure(clock_ms() < deadline, "the server does not read");
-        bool listens = !conn->deaf && !conn->over;
+        bool listens = !conn->stalled && !conn->over;
         struct pollfd ready = {conn->fd, (short)(listens ? POLLIN | POLLOUT : POLLOUT), 0};
         poll(&ready, 1, 100);
         if (ready.revents & POLLIN)

@@ -160,7 +160,7 @@ struct conn {
     uint64_t last;      /* the stamp of the last room event */
     bool over;          /* the server's end of stream was seen */
     int broken;         /* the errno with which it ended; 0: an orderly end */
-    bool deaf;          /* never reads while it sends */
+    bool stalled;       /* never reads while it sends */
 };
 
 /* Connects to the server's first address, or to the one given. */
@@ -178,7 +178,7 @@ void conn_reset(struct conn *);
 /* Half-closes: the client's end of input. */
 void conn_finish(struct conn *);
 
-/* Sends it all, reading meanwhile what comes unless deaf; false when the server has closed. */
+/* Sends it all, reading meanwhile what comes unless stalled; false when the server has closed. */
 bool conn_send(struct conn *, const char *bytes, size_t len);
 /* Sends at most what fits now; the number of bytes, or -1 when the server has closed. */
 ssize_t conn_send_some(struct conn *, const char *bytes, size_t len);

@@ -43,15 +43,15 @@ now() { date +%s; }
 # ---- A dead path, seen from the server: while the other rooms go their way ----
 
 host
-deaf_server=$host
+stalled_server=$host
 host
-deaf_client=$host
-way deaf "$deaf_server" "$deaf_client" 8
+stalled_client=$host
+way stalled "$stalled_server" "$stalled_client" 8
 # dead_path NAME PORT: a room with one member behind the path.
 dead_path() {
-    start "$deaf_server" "$CHATD" -l "192.0.2.1:$2" -l "127.0.0.1:$2" 2>"$dir/$1.log"
+    start "$stalled_server" "$CHATD" -l "192.0.2.1:$2" -l "127.0.0.1:$2" 2>"$dir/$1.log"
     until_true seen "$1.log" 'listening on 127'
-    start "$deaf_client" "$CHAT" -r -n "$1" -w 60 "192.0.2.1:$2" >"$dir/$1" 2>&1
+    start "$stalled_client" "$CHAT" -r -n "$1" -w 60 "192.0.2.1:$2" >"$dir/$1" 2>&1
     until_true seen "$1.log" "$1 joined"
 }
 # notice NAME PORT SECONDS: puts the seconds from the cut to the notice into a file. So long after
@@ -59,7 +59,7 @@ dead_path() {
 notice() {
     begun=$(now)
     while ! seen "$1.log" "$1 lost" && [ $(($(now) - begun)) -lt 300 ]; do
-        [ "$3" != $(($(now) - begun)) ] || on "$deaf_server" "$CHAT" -m hello "127.0.0.1:$2"
+        [ "$3" != $(($(now) - begun)) ] || on "$stalled_server" "$CHAT" -m hello "127.0.0.1:$2"
         sleep 1
     done
     echo $(($(now) - begun)) >"$dir/$1.noticed"

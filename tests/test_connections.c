@@ -122,12 +122,12 @@ START_TEST(reset_while_being_flooded)
     for (size_t at = 0; at + 1 < sizeof flood; at += 64)
         snprintf(flood + at, 65, "%063zu\n", at);
     for (int i = 0; i < 10; i++) {
-        struct conn deaf;
-        conn_join(&deaf, &room.server, "deaf");
+        struct conn stalled;
+        conn_join(&stalled, &room.server, "stalled");
         for (int k = 0; k < 10; k++)
             conn_send(&room.ann, flood, sizeof flood - 1);
-        conn_reset(&deaf);
-        conn_seek(&room.ann, "quit deaf lost");
+        conn_reset(&stalled);
+        conn_seek(&room.ann, "quit stalled lost");
     }
     room_close(&room);
 }
@@ -253,7 +253,7 @@ END_TEST
 static void expect_full(struct conn *conn)
 {
     static const char chatter[10000];
-    conn->deaf = true;
+    conn->stalled = true;
     conn_send(conn, chatter, sizeof chatter);
     conn_seek(conn, "error full *");
     conn_seek_end(conn);
@@ -322,7 +322,7 @@ START_TEST(refused_with_data_under_way)
     for (int i = 0; i < 20; i++) {
         struct conn conn;
         conn_open(&conn, &room.server);
-        conn.deaf = true;
+        conn.stalled = true;
         char page[20000];
         memset(page, 'x', sizeof page);
         memcpy(page, "POST / HTTP/1.1\r\n", 17);

@@ -374,7 +374,7 @@ static int messages_of(struct conn *conn, const char *pattern)
 START_TEST(half_closed_and_pending)
 {
     struct room room;
-    struct conn ben = {.deaf = true};
+    struct conn ben = {.stalled = true};
     pid_t worker;
     int count;
 
@@ -397,7 +397,7 @@ END_TEST
 START_TEST(closed_without_reading)
 {
     struct room room;
-    struct conn carl = {.deaf = true};
+    struct conn carl = {.stalled = true};
     bool unread = _i >= TRANSPORTS;
     pid_t worker;
 
@@ -432,7 +432,7 @@ START_TEST(reset)
     bool full = _i % 2 == 1;
     bool hub_first = _i >= 2;
     struct room room;
-    struct conn carl = {.deaf = true};
+    struct conn carl = {.stalled = true};
     pid_t worker;
 
     enter(&room, 0);
@@ -497,7 +497,7 @@ START_TEST(unread_input_at_the_end)
     static char junk[300000];
     size_t which = (size_t)_i / TRANSPORTS;
     struct server server;
-    struct conn carl = {.deaf = true};
+    struct conn carl = {.stalled = true};
     char path[PATH_TEXT_MAX];
     const char *line;
     char last[100] = "";

@@ -126,7 +126,7 @@ START_TEST(a_stream_of_nothing_before_the_name)
     struct conn eve;
     room_open(&room, ANY_PORT, "-H", "0");
     conn_open(&eve, &room.server);
-    eve.deaf = true;
+    eve.stalled = true;
     char *block = calloc(1, MEGABYTE);
     for (int i = 0; i < 10 && conn_send(&eve, block, MEGABYTE); i++)
         continue;
@@ -415,7 +415,7 @@ START_TEST(lines_of_a_broken_connection)
     pid_t worker = room_join(&room, &cia, "cia");
     conn_expect(&room.ann, "join cia");
     process_stop(worker);
-    cia.deaf = true;
+    cia.stalled = true;
     send_lines(&cia, LINES);
     await_delivery(&cia);
     conn_reset(&cia);
@@ -475,7 +475,7 @@ START_TEST(half_closed_and_reading_late)
     struct room room;
     struct conn cia;
     room_with_cia(&room, &cia);
-    cia.deaf = true;
+    cia.stalled = true;
     send_lines(&cia, LINES);
     conn_finish(&cia);
     conn_seek(&room.ann, "quit cia left");

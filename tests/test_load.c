@@ -149,11 +149,11 @@ START_TEST(a_reader_that_does_not_read)
     static const char *const waits[] = {"0", "1"};
     static const enum pace paces[] = {HEADLONG, PACED};
     struct room room;
-    struct conn deaf;
+    struct conn stalled;
     struct account accounts[2];
     struct account late = {0};
     flood_room(&room, waits[_i]);
-    flood_join(&room, &deaf, "deaf");
+    flood_join(&room, &stalled, "stalled");
     long before = process_memory(room.server.pid);
     flood(&room, LINES, paces[_i], accounts);
     ck_assert_int_lt(process_memory(room.server.pid), before + 12 * 1024);
@@ -161,13 +161,13 @@ START_TEST(a_reader_that_does_not_read)
         ck_assert_uint_eq(accounts[0].missed + accounts[1].missed, 0);
     ck_assert_uint_eq(accounts[0].missed, accounts[0].mine);
     ck_assert_uint_eq(accounts[1].mine, 0);
-    account_finish(&late, &deaf, LINES);
+    account_finish(&late, &stalled, LINES);
     ck_assert_uint_gt(late.missed, 0);
     ck_assert_uint_gt(late.received, 0);
     ck_assert_uint_eq(late.mine, 0);
-    conn_say(&deaf, "I am here");
-    conn_expect(&deaf, "msg deaf I am here");
-    conn_close(&deaf);
+    conn_say(&stalled, "I am here");
+    conn_expect(&stalled, "msg stalled I am here");
+    conn_close(&stalled);
     room_close(&room);
 }
 END_TEST
@@ -190,18 +190,18 @@ START_TEST(a_sender_that_does_not_read)
 {
     enum { LINES = 12800 };
     struct room room;
-    struct conn deaf;
+    struct conn stalled;
     struct account account = {0};
     struct account ben = {0};
     flood_room(&room, "0");
-    flood_join(&room, &deaf, "deaf");
+    flood_join(&room, &stalled, "stalled");
     char *piece = malloc((size_t)64 * FLOOD_LINE);
     for (unsigned long sent = 0; sent < LINES; sent += 64) {
         size_t len = flood_piece(piece, sent);
         for (size_t at = 0; at < len;) {
-            struct pollfd ready[] = {{deaf.fd, POLLOUT, 0}, {room.ben.fd, POLLIN, 0}};
+            struct pollfd ready[] = {{stalled.fd, POLLOUT, 0}, {room.ben.fd, POLLIN, 0}};
             await_ready(ready, 2);
-            ssize_t n = conn_send_some(&deaf, piece + at, len - at);
+            ssize_t n = conn_send_some(&stalled, piece + at, len - at);
             ensure(n >= 0, "the end");
             at += (size_t)n;
             account_drain(&ben, &room.ben);
@@ -209,10 +209,10 @@ START_TEST(a_sender_that_does_not_read)
     }
     free(piece);
     account_finish(&ben, &room.ben, LINES);
-    account_finish(&account, &deaf, LINES);
+    account_finish(&account, &stalled, LINES);
     ck_assert_uint_gt(account.missed, 0);
     ck_assert_uint_eq(account.mine, account.missed);
-    conn_close(&deaf);
+    conn_close(&stalled);
     room_close(&room);
 }
 END_TEST
@@ -221,10 +221,10 @@ END_TEST
 START_TEST(talk_beside_a_stalled_reader)
 {
     struct room room;
-    struct conn deaf;
+    struct conn stalled;
     struct account accounts[2];
     flood_room(&room, "0");
-    flood_join(&room, &deaf, "deaf");
+    flood_join(&room, &stalled, "stalled");
     flood(&room, 12800, HEADLONG, accounts);
     for (int i = 0; i < 50; i++) {
         int64_t begun = calm_ms();
@@ -232,7 +232,7 @@ START_TEST(talk_beside_a_stalled_reader)
         ensure_prompt(begun, 200);
     }
     room_rests(&room); /* its pending output costs no processor time */
-    conn_close(&deaf);
+    conn_close(&stalled);
     room_close(&room);
 }
 END_TEST
@@ -267,12 +267,12 @@ END_TEST
  * Private messages have no log to fall back to: a client that does not read them is `busy`, in
  * bounded memory. What was echoed arrives, and every line is answered.
  */
-START_TEST(private_messages_to_the_deaf)
+START_TEST(private_messages_to_a_stalled_reader)
 {
     struct room room;
-    struct conn deaf;
+    struct conn stalled;
     flood_room(&room, "0");
-    flood_join(&room, &deaf, "deaf");
+    flood_join(&room, &stalled, "stalled");
     long before = process_memory(room.server.pid);
     char text[1001];
     memset(text, 'x', 1000);
@@ -282,7 +282,7 @@ START_TEST(private_messages_to_the_deaf)
     while (refused < 100) {
         ck_assert_uint_lt(echoed, 50000);
         for (int i = 0; i < 100; i++)
-            conn_say(&room.ann, "/msg deaf %lu %s", echoed, text);
+            conn_say(&room.ann, "/msg stalled %lu %s", echoed, text);
         for (int i = 0; i < 100; i++) {
             ck_assert_ptr_nonnull(conn_read(&room.ann));
             bool busy = room.ann.event.verb == VERB_ERROR;
@@ -295,11 +295,11 @@ START_TEST(private_messages_to_the_deaf)
     }
     ck_assert_int_lt(process_memory(room.server.pid), before + 8 * 1024);
     for (unsigned long i = 0; i < echoed; i++)
-        conn_expect(&deaf, "priv ann deaf *");
-    conn_say(&room.ann, "/msg deaf again");
-    conn_expect(&room.ann, "priv ann deaf again");
-    conn_expect(&deaf, "priv ann deaf again");
-    conn_close(&deaf);
+        conn_expect(&stalled, "priv ann stalled *");
+    conn_say(&room.ann, "/msg stalled again");
+    conn_expect(&room.ann, "priv ann stalled again");
+    conn_expect(&stalled, "priv ann stalled again");
+    conn_close(&stalled);
     room_close(&room);
 }
 END_TEST
@@ -595,7 +595,7 @@ int main(void)
         {a_sender_that_does_not_read, 1, 60},
         {talk_beside_a_stalled_reader, 1, 60},
         {a_stopped_worker, 2, 60},
-        {private_messages_to_the_deaf, 1, 60},
+        {private_messages_to_a_stalled_reader, 1, 60},
         {lines_at_a_rate, 1, 30},
         {many_members_one_order, 1, 60},
         {many_leave_at_once, 2, 60},

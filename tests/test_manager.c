@@ -272,7 +272,7 @@ START_TEST(a_manager_is_not_told_too_often)
 END_TEST
 
 /* One that does not read, or is not there at all, is not waited for. */
-START_TEST(a_deaf_manager)
+START_TEST(a_stalled_manager)
 {
     struct room room;
     int fd = ear_open(false);
@@ -491,13 +491,13 @@ END_TEST
 START_TEST(who_is_behind_is_told)
 {
     struct room room;
-    struct conn deaf;
+    struct conn stalled;
     char log[65536];
     char want[128];
     unsigned long long events;
     unsigned long long bytes;
     room_open(&room, ANY_PORT, "-H", "0");
-    pid_t worker = room_join(&room, &deaf, "deaf");
+    pid_t worker = room_join(&room, &stalled, "stalled");
     kill(worker, SIGSTOP);
     for (int i = 0; i < 500; i++) {
         conn_say(&room.ann, "%01000d", i);
@@ -505,7 +505,7 @@ START_TEST(who_is_behind_is_told)
         conn_seek(&room.ben, "msg ann *");
     }
     kill(room.server.pid, SIGUSR1);
-    snprintf(want, sizeof want, " deaf: joined, pid %ld, ", (long)worker);
+    snprintf(want, sizeof want, " stalled: joined, pid %ld, ", (long)worker);
     server_says(&room.server, want);
     server_log(&room.server, log, sizeof log);
     const char *behind = strstr(strstr(log, want), " s here, ");
@@ -516,8 +516,8 @@ START_TEST(who_is_behind_is_told)
     ck_assert_uint_ge(bytes, 1000 * events);
     ck_assert_ptr_nonnull(strstr(log, " s here, 0 events (0 bytes) behind, 0 bytes queued"));
     kill(worker, SIGCONT);
-    conn_seek(&deaf, "msg ann *499");
-    conn_close(&deaf);
+    conn_seek(&stalled, "msg ann *499");
+    conn_close(&stalled);
     room_close(&room);
 }
 END_TEST
@@ -530,7 +530,7 @@ int main(void)
         {a_manager_is_told, 2, 30},
         {a_start_that_waits_is_extended, 1, 30},
         {a_manager_is_not_told_too_often, 1, 30},
-        {a_deaf_manager, 2, 30},
+        {a_stalled_manager, 2, 30},
         {the_log_is_not_a_strangers, COUNT_OF(habits), 40},
         {the_log_tells_once_that_it_is_full, 1, 30},
         {the_log_counts_what_it_lost, 1, 60},

@@ -235,10 +235,10 @@ END_TEST
 START_TEST(the_hub_is_killed_under_load)
 {
     struct room room;
-    struct conn deaf;
+    struct conn stalled;
     struct family family;
     room_open(&room, ANY_PORT, "-H", "0", "-w", "0");
-    conn_join(&deaf, &room.server, "deaf");
+    conn_join(&stalled, &room.server, "stalled");
     char line[1000];
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';

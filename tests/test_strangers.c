@@ -207,7 +207,7 @@ static void drainer_open(struct conn *conn, struct room *room, const char *sourc
 
     conn_open_from(conn, &room->server, source);
     setsockopt(conn->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    conn->deaf = true;
+    conn->stalled = true;
     conn_say(conn, "/history 1000000\ndrainer");
     conn_finish(conn);
 }
@@ -306,7 +306,7 @@ START_TEST(a_removed_member_is_silent)
     pid_t worker = room_join(&room, &flooder, "flooder");
     for (size_t i = 0; i < LINES; i++)
         memcpy(lines + 4 * i, "say\n", 4);
-    flooder.deaf = true;
+    flooder.stalled = true;
     for (size_t at = 0; at < 4 * LINES;) {
         ssize_t n = conn_send_some(&flooder, lines + at, 4 * LINES - at);
         struct pollfd pfd = {.fd = flooder.fd, .events = POLLOUT};
