@@ -4,7 +4,7 @@
  */
 #include "../client/clock.h"
 #include "../client/connect.h"
-#include "chatter.h"
+#include "chat_process.h"
 #include "wire/text.h"
 
 #include <arpa/inet.h>
@@ -23,8 +23,7 @@
 #include <unistd.h>
 
 #define EXIT_MS 10000
-#define RUN(chatter, input, ...)                                                                   \
-    chatter_run((chatter), (input), (const char *const[]){__VA_ARGS__, NULL})
+#define RUN(chat, input, ...) chat_run((chat), (input), (const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- The command line ---------------------------------------------------------------- */
 
@@ -36,12 +35,12 @@ static const char *const wrong_usage[][4] = {{"-Z"}, {"--nonsense"}, {"-n"}, {"-
 
 START_TEST(usage_is_64)
 {
-    struct chatter chat;
+    struct chat chat;
 
-    ck_assert_int_eq(chatter_run(&chat, "", wrong_usage[_i]), EX_USAGE);
+    ck_assert_int_eq(chat_run(&chat, "", wrong_usage[_i]), EX_USAGE);
     ck_assert_int_eq(strncmp(chat.err.at, "chat: ", 6), 0);
     ck_assert_uint_eq(chat.out.len, 0);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -51,12 +50,12 @@ START_TEST(help_and_version)
         const char *option, *pattern;
     } cases[] = {{"-h", "usage: chat *"}, {"--help", "usage: chat *"}, {"-V", "chat " CHAT_VERSION},
         {"--version", "libc: *"}};
-    struct chatter chat;
+    struct chat chat;
 
     ck_assert_int_eq(RUN(&chat, "", "-x", cases[_i].option, "-Z"), EX_OK);
-    chatter_seek(&chat, cases[_i].pattern);
+    chat_seek(&chat, cases[_i].pattern);
     ck_assert_uint_eq(chat.err.len, 0);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -64,13 +63,13 @@ START_TEST(help_that_cannot_be_printed)
 {
     static const char *const options[] = {"-h", "-V"};
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    struct chatter chat;
+    struct chat chat;
 
-    chatter_start_as(
-        &chat, &(struct chatter_setup){.out = full}, (const char *const[]){options[_i], NULL});
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
-    chatter_complained_once(&chat);
-    chatter_end(&chat);
+    chat_start_as(
+        &chat, &(struct chat_setup){.out = full}, (const char *const[]){options[_i], NULL});
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_IOERR);
+    chat_complained_once(&chat);
+    chat_end(&chat);
     close(full);
 }
 END_TEST
@@ -81,28 +80,28 @@ START_TEST(nobody_listens)
 {
     char address[ADDRESS_TEXT_MAX];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     address_own(address);
     server_start(&server, "-l", address);
     server_stop(&server);
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", server.address), EX_UNAVAILABLE);
-    chatter_complained_once(&chat);
-    chatter_seek_error(&chat, "chat: nobody listens on 127.*:*; start a room with: chatd -l *");
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_seek_error(&chat, "chat: nobody listens on 127.*:*; start a room with: chatd -l *");
+    chat_end(&chat);
 }
 END_TEST
 
 START_TEST(no_such_socket)
 {
     char path[PATH_TEXT_MAX];
-    struct chatter chat;
+    struct chat chat;
 
     test_path(path, "none");
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", path), EX_UNAVAILABLE);
-    chatter_complained_once(&chat);
-    chatter_seek_error(&chat, "chat: nobody listens on *");
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_seek_error(&chat, "chat: nobody listens on *");
+    chat_end(&chat);
 }
 END_TEST
 
@@ -110,7 +109,7 @@ END_TEST
 START_TEST(no_socket_at_all)
 {
     char path[PATH_TEXT_MAX];
-    struct chatter chat;
+    struct chat chat;
 
     test_path(path, "file");
     if (_i == 0)
@@ -118,9 +117,9 @@ START_TEST(no_socket_at_all)
     else
         mkdir(path, 0700);
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", path), EX_UNAVAILABLE);
-    chatter_complained_once(&chat);
-    chatter_seek_error(&chat, "chat: *: not a socket");
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_seek_error(&chat, "chat: *: not a socket");
+    chat_end(&chat);
     remove(path);
 }
 END_TEST
@@ -128,26 +127,26 @@ END_TEST
 START_TEST(no_such_host)
 {
     int64_t start = clock_ms();
-    struct chatter chat;
+    struct chat chat;
 
     ck_assert_int_eq(RUN(&chat, "hi\n", "-w", "2", "nobody.invalid"), EX_NOHOST);
     ck_assert_int_lt(clock_ms() - start, deadline_in(4000) - clock_ms());
-    chatter_complained_once(&chat);
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 /* A list is tried in order; the first line says what was wrong with each. */
 START_TEST(none_of_several_addresses)
 {
-    struct chatter chat;
+    struct chat chat;
 
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", "/nowhere/a,/nowhere/b"), EX_UNAVAILABLE);
-    chatter_complained_once(&chat);
-    chatter_seek_error(&chat, "chat: nobody listens on /nowhere/a; nobody listens on /nowhere/b");
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_seek_error(&chat, "chat: nobody listens on /nowhere/a; nobody listens on /nowhere/b");
+    chat_end(&chat);
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "x", "a.invalid,b.invalid"), EX_NOHOST);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -156,20 +155,20 @@ START_TEST(ways_to_write_an_address)
 {
     char list[ADDRESS_TEXT_MAX + 32];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     char *colon;
 
     server_start(&server, ANY_PORT);
     snprintf(list, sizeof list, "/nowhere/a,%s", server.address);
     ck_assert_int_eq(RUN(&chat, "", "-n", "x", "-m", "hi", list), EX_OK);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
     snprintf(list, sizeof list, "%s", server.address);
     colon = strrchr(list, ':');
     *colon = '\0';
     ck_assert_int_eq(RUN(&chat, "", "-n", "x", "-m", "hi", list, colon + 1), EX_OK);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -193,7 +192,7 @@ START_TEST(nobody_answers)
     static const char *const options[] = {"-w", "-W"};
     int64_t start = clock_ms();
     int waiting[8];
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
@@ -204,14 +203,14 @@ START_TEST(nobody_answers)
         _i == 0 ? EX_UNAVAILABLE : 1);
     ck_assert_int_ge(clock_ms() - start, 1000);
     if (_i == 0) {
-        chatter_complained_once(&chat);
-        chatter_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
+        chat_complained_once(&chat);
+        chat_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
     } else {
-        chatter_said_nothing(&chat);
+        chat_said_nothing(&chat);
     }
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
         close(waiting[i]);
-    chatter_end(&chat);
+    chat_end(&chat);
     fake_close(&fake);
 }
 END_TEST
@@ -220,7 +219,7 @@ END_TEST
 START_TEST(typed_while_nobody_answers)
 {
     int waiting[8];
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
     char left;
 
@@ -228,16 +227,16 @@ START_TEST(typed_while_nobody_answers)
     ck_assert_int_eq(listen(fake.listener, 0), 0);
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
         waiting[i] = knock(fake.address);
-    chatter_start_at_terminal(&chat, "-n", "x", "-w", "2", fake.address);
-    chatter_type(&chat, "one\rtwo\rhalf");
-    chatter_see(&chat, "no answer");
-    chatter_see(&chat, "chat: not sent: 3 lines");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chat_start_at_terminal(&chat, "-n", "x", "-w", "2", fake.address);
+    chat_type(&chat, "one\rtwo\rhalf");
+    chat_see(&chat, "no answer");
+    chat_see(&chat, "chat: not sent: 3 lines");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
     fcntl(chat.slave, F_SETFL, O_NONBLOCK);
     ck_assert_int_eq(read(chat.slave, &left, 1), -1);
     for (size_t i = 0; i < COUNT_OF(waiting); i++)
         close(waiting[i]);
-    chatter_end(&chat);
+    chat_end(&chat);
     fake_close(&fake);
 }
 END_TEST
@@ -270,20 +269,20 @@ static const struct {
 
 START_TEST(what_the_server_is)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-n", "x", fake.address);
+    chat_start(&chat, "-n", "x", fake.address);
     fake_accept(&fake);
     while (strcmp(fake_read(&fake), "x") != 0)
         continue;
     fake_send(&fake, strangers[_i].bytes, strlen(strangers[_i].bytes));
     shutdown(fake.fd, SHUT_WR);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), strangers[_i].status);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), strangers[_i].status);
     ck_assert_uint_eq(sink_lines(&chat.err), 1);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -292,19 +291,19 @@ START_TEST(a_server_that_asks_for_patience)
 {
     static const char *const words[] = {"note the cluster cannot be reached", "users 1"};
     int64_t deadline = deadline_in(EXIT_MS);
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-n", "x", "-w", "1", fake.address);
+    chat_start(&chat, "-n", "x", "-w", "1", fake.address);
     fake_accept(&fake);
     fake_say(&fake, "%s", words[_i]);
     while (_i == 0 && process_state(chat.pid) != 'Z' && deadline_wait(deadline))
         fake_say(&fake, "%s", words[_i]);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_TEMPFAIL);
-    chatter_seek_error(&chat, _i == 0 ? "chat: *: try later: the cluster*" : "chat: *: try later");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_TEMPFAIL);
+    chat_seek_error(&chat, _i == 0 ? "chat: *: try later: the cluster*" : "chat: *: try later");
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -315,23 +314,23 @@ START_TEST(a_flood_without_a_line)
 {
     static char bytes[65536];
     size_t len = _i == 2 ? 1 : strlen(floods[_i]);
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
     long memory = 0;
 
     for (size_t i = 0; len > 0 && i + len <= sizeof bytes; i += len)
         memcpy(bytes + i, floods[_i], len);
     fake_open(&fake);
-    chatter_start(&chat, "-n", "x", "-w", "1", fake.address);
+    chat_start(&chat, "-n", "x", "-w", "1", fake.address);
     fake_accept(&fake);
     for (int i = 0; len > 0 && i < 16384 && fake_send(&fake, bytes, sizeof bytes); i++)
         if (process_memory(chat.pid) > memory)
             memory = process_memory(chat.pid);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), len > 0 ? EX_PROTOCOL : EX_UNAVAILABLE);
-    chatter_complained_once(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), len > 0 ? EX_PROTOCOL : EX_UNAVAILABLE);
+    chat_complained_once(&chat);
     ck_assert_int_lt(memory, 65536); /* of a gigabyte that was sent */
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -339,35 +338,35 @@ END_TEST
 START_TEST(a_server_that_is_silent)
 {
     static const char *const words[] = {"", "2026-11-22T21:42:0"};
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-n", "x", "-w", "1", fake.address);
+    chat_start(&chat, "-n", "x", "-w", "1", fake.address);
     fake_accept(&fake);
     fake_send(&fake, words[_i], strlen(words[_i]));
-    chatter_type(&chat, "one\ntwo\n");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
-    chatter_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
-    chatter_seek_error(&chat, "chat: not sent: one and 1 more line");
+    chat_type(&chat, "one\ntwo\n");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chat_seek_error(&chat, "chat: 127.0.0.1:*: no answer");
+    chat_seek_error(&chat, "chat: not sent: one and 1 more line");
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 /* A command that never worked has not gone away. */
 START_TEST(a_command_that_never_works)
 {
-    struct chatter chat;
+    struct chat chat;
 
     ck_assert_int_eq(RUN(&chat, "", "-r", "-n", "x", "-c", "exit 7"), EX_UNAVAILABLE);
-    chatter_complained_once(&chat);
-    chatter_seek_error(&chat, "chat: exit 7: no answer");
-    chatter_end(&chat);
-    chatter_start(&chat, "-k", "-r", "-n", "x", "-w", "1", "-c", "exit 7");
-    chatter_seek_error(&chat, "chat: exit 7: no answer; trying again");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_seek_error(&chat, "chat: exit 7: no answer");
+    chat_end(&chat);
+    chat_start(&chat, "-k", "-r", "-n", "x", "-w", "1", "-c", "exit 7");
+    chat_seek_error(&chat, "chat: exit 7: no answer; trying again");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -375,11 +374,11 @@ END_TEST
 START_TEST(a_server_that_sends_escapes)
 {
     static const char *const options[] = {"-p", "-x"};
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-r", "-n", "x", options[_i], fake.address);
+    chat_start(&chat, "-r", "-n", "x", options[_i], fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "x");
     fake_say(&fake, "msg \033[1mb\302\233 \033]0;title\007 \342\200\256 \377 a\rb");
@@ -389,9 +388,9 @@ START_TEST(a_server_that_sends_escapes)
     fake_say(&fake, "note \302\205\177");
     fake_say(&fake, "later what \033c");
     fake_say(&fake, "msg end end");
-    chatter_seek(&chat, "*end*end");
+    chat_seek(&chat, "*end*end");
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
     for (char *at = chat.out.at; at < chat.out.at + chat.out.len; at += strlen(at) + 1) {
         at[strcspn(at, "\n")] = '\0';
         ck_assert(text_is_clean(at, strlen(at)));
@@ -399,7 +398,7 @@ START_TEST(a_server_that_sends_escapes)
     for (char *line = strtok(chat.err.at, "\n"); line != NULL; line = strtok(NULL, "\n"))
         ck_assert(text_is_clean(line, strlen(line)));
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -407,45 +406,45 @@ END_TEST
 START_TEST(a_server_that_does_not_read)
 {
     static char line[1024];
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     memset(line, 'x', sizeof line - 2);
     line[sizeof line - 2] = '\n';
     fake_open(&fake);
-    chatter_start(&chat, "-n", "x", fake.address);
+    chat_start(&chat, "-n", "x", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "x");
     for (int i = 0; i < 1000; i++)
-        chatter_type(&chat, line);
+        chat_type(&chat, line);
     for (int i = 0; i < 100; i++) {
         fake_say(&fake, "msg ann %d", i);
-        chatter_seek(&chat, "*ann*");
+        chat_seek(&chat, "*ann*");
     }
     kill(chat.pid, SIGTERM);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 128 + SIGTERM);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), 128 + SIGTERM);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 /* The server is gone in the very moment in which the input ends, in one way or another. */
 START_TEST(the_server_closes_at_the_end_of_input)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
     const char *line;
 
     fake_open(&fake);
     for (int i = 0; i < 100; i++) {
-        chatter_start(&chat, "-n", "x", fake.address);
+        chat_start(&chat, "-n", "x", fake.address);
         fake_accept(&fake);
         fake_welcome(&fake, "x");
-        chatter_type(&chat, "hi");
+        chat_type(&chat, "hi");
         if (i % 2 == 0)
-            chatter_finish(&chat);
+            chat_finish(&chat);
         else
-            chatter_type(&chat, "\n");
+            chat_type(&chat, "\n");
         line = i % 2 == 0 || i % 4 == 1 ? fake_read(&fake) : NULL;
         if (line != NULL)
             fake_say(&fake, "msg x %s", line);
@@ -454,13 +453,13 @@ START_TEST(the_server_closes_at_the_end_of_input)
                 fake.fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
         fake_hang_up(&fake);
         if (i % 2 != 0)
-            chatter_finish(&chat);
-        int status = chatter_exit(&chat, EXIT_MS);
+            chat_finish(&chat);
+        int status = chat_exit(&chat, EXIT_MS);
         ck_assert_msg(
             status == EX_OK || status == EX_UNAVAILABLE, "status %d: %s", status, chat.err.at);
         if (i % 2 == 0 && i % 3 != 0)
             ck_assert_int_eq(status, EX_OK);
-        chatter_end(&chat);
+        chat_end(&chat);
     }
     fake_close(&fake);
 }
@@ -489,7 +488,7 @@ static const struct {
 START_TEST(piped_text_is_data)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
     char lines[256];
 
@@ -497,7 +496,7 @@ START_TEST(piped_text_is_data)
     conn_join(&ann, &server, "ann");
     ck_assert_int_eq(RUN(&chat, pieces[_i].input, "-n", "ci", server.address), EX_OK);
     ck_assert_uint_eq(chat.err.len, 0);
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_expect(&ann, "join ci");
     snprintf(lines, sizeof lines, "%s", pieces[_i].heard);
     for (char *line = strtok(lines, "\n"); line != NULL; line = strtok(NULL, "\n")) {
@@ -517,21 +516,21 @@ START_TEST(no_input_at_all)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
 
     server_start(&server, ANY_PORT);
     conn_join(&ann, &server, "ann");
-    chatter_start_as(&chat, &(struct chatter_setup){.in = null},
+    chat_start_as(&chat, &(struct chat_setup){.in = null},
         (const char *const[]){"-n", "ci", server.address, NULL});
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
-    chatter_start(&chat, "-n", "silent", server.address);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
+    chat_start(&chat, "-n", "silent", server.address);
     conn_expect(&ann, "join silent");
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     conn_close(&ann);
     close(null);
     server_stop(&server);
@@ -547,7 +546,7 @@ START_TEST(long_lines_go_in_pieces)
     static char sent[LINE + 8], heard[LINE + 8];
     size_t len = strlen(patterns[_i]), sent_len = 0, heard_len = 0;
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
     const char *line;
 
@@ -557,9 +556,9 @@ START_TEST(long_lines_go_in_pieces)
     }
     server_start(&server, ANY_PORT);
     conn_join(&ann, &server, "ann");
-    chatter_start(&chat, "-s", "-n", "ci", server.address);
-    chatter_write(&chat, sent, sent_len);
-    chatter_type(&chat, "\n");
+    chat_start(&chat, "-s", "-n", "ci", server.address);
+    chat_write(&chat, sent, sent_len);
+    chat_type(&chat, "\n");
     while (heard_len < sent_len && (line = conn_read(&ann)) != NULL) {
         ck_assert_int_eq(strncmp(line, "post ci ", 8), 0);
         memcpy(heard + heard_len, line + 8, strlen(line + 8));
@@ -567,10 +566,10 @@ START_TEST(long_lines_go_in_pieces)
     }
     ck_assert_uint_eq(heard_len, sent_len);
     ck_assert_int_eq(memcmp(heard, sent, sent_len), 0);
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
     conn_close(&ann);
     server_stop(&server);
 }
@@ -582,7 +581,7 @@ START_TEST(ten_thousand_lines)
     static char text[LINES * 16];
     char expected[32];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
     size_t len = 0;
 
@@ -590,17 +589,17 @@ START_TEST(ten_thousand_lines)
         len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", i);
     server_start(&server, ANY_PORT);
     conn_join(&ann, &server, "ann");
-    chatter_start(&chat, "-x", "-n", "ci", server.address);
-    chatter_write(&chat, text, len);
-    chatter_finish(&chat);
+    chat_start(&chat, "-x", "-n", "ci", server.address);
+    chat_write(&chat, text, len);
+    chat_finish(&chat);
     conn_expect(&ann, "join ci");
     for (int i = 0; i < LINES; i++) {
         snprintf(expected, sizeof expected, "msg ci line %d", i);
         conn_expect(&ann, expected);
     }
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_seek(&chat, "* msg ci line 9999");
-    chatter_end(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_seek(&chat, "* msg ci line 9999");
+    chat_end(&chat);
     conn_close(&ann);
     server_stop(&server);
 }
@@ -608,25 +607,25 @@ END_TEST
 
 START_TEST(the_server_dies_in_the_middle)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-n", "ci", fake.address);
+    chat_start(&chat, "-n", "ci", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "ci");
-    chatter_type(&chat, "one\ntwo\nthree\n");
-    chatter_finish(&chat);
+    chat_type(&chat, "one\ntwo\nthree\n");
+    chat_finish(&chat);
     ck_assert_str_eq(fake_read(&fake), "one");
     fake_say(&fake, "msg ci one");
     ck_assert_str_eq(fake_read(&fake), "two");
     ck_assert_str_eq(fake_read(&fake), "three");
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
-    chatter_seek_error(&chat, "chat: the server went away; not confirmed: 2 lines");
-    chatter_seek(&chat, "*ci*one");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chat_seek_error(&chat, "chat: the server went away; not confirmed: 2 lines");
+    chat_seek(&chat, "*ci*one");
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -647,7 +646,7 @@ static void sink_expect(int fd, const char *text)
 START_TEST(standard_output_fails)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     int gone[2];
     int out;
 
@@ -655,11 +654,11 @@ START_TEST(standard_output_fails)
     close(gone[0]);
     out = _i == 0 ? open("/dev/full", O_WRONLY | O_CLOEXEC) : gone[1];
     server_start(&server, ANY_PORT);
-    chatter_start_as(&chat, &(struct chatter_setup){.out = out},
+    chat_start_as(&chat, &(struct chat_setup){.out = out},
         (const char *const[]){"-n", "ci", server.address, NULL});
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
-    chatter_complained_once(&chat);
-    chatter_end(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_IOERR);
+    chat_complained_once(&chat);
+    chat_end(&chat);
     close(gone[1]);
     server_stop(&server);
 }
@@ -669,7 +668,7 @@ END_TEST
 START_TEST(the_reader_goes_in_a_silent_room)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     int out[2];
 
     server_start(&server, ANY_PORT);
@@ -678,14 +677,14 @@ START_TEST(the_reader_goes_in_a_silent_room)
     else
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, out), 0);
     fcntl(out[0], F_SETFD, FD_CLOEXEC);
-    chatter_start_as(&chat, &(struct chatter_setup){.out = out[1]},
+    chat_start_as(&chat, &(struct chat_setup){.out = out[1]},
         (const char *const[]){"-x", "-n", "ci", server.address, NULL});
     close(out[1]);
     sink_expect(out[0], " you ci\n");
     close(out[0]);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
-    chatter_complained_once(&chat);
-    chatter_end(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_IOERR);
+    chat_complained_once(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -694,14 +693,14 @@ START_TEST(standard_input_fails)
 {
     int directory = open("/", O_RDONLY | O_CLOEXEC);
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
-    chatter_start_as(&chat, &(struct chatter_setup){.in = directory},
+    chat_start_as(&chat, &(struct chat_setup){.in = directory},
         (const char *const[]){"-s", "-n", "ci", server.address, NULL});
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_IOERR);
-    chatter_complained_once(&chat);
-    chatter_end(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_IOERR);
+    chat_complained_once(&chat);
+    chat_end(&chat);
     close(directory);
     server_stop(&server);
 }
@@ -712,7 +711,7 @@ END_TEST
 START_TEST(posts_join_nobody)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
 
     server_start(&server, ANY_PORT);
@@ -720,11 +719,11 @@ START_TEST(posts_join_nobody)
     ck_assert_int_eq(
         RUN(&chat, "unread", "-n", "ci", "-m", "one", "-m", "/two\n\nthree", server.address),
         EX_OK);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
     ck_assert_int_eq(RUN(&chat, "four\n/five", "-n", "ci", "-s", server.address), EX_OK);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
     conn_expect(&ann, "post ci one");
     conn_expect(&ann, "post ci /two");
     conn_expect(&ann, "post ci three");
@@ -738,17 +737,17 @@ END_TEST
 START_TEST(the_list_of_names)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
 
     server_start(&server, ANY_PORT);
     ck_assert_int_eq(RUN(&chat, "", "-l", server.address), 1);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
     conn_join(&ann, &server, "ann");
     ck_assert_int_eq(RUN(&chat, "", "-l", server.address), EX_OK);
     ck_assert_str_eq(chat.out.at, "ann\n");
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ann);
     server_stop(&server);
 }
@@ -758,29 +757,29 @@ END_TEST
 START_TEST(the_lines_of_the_wire)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann, ben;
 
     server_start(&server, ANY_PORT);
     conn_join(&ann, &server, "ann");
-    chatter_start(&chat, "-r", "-x", "-C", "2", _i == 0 ? "-p" : "-q", "-n", "ci", server.address);
-    chatter_seek(&chat, "* you ci");
+    chat_start(&chat, "-r", "-x", "-C", "2", _i == 0 ? "-p" : "-q", "-n", "ci", server.address);
+    chat_seek(&chat, "* you ci");
     conn_join(&ben, &server, "ben");
     conn_say(&ann, "hello  there ");
     conn_seek(&ann, "msg ann *");
     conn_say(&ben, "/quit bye");
     conn_seek(&ann, "quit ben*");
     conn_say(&ann, "/msg ci psst");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     if (_i == 0)
-        chatter_seek(&chat, "* join ben");
-    chatter_seek(&chat, "* msg ann hello  there ");
+        chat_seek(&chat, "* join ben");
+    chat_seek(&chat, "* msg ann hello  there ");
     if (_i == 0)
-        chatter_seek(&chat, "* quit ben left bye");
-    chatter_seek(&chat, "* priv ann ci psst");
+        chat_seek(&chat, "* quit ben left bye");
+    chat_seek(&chat, "* priv ann ci psst");
     ck_assert_uint_eq(chat.out.taken, chat.out.len);
     ck_assert(_i == 0 || strstr(chat.out.at, "ben left") == NULL);
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ann);
     conn_close(&ben);
     server_stop(&server);
@@ -790,11 +789,11 @@ END_TEST
 /* -q: no greeting, but the server's other notices, and the answers to one's own commands. */
 START_TEST(quiet)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-q", _i == 0 ? "-x" : "-p", "-C", "1", "-n", "x", fake.address);
+    chat_start(&chat, "-q", _i == 0 ? "-x" : "-p", "-C", "1", "-n", "x", fake.address);
     fake_accept(&fake);
     fake_say(&fake, "note the cluster cannot be reached");
     fake_say(&fake, "users 2");
@@ -804,13 +803,13 @@ START_TEST(quiet)
     fake_say(&fake, "quit ben left");
     fake_say(&fake, "note goodbye");
     fake_say(&fake, "msg ann hi");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_seek(&chat, "*cluster*");
-    chatter_seek(&chat, "*goodbye*");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_seek(&chat, "*cluster*");
+    chat_seek(&chat, "*goodbye*");
     ck_assert_ptr_null(strstr(chat.out.at, "nice"));
     ck_assert_ptr_null(strstr(chat.out.at, "ben"));
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -818,15 +817,15 @@ END_TEST
 START_TEST(enough_is_enough)
 {
     int64_t deadline = deadline_in(EXIT_MS);
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, _i == 0 ? "-r" : "-p", "-x", "-C", "2", "-n", "x", fake.address);
+    chat_start(&chat, _i == 0 ? "-r" : "-p", "-x", "-C", "2", "-n", "x", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "x");
     if (_i == 1) {
-        chatter_type(&chat, "hi\n");
+        chat_type(&chat, "hi\n");
         ck_assert_str_eq(fake_read(&fake), "hi");
     }
     fake_say(&fake, "msg x hi"); /* one's own do not count */
@@ -836,48 +835,48 @@ START_TEST(enough_is_enough)
     ck_assert_ptr_null(fake_read(&fake));
     while (process_state(chat.pid) != 'Z' && deadline_wait(deadline))
         fake_say(&fake, "note and more");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_seek(&chat, "* post ben two");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_seek(&chat, "* post ben two");
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 /* Lines of a later chatd are for those who want the wire's own. */
 START_TEST(verbs_of_a_later_server)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-r", _i == 0 ? "-x" : "-p", "-n", "x", "-C", "1", fake.address);
+    chat_start(&chat, "-r", _i == 0 ? "-x" : "-p", "-n", "x", "-C", "1", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "x");
     fake_say(&fake, "topic ann trains and boats");
     fake_say(&fake, "msg ann hi");
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     if (_i == 0)
-        chatter_seek(&chat, "* topic ann trains and boats");
+        chat_seek(&chat, "* topic ann trains and boats");
     else
         ck_assert_ptr_null(strstr(chat.out.at, "topic"));
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 START_TEST(enough_seconds_is_1)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     int64_t start = clock_ms();
 
     server_start(&server, ANY_PORT);
     ck_assert_int_eq(RUN(&chat, "", "-r", "-W", "1", "-n", "ci", server.address), 1);
     ck_assert_int_ge(clock_ms() - start, 1000);
     ck_assert_uint_eq(chat.err.len, 0);
-    chatter_end(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -885,19 +884,19 @@ END_TEST
 START_TEST(the_past)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
     ck_assert_int_eq(RUN(&chat, "1\n2\n3\n4\n", "-s", "-n", "ci", server.address), EX_OK);
-    chatter_end(&chat);
+    chat_end(&chat);
     ck_assert_int_eq(RUN(&chat, "\n", "-x", "-H", "2", "-n", "ci", server.address), EX_OK);
-    chatter_seek(&chat, "* post ci 3");
-    chatter_seek(&chat, "* post ci 4");
+    chat_seek(&chat, "* post ci 3");
+    chat_seek(&chat, "* post ci 4");
     ck_assert_ptr_null(strstr(chat.out.at, "post ci 2"));
-    chatter_end(&chat);
+    chat_end(&chat);
     ck_assert_int_eq(RUN(&chat, "\n", "-x", "-n", "ci", server.address), EX_OK);
     ck_assert_ptr_null(strstr(chat.out.at, "post"));
-    chatter_end(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -920,21 +919,21 @@ static const struct {
 START_TEST(whose_name)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     char env[512], you[128];
 
     server_start(&server, ANY_PORT);
     snprintf(env, sizeof env, "%s\nCHAT_SERVER=%s", names[_i].env, server.address);
-    chatter_start_as(&chat, &(struct chatter_setup){.env = env},
+    chat_start_as(&chat, &(struct chat_setup){.env = env},
         (const char *const[]){
             "-x", names[_i].option != NULL ? "-n" : NULL, names[_i].option, NULL});
-    chatter_type(&chat, "\n");
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_type(&chat, "\n");
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     snprintf(you, sizeof you, "* you %s", names[_i].you);
-    chatter_seek(&chat, you);
+    chat_seek(&chat, you);
     ck_assert_uint_eq(sink_lines(&chat.err), names[_i].warns);
-    chatter_end(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -950,7 +949,7 @@ START_TEST(the_secret)
         {NULL, EX_NOPERM, "chat: refused: * (set CHAT_PASS)"}};
     char path[PATH_TEXT_MAX];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     FILE *file;
 
     test_path(path, "secret");
@@ -959,13 +958,13 @@ START_TEST(the_secret)
     fputs("swordfish\n", file);
     fclose(file);
     server_start(&server, ANY_PORT, "-k", path);
-    chatter_start_as(&chat, &(struct chatter_setup){.env = cases[_i].env},
+    chat_start_as(&chat, &(struct chat_setup){.env = cases[_i].env},
         (const char *const[]){"-n", "ci", "-m", "hi", server.address, NULL});
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), cases[_i].status);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), cases[_i].status);
     ck_assert_uint_eq(sink_lines(&chat.err), cases[_i].status != EX_OK);
     if (cases[_i].complaint != NULL)
-        chatter_seek_error(&chat, cases[_i].complaint);
-    chatter_end(&chat);
+        chat_seek_error(&chat, cases[_i].complaint);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -973,14 +972,14 @@ END_TEST
 START_TEST(a_full_room_is_75)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
 
     server_start(&server, ANY_PORT, "-m", "1");
     conn_join(&ann, &server, "ann");
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "ci", server.address), EX_TEMPFAIL);
-    chatter_complained_once(&chat);
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_end(&chat);
     conn_close(&ann);
     server_stop(&server);
 }
@@ -991,12 +990,12 @@ END_TEST
 START_TEST(a_bot_hears_and_speaks)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
 
     server_start(&server, ANY_PORT);
     conn_join(&ann, &server, "ann");
-    chatter_start(&chat, "-n", "bot", "-e",
+    chat_start(&chat, "-n", "bot", "-e",
         "while read -r stamp verb who what; do case $verb in msg) echo \"/msg $who $what?\"; "
         "echo bye; exit;; esac; done",
         server.address);
@@ -1006,9 +1005,9 @@ START_TEST(a_bot_hears_and_speaks)
     conn_expect(&ann, "priv bot ann well?");
     conn_expect(&ann, "msg bot bye");
     conn_expect(&ann, "quit bot left");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
     conn_close(&ann);
     server_stop(&server);
 }
@@ -1030,29 +1029,29 @@ static const struct {
 START_TEST(how_a_bot_ends)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
     ck_assert_int_eq(
         RUN(&chat, "", "-n", "bot", "-e", bots[_i].command, server.address), bots[_i].status);
-    chatter_end(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
 
-static void stay(struct chatter *chat, struct fake *fake)
+static void stay(struct chat *chat, struct fake *fake)
 {
     (void)chat;
     (void)fake;
 }
 
-static void ask_to_end(struct chatter *chat, struct fake *fake)
+static void ask_to_end(struct chat *chat, struct fake *fake)
 {
     (void)fake;
     kill(chat->pid, SIGTERM);
 }
 
-static void hang_up_on(struct chatter *chat, struct fake *fake)
+static void hang_up_on(struct chat *chat, struct fake *fake)
 {
     (void)chat;
     fake_hang_up(fake);
@@ -1060,7 +1059,7 @@ static void hang_up_on(struct chatter *chat, struct fake *fake)
 
 static const struct {
     const char *command;
-    void (*act)(struct chatter *, struct fake *);
+    void (*act)(struct chat *, struct fake *);
     const char *option;
     int status;
 } left_behind[] = {
@@ -1074,29 +1073,29 @@ static const struct {
 /* However chat leaves, and whatever the bot is waiting for, nothing of it is left. */
 START_TEST(no_bot_is_left)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(
+    chat_start(
         &chat, left_behind[_i].option, "-n", "x", "-e", left_behind[_i].command, fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "x");
     ck_assert_str_eq(fake_read(&fake), "hi");
     left_behind[_i].act(&chat, &fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), left_behind[_i].status);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), left_behind[_i].status);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 START_TEST(no_command_is_left)
 {
-    struct chatter chat;
+    struct chat chat;
 
     ck_assert_int_eq(RUN(&chat, "", "-r", "-W", "1", "-n", "x", "-c", "sleep 56; echo"), 1);
-    chatter_said_nothing(&chat);
-    chatter_end(&chat);
+    chat_said_nothing(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -1136,7 +1135,7 @@ START_TEST(through_a_command)
 {
     char command[1024];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
 
     server_start(&server, ANY_PORT);
@@ -1144,19 +1143,19 @@ START_TEST(through_a_command)
     conn_join(&ann, &server, "ann");
     ck_assert_int_eq(RUN(&chat, "", "-l", "-c", command), EX_OK);
     ck_assert_str_eq(chat.out.at, "ann\n");
-    chatter_end(&chat);
+    chat_end(&chat);
     ck_assert_int_eq(RUN(&chat, "one\ntwo\n", "-x", "-n", "ci", "-c", command), EX_OK);
-    chatter_seek(&chat, "* msg ci one");
-    chatter_seek(&chat, "* msg ci two");
-    chatter_end(&chat);
+    chat_seek(&chat, "* msg ci one");
+    chat_seek(&chat, "* msg ci two");
+    chat_end(&chat);
     conn_expect(&ann, "join ci");
     conn_expect(&ann, "msg ci one");
     conn_expect(&ann, "msg ci two");
     conn_expect(&ann, "quit ci left");
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "ci", "-c", "exit 7"), EX_UNAVAILABLE);
-    chatter_end(&chat);
+    chat_end(&chat);
     ck_assert_int_eq(RUN(&chat, "hi\n", "-n", "ci", "-c", "echo hello"), EX_PROTOCOL);
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ann);
     server_stop(&server);
 }
@@ -1166,7 +1165,7 @@ END_TEST
 START_TEST(a_command_that_asks)
 {
     char relay[512], command[1024];
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
@@ -1174,28 +1173,28 @@ START_TEST(a_command_that_asks)
     snprintf(command, sizeof command,
         "printf 'Password: ' >/dev/tty; read -r word </dev/tty; echo \"got <$word>\" >/dev/tty; %s",
         relay);
-    chatter_start_at_terminal(&chat, "-k", "-c", command);
-    chatter_see(&chat, "your name: "); /* before the command asks */
-    chatter_type(&chat, "ann\r");
+    chat_start_at_terminal(&chat, "-k", "-c", command);
+    chat_see(&chat, "your name: "); /* before the command asks */
+    chat_type(&chat, "ann\r");
     for (int i = 0; i < 3; i++) {
-        chatter_see(&chat, "Password: ");
+        chat_see(&chat, "Password: ");
         for (const char *key = "sesame\r"; *key != '\0'; key++)
-            chatter_type(&chat, (const char[]){*key, '\0'});
-        chatter_see(&chat, "got <sesame>");
+            chat_type(&chat, (const char[]){*key, '\0'});
+        chat_see(&chat, "got <sesame>");
         fake_accept(&fake);
         fake_welcome(&fake, "ann");
-        chatter_see(&chat, i == 0 ? "you are ann" : "back again");
-        chatter_type(&chat, "hello\r");
+        chat_see(&chat, i == 0 ? "you are ann" : "back again");
+        chat_type(&chat, "hello\r");
         ck_assert_str_eq(fake_read(&fake), "hello");
         fake_say(&fake, "msg ann hello");
-        chatter_see(&chat, "ann: hello");
+        chat_see(&chat, "ann: hello");
         fake_hang_up(&fake);
     }
-    chatter_see(&chat, "Password: ");
-    chatter_type(&chat, "\003");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_see(&chat, "Password: ");
+    chat_type(&chat, "\003");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -1207,16 +1206,16 @@ START_TEST(it_asks_for_a_name)
         const char *answer, *you;
     } cases[] = {{"ann\r", "you are ann"}, {"\r", "your address will be your name"}};
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, "-p", server.address);
-    chatter_see(&chat, "name: ");
-    chatter_type(&chat, cases[_i].answer);
-    chatter_see(&chat, cases[_i].you);
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_start_at_terminal(&chat, "-p", server.address);
+    chat_see(&chat, "name: ");
+    chat_type(&chat, cases[_i].answer);
+    chat_see(&chat, cases[_i].you);
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -1224,26 +1223,26 @@ END_TEST
 /* A user may think about it for longer than the server waits. */
 START_TEST(a_name_may_take_its_time)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start_at_terminal(&chat, "-p", fake.address);
-    chatter_see(&chat, "name: ");
+    chat_start_at_terminal(&chat, "-p", fake.address);
+    chat_see(&chat, "name: ");
     fake_accept(&fake);
     if (_i == 0)
         fake_say(&fake, "error login-timeout no name within 60 seconds");
     fake_hang_up(&fake);
-    chatter_type(&chat, "ann\r");
+    chat_type(&chat, "ann\r");
     fake_accept(&fake);
     fake_welcome(&fake, "ann");
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, "\004");
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, "\004");
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -1251,13 +1250,13 @@ END_TEST
 START_TEST(a_name_may_take_too_long)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, "-p", "-W", "1", server.address);
-    chatter_see(&chat, "name: \r\n");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 1);
-    chatter_end(&chat);
+    chat_start_at_terminal(&chat, "-p", "-W", "1", server.address);
+    chat_see(&chat, "name: \r\n");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), 1);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -1269,19 +1268,19 @@ START_TEST(a_command_too_long_for_the_wire)
 {
     char line[LINE_IN_MAX + 100];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     memset(line, 'x', sizeof line);
     memcpy(line, "/msg ann ", 9);
     memcpy(line + sizeof line - 2, "\r", 2);
     server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, _i == 0 ? "-H5" : "-p", "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, _i == 0 ? line : "/nonsense\r");
-    chatter_see(&chat, _i == 0 ? "chat: not sent: /msg ann xxxx" : "unknown");
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 1);
-    chatter_end(&chat);
+    chat_start_at_terminal(&chat, _i == 0 ? "-H5" : "-p", "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, _i == 0 ? line : "/nonsense\r");
+    chat_see(&chat, _i == 0 ? "chat: not sent: /msg ann xxxx" : "unknown");
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), 1);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -1289,21 +1288,21 @@ END_TEST
 /* What had not gone out yet when it is told to end. */
 START_TEST(lines_that_are_left)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-n", "x", fake.address);
+    chat_start(&chat, "-n", "x", fake.address);
     fake_accept(&fake);
-    chatter_type(&chat, "one\ntwo\nthr");
+    chat_type(&chat, "one\ntwo\nthr");
     fake_say(&fake, "note not yet");
-    chatter_seek(&chat, "*not yet");
-    chatter_reads(&chat);
+    chat_seek(&chat, "*not yet");
+    chat_reads(&chat);
     kill(chat.pid, SIGTERM);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 128 + SIGTERM);
-    chatter_seek_error(&chat, "chat: not sent: one and 2 more lines");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), 128 + SIGTERM);
+    chat_seek_error(&chat, "chat: not sent: one and 2 more lines");
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -1311,24 +1310,24 @@ END_TEST
 START_TEST(the_past_is_not_counted)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
 
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
     conn_say(&ben, "before");
     conn_expect(&ben, "msg ben before");
-    chatter_start_at_terminal(&chat, "-r", "-C", "1", "-n", "ann", server.address);
+    chat_start_at_terminal(&chat, "-r", "-C", "1", "-n", "ann", server.address);
     conn_expect(&ben, "join ann");
     conn_say(&ben, "after");
-    chatter_see(&chat, "after");
+    chat_see(&chat, "after");
     ck_assert_ptr_null(strstr(chat.out.at, "before"));
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
-    chatter_start_at_terminal(&chat, "-r", "-C", "1", "-H", "5", "-n", "ann", server.address);
-    chatter_see(&chat, "before");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
+    chat_start_at_terminal(&chat, "-r", "-C", "1", "-H", "5", "-n", "ann", server.address);
+    chat_see(&chat, "before");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }

@@ -2,7 +2,7 @@
  * chat -k from outside, chat(1): the server crashes, the network breaks, and every line
  * arrives once. A real chat, a real chatd or a server that does what the test says.
  */
-#include "chatter.h"
+#include "chat_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +23,14 @@
 enum { OUTAGES = 50, LINES_EACH = 200 };
 
 /* Writes the next lines of the numbered text to chat. */
-static void type_lines(struct chatter *chat, int *next)
+static void type_lines(struct chat *chat, int *next)
 {
     char text[LINES_EACH * 16];
     size_t len = 0;
 
     for (int i = 0; i < LINES_EACH; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "line %d\n", (*next)++);
-    chatter_write(chat, text, len);
+    chat_write(chat, text, len);
 }
 
 /* A while that differs each time, up to a few ms: long enough for some of the lines to arrive. */
@@ -59,7 +59,7 @@ static void transcript_is_exact(const char *path, const char *verb, int lines)
 }
 
 /* ... and so they do in what chat has printed with -x. */
-static void output_is_exact(const struct chatter *chat, int lines)
+static void output_is_exact(const struct chat *chat, int lines)
 {
     const char *end = chat->out.at + chat->out.len;
     char expected[64];
@@ -79,25 +79,25 @@ START_TEST(kept_over_crashes_of_the_hub)
     char socket[PATH_TEXT_MAX], transcript[PATH_TEXT_MAX];
     unsigned seed = 1;
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     int next = 0;
 
     test_path(socket, "s");
     test_path(transcript, "t");
     server_start(&server, "-l", socket, "-t", transcript);
-    chatter_start(&chat, "-k", "-x", "-n", "keeper", socket);
-    chatter_seek(&chat, "* you keeper");
+    chat_start(&chat, "-k", "-x", "-n", "keeper", socket);
+    chat_seek(&chat, "* you keeper");
     for (int i = 0; i < OUTAGES; i++) {
         type_lines(&chat, &next);
         let_some_arrive(&seed);
         server_kill(&server);
         server_start(&server, "-l", socket, "-t", transcript);
-        chatter_seek_error(&chat, "chat: back again");
+        chat_seek_error(&chat, "chat: back again");
     }
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     output_is_exact(&chat, next);
-    chatter_end(&chat);
+    chat_end(&chat);
     server_stop(&server);
     transcript_is_exact(transcript, "msg", next);
 }
@@ -110,13 +110,13 @@ START_TEST(posts_are_kept_over_crashes)
     unsigned seed = 1;
     struct server server;
     struct conn ann;
-    struct chatter chat;
+    struct chat chat;
     int next = 0;
 
     test_path(socket, "s");
     test_path(transcript, "t");
     server_start(&server, "-l", socket, "-t", transcript);
-    chatter_start(&chat, "-k", "-s", "-n", "keeper", socket);
+    chat_start(&chat, "-k", "-s", "-n", "keeper", socket);
     conn_join(&ann, &server, "ann");
     type_lines(&chat, &next);
     conn_seek(&ann, "post keeper line 0");
@@ -126,11 +126,11 @@ START_TEST(posts_are_kept_over_crashes)
         let_some_arrive(&seed);
         server_kill(&server);
         server_start(&server, "-l", socket, "-t", transcript);
-        chatter_seek_error(&chat, "chat: back again");
+        chat_seek_error(&chat, "chat: back again");
     }
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     server_stop(&server);
     transcript_is_exact(transcript, "post", next);
 }
@@ -236,25 +236,25 @@ START_TEST(kept_over_resets)
     char transcript[PATH_TEXT_MAX];
     unsigned seed = 1;
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct proxy proxy;
     int next = 0;
 
     test_path(transcript, "t");
     server_start(&server, ANY_PORT, "-t", transcript);
     proxy_start(&proxy, server.address);
-    chatter_start(&chat, "-k", "-x", "-n", "keeper", proxy.address);
-    chatter_seek(&chat, "* you keeper");
+    chat_start(&chat, "-k", "-x", "-n", "keeper", proxy.address);
+    chat_seek(&chat, "* you keeper");
     for (int i = 0; i < OUTAGES; i++) {
         type_lines(&chat, &next);
         let_some_arrive(&seed);
         kill(proxy.pid, SIGUSR1);
-        chatter_seek_error(&chat, "chat: back again");
+        chat_seek_error(&chat, "chat: back again");
     }
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     output_is_exact(&chat, next);
-    chatter_end(&chat);
+    chat_end(&chat);
     proxy_stop(&proxy);
     server_stop(&server);
     transcript_is_exact(transcript, "msg", next);
@@ -264,11 +264,11 @@ END_TEST
 /* What it sends to resume, and that it sends again what was not taken. */
 START_TEST(the_session_is_asked_for)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-k", "-n", "ann", "-H", "5", fake.address);
+    chat_start(&chat, "-k", "-n", "ann", "-H", "5", fake.address);
     fake_accept(&fake);
     ck_assert_str_eq(fake_read(&fake), "/token");
     ck_assert_str_eq(fake_read(&fake), "/history 5");
@@ -276,12 +276,12 @@ START_TEST(the_session_is_asked_for)
     fake_say(&fake, "token 0123");
     fake_say(&fake, "users 1");
     fake_say(&fake, "you ann");
-    chatter_type(&chat, "one\ntwo\nthree\nfour\n");
+    chat_type(&chat, "one\ntwo\nthree\nfour\n");
     ck_assert_str_eq(fake_read(&fake), "one");
     fake_say(&fake, "msg ann one");
     ck_assert_str_eq(fake_read(&fake), "two");
     ck_assert_str_eq(fake_read(&fake), "three");
-    chatter_seek(&chat, "*ann: one");
+    chat_seek(&chat, "*ann: one");
     fake_accept(&fake); /* the first connection is closed */
     ck_assert_str_eq(fake_read(&fake), "/token");
     ck_assert_str_eq(fake_read(&fake), "/resume 0123");
@@ -299,26 +299,26 @@ START_TEST(the_session_is_asked_for)
     fake_say(&fake, "you ann_2");
     ck_assert_str_eq(fake_read(&fake), "four");
     fake_say(&fake, "msg ann_2 four");
-    chatter_finish(&chat);
+    chat_finish(&chat);
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 /* It comes back under another name, for its old session is still there: until that ends. */
 START_TEST(the_name_is_taken_back)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-k", "-x", "-n", "ann", fake.address);
+    chat_start(&chat, "-k", "-x", "-n", "ann", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "ann");
-    chatter_seek(&chat, "* you ann");
+    chat_seek(&chat, "* you ann");
     fake_accept(&fake);
     while (strcmp(fake_read(&fake), "ann") != 0)
         continue;
@@ -328,13 +328,13 @@ START_TEST(the_name_is_taken_back)
     fake_say(&fake, "quit ann lost");
     ck_assert_str_eq(fake_read(&fake), "/nick ann");
     fake_say(&fake, "nick ann_2 ann");
-    chatter_seek(&chat, "* nick ann_2 ann");
-    chatter_finish(&chat);
+    chat_seek(&chat, "* nick ann_2 ann");
+    chat_finish(&chat);
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -351,29 +351,29 @@ START_TEST(what_cannot_be_sent_again)
         {"/nick  \r", "resumed 1",
             "chat: not sent: 1 line (refused while the connection was lost)"},
     };
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start_at_terminal(&chat, "-k", "-n", "ann", fake.address);
+    chat_start_at_terminal(&chat, "-k", "-n", "ann", fake.address);
     fake_accept(&fake);
     ck_assert_str_eq(fake_read(&fake), "/token");
     fake_say(&fake, "token 0123");
     fake_welcome(&fake, "ann");
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, cases[_i].line);
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, cases[_i].line);
     ck_assert_ptr_nonnull(fake_read(&fake));
     fake_accept(&fake);
     fake_say(&fake, "token 0123");
     fake_say(&fake, "%s", cases[_i].resumed);
     fake_welcome(&fake, "ann");
-    chatter_see(&chat, cases[_i].words);
-    chatter_type(&chat, "\004");
+    chat_see(&chat, cases[_i].words);
+    chat_type(&chat, "\004");
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 1);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), 1);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -382,19 +382,19 @@ START_TEST(done_while_the_server_is_away)
 {
     char address[ADDRESS_TEXT_MAX];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     address_own(address);
     server_start(&server, "-l", address);
-    chatter_start(&chat, "-k", "-n", "ann", server.address);
-    chatter_type(&chat, "hi\n");
-    chatter_seek(&chat, "*ann: hi");
+    chat_start(&chat, "-k", "-n", "ann", server.address);
+    chat_type(&chat, "hi\n");
+    chat_seek(&chat, "*ann: hi");
     server_kill(&server);
-    chatter_seek_error(&chat, "chat: the server went away; trying to come back");
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_seek_error(&chat, "chat: the server went away; trying to come back");
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     ck_assert_uint_le(sink_lines(&chat.err), 2); /* why it cannot come back, perhaps */
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -403,18 +403,18 @@ START_TEST(left_while_the_server_is_away)
 {
     char address[ADDRESS_TEXT_MAX];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     address_own(address);
     server_start(&server, "-l", address);
-    chatter_start_at_terminal(&chat, "-k", "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
+    chat_start_at_terminal(&chat, "-k", "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
     server_kill(&server);
-    chatter_see(&chat, "trying to come back");
-    chatter_type(&chat, "hello\r\003");
-    chatter_see(&chat, "chat: not sent: hello\r\n");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_see(&chat, "trying to come back");
+    chat_type(&chat, "hello\r\003");
+    chat_see(&chat, "chat: not sent: hello\r\n");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -425,26 +425,26 @@ START_TEST(quit_while_the_server_is_away)
     enum { CHATS = COUNT_OF(keys) };
     char address[ADDRESS_TEXT_MAX];
     struct server servers[CHATS];
-    struct chatter chats[CHATS];
+    struct chat chats[CHATS];
 
     address_own(address);
     for (size_t i = 0; i < CHATS; i++) {
         server_start(&servers[i], "-l", address);
-        chatter_start_at_terminal(&chats[i], "-k", "-n", "ann", servers[i].address);
-        chatter_see(&chats[i], "you are ann");
+        chat_start_at_terminal(&chats[i], "-k", "-n", "ann", servers[i].address);
+        chat_see(&chats[i], "you are ann");
     }
     for (size_t i = 0; i < CHATS; i++)
         server_kill(&servers[i]);
     for (size_t i = 0; i < CHATS; i++) {
-        chatter_see(&chats[i], "trying to come back");
-        chatter_type(&chats[i], "hello\rthere\r");
-        chatter_type(&chats[i], keys[i]);
-        chatter_see(&chats[i], "chat: 2 lines are waiting for the server");
+        chat_see(&chats[i], "trying to come back");
+        chat_type(&chats[i], "hello\rthere\r");
+        chat_type(&chats[i], keys[i]);
+        chat_see(&chats[i], "chat: 2 lines are waiting for the server");
     }
     for (size_t i = 0; i < CHATS; i++) {
-        chatter_see(&chats[i], "chat: not sent: hello and 1 more line\r\n");
-        ck_assert_int_eq(chatter_exit(&chats[i], EXIT_MS), EX_UNAVAILABLE);
-        chatter_end(&chats[i]);
+        chat_see(&chats[i], "chat: not sent: hello and 1 more line\r\n");
+        ck_assert_int_eq(chat_exit(&chats[i], EXIT_MS), EX_UNAVAILABLE);
+        chat_end(&chats[i]);
     }
 }
 END_TEST
@@ -452,41 +452,41 @@ END_TEST
 /* ... and where the server is there and does not answer. */
 START_TEST(quit_while_the_server_is_silent)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start_at_terminal(&chat, "-k", "-n", "ann", fake.address);
+    chat_start_at_terminal(&chat, "-k", "-n", "ann", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "ann");
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, _i == 0 ? "hello\r/quit\r" : "/quit\r");
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, _i == 0 ? "hello\r/quit\r" : "/quit\r");
     if (_i == 0) {
-        chatter_see(&chat, "chat: 1 line is waiting for the server");
-        chatter_type(&chat, "\003");
-        chatter_see(&chat, "^C\r\nchat: not confirmed: 1 line\r\n");
+        chat_see(&chat, "chat: 1 line is waiting for the server");
+        chat_type(&chat, "\003");
+        chat_see(&chat, "^C\r\nchat: not confirmed: 1 line\r\n");
     }
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
 /* A user who has said nothing waits for no welcome. */
 START_TEST(quit_before_the_welcome)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start_at_terminal(&chat, "-w", "600", "-n", "ann", fake.address);
+    chat_start_at_terminal(&chat, "-w", "600", "-n", "ann", fake.address);
     fake_accept(&fake);
     fake_say(&fake, "note not yet");
-    chatter_see(&chat, "not yet");
-    chatter_type(&chat, "/quit\r");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_see(&chat, "not yet");
+    chat_type(&chat, "/quit\r");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -497,18 +497,18 @@ START_TEST(the_first_connection_is_tried_again)
 {
     char socket[PATH_TEXT_MAX];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     test_path(socket, "s");
-    chatter_start(&chat, "-k", "-w", "60", "-n", "ann", socket);
-    chatter_seek_error(&chat, "chat: nobody listens on *");
+    chat_start(&chat, "-k", "-w", "60", "-n", "ann", socket);
+    chat_seek_error(&chat, "chat: nobody listens on *");
     server_start(&server, "-l", socket);
-    chatter_type(&chat, "hi\n");
-    chatter_seek(&chat, "*ann: hi");
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_type(&chat, "hi\n");
+    chat_seek(&chat, "*ann: hi");
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     ck_assert_uint_eq(sink_lines(&chat.err), 1);
-    chatter_end(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -516,13 +516,13 @@ END_TEST
 START_TEST(the_first_connection_is_given_up)
 {
     int64_t start = clock_ms();
-    struct chatter chat;
+    struct chat chat;
 
-    chatter_start(&chat, "-k", "-w", "1", "-n", "ann", "/nowhere/s");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    chat_start(&chat, "-k", "-w", "1", "-n", "ann", "/nowhere/s");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
     ck_assert_int_ge(clock_ms() - start, 1000);
-    chatter_complained_once(&chat);
-    chatter_end(&chat);
+    chat_complained_once(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -530,25 +530,25 @@ END_TEST
 START_TEST(a_full_room_is_tried_again)
 {
     static const char *const refusals[] = {"error full no place", "users 1"};
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-k", "-n", "ann", fake.address);
+    chat_start(&chat, "-k", "-n", "ann", fake.address);
     for (int i = 0; i < 3; i++) {
         fake_accept(&fake);
         fake_say(&fake, "%s", refusals[_i]);
     }
     fake_accept(&fake);
     fake_welcome(&fake, "ann");
-    chatter_seek_error(&chat, "chat: back again");
-    chatter_finish(&chat);
+    chat_seek_error(&chat, "chat: back again");
+    chat_finish(&chat);
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     ck_assert_uint_eq(sink_lines(&chat.err), 2);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -556,18 +556,18 @@ END_TEST
 START_TEST(a_room_may_stay_full)
 {
     int64_t deadline = deadline_in(EXIT_MS);
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start(&chat, "-k", "-w", "1", "-n", "ann", fake.address);
+    chat_start(&chat, "-k", "-w", "1", "-n", "ann", fake.address);
     while (process_state(chat.pid) != 'Z' && deadline_wait(deadline)) {
         if (fake_try_accept(&fake))
             fake_say(&fake, "error full no place");
     }
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_TEMPFAIL);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_TEMPFAIL);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -577,25 +577,25 @@ START_TEST(the_next_address_of_the_list)
 {
     char list[2 * ADDRESS_TEXT_MAX + 2];
     struct fake fakes[2];
-    struct chatter chat;
+    struct chat chat;
 
     fake_open(&fakes[0]);
     fake_open(&fakes[1]);
     snprintf(list, sizeof list, "%s,%s", fakes[0].address, fakes[1].address);
-    chatter_start(&chat, "-k", "-n", "ann", list);
+    chat_start(&chat, "-k", "-n", "ann", list);
     for (int i = 0; i < 4; i++) {
         fake_accept(&fakes[i % 2]);
         fakes[i % 2].stamp = 10 * (unsigned)i;
         fake_welcome(&fakes[i % 2], "ann");
         fake_say(&fakes[i % 2], "msg ben %d", i);
-        chatter_seek(&chat, "*ben: *");
+        chat_seek(&chat, "*ben: *");
         fake_hang_up(&fakes[i % 2]);
     }
     kill(chat.pid, SIGTERM);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), 128 + SIGTERM);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), 128 + SIGTERM);
     fake_close(&fakes[0]);
     fake_close(&fakes[1]);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -604,26 +604,26 @@ START_TEST(why_it_does_not_come_back)
 {
     char socket[PATH_TEXT_MAX];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     const char *line;
 
     test_path(socket, "s");
     server_start(&server, "-l", socket);
-    chatter_start(&chat, "-k", "-n", "ann", socket);
-    chatter_type(&chat, "hi\n");
-    chatter_seek(&chat, "*ann: hi");
+    chat_start(&chat, "-k", "-n", "ann", socket);
+    chat_type(&chat, "hi\n");
+    chat_seek(&chat, "*ann: hi");
     for (int i = 0; i < 2; i++) {
         server_kill(&server);
-        chatter_seek_error(&chat, "chat: the server went away; trying to come back");
-        line = chatter_seek_error(&chat, "chat: nobody listens on *");
+        chat_seek_error(&chat, "chat: the server went away; trying to come back");
+        line = chat_seek_error(&chat, "chat: nobody listens on *");
         ck_assert_ptr_null(strstr(line, "start a room"));
         server_start(&server, "-l", socket);
-        chatter_seek_error(&chat, "chat: back again");
+        chat_seek_error(&chat, "chat: back again");
     }
-    chatter_finish(&chat);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_finish(&chat);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     ck_assert_uint_eq(sink_lines(&chat.err), 6);
-    chatter_end(&chat);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST

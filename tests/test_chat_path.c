@@ -4,7 +4,7 @@
  * asks for a time to live which the packets of loopback do not have: its kernel drops them in
  * silence.
  */
-#include "chatter.h"
+#include "chat_process.h"
 
 #include <netinet/in.h>
 #include <signal.h>
@@ -26,44 +26,44 @@ static void cut(const struct fake *fake)
 }
 
 /* Chat with -k, in the room of this server. */
-static void begin(struct chatter *chat, struct fake *fake)
+static void begin(struct chat *chat, struct fake *fake)
 {
     fake_open(fake);
-    chatter_start(chat, "-k", "-n", "ann", fake->address);
+    chat_start(chat, "-k", "-n", "ann", fake->address);
     fake_accept(fake);
     fake_welcome(fake, "ann");
-    chatter_type(chat, "hello\n");
+    chat_type(chat, "hello\n");
     ck_assert_str_eq(fake_read(fake), "hello");
     fake_say(fake, "msg ann hello");
-    chatter_seek(chat, "*ann: hello");
+    chat_seek(chat, "*ann: hello");
 }
 
-static void end(struct chatter *chat, struct fake *fake)
+static void end(struct chat *chat, struct fake *fake)
 {
     kill(chat->pid, SIGTERM);
-    ck_assert_int_eq(chatter_exit(chat, 10000), 128 + SIGTERM);
+    ck_assert_int_eq(chat_exit(chat, 10000), 128 + SIGTERM);
     fake_close(fake);
-    chatter_end(chat);
+    chat_end(chat);
 }
 
 /* begun, of calm_ms(), is when its path was cut. */
-static void expect_return(struct chatter *chat, struct fake *fake, int64_t begun)
+static void expect_return(struct chat *chat, struct fake *fake, int64_t begun)
 {
     int64_t deadline = deadline_in(NOTICED_MS);
     while (!fake_try_accept(fake))
         ensure(deadline_wait(deadline), "the dead path was not noticed");
     ensure_prompt(begun, NOTICED_MS);
-    chatter_seek_error(chat, "chat: the server went away; trying to come back");
+    chat_seek_error(chat, "chat: the server went away; trying to come back");
 }
 
 /* More than the server's kernel has room for. */
-static void type_much(struct chatter *chat)
+static void type_much(struct chat *chat)
 {
     static char lines[1 << 19];
 
     for (size_t i = 0; i < sizeof lines; i++)
         lines[i] = (char)(i % 1000 == 999 ? '\n' : 'x');
-    chatter_write(chat, lines, sizeof lines);
+    chat_write(chat, lines, sizeof lines);
 }
 
 /*
@@ -75,14 +75,14 @@ START_TEST(dead_paths)
 {
     int64_t begun = calm_ms();
     int64_t noticed = clock_ms() + NOTICED_MS;
-    struct chatter chats[3];
+    struct chat chats[3];
     struct fake fakes[3];
 
     for (int i = 0; i < 3; i++)
         begin(&chats[i], &fakes[i]);
     cut(&fakes[0]);
-    chatter_type(&chats[0], "lost\n");
-    chatter_type(&chats[1], "waits\n");
+    chat_type(&chats[0], "lost\n");
+    chat_type(&chats[1], "waits\n");
     ck_assert_str_eq(fake_read(&fakes[1]), "waits");
     cut(&fakes[1]);
     type_much(&chats[2]);

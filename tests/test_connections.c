@@ -252,9 +252,9 @@ END_TEST
 /* It is told, even if it had sent much that nobody reads, and the others do not notice. */
 static void expect_full(struct conn *conn)
 {
-    static const char chatter[10000];
+    static const char flooded[10000];
     conn->stalled = true;
-    conn_send(conn, chatter, sizeof chatter);
+    conn_send(conn, flooded, sizeof flooded);
     conn_seek(conn, "error full *");
     conn_seek_end(conn);
     conn_close(conn);

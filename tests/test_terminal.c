@@ -1,7 +1,7 @@
 /*
  * chat at a terminal: a real chat at a real pty, and a real chatd or a server that the test plays.
  */
-#include "chatter.h"
+#include "chat_process.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -31,59 +31,59 @@ static void modes_equal(const struct termios *a, const struct termios *b)
 }
 
 /* Chat at a terminal with 80 columns, in the room as ann. */
-static void terminal_open(struct chatter *chat, const char *option, const char *address)
+static void terminal_open(struct chat *chat, const char *option, const char *address)
 {
-    chatter_start_at_terminal(chat, option, "-n", "ann", address);
-    chatter_see(chat, "you are ann");
+    chat_start_at_terminal(chat, option, "-n", "ann", address);
+    chat_see(chat, "you are ann");
 }
 
-static void crash(struct chatter *chat, struct server *server)
+static void crash(struct chat *chat, struct server *server)
 {
     (void)chat;
     server_kill(server);
 }
 
-static void terminate(struct chatter *chat, struct server *server)
+static void terminate(struct chat *chat, struct server *server)
 {
     (void)server;
     kill(chat->pid, SIGTERM);
 }
 
-static void hang_up(struct chatter *chat, struct server *server)
+static void hang_up(struct chat *chat, struct server *server)
 {
     (void)server;
     kill(chat->pid, SIGHUP);
 }
 
-static void interrupt(struct chatter *chat, struct server *server)
+static void interrupt(struct chat *chat, struct server *server)
 {
     (void)server;
-    chatter_type(chat, "\003");
+    chat_type(chat, "\003");
 }
 
-static void end_input(struct chatter *chat, struct server *server)
+static void end_input(struct chat *chat, struct server *server)
 {
     (void)server;
-    chatter_type(chat, "\004");
+    chat_type(chat, "\004");
 }
 
-static void quit(struct chatter *chat, struct server *server)
+static void quit(struct chat *chat, struct server *server)
 {
     (void)server;
-    chatter_type(chat, "/quit now\r");
+    chat_type(chat, "/quit now\r");
 }
 
-static void kernel_stop(struct chatter *chat, struct server *server)
+static void kernel_stop(struct chat *chat, struct server *server)
 {
     (void)server;
-    chatter_type(chat, "/nonsense\r");
-    chatter_see(chat, "unknown");
-    chatter_type(chat, "\023"); /* Ctrl-S: output is held */
+    chat_type(chat, "/nonsense\r");
+    chat_see(chat, "unknown");
+    chat_type(chat, "\023"); /* Ctrl-S: output is held */
     kill(chat->pid, SIGTERM);
 }
 
 static const struct {
-    void (*act)(struct chatter *, struct server *);
+    void (*act)(struct chat *, struct server *);
     int status;
 } endings[] = {
     {end_input, EX_OK},
@@ -101,16 +101,16 @@ START_TEST(the_terminal_is_left_as_it_was)
     static const char *const options[] = {"-H5", "-p"};
     struct termios after;
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     for (size_t i = 0; i < COUNT_OF(options); i++) {
         server_start(&server, ANY_PORT);
         terminal_open(&chat, options[i], server.address);
         endings[_i].act(&chat, &server);
-        ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), endings[_i].status);
+        ck_assert_int_eq(chat_exit(&chat, EXIT_MS), endings[_i].status);
         tcgetattr(chat.slave, &after);
         modes_equal(&chat.modes, &after);
-        chatter_end(&chat);
+        chat_end(&chat);
         if (server.pid > 0)
             server_stop(&server);
     }
@@ -122,15 +122,15 @@ START_TEST(stopped_and_continued)
 {
     struct termios stopped;
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     int64_t deadline = deadline_in(EXIT_MS);
     int status;
 
     server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, "half");
-    chatter_see(&chat, "half");
+    chat_start_at_terminal(&chat, "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, "half");
+    chat_see(&chat, "half");
     /* Not by Ctrl-Z: it would only stop a group that somebody in the session could continue. */
     kill(chat.pid, SIGSTOP);
     ck_assert_int_eq(waitpid(chat.pid, &status, WUNTRACED), chat.pid);
@@ -141,12 +141,12 @@ START_TEST(stopped_and_continued)
         tcgetattr(chat.slave, &stopped);
     while ((stopped.c_lflag & ICANON) != 0 && deadline_wait(deadline));
     ck_assert_int_eq(stopped.c_lflag & ICANON, 0);
-    chatter_see(&chat, "\033[?2004h"); /* a shell has turned it off */
-    chatter_type(&chat, " and whole\r");
-    chatter_see(&chat, "ann: half and whole");
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_see(&chat, "\033[?2004h"); /* a shell has turned it off */
+    chat_type(&chat, " and whole\r");
+    chat_see(&chat, "ann: half and whole");
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -156,31 +156,31 @@ START_TEST(the_typed_line_survives)
 {
     struct terminal *screen = terminal_new(24, 80);
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
     char line[32];
 
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
-    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = "NO_COLOR=1"},
+    chat_start_as(&chat, &(struct chat_setup){.terminal = true, .env = "NO_COLOR=1"},
         (const char *const[]){"-n", "ann", server.address, NULL});
-    chatter_see(&chat, "you are ann");
+    chat_see(&chat, "you are ann");
     for (int i = 0; i < 10; i++) {
         snprintf(line, sizeof line, "%c", 'a' + i);
-        chatter_type(&chat, line);
+        chat_type(&chat, line);
         snprintf(line, sizeof line, "message %d", i);
         conn_say(&ben, "%s", line);
-        chatter_see(&chat, line);
+        chat_see(&chat, line);
     }
-    chatter_see(&chat, "j");
+    chat_see(&chat, "j");
     terminal_write(screen, chat.out.at, chat.out.len, false);
     ck_assert_ptr_nonnull(strstr(terminal_row(screen, screen->row - 1), "ben: message 9"));
     ck_assert_ptr_nonnull(strstr(terminal_row(screen, screen->row), "abcdefghij"));
-    chatter_type(&chat, "\r");
+    chat_type(&chat, "\r");
     conn_seek(&ben, "msg ann abcdefghij");
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     terminal_free(screen);
     conn_close(&ben);
     server_stop(&server);
@@ -194,7 +194,7 @@ START_TEST(what_is_wrapped)
     const struct winsize size = {.ws_row = 24, .ws_col = 80};
     char text[400];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
 
     for (size_t i = 0; i < sizeof text - 1; i++)
@@ -202,18 +202,18 @@ START_TEST(what_is_wrapped)
     text[sizeof text - 1] = '\0';
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
-    chatter_start_at_terminal(&chat, options[_i], "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
+    chat_start_at_terminal(&chat, options[_i], "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
     ck_assert_int_eq(ioctl(chat.slave, TIOCSWINSZ, &size), 0);
-    chatter_type(&chat, "wide\r"); /* the size is known when this is answered */
-    chatter_see(&chat, "ann: wide");
+    chat_type(&chat, "wide\r"); /* the size is known when this is answered */
+    chat_see(&chat, "ann: wide");
     conn_say(&ben, "%s", text);
     conn_say(&ben, "end");
-    chatter_see(&chat, "end");
+    chat_see(&chat, "end");
     ck_assert_int_eq(strstr(chat.out.at, text) != NULL, _i == 0);
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }
@@ -224,28 +224,28 @@ END_TEST
 START_TEST(control_c_without_an_editor)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
 
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
-    chatter_start_at_terminal(&chat, "-p", "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, "thrown away\003");
-    chatter_see(&chat, "^C\r\n");
-    chatter_type(&chat, "said\r");
+    chat_start_at_terminal(&chat, "-p", "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, "thrown away\003");
+    chat_see(&chat, "^C\r\n");
+    chat_type(&chat, "said\r");
     conn_seek(&ben, "msg ann said");
-    chatter_see(&chat, "ann: said");
+    chat_see(&chat, "ann: said");
     /* also where the next line is there at once, as over a slow link */
-    chatter_type(&chat, "one\rthrown away\003two\rhalf\003three\r");
+    chat_type(&chat, "one\rthrown away\003two\rhalf\003three\r");
     conn_expect(&ben, "msg ann one");
     conn_expect(&ben, "msg ann two");
     conn_expect(&ben, "msg ann three");
-    chatter_see(&chat, "ann: three");
-    chatter_type(&chat, "\003");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_see(&chat, "ann: three");
+    chat_type(&chat, "\003");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     conn_expect(&ben, "quit ann left");
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }
@@ -254,7 +254,7 @@ END_TEST
 /* ann at a terminal, and ben who hears what she says. */
 struct pair {
     struct server server;
-    struct chatter ann;
+    struct chat ann;
     struct conn ben;
 };
 
@@ -263,16 +263,16 @@ static void pair_open(struct pair *pair)
     memset(pair, 0, sizeof *pair);
     server_start(&pair->server, ANY_PORT);
     conn_join(&pair->ben, &pair->server, "ben");
-    chatter_start_at_terminal(&pair->ann, "-n", "ann", pair->server.address);
-    chatter_see(&pair->ann, "you are ann");
+    chat_start_at_terminal(&pair->ann, "-n", "ann", pair->server.address);
+    chat_see(&pair->ann, "you are ann");
     conn_seek(&pair->ben, "join ann");
 }
 
 static void pair_close(struct pair *pair)
 {
-    chatter_type(&pair->ann, "\003\003");
-    ck_assert_int_eq(chatter_exit(&pair->ann, EXIT_MS), EX_OK);
-    chatter_end(&pair->ann);
+    chat_type(&pair->ann, "\003\003");
+    ck_assert_int_eq(chat_exit(&pair->ann, EXIT_MS), EX_OK);
+    chat_end(&pair->ann);
     conn_close(&pair->ben);
     server_stop(&pair->server);
 }
@@ -280,7 +280,7 @@ static void pair_close(struct pair *pair)
 /* ---- A terminal that is held --------------------------------------------------------- */
 
 /* Nobody reads what the terminal shows, and ben talks until it takes no more. */
-static void terminal_fill(const struct chatter *chat, struct conn *ben)
+static void terminal_fill(const struct chat *chat, struct conn *ben)
 {
     int64_t deadline = deadline_in(EXIT_MS);
     int shown = 0, before = -1;
@@ -295,14 +295,14 @@ static void terminal_fill(const struct chatter *chat, struct conn *ben)
 }
 
 /* Types keys and waits until they are read. */
-static void keys_are_read(struct chatter *chat, const char *keys)
+static void keys_are_read(struct chat *chat, const char *keys)
 {
     ck_assert_int_eq(write(chat->in, keys, strlen(keys)), (ssize_t)strlen(keys));
-    chatter_reads(chat);
+    chat_reads(chat);
 }
 
 /* The exit status, while still nobody reads. */
-static int exit_unread(struct chatter *chat)
+static int exit_unread(struct chat *chat)
 {
     int64_t deadline = deadline_in(EXIT_MS);
     int status;
@@ -331,13 +331,13 @@ START_TEST(a_terminal_that_nobody_reads)
 {
     struct termios after;
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
 
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
-    chatter_start_at_terminal(&chat, "-W", held[_i].seconds, "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
+    chat_start_at_terminal(&chat, "-W", held[_i].seconds, "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
     terminal_fill(&chat, &ben);
     keys_are_read(&chat, held[_i].keys);
     if (held[_i].signal != 0)
@@ -345,7 +345,7 @@ START_TEST(a_terminal_that_nobody_reads)
     ck_assert_int_eq(exit_unread(&chat), held[_i].status);
     tcgetattr(chat.slave, &after);
     modes_equal(&chat.modes, &after);
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }
@@ -359,15 +359,15 @@ START_TEST(a_terminal_that_is_read_late)
 
     server_start(&pair.server, ANY_PORT);
     conn_join(&pair.ben, &pair.server, "ben");
-    chatter_start_as(&pair.ann, &(struct chatter_setup){.terminal = true, .env = "NO_COLOR=1"},
+    chat_start_as(&pair.ann, &(struct chat_setup){.terminal = true, .env = "NO_COLOR=1"},
         (const char *const[]){"-H0", "-n", "ann", pair.server.address, NULL});
-    chatter_see(&pair.ann, "you are ann");
+    chat_see(&pair.ann, "you are ann");
     terminal_fill(&pair.ann, &pair.ben);
     keys_are_read(&pair.ann, "said\rtyped");
     conn_seek(&pair.ben, "msg ann said");
-    chatter_see(&pair.ann, "1499 words");
-    chatter_see(&pair.ann, "ann: said");
-    chatter_see(&pair.ann, "typed");
+    chat_see(&pair.ann, "1499 words");
+    chat_see(&pair.ann, "ann: said");
+    chat_see(&pair.ann, "typed");
     terminal_write(screen, pair.ann.out.at, pair.ann.out.len, false);
     ck_assert_str_eq(terminal_row(screen, screen->row), "> typed");
     terminal_free(screen);
@@ -381,10 +381,10 @@ START_TEST(control_s_holds_nothing)
     struct pair pair;
 
     pair_open(&pair);
-    chatter_type(&pair.ann, "one\023two\r");
+    chat_type(&pair.ann, "one\023two\r");
     conn_expect(&pair.ben, "msg ann onetwo");
     conn_say(&pair.ben, "hello");
-    chatter_see(&pair.ann, "hello");
+    chat_see(&pair.ann, "hello");
     pair_close(&pair);
 }
 END_TEST
@@ -393,15 +393,15 @@ END_TEST
 START_TEST(an_error_without_an_editor)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, "-s", "-n", "ann", server.address);
-    chatter_type(&chat, "/nonsense\r");
-    chatter_see(&chat, "chat: not accepted: ");
-    chatter_type(&chat, "\004");
-    chatter_exit(&chat, EXIT_MS);
-    chatter_end(&chat);
+    chat_start_at_terminal(&chat, "-s", "-n", "ann", server.address);
+    chat_type(&chat, "/nonsense\r");
+    chat_see(&chat, "chat: not accepted: ");
+    chat_type(&chat, "\004");
+    chat_exit(&chat, EXIT_MS);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -410,19 +410,19 @@ END_TEST
 START_TEST(control_s_without_an_editor)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
 
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
-    chatter_start_at_terminal(&chat, "-p", "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, "\023");
+    chat_start_at_terminal(&chat, "-p", "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, "\023");
     conn_say(&ben, "hello");
     conn_seek(&ben, "msg ben hello");
     kill(chat.pid, SIGTERM);
     ck_assert_int_eq(exit_unread(&chat), 128 + SIGTERM);
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }
@@ -440,8 +440,8 @@ START_TEST(keys_swallow_nothing_and_leak_nothing)
 
     pair_open(&pair);
     for (size_t i = 0; i < COUNT_OF(typed); i++) {
-        chatter_type(&pair.ann, typed[i]);
-        chatter_type(&pair.ann, "hello\r");
+        chat_type(&pair.ann, typed[i]);
+        chat_type(&pair.ann, "hello\r");
         conn_expect(&pair.ben, "msg ann hello");
     }
     pair_close(&pair);
@@ -464,13 +464,13 @@ START_TEST(a_key_in_two_pieces)
     pair_open(&pair);
     for (int try = 0; try < 5 && !done; try++) {
         snprintf(line, sizeof line, "line %d\rab%s", try, keys[_i][0]);
-        chatter_type(&pair.ann, line);
+        chat_type(&pair.ann, line);
         conn_expect(&pair.ben, "msg ann line *");
         kill(pair.ann.pid, SIGWINCH);
         snprintf(line, sizeof line, "ann: line %d", try);
-        chatter_see(&pair.ann, line);
-        chatter_type(&pair.ann, keys[_i][1]);
-        chatter_type(&pair.ann, "x\r");
+        chat_see(&pair.ann, line);
+        chat_type(&pair.ann, keys[_i][1]);
+        chat_type(&pair.ann, "x\r");
         done = strcmp(conn_read(&pair.ben), "msg ann axb") == 0;
     }
     ck_assert(done);
@@ -487,16 +487,16 @@ START_TEST(control_c_in_the_middle)
 
     pair_open(&pair);
     for (size_t i = 0; i < COUNT_OF(typed); i++) {
-        chatter_type(&pair.ann, typed[i]);
-        chatter_type(&pair.ann, i < 6 ? "\003" : "");
-        chatter_type(&pair.ann, "hello\003said\r");
+        chat_type(&pair.ann, typed[i]);
+        chat_type(&pair.ann, i < 6 ? "\003" : "");
+        chat_type(&pair.ann, "hello\003said\r");
         conn_expect(&pair.ben, i < 6 ? "quit ann left" : "msg ann said");
         if (i >= 6)
             continue;
-        ck_assert_int_eq(chatter_exit(&pair.ann, EXIT_MS), EX_OK);
-        chatter_end(&pair.ann);
-        chatter_start_at_terminal(&pair.ann, "-n", "ann", pair.server.address);
-        chatter_see(&pair.ann, "you are ann");
+        ck_assert_int_eq(chat_exit(&pair.ann, EXIT_MS), EX_OK);
+        chat_end(&pair.ann);
+        chat_start_at_terminal(&pair.ann, "-n", "ann", pair.server.address);
+        chat_see(&pair.ann, "you are ann");
         conn_seek(&pair.ben, "join ann");
     }
     pair_close(&pair);
@@ -543,28 +543,28 @@ START_TEST(a_paste_waits_for_the_server)
     char transcript[PATH_TEXT_MAX];
     struct family family;
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     pid_t worker;
 
     test_path(transcript, "t");
     server_start(&server, ANY_PORT, "-t", transcript);
     family_look(&family, server.pid);
-    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
+    chat_start_at_terminal(&chat, "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
     worker = family_newcomer(&family, server.pid);
     process_stop(worker);
     for (int i = 0; i < PASTE_LINES; i++)
         paste_line(text + (size_t)i * PASTE_LINE, i);
-    chatter_type(&chat, PASTE_BEGIN);
-    chatter_write(&chat, text, sizeof text - 1);
-    chatter_type(&chat, PASTE_END);
-    chatter_see(&chat, "[800 lines]");
-    chatter_type(&chat, "\r");
-    chatter_see(&chat, "[5"); /* lines that found no room yet */
+    chat_type(&chat, PASTE_BEGIN);
+    chat_write(&chat, text, sizeof text - 1);
+    chat_type(&chat, PASTE_END);
+    chat_see(&chat, "[800 lines]");
+    chat_type(&chat, "\r");
+    chat_see(&chat, "[5"); /* lines that found no room yet */
     kill(worker, SIGCONT);
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     server_stop(&server);
     transcript_has_the_paste(transcript);
 }
@@ -576,15 +576,15 @@ START_TEST(a_paste_is_data)
     struct pair pair;
 
     pair_open(&pair);
-    chatter_type(&pair.ann, PASTE_BEGIN "/quit" PASTE_END "\r");
+    chat_type(&pair.ann, PASTE_BEGIN "/quit" PASTE_END "\r");
     conn_expect(&pair.ben, "msg ann /quit");
-    chatter_type(&pair.ann, PASTE_BEGIN "//\r\n/usr/lib/x.so\ta\r\n/quit\n" PASTE_END);
-    chatter_see(&pair.ann, "[3 lines]");
-    chatter_type(&pair.ann, "\003");
-    chatter_type(&pair.ann, PASTE_BEGIN "/msg ben x\r\r/quit\033[2\r" PASTE_END "\r");
+    chat_type(&pair.ann, PASTE_BEGIN "//\r\n/usr/lib/x.so\ta\r\n/quit\n" PASTE_END);
+    chat_see(&pair.ann, "[3 lines]");
+    chat_type(&pair.ann, "\003");
+    chat_type(&pair.ann, PASTE_BEGIN "/msg ben x\r\r/quit\033[2\r" PASTE_END "\r");
     conn_expect(&pair.ben, "msg ann /msg ben x");
     conn_expect(&pair.ben, "msg ann /quit");
-    chatter_type(&pair.ann, "/me " PASTE_BEGIN "/waves\033[" PASTE_END "\r");
+    chat_type(&pair.ann, "/me " PASTE_BEGIN "/waves\033[" PASTE_END "\r");
     conn_expect(&pair.ben, "me ann /waves");
     pair_close(&pair);
 }
@@ -596,16 +596,16 @@ START_TEST(a_private_paste)
     struct pair pair;
 
     pair_open(&pair);
-    chatter_type(&pair.ann, "/msg ben " PASTE_BEGIN "one\r/quit\rtwo" PASTE_END);
-    chatter_see(&pair.ann, "[3 lines] > /msg ben ");
-    chatter_type(&pair.ann, "three\r");
+    chat_type(&pair.ann, "/msg ben " PASTE_BEGIN "one\r/quit\rtwo" PASTE_END);
+    chat_see(&pair.ann, "[3 lines] > /msg ben ");
+    chat_type(&pair.ann, "three\r");
     conn_expect(&pair.ben, "priv ann ben one");
     conn_expect(&pair.ben, "priv ann ben /quit");
     conn_expect(&pair.ben, "priv ann ben two");
     conn_expect(&pair.ben, "priv ann ben three");
-    chatter_type(&pair.ann, "/msg ben" PASTE_BEGIN " one\rtwo" PASTE_END);
-    chatter_see(&pair.ann, "chat: not pasted: several lines");
-    chatter_type(&pair.ann, "\003public\r");
+    chat_type(&pair.ann, "/msg ben" PASTE_BEGIN " one\rtwo" PASTE_END);
+    chat_see(&pair.ann, "chat: not pasted: several lines");
+    chat_type(&pair.ann, "\003public\r");
     conn_expect(&pair.ben, "msg ann public");
     pair_close(&pair);
 }
@@ -617,12 +617,12 @@ START_TEST(half_a_paste_is_data)
     struct pair pair;
 
     pair_open(&pair);
-    chatter_type(&pair.ann, PASTE_BEGIN "one\r/quit\r");
-    chatter_see(&pair.ann, "[2 lines]");
-    chatter_type(&pair.ann, "\003");
-    chatter_type(&pair.ann, PASTE_BEGIN "two\r/quit");
-    chatter_see(&pair.ann, "[2 lines]");
-    chatter_type(&pair.ann, "\r");
+    chat_type(&pair.ann, PASTE_BEGIN "one\r/quit\r");
+    chat_see(&pair.ann, "[2 lines]");
+    chat_type(&pair.ann, "\003");
+    chat_type(&pair.ann, PASTE_BEGIN "two\r/quit");
+    chat_see(&pair.ann, "[2 lines]");
+    chat_type(&pair.ann, "\r");
     conn_expect(&pair.ben, "msg ann two");
     conn_expect(&pair.ben, "msg ann /quit");
     pair_close(&pair);
@@ -636,20 +636,20 @@ START_TEST(a_paste_that_pauses)
     struct pair pair;
 
     pair_open(&pair);
-    chatter_type(&pair.ann, "/msg ben " PASTE_BEGIN "one\rtwo\r");
-    chatter_see(&pair.ann, "[2 lines] > /msg ben ");
-    chatter_type(&pair.ann, "three\r/quit\r");
-    chatter_see(&pair.ann, "[4 lines] > /msg ben ");
-    chatter_type(&pair.ann, "four\r");
-    chatter_type(&pair.ann, ends[_i]);
-    chatter_see(&pair.ann, "four");
-    chatter_type(&pair.ann, "\r");
+    chat_type(&pair.ann, "/msg ben " PASTE_BEGIN "one\rtwo\r");
+    chat_see(&pair.ann, "[2 lines] > /msg ben ");
+    chat_type(&pair.ann, "three\r/quit\r");
+    chat_see(&pair.ann, "[4 lines] > /msg ben ");
+    chat_type(&pair.ann, "four\r");
+    chat_type(&pair.ann, ends[_i]);
+    chat_see(&pair.ann, "four");
+    chat_type(&pair.ann, "\r");
     conn_expect(&pair.ben, "priv ann ben one");
     conn_expect(&pair.ben, "priv ann ben two");
     conn_expect(&pair.ben, "priv ann ben three");
     conn_expect(&pair.ben, "priv ann ben /quit");
     conn_expect(&pair.ben, "priv ann ben four");
-    chatter_type(&pair.ann, "typed\rin one\r");
+    chat_type(&pair.ann, "typed\rin one\r");
     conn_expect(&pair.ben, "msg ann typed");
     conn_expect(&pair.ben, "msg ann in one");
     pair_close(&pair);
@@ -667,18 +667,18 @@ START_TEST(much_is_pasted)
     len += (size_t)snprintf(text, sizeof text, PASTE_BEGIN);
     memset(text + len, 'x', 70000);
     len += 70000;
-    chatter_write(&pair.ann, text, len);
-    chatter_type(&pair.ann, PASTE_END "\r");
+    chat_write(&pair.ann, text, len);
+    chat_type(&pair.ann, PASTE_END "\r");
     while (told < 70000)
         told += strlen(conn_seek(&pair.ben, "msg ann xxx*")) - strlen("msg ann ");
     ck_assert_uint_eq(told, 70000);
     len = (size_t)snprintf(text, sizeof text, PASTE_BEGIN);
     for (int i = 0; i < 5000; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "/%d\r", i);
-    chatter_write(&pair.ann, text, len);
-    chatter_type(&pair.ann, PASTE_END);
-    chatter_see(&pair.ann, "[5000 lines]");
-    chatter_type(&pair.ann, "\r");
+    chat_write(&pair.ann, text, len);
+    chat_type(&pair.ann, PASTE_END);
+    chat_see(&pair.ann, "[5000 lines]");
+    chat_type(&pair.ann, "\r");
     for (int i = 0; i < 5000; i++) {
         snprintf(text, sizeof text, "msg ann /%d", i);
         ensure(strcmp(conn_read(&pair.ben), text) == 0, "%s is missing", text);
@@ -691,24 +691,24 @@ END_TEST
 START_TEST(control_c_behind_a_paste)
 {
     char line[PASTE_LINE + 1];
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start_at_terminal(&chat, "-n", "ann", fake.address);
+    chat_start_at_terminal(&chat, "-n", "ann", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "ann");
-    chatter_see(&chat, "you are ann");
+    chat_see(&chat, "you are ann");
     for (int i = 0; i < PASTE_LINES / 2; i++) {
         paste_line(line, i);
-        chatter_type(&chat, line);
+        chat_type(&chat, line);
     }
     fake_say(&fake, "msg ben still here");
-    chatter_see(&chat, "still here");
-    chatter_type(&chat, "\003");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_see(&chat, "still here");
+    chat_type(&chat, "\003");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -717,30 +717,29 @@ START_TEST(the_rest_of_a_paste_is_dropped)
 {
     static char text[3000 * 80];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     size_t len = 0;
     char left;
 
     for (int i = 0; len + 80 < sizeof text; i++)
         len += (size_t)snprintf(text + len, 80, "echo LINE%d >>pwned #kkkkkkkkkkkkkkkkkkkkkk\r", i);
     server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, "typed" PASTE_BEGIN);
-    chatter_see(&chat, "typed");
-    chatter_type(&chat, "one\rtwo");
+    chat_start_at_terminal(&chat, "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, "typed" PASTE_BEGIN);
+    chat_see(&chat, "typed");
+    chat_type(&chat, "one\rtwo");
     if (_i == 0)
         kill(chat.pid, SIGTERM);
     else
         server_kill(&server);
-    chatter_write(&chat, text, len);
-    chatter_type(&chat, PASTE_END);
-    ck_assert_int_eq(
-        chatter_exit(&chat, EXIT_MS), ((const int[]){128 + SIGTERM, EX_UNAVAILABLE})[_i]);
+    chat_write(&chat, text, len);
+    chat_type(&chat, PASTE_END);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), ((const int[]){128 + SIGTERM, EX_UNAVAILABLE})[_i]);
     fcntl(chat.slave, F_SETFL, O_NONBLOCK);
     ck_assert_int_eq(read(chat.slave, &left, 1), -1);
     ck_assert_int_eq(errno, EAGAIN);
-    chatter_end(&chat);
+    chat_end(&chat);
     if (server.pid > 0)
         server_stop(&server);
 }
@@ -755,17 +754,17 @@ START_TEST(where_there_is_colour)
     } cases[] = {{NULL, "-H5", true}, {NULL, "-p", false}, {"NO_COLOR=1", "-H5", false},
         {"TERM=dumb", "-H5", false}};
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
-    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = cases[_i].env},
+    chat_start_as(&chat, &(struct chat_setup){.terminal = true, .env = cases[_i].env},
         (const char *const[]){cases[_i].option, "-n", "ann", server.address, NULL});
-    chatter_type(&chat, "hi\r");
-    chatter_see(&chat, "ann: hi");
+    chat_type(&chat, "hi\r");
+    chat_see(&chat, "ann: hi");
     ck_assert_int_eq(strstr(chat.out.at, "\033[32m") != NULL, cases[_i].colour);
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
@@ -779,20 +778,20 @@ START_TEST(as_many_colours_as_there_are)
     } cases[] = {{"TERM=xterm-256color", true}, {"TERM=xterm", false}, {"TERM=linux", false},
         {"TERM=xterm\nCOLORTERM=truecolor", true}, {"TERM=xterm\nCOLORTERM=", false}};
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
 
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
-    chatter_start_as(&chat, &(struct chatter_setup){.terminal = true, .env = cases[_i].env},
+    chat_start_as(&chat, &(struct chat_setup){.terminal = true, .env = cases[_i].env},
         (const char *const[]){"-n", "ann", server.address, NULL});
-    chatter_see(&chat, "you are ann");
+    chat_see(&chat, "you are ann");
     conn_say(&ben, "hello");
-    chatter_see(&chat, "hello");
+    chat_see(&chat, "hello");
     ck_assert_int_eq(strstr(chat.out.at, "\033[38;5;") != NULL, cases[_i].many);
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }
@@ -802,20 +801,20 @@ END_TEST
 START_TEST(the_name_is_taken)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ann;
 
     server_start(&server, ANY_PORT);
     conn_join(&ann, &server, "ann");
-    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
-    chatter_see(&chat, "ann is taken; you are ann_2");
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
-    chatter_start(&chat, "-n", "ann", "-m", "hi", server.address);
-    chatter_seek_error(&chat, "chat: ann is taken; you are ann_2");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_start_at_terminal(&chat, "-n", "ann", server.address);
+    chat_see(&chat, "ann is taken; you are ann_2");
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
+    chat_start(&chat, "-n", "ann", "-m", "hi", server.address);
+    chat_seek_error(&chat, "chat: ann is taken; you are ann_2");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     conn_close(&ann);
     server_stop(&server);
 }
@@ -825,25 +824,25 @@ END_TEST
 START_TEST(the_name_is_adjusted)
 {
     struct server server;
-    struct chatter chat;
+    struct chat chat;
 
     server_start(&server, ANY_PORT);
-    chatter_start_at_terminal(&chat, "-n", "a b", server.address);
-    chatter_see(&chat, "a b cannot be a name; you are a_b");
-    chatter_type(&chat, "/nick c:d\r");
-    chatter_see(&chat, "c:d cannot be a name; a_b is now c_d");
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
-    chatter_start(&chat, "-n", "a b", "-m", "hi", server.address);
-    chatter_seek_error(&chat, "chat: a b cannot be a name; you are a_b");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
-    chatter_end(&chat);
+    chat_start_at_terminal(&chat, "-n", "a b", server.address);
+    chat_see(&chat, "a b cannot be a name; you are a_b");
+    chat_type(&chat, "/nick c:d\r");
+    chat_see(&chat, "c:d cannot be a name; a_b is now c_d");
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
+    chat_start(&chat, "-n", "a b", "-m", "hi", server.address);
+    chat_seek_error(&chat, "chat: a b cannot be a name; you are a_b");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
+    chat_end(&chat);
     server_stop(&server);
 }
 END_TEST
 
-static unsigned bells_in(const struct chatter *chat)
+static unsigned bells_in(const struct chat *chat)
 {
     unsigned bells = 0;
 
@@ -861,27 +860,27 @@ START_TEST(one_bell_for_a_batch)
     } cases[] = {{"mention", "hi ann", 1}, {"mention", "hi all", 0}, {"all", "hi all", 1},
         {"off", "hi ann", 0}};
     char lines[50 * 64];
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
     size_t len = 0;
 
     fake_open(&fake);
-    chatter_start_at_terminal(&chat, "-b", cases[_i].when, "-n", "ann", fake.address);
+    chat_start_at_terminal(&chat, "-b", cases[_i].when, "-n", "ann", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "ann");
-    chatter_see(&chat, "you are ann");
+    chat_see(&chat, "you are ann");
     for (int i = 0; i < 50; i++)
         len += (size_t)snprintf(lines + len, sizeof lines - len,
             "2026-11-22T20:42:07.0001%02dZ msg ben %d %s\n", i, i, cases[_i].text);
     fake_send(&fake, lines, len);
-    chatter_see(&chat, "49 hi");
-    chatter_type(&chat, "\003");
+    chat_see(&chat, "49 hi");
+    chat_type(&chat, "\003");
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     ck_assert_uint_eq(bells_in(&chat), cases[_i].bells);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 
@@ -893,18 +892,18 @@ START_TEST(control_l_keeps_the_conversation)
 
     server_start(&pair.server, ANY_PORT);
     conn_join(&pair.ben, &pair.server, "ben");
-    chatter_start_as(&pair.ann, &(struct chatter_setup){.terminal = true, .env = "NO_COLOR=1"},
+    chat_start_as(&pair.ann, &(struct chat_setup){.terminal = true, .env = "NO_COLOR=1"},
         (const char *const[]){"-n", "ann", pair.server.address, NULL});
-    chatter_see(&pair.ann, "you are ann");
+    chat_see(&pair.ann, "you are ann");
     for (int i = 0; i < 30; i++) {
         conn_say(&pair.ben, "message %d", i);
         conn_seek(&pair.ben, "msg ben *");
     }
-    chatter_see(&pair.ann, "message 29");
+    chat_see(&pair.ann, "message 29");
     ck_assert_int_eq(write(pair.ann.slave, "garbage", 7), 7);
-    chatter_type(&pair.ann, "typed\014");
-    chatter_see(&pair.ann, "\033[H");
-    chatter_see(&pair.ann, "> typed");
+    chat_type(&pair.ann, "typed\014");
+    chat_see(&pair.ann, "\033[H");
+    chat_see(&pair.ann, "> typed");
     terminal_write(screen, pair.ann.out.at, pair.ann.out.len, false);
     for (unsigned row = 0; row < 23; row++)
         ck_assert_ptr_null(strstr(terminal_row(screen, row), "garbage"));
@@ -921,16 +920,16 @@ START_TEST(some_are_ignored)
     struct pair pair;
 
     pair_open(&pair);
-    chatter_type(&pair.ann, "/ignore BEN\r");
-    chatter_see(&pair.ann, "-- BEN is ignored");
+    chat_type(&pair.ann, "/ignore BEN\r");
+    chat_see(&pair.ann, "-- BEN is ignored");
     conn_say(&pair.ben, "hidden");
     conn_seek(&pair.ben, "msg ben hidden");
-    chatter_type(&pair.ann, "mark\r");
-    chatter_see(&pair.ann, "ann: mark");
-    chatter_type(&pair.ann, "/unignore ben\r");
-    chatter_see(&pair.ann, "ben is not ignored any more");
+    chat_type(&pair.ann, "mark\r");
+    chat_see(&pair.ann, "ann: mark");
+    chat_type(&pair.ann, "/unignore ben\r");
+    chat_see(&pair.ann, "ben is not ignored any more");
     conn_say(&pair.ben, "shown");
-    chatter_see(&pair.ann, "shown");
+    chat_see(&pair.ann, "shown");
     ck_assert_ptr_null(strstr(pair.ann.out.at, "hidden"));
     conn_seek(&pair.ben, "msg ben shown");
     pair_close(&pair);
@@ -942,28 +941,28 @@ START_TEST(ignored_to_the_end)
 {
     static const char *const options[] = {"-H5", "-x", "-p"};
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
 
     server_start(&server, ANY_PORT);
     conn_join(&ben, &server, "ben");
-    chatter_start_at_terminal(&chat, options[_i], "-n", "ann", server.address);
-    chatter_see(&chat, _i == 1 ? "you ann" : "you are ann");
-    chatter_type(&chat, "/ignore ben\r");
-    chatter_see(&chat, "-- ben is ignored");
+    chat_start_at_terminal(&chat, options[_i], "-n", "ann", server.address);
+    chat_see(&chat, _i == 1 ? "you ann" : "you are ann");
+    chat_type(&chat, "/ignore ben\r");
+    chat_see(&chat, "-- ben is ignored");
     conn_say(&ben, "/nick bob");
     conn_seek(&ben, "nick ben bob");
     conn_say(&ben, "/quit rude words");
-    chatter_see(&chat, _i == 1 ? "quit bob left\r\n" : "bob left, 1 here");
-    chatter_type(&chat, _i == 2 ? "/unignore bob\r" : "/unignore \t\r");
-    chatter_see(&chat, "-- bob is not ignored any more");
-    chatter_type(&chat, "/help\r");
-    chatter_see(&chat, "/ignore [NAME], /unignore NAME");
-    chatter_see(&chat, "/users");
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    chat_see(&chat, _i == 1 ? "quit bob left\r\n" : "bob left, 1 here");
+    chat_type(&chat, _i == 2 ? "/unignore bob\r" : "/unignore \t\r");
+    chat_see(&chat, "-- bob is not ignored any more");
+    chat_type(&chat, "/help\r");
+    chat_see(&chat, "/ignore [NAME], /unignore NAME");
+    chat_see(&chat, "/users");
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     ck_assert_ptr_null(strstr(chat.out.at, "rude"));
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }
@@ -982,7 +981,7 @@ START_TEST(an_operator)
     };
     char path[PATH_TEXT_MAX];
     struct server server;
-    struct chatter chat;
+    struct chat chat;
     struct conn ben;
     FILE *file;
 
@@ -993,14 +992,14 @@ START_TEST(an_operator)
     fclose(file);
     server_start(&server, ANY_PORT, "-A", path);
     conn_join(&ben, &server, "ben");
-    chatter_start_at_terminal(&chat, "-n", "ann", server.address);
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, cases[_i].keys);
-    chatter_see(&chat, cases[_i].answer);
-    chatter_type(&chat, "\004");
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), cases[_i].status);
+    chat_start_at_terminal(&chat, "-n", "ann", server.address);
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, cases[_i].keys);
+    chat_see(&chat, cases[_i].answer);
+    chat_type(&chat, "\004");
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), cases[_i].status);
     ck_assert_ptr_null(strstr(chat.out.at, "waiting"));
-    chatter_end(&chat);
+    chat_end(&chat);
     conn_close(&ben);
     server_stop(&server);
 }
@@ -1009,28 +1008,28 @@ END_TEST
 /* Lines that the server does not answer are counted after a while. */
 START_TEST(the_prompt_counts_what_waits)
 {
-    struct chatter chat;
+    struct chat chat;
     struct fake fake;
 
     fake_open(&fake);
-    chatter_start_at_terminal(&chat, "-n", "ann", fake.address);
+    chat_start_at_terminal(&chat, "-n", "ann", fake.address);
     fake_accept(&fake);
     fake_welcome(&fake, "ann");
-    chatter_see(&chat, "you are ann");
-    chatter_type(&chat, "one\rtwo\rhalf");
-    chatter_see(&chat, "[2 waiting] > half");
+    chat_see(&chat, "you are ann");
+    chat_type(&chat, "one\rtwo\rhalf");
+    chat_see(&chat, "[2 waiting] > half");
     ck_assert_str_eq(fake_read(&fake), "one");
     ck_assert_str_eq(fake_read(&fake), "two");
     fake_say(&fake, "msg ann one");
-    chatter_see(&chat, "[1 waiting] > half");
+    chat_see(&chat, "[1 waiting] > half");
     fake_say(&fake, "msg ann two");
-    chatter_see(&chat, "\033[K> half");
-    chatter_type(&chat, "\003\003");
+    chat_see(&chat, "\033[K> half");
+    chat_type(&chat, "\003\003");
     ck_assert_ptr_null(fake_read(&fake));
     fake_hang_up(&fake);
-    ck_assert_int_eq(chatter_exit(&chat, EXIT_MS), EX_OK);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_OK);
     fake_close(&fake);
-    chatter_end(&chat);
+    chat_end(&chat);
 }
 END_TEST
 

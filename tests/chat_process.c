@@ -1,9 +1,7 @@
-/*
- * chatter.c: see chatter.h.
- */
+/* chat_process.c: the pipes or the terminal of the process, and the mock server. */
 #define _XOPEN_SOURCE 700 /* pseudo-terminals */
 
-#include "chatter.h"
+#include "chat_process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,8 +42,8 @@ static void environment_fill(char *out[ENVIRONMENT_MAX], char *text, size_t size
     out[n] = NULL;
 }
 
-static _Noreturn void chatter_exec(
-    const int fds[3], const struct chatter_setup *setup, const char *const arguments[])
+static _Noreturn void chat_exec(
+    const int fds[3], const struct chat_setup *setup, const char *const arguments[])
 {
     const char *program = getenv("CHAT") != NULL ? getenv("CHAT") : "./chat";
     const char *argv[ARGUMENTS_MAX] = {program};
@@ -84,8 +82,8 @@ static int terminal_take(const char *name)
     return fcntl(fd, F_DUPFD, 10); /* above what is put into its place */
 }
 
-static void chatter_start_at(
-    struct chatter *chatter, const struct chatter_setup *setup, const char *const arguments[])
+static void chat_start_at(
+    struct chat *chat, const struct chat_setup *setup, const char *const arguments[])
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
     int slave;
@@ -94,40 +92,39 @@ static void chatter_start_at(
     fcntl(master, F_SETFD, FD_CLOEXEC);
     ck_assert_int_eq(grantpt(master), 0);
     ck_assert_int_eq(unlockpt(master), 0);
-    chatter->slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    ck_assert_int_ge(chatter->slave, 0);
-    ck_assert_int_eq(tcgetattr(chatter->slave, &chatter->modes), 0);
-    chatter->pid = fork();
-    if (chatter->pid == 0) {
+    chat->slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ck_assert_int_ge(chat->slave, 0);
+    ck_assert_int_eq(tcgetattr(chat->slave, &chat->modes), 0);
+    chat->pid = fork();
+    if (chat->pid == 0) {
         slave = terminal_take(ptsname(master));
-        chatter_exec((const int[]){slave, slave, slave}, setup, arguments);
+        chat_exec((const int[]){slave, slave, slave}, setup, arguments);
     }
-    chatter->in = master;
-    chatter->out.fd = fcntl(master, F_DUPFD_CLOEXEC, 0);
+    chat->in = master;
+    chat->out.fd = fcntl(master, F_DUPFD_CLOEXEC, 0);
 }
 
-void chatter_start_as(
-    struct chatter *chatter, const struct chatter_setup *setup, const char *const arguments[])
+void chat_start_as(struct chat *chat, const struct chat_setup *setup, const char *const arguments[])
 {
     int theirs[3];
 
-    *chatter = (struct chatter){.in = -1, .slave = -1, .out.fd = -1, .err.fd = -1};
+    *chat = (struct chat){.in = -1, .slave = -1, .out.fd = -1, .err.fd = -1};
     if (setup->terminal) {
-        chatter_start_at(chatter, setup, arguments);
+        chat_start_at(chat, setup, arguments);
     } else {
-        pipe_open(&chatter->in, &theirs[0], true);
-        pipe_open(&chatter->out.fd, &theirs[1], false);
-        pipe_open(&chatter->err.fd, &theirs[2], false);
-        chatter->pid = fork();
-        if (chatter->pid == 0)
-            chatter_exec((const int[]){setup->in > 0 ? setup->in : theirs[0],
-                             setup->out > 0 ? setup->out : theirs[1], theirs[2]},
+        pipe_open(&chat->in, &theirs[0], true);
+        pipe_open(&chat->out.fd, &theirs[1], false);
+        pipe_open(&chat->err.fd, &theirs[2], false);
+        chat->pid = fork();
+        if (chat->pid == 0)
+            chat_exec((const int[]){setup->in > 0 ? setup->in : theirs[0],
+                          setup->out > 0 ? setup->out : theirs[1], theirs[2]},
                 setup, arguments);
         for (int i = 0; i < 3; i++)
             close(theirs[i]);
     }
-    ck_assert_int_gt(chatter->pid, 0);
-    fcntl(chatter->in, F_SETFL, O_NONBLOCK);
+    ck_assert_int_gt(chat->pid, 0);
+    fcntl(chat->in, F_SETFL, O_NONBLOCK);
 }
 
 /* ---- Reading and writing ------------------------------------------------------------- */
@@ -152,68 +149,67 @@ static void sink_read(struct sink *sink)
 }
 
 /* Reads what comes within a moment; with writes true returns too when it takes input. */
-static void chatter_pump(struct chatter *chatter, bool writes)
+static void chat_pump(struct chat *chat, bool writes)
 {
     struct pollfd fds[] = {
-        {.fd = chatter->out.fd, .events = POLLIN},
-        {.fd = chatter->err.fd, .events = POLLIN},
-        {.fd = writes ? chatter->in : -1, .events = POLLOUT},
+        {.fd = chat->out.fd, .events = POLLIN},
+        {.fd = chat->err.fd, .events = POLLIN},
+        {.fd = writes ? chat->in : -1, .events = POLLOUT},
     };
 
     poll(fds, 3, 10);
     if (fds[0].revents != 0)
-        sink_read(&chatter->out);
+        sink_read(&chat->out);
     if (fds[1].revents != 0)
-        sink_read(&chatter->err);
+        sink_read(&chat->err);
 }
 
-static _Noreturn void chatter_fail(const struct chatter *chatter, const char *what)
+static _Noreturn void chat_fail(const struct chat *chat, const char *what)
 {
-    size_t from = chatter->out.len > 2000 ? chatter->out.len - 2000 : 0;
+    size_t from = chat->out.len > 2000 ? chat->out.len - 2000 : 0;
 
     ck_abort_msg("%s\nit said: %.2000s\nand on stderr: %.2000s", what,
-        chatter->out.at != NULL ? chatter->out.at + from : "",
-        chatter->err.at != NULL ? chatter->err.at : "");
+        chat->out.at != NULL ? chat->out.at + from : "", chat->err.at != NULL ? chat->err.at : "");
     abort();
 }
 
-void chatter_write(struct chatter *chatter, const char *bytes, size_t len)
+void chat_write(struct chat *chat, const char *bytes, size_t len)
 {
     int64_t deadline = deadline_in(ANSWER_MS);
 
     while (len > 0) {
-        ssize_t n = write(chatter->in, bytes, len);
+        ssize_t n = write(chat->in, bytes, len);
         if (n > 0) {
             bytes += n;
             len -= (size_t)n;
             deadline = deadline_in(ANSWER_MS);
         } else if (errno == EAGAIN && clock_ms() < deadline) {
-            chatter_pump(chatter, true);
+            chat_pump(chat, true);
         } else {
-            chatter_fail(chatter, "it takes no input");
+            chat_fail(chat, "it takes no input");
         }
     }
 }
 
-void chatter_type(struct chatter *chatter, const char *text)
+void chat_type(struct chat *chat, const char *text)
 {
-    chatter_write(chatter, text, strlen(text));
+    chat_write(chat, text, strlen(text));
 }
 
-void chatter_reads(struct chatter *chatter)
+void chat_reads(struct chat *chat)
 {
     int64_t deadline = deadline_in(ANSWER_MS);
     int left = 0;
 
-    while (ioctl(chatter->slave >= 0 ? chatter->slave : chatter->in, FIONREAD, &left) == 0 &&
-           left > 0 && process_state(chatter->pid) != 'Z')
+    while (ioctl(chat->slave >= 0 ? chat->slave : chat->in, FIONREAD, &left) == 0 && left > 0 &&
+           process_state(chat->pid) != 'Z')
         ensure(deadline_wait(deadline), "%d bytes are not read", left);
 }
 
-void chatter_finish(struct chatter *chatter)
+void chat_finish(struct chat *chat)
 {
-    close(chatter->in);
-    chatter->in = -1;
+    close(chat->in);
+    chat->in = -1;
 }
 
 static bool sink_seek(struct sink *sink, const char *pattern, const char **found)
@@ -235,85 +231,85 @@ static bool sink_seek(struct sink *sink, const char *pattern, const char **found
     return false;
 }
 
-static const char *chatter_seek_in(struct chatter *chatter, struct sink *sink, const char *pattern)
+static const char *chat_seek_in(struct chat *chat, struct sink *sink, const char *pattern)
 {
     int64_t deadline = deadline_in(ANSWER_MS);
     const char *found;
 
     while (!sink_seek(sink, pattern, &found)) {
         if (sink->fd < 0 || clock_ms() >= deadline)
-            chatter_fail(chatter, pattern);
-        chatter_pump(chatter, false);
+            chat_fail(chat, pattern);
+        chat_pump(chat, false);
     }
     return found;
 }
 
-const char *chatter_seek(struct chatter *chatter, const char *pattern)
+const char *chat_seek(struct chat *chat, const char *pattern)
 {
-    return chatter_seek_in(chatter, &chatter->out, pattern);
+    return chat_seek_in(chat, &chat->out, pattern);
 }
 
-const char *chatter_seek_error(struct chatter *chatter, const char *pattern)
+const char *chat_seek_error(struct chat *chat, const char *pattern)
 {
-    return chatter_seek_in(chatter, &chatter->err, pattern);
+    return chat_seek_in(chat, &chat->err, pattern);
 }
 
-void chatter_see(struct chatter *chatter, const char *text)
+void chat_see(struct chat *chat, const char *text)
 {
     int64_t deadline = deadline_in(ANSWER_MS);
-    struct sink *out = &chatter->out;
+    struct sink *out = &chat->out;
     const char *found;
 
     while (out->at == NULL || (found = strstr(out->at + out->taken, text)) == NULL) {
         if (out->fd < 0 || clock_ms() >= deadline)
-            chatter_fail(chatter, text);
-        chatter_pump(chatter, false);
+            chat_fail(chat, text);
+        chat_pump(chat, false);
     }
     out->taken = (size_t)(found - out->at) + strlen(text);
 }
 
 /* ---- The end ------------------------------------------------------------------------- */
 
-int chatter_exit(struct chatter *chatter, int64_t ms)
+int chat_exit(struct chat *chat, int64_t ms)
 {
     int64_t deadline = deadline_in(ms);
     int status;
 
-    while (waitpid(chatter->pid, &status, WNOHANG) == 0) {
+    while (waitpid(chat->pid, &status, WNOHANG) == 0) {
         if (clock_ms() >= deadline)
-            chatter_fail(chatter, "it does not end");
-        chatter_pump(chatter, false);
+            chat_fail(chat, "it does not end");
+        chat_pump(chat, false);
     }
-    chatter->pid = -1;
-    while (chatter->out.fd >= 0 || chatter->err.fd >= 0) {
-        struct pollfd fds[] = {{chatter->out.fd, POLLIN, 0}, {chatter->err.fd, POLLIN, 0}};
-        if (chatter->slave >= 0 && poll(fds, 2, 0) == 0)
+    chat->pid = -1;
+    while (chat->out.fd >= 0 || chat->err.fd >= 0) {
+        struct pollfd fds[] = {{chat->out.fd, POLLIN, 0}, {chat->err.fd, POLLIN, 0}};
+        if (chat->slave >= 0 && poll(fds, 2, 0) == 0)
             break; /* the terminal stays open on our side */
-        chatter_pump(chatter, false);
+        chat_pump(chat, false);
         if (clock_ms() >= deadline)
-            chatter_fail(chatter, "something of it is left");
+            chat_fail(chat, "something of it is left");
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void chatter_end(struct chatter *chatter)
+void chat_end(struct chat *chat)
 {
-    const int fds[] = {chatter->in, chatter->slave, chatter->out.fd, chatter->err.fd};
+    const int fds[] = {chat->in, chat->slave, chat->out.fd, chat->err.fd};
 
-    ck_assert_int_eq(chatter->pid, -1);
+    ck_assert_int_eq(chat->pid, -1);
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    free(chatter->out.at);
-    free(chatter->err.at);
+    free(chat->out.at);
+    free(chat->err.at);
 }
 
-int chatter_run(struct chatter *chatter, const char *input, const char *const arguments[])
+int chat_run(struct chat *chat, const char *input, const char *const arguments[])
 {
-    chatter_start_as(chatter, &(struct chatter_setup){0}, arguments);
-    if (write(chatter->in, input, strlen(input)) >= 0) /* it may have ended already */
-        chatter_finish(chatter);
-    return chatter_exit(chatter, ANSWER_MS);
+    chat_start_as(chat, &(struct chat_setup){0}, arguments);
+    if (write(chat->in, input, strlen(input)) >= 0) /* it may have ended already */
+        chat_finish(chat);
+    return chat_exit(chat, ANSWER_MS);
 }
 
 size_t sink_lines(const struct sink *sink)
@@ -325,14 +321,14 @@ size_t sink_lines(const struct sink *sink)
     return n;
 }
 
-void chatter_complained_once(const struct chatter *chat)
+void chat_complained_once(const struct chat *chat)
 {
     ck_assert_uint_eq(sink_lines(&chat->err), 1);
     ck_assert_int_eq(strncmp(chat->err.at, "chat: ", 6), 0);
     ck_assert_uint_eq(chat->out.len, 0);
 }
 
-void chatter_said_nothing(const struct chatter *chat)
+void chat_said_nothing(const struct chat *chat)
 {
     ck_assert_uint_eq(chat->out.len, 0);
     ck_assert_msg(chat->err.len == 0, "on stderr: %s", chat->err.at);

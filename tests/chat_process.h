@@ -1,12 +1,12 @@
 /*
- * chatter.h: chat as a process of one's own, at pipes or at a terminal, and servers that are none.
- * For end-to-end tests of the client; to be used with harness.h.
+ * chat_process.h: chat as a process of its own, at pipes or at a terminal, and mock servers. For
+ * end-to-end tests of the client; to be used with harness.h.
  *
  * A line that does not come within its deadline fails the running test, which shows chat's output.
  * Environment: CHAT is the program (./chat). Of the environment it gets only what is given.
  */
-#ifndef CHATTER_H
-#define CHATTER_H
+#ifndef CHAT_PROCESS_H
+#define CHAT_PROCESS_H
 
 #include "harness.h"
 
@@ -21,8 +21,8 @@ struct sink {
     size_t taken; /* lines up to here were looked at */
 };
 
-/* Zeroed memory is none. chatter_end() frees what it holds. */
-struct chatter {
+/* Zeroed memory is none. chat_end() frees what it holds. */
+struct chat {
     pid_t pid;            /* -1 when it is gone */
     int in;               /* to its standard input; -1: closed */
     int slave;            /* at a terminal: the program's side, for tcgetattr(); else -1 */
@@ -32,48 +32,46 @@ struct chatter {
 };
 
 /* How it is started; zeroed: all three are pipes, and its environment has PATH, TZ and TERM. */
-struct chatter_setup {
+struct chat_setup {
     bool terminal;   /* all three are one terminal, and it is its controlling one */
     int in;          /* its standard input is this descriptor; 0: as above */
     int out;         /* its standard output */
     const char *env; /* "NAME=VALUE", up to three, separated by LF */
 };
 
-#define chatter_start(chatter, ...)                                                                \
-    chatter_start_as(                                                                              \
-        (chatter), &(struct chatter_setup){0}, (const char *const[]){__VA_ARGS__, NULL})
-#define chatter_start_at_terminal(chatter, ...)                                                    \
-    chatter_start_as((chatter), &(struct chatter_setup){.terminal = true},                         \
-        (const char *const[]){__VA_ARGS__, NULL})
-void chatter_start_as(
-    struct chatter *, const struct chatter_setup *, const char *const arguments[]);
+#define chat_start(chat, ...)                                                                      \
+    chat_start_as((chat), &(struct chat_setup){0}, (const char *const[]){__VA_ARGS__, NULL})
+#define chat_start_at_terminal(chat, ...)                                                          \
+    chat_start_as(                                                                                 \
+        (chat), &(struct chat_setup){.terminal = true}, (const char *const[]){__VA_ARGS__, NULL})
+void chat_start_as(struct chat *, const struct chat_setup *, const char *const arguments[]);
 
 /* Writes to its standard input, reading meanwhile what it says. */
-void chatter_type(struct chatter *, const char *text);
-void chatter_write(struct chatter *, const char *bytes, size_t len);
+void chat_type(struct chat *, const char *text);
+void chat_write(struct chat *, const char *bytes, size_t len);
 /* Waits until it has read all that was written, or has ended. */
-void chatter_reads(struct chatter *);
+void chat_reads(struct chat *);
 /* Closes its standard input; not for terminals. */
-void chatter_finish(struct chatter *);
+void chat_finish(struct chat *);
 
 /* Skips lines of its standard output (error) up to one that matches, and returns it. */
-const char *chatter_seek(struct chatter *, const char *pattern);
-const char *chatter_seek_error(struct chatter *, const char *pattern);
+const char *chat_seek(struct chat *, const char *pattern);
+const char *chat_seek_error(struct chat *, const char *pattern);
 /* Waits until that stands anywhere in what comes from now on; for terminals. */
-void chatter_see(struct chatter *, const char *text);
+void chat_see(struct chat *, const char *text);
 
 /* Reads what it still says and waits for its end: the exit status, or 128 and the signal. */
-int chatter_exit(struct chatter *, int64_t ms);
+int chat_exit(struct chat *, int64_t ms);
 /* Closes and frees; the process must be gone. */
-void chatter_end(struct chatter *);
+void chat_end(struct chat *);
 /* Starts it with this on standard input, waits for its end, returns the status; then end it. */
-int chatter_run(struct chatter *, const char *input, const char *const arguments[]);
+int chat_run(struct chat *, const char *input, const char *const arguments[]);
 
 /* Lines that came, taken or not. */
 size_t sink_lines(const struct sink *);
 /* It has said one sentence for people, and no data; or nothing at all. */
-void chatter_complained_once(const struct chatter *);
-void chatter_said_nothing(const struct chatter *);
+void chat_complained_once(const struct chat *);
+void chat_said_nothing(const struct chat *);
 
 /* Moves what comes from one descriptor to the other, waiting; false at the end. */
 bool relay_bytes(int from, int to);
