@@ -4,8 +4,8 @@
  */
 #include "bytes.h"
 #include "compat/compat.h"
+#include "mock_hub.h"
 #include "nats.h"
-#include "station.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -23,28 +23,28 @@ static const char *const no_options[] = {NULL};
 START_TEST(one_server)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.ends, 1);
-    ck_assert_uint_eq(station.end, 0);
-    ck_assert_uint_eq(station.batch_max, BATCH_MAX);
-    station_publish(&station, 2000);
-    station.batch_size = BATCH_MAX;
-    station_publish(&station, 60);
-    station.batch_size = 60;
-    station_publish(&station, 5);
-    ck_assert_uint_eq(station.doubles, 0);
-    ck_assert_uint_eq(station.holes, 0);
-    ck_assert_uint_eq(station.ends, 1);
-    station_free(&station);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.ends, 1);
+    ck_assert_uint_eq(mock_hub.end, 0);
+    ck_assert_uint_eq(mock_hub.batch_max, BATCH_MAX);
+    mock_hub_publish(&mock_hub, 2000);
+    mock_hub.batch_size = BATCH_MAX;
+    mock_hub_publish(&mock_hub, 60);
+    mock_hub.batch_size = 60;
+    mock_hub_publish(&mock_hub, 5);
+    ck_assert_uint_eq(mock_hub.doubles, 0);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    ck_assert_uint_eq(mock_hub.ends, 1);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -52,35 +52,35 @@ END_TEST
 START_TEST(killed_engines)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
+    mock_hub_init(&mock_hub);
     for (uint64_t round = 1; round <= 10; round++) {
-        station_start_engine(&station, list, "");
-        station.wanted += 200;
-        station_await(&station, station.wanted - 150);
-        ck_assert_int_eq(station_end_engine(&station, SIGKILL), 128 + SIGKILL);
+        mock_hub_start_engine(&mock_hub, list, "");
+        mock_hub.wanted += 200;
+        mock_hub_await(&mock_hub, mock_hub.wanted - 150);
+        ck_assert_int_eq(mock_hub_end_engine(&mock_hub, SIGKILL), 128 + SIGKILL);
     }
-    station_start_engine(&station, list, "");
-    station_await(&station, station.wanted);
-    ck_assert_uint_eq(station.holes, 0);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await(&mock_hub, mock_hub.wanted);
+    ck_assert_uint_eq(mock_hub.holes, 0);
     /* From the beginning: the same again. */
-    ck_assert_int_eq(station_end_engine(&station, 0), 0);
-    uint64_t stored = station.sequence;
-    station.sequence = station.returned = station.time = station.doubles = 0;
-    uint64_t wanted = station.wanted;
-    station.wanted = 0;
-    station_start_engine(&station, list, "");
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.end, stored);
-    ck_assert_uint_eq(station.returned, wanted);
-    ck_assert_uint_eq(station.sequence, stored);
-    station_free(&station);
+    ck_assert_int_eq(mock_hub_end_engine(&mock_hub, 0), 0);
+    uint64_t stored = mock_hub.sequence;
+    mock_hub.sequence = mock_hub.returned = mock_hub.time = mock_hub.doubles = 0;
+    uint64_t wanted = mock_hub.wanted;
+    mock_hub.wanted = 0;
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.end, stored);
+    ck_assert_uint_eq(mock_hub.returned, wanted);
+    ck_assert_uint_eq(mock_hub.sequence, stored);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -88,56 +88,56 @@ END_TEST
 START_TEST(slow_hub)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station.batch_size = 100000;
-    station_publish(&station, 400);
-    ck_assert_int_eq(station_end_engine(&station, SIGKILL), 128 + SIGKILL);
-    station.sequence = station.returned = station.time = 0;
-    station.wanted = 0;
-    station_start_engine(&station, list, "");
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub.batch_size = 100000;
+    mock_hub_publish(&mock_hub, 400);
+    ck_assert_int_eq(mock_hub_end_engine(&mock_hub, SIGKILL), 128 + SIGKILL);
+    mock_hub.sequence = mock_hub.returned = mock_hub.time = 0;
+    mock_hub.wanted = 0;
+    mock_hub_start_engine(&mock_hub, list, "");
     for (int64_t deadline = clock_ms() + 6000; clock_ms() < deadline;)
         poll(NULL, 0, 50); /* longer than any patience of the engine's */
-    station_await(&station, 400);
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.sequence, 400);
-    station.sent = station.wanted = 400;
-    station_publish(&station, 10);
-    station_free(&station);
+    mock_hub_await(&mock_hub, 400);
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.sequence, 400);
+    mock_hub.sent = mock_hub.wanted = 400;
+    mock_hub_publish(&mock_hub, 10);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
 START_TEST(server_restarts)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
     for (unsigned round = 1; round <= 3; round++) {
-        station.wanted += 500;
-        station_await(&station, station.wanted - 200);
+        mock_hub.wanted += 500;
+        mock_hub_await(&mock_hub, mock_hub.wanted - 200);
         nats_kill(&nats);
-        station_await_state(&station, ENGINE_AWAY);
+        mock_hub_await_state(&mock_hub, ENGINE_AWAY);
         nats_restart(&nats);
-        station_await(&station, station.wanted);
-        station_await_state(&station, ENGINE_READY);
-        ck_assert_uint_gt(station.ends, 1);
+        mock_hub_await(&mock_hub, mock_hub.wanted);
+        mock_hub_await_state(&mock_hub, ENGINE_READY);
+        ck_assert_uint_gt(mock_hub.ends, 1);
     }
-    ck_assert_uint_eq(station.holes, 0);
-    station_free(&station);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -148,36 +148,36 @@ static const char *const small_payload[] = {"max_payload: 65536", NULL};
 START_TEST(smaller_payload)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station.batch_size = 200000;
-    station_publish(&station, 5);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub.batch_size = 200000;
+    mock_hub_publish(&mock_hub, 5);
     nats_kill(&nats);
-    station.wanted += 3;
-    station_await_state(&station, ENGINE_AWAY);
+    mock_hub.wanted += 3;
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
     nats.options = small_payload;
     nats_restart(&nats);
-    station_await_state(&station, ENGINE_UNUSABLE);
-    ck_assert_ptr_nonnull(strstr(station.text, "max_payload is 65536 bytes, and 200000 are"));
-    ck_assert_uint_eq(station.batch_max, 65536);
-    for (unsigned ends = station.ends; station.ends < ends + 4;) {
-        ck_assert(station_turn(&station));
-        ck_assert_int_eq(station.state, ENGINE_UNUSABLE); /* and not READY now and then */
+    mock_hub_await_state(&mock_hub, ENGINE_UNUSABLE);
+    ck_assert_ptr_nonnull(strstr(mock_hub.text, "max_payload is 65536 bytes, and 200000 are"));
+    ck_assert_uint_eq(mock_hub.batch_max, 65536);
+    for (unsigned ends = mock_hub.ends; mock_hub.ends < ends + 4;) {
+        ck_assert(mock_hub_turn(&mock_hub));
+        ck_assert_int_eq(mock_hub.state, ENGINE_UNUSABLE); /* and not READY now and then */
     }
     nats_kill(&nats);
     nats.options = no_options;
     nats_restart(&nats);
-    station_await(&station, station.wanted);
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.holes, 0);
-    station_free(&station);
+    mock_hub_await(&mock_hub, mock_hub.wanted);
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -185,23 +185,23 @@ END_TEST
 START_TEST(server_stands_still)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_publish(&station, 10);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_publish(&mock_hub, 10);
     process_stop(nats.pid);
-    station.wanted += 100;
-    station_await_state(&station, ENGINE_AWAY);
+    mock_hub.wanted += 100;
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
     kill(nats.pid, SIGCONT);
-    station_await(&station, station.wanted);
-    ck_assert_uint_eq(station.holes, 0);
-    station_free(&station);
+    mock_hub_await(&mock_hub, mock_hub.wanted);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -225,7 +225,7 @@ static void consumer_name(char *out, size_t size)
 START_TEST(consumer_vanishes)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
     char name[64];
     char subject[160];
@@ -235,16 +235,16 @@ START_TEST(consumer_vanishes)
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_publish(&station, 10);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_publish(&mock_hub, 10);
     consumer_name(name, sizeof name);
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.DELETE.CHAT_" ROOM ".%s", name);
     ck_assert(nats_ask(0, subject, NULL, answer, sizeof answer));
-    station_publish(&station, 100);
-    ck_assert_uint_eq(station.holes, 0);
-    ck_assert_uint_eq(station.doubles, 0);
-    station_free(&station);
+    mock_hub_publish(&mock_hub, 100);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    ck_assert_uint_eq(mock_hub.doubles, 0);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -260,34 +260,34 @@ static void stream_delete(void)
 START_TEST(stream_is_removed)
 {
     struct nats nats;
-    struct station station;
-    struct station other;
+    struct mock_hub mock_hub;
+    struct mock_hub other;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_init(&other);
-    station_start_engine(&station, list, "");
-    station_publish(&station, 10);
+    mock_hub_init(&mock_hub);
+    mock_hub_init(&other);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_publish(&mock_hub, 10);
     stream_delete();
-    station_await_state(&station, ENGINE_GONE);
+    mock_hub_await_state(&mock_hub, ENGINE_GONE);
     /* One that has read nothing makes it. */
-    station_start_engine(&other, list, "");
-    station_publish(&other, 20);
+    mock_hub_start_engine(&other, list, "");
+    mock_hub_publish(&other, 20);
     for (int i = 0; i < 100; i++)
-        ck_assert(station_turn(&station));
-    ck_assert_int_eq(station.state, ENGINE_GONE);
+        ck_assert(mock_hub_turn(&mock_hub));
+    ck_assert_int_eq(mock_hub.state, ENGINE_GONE);
     /* The same for an engine that is told to go on behind its end. */
-    ck_assert_int_eq(station_end_engine(&station, 0), 0);
-    station.sequence = 30;
-    station_start_engine(&station, list, "");
-    station_await_state(&station, ENGINE_GONE);
-    ck_assert_uint_eq(station.ends, 0);
-    station_free(&station);
-    station_free(&other);
+    ck_assert_int_eq(mock_hub_end_engine(&mock_hub, 0), 0);
+    mock_hub.sequence = 30;
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await_state(&mock_hub, ENGINE_GONE);
+    ck_assert_uint_eq(mock_hub.ends, 0);
+    mock_hub_free(&mock_hub);
+    mock_hub_free(&other);
 }
 END_TEST
 
@@ -295,7 +295,7 @@ END_TEST
 START_TEST(foreign_messages)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
     char answer[8192];
 
@@ -303,26 +303,26 @@ START_TEST(foreign_messages)
         return;
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_publish(&station, 5);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_publish(&mock_hub, 5);
     ck_assert(nats_ask(0, "chat." ROOM ".log", "hello", answer, sizeof answer));
     ck_assert(nats_ask(0, "chat." ROOM ".log", "", answer, sizeof answer));
-    station_publish(&station, 5);
-    ck_assert_uint_eq(station.sequence, 12);
+    mock_hub_publish(&mock_hub, 5);
+    ck_assert_uint_eq(mock_hub.sequence, 12);
     ck_assert(
         nats_ask(0, "$JS.API.STREAM.MSG.DELETE.CHAT_" ROOM, "{\"seq\":12}", answer, sizeof answer));
     ck_assert(
         nats_ask(0, "$JS.API.STREAM.MSG.DELETE.CHAT_" ROOM, "{\"seq\":6}", answer, sizeof answer));
-    ck_assert_int_eq(station_end_engine(&station, 0), 0);
-    station.sequence = station.time = station.returned = station.wanted = 0;
-    station_start_engine(&station, list, "");
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.end, 12);
-    ck_assert_uint_eq(station.sequence, 11);
-    ck_assert_uint_eq(station.holes, 1);
-    ck_assert_uint_eq(station.returned, 9);
-    station_free(&station);
+    ck_assert_int_eq(mock_hub_end_engine(&mock_hub, 0), 0);
+    mock_hub.sequence = mock_hub.time = mock_hub.returned = mock_hub.wanted = 0;
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.end, 12);
+    ck_assert_uint_eq(mock_hub.sequence, 11);
+    ck_assert_uint_eq(mock_hub.holes, 1);
+    ck_assert_uint_eq(mock_hub.returned, 9);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -352,7 +352,7 @@ static void stream_create(const char *settings)
 START_TEST(other_settings)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
@@ -360,12 +360,12 @@ START_TEST(other_settings)
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
     stream_create(setting_rows[_i].settings);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_await_state(&station, setting_rows[_i].state);
-    if (station.state == ENGINE_READY)
-        station_publish(&station, 20);
-    station_free(&station);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await_state(&mock_hub, setting_rows[_i].state);
+    if (mock_hub.state == ENGINE_READY)
+        mock_hub_publish(&mock_hub, 20);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -373,7 +373,7 @@ END_TEST
 START_TEST(full_stream)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
     char answer[8192];
 
@@ -382,20 +382,20 @@ START_TEST(full_stream)
     nats_start(&nats, 1, no_options);
     nats_list(1, list, sizeof list);
     stream_create("\"subjects\":[\"chat." ROOM ".log\"],\"max_msgs\":20,\"discard\":\"new\"");
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_publish(&station, 20);
-    station.wanted += 15;
-    station_await_state(&station, ENGINE_AWAY);
-    ck_assert_ptr_nonnull(strstr(station.text, "maximum messages exceeded"));
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_publish(&mock_hub, 20);
+    mock_hub.wanted += 15;
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
+    ck_assert_ptr_nonnull(strstr(mock_hub.text, "maximum messages exceeded"));
     for (int i = 0; i < 100; i++) {
-        ck_assert(station_turn(&station));
-        ck_assert_int_eq(station.state, ENGINE_AWAY); /* and not READY now and then */
+        ck_assert(mock_hub_turn(&mock_hub));
+        ck_assert_int_eq(mock_hub.state, ENGINE_AWAY); /* and not READY now and then */
     }
     ck_assert(nats_ask(0, "$JS.API.STREAM.PURGE.CHAT_" ROOM, NULL, answer, sizeof answer));
-    station_await(&station, station.wanted);
-    station_await_state(&station, ENGINE_READY);
-    station_free(&station);
+    mock_hub_await(&mock_hub, mock_hub.wanted);
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -427,17 +427,17 @@ static const struct {
 START_TEST(credentials)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, credential_rows[_i].options);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, credential_rows[_i].credentials);
-    station_await_state(&station, credential_rows[_i].state);
-    station_free(&station);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, credential_rows[_i].credentials);
+    mock_hub_await_state(&mock_hub, credential_rows[_i].state);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -448,17 +448,17 @@ static const char *const not_for_ann[] = {
 START_TEST(no_jetstream)
 {
     struct nats nats;
-    struct station station;
+    struct mock_hub mock_hub;
     char list[256];
 
     if (!nats_is_there())
         return;
     nats_start(&nats, 1, _i == 0 ? without_jetstream : not_for_ann);
     nats_list(1, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "ann:secret");
-    station_await_state(&station, ENGINE_UNUSABLE);
-    station_free(&station);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "ann:secret");
+    mock_hub_await_state(&mock_hub, ENGINE_UNUSABLE);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -484,29 +484,29 @@ static bool leader_kill(struct nats *nats, unsigned *leader)
 START_TEST(leaders_killed)
 {
     struct nats nats[NATS_SERVERS_MAX];
-    struct station station;
+    struct mock_hub mock_hub;
     char first[ADDRESS_TEXT_MAX];
 
     if (!nats_is_there())
         return;
     nats_start(nats, 3, no_options);
     nats_address(0, first);
-    station_init(&station);
-    station_start_engine(&station, first, "");
-    station_publish(&station, 200);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, first, "");
+    mock_hub_publish(&mock_hub, 200);
     for (unsigned round = 0; round < 3; round++) {
         unsigned leader;
 
-        station.wanted += 300;
-        station_await(&station, station.wanted - 200);
+        mock_hub.wanted += 300;
+        mock_hub_await(&mock_hub, mock_hub.wanted - 200);
         if (!leader_kill(nats, &leader))
             break;
-        station_await(&station, station.wanted);
+        mock_hub_await(&mock_hub, mock_hub.wanted);
         nats_restart(&nats[leader]);
-        station_publish(&station, 50);
+        mock_hub_publish(&mock_hub, 50);
     }
-    ck_assert_uint_eq(station.holes, 0);
-    station_free(&station);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -514,27 +514,27 @@ END_TEST
 START_TEST(majority_lost)
 {
     struct nats nats[NATS_SERVERS_MAX];
-    struct station station;
+    struct mock_hub mock_hub;
     char list[512];
 
     if (!nats_is_there())
         return;
     nats_start(nats, 3, no_options);
     nats_list(3, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_publish(&station, 100);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_publish(&mock_hub, 100);
     unsigned leader = nats_leader(nats, 3, ROOM);
     process_stop(nats[leader].pid);
     process_stop(nats[(leader + 1) % 3].pid);
-    station.wanted += 100;
-    station_await_state(&station, ENGINE_AWAY);
+    mock_hub.wanted += 100;
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
     kill(nats[leader].pid, SIGCONT);
     kill(nats[(leader + 1) % 3].pid, SIGCONT);
-    station_await(&station, station.wanted);
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.holes, 0);
-    station_free(&station);
+    mock_hub_await(&mock_hub, mock_hub.wanted);
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -543,7 +543,7 @@ END_TEST
 START_TEST(made_at_once)
 {
     struct nats nats[NATS_SERVERS_MAX];
-    struct station stations[3];
+    struct mock_hub mock_hubs[3];
     char address[ADDRESS_TEXT_MAX];
     unsigned leader;
 
@@ -552,21 +552,21 @@ START_TEST(made_at_once)
     nats_start(nats, 3, no_options);
     for (unsigned i = 0; i < 3; i++) {
         nats_address(i, address);
-        station_init(&stations[i]);
-        station_start_engine(&stations[i], address, "");
+        mock_hub_init(&mock_hubs[i]);
+        mock_hub_start_engine(&mock_hubs[i], address, "");
     }
     for (unsigned i = 0; i < 3; i++)
-        station_await_state(&stations[i], ENGINE_READY);
-    station_publish(&stations[0], 100);
+        mock_hub_await_state(&mock_hubs[i], ENGINE_READY);
+    mock_hub_publish(&mock_hubs[0], 100);
     if (leader_kill(nats, &leader)) {
-        station_publish(&stations[0], 100);
+        mock_hub_publish(&mock_hubs[0], 100);
         for (unsigned i = 0; i < 3; i++)
-            station_await(&stations[i], 200);
+            mock_hub_await(&mock_hubs[i], 200);
         for (unsigned i = 0; i < 3; i++)
-            ck_assert_uint_eq(stations[i].sequence, stations[0].sequence);
+            ck_assert_uint_eq(mock_hubs[i].sequence, mock_hubs[0].sequence);
     }
     for (unsigned i = 0; i < 3; i++)
-        station_free(&stations[i]);
+        mock_hub_free(&mock_hubs[i]);
 }
 END_TEST
 
@@ -574,7 +574,7 @@ END_TEST
 START_TEST(two_of_three)
 {
     struct nats nats[NATS_SERVERS_MAX];
-    struct station station;
+    struct mock_hub mock_hub;
     char list[512];
     char answer[8192];
 
@@ -585,13 +585,13 @@ START_TEST(two_of_three)
         nats_restart(&nats[i]);
     }
     nats_list(3, list, sizeof list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    station_await_state(&station, ENGINE_READY);
-    station_publish(&station, 20);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    mock_hub_publish(&mock_hub, 20);
     ck_assert(nats_ask(0, "$JS.API.STREAM.INFO.CHAT_" ROOM, NULL, answer, sizeof answer));
     ck_assert_ptr_nonnull(strstr(answer, "\"num_replicas\":2"));
-    station_free(&station);
+    mock_hub_free(&mock_hub);
 }
 END_TEST
 
@@ -615,19 +615,19 @@ static const struct {
 
 START_TEST(pairs)
 {
-    struct station station = {.fd = -1};
+    struct mock_hub mock_hub = {.fd = -1};
     int sv[2];
 
     ck_assert_int_eq(socketpair_cloexec_nonblock(sv), 0);
-    station.pid = fork();
-    if (station.pid == 0)
+    mock_hub.pid = fork();
+    if (mock_hub.pid == 0)
         engine_execute(sv[1]);
     close(sv[1]);
-    station.fd = sv[0];
+    mock_hub.fd = sv[0];
     ck_assert(write_all(sv[0], pair_rows[_i].bytes.at, pair_rows[_i].bytes.len));
     shutdown(sv[0], SHUT_WR);
     int status;
-    ensure(waitpid(station.pid, &status, 0) == station.pid, "the engine is not ours");
+    ensure(waitpid(mock_hub.pid, &status, 0) == mock_hub.pid, "the engine is not ours");
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), pair_rows[_i].status);
     close(sv[0]);

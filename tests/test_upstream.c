@@ -4,7 +4,7 @@
  */
 #include "bytes.h"
 #include "compat/compat.h"
-#include "station.h"
+#include "mock_hub.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -64,14 +64,14 @@ static void fake_hang_up(void)
 }
 
 /* Waits for the engine's next connection. */
-static void fake_accept(struct station *station)
+static void fake_accept(struct mock_hub *mock_hub)
 {
     int64_t deadline = deadline_in(10000);
     struct pollfd pfd = {.fd = fake.listener, .events = POLLIN};
 
     fake_hang_up();
     while (poll(&pfd, 1, 10) != 1)
-        ensure(station_turn(station) && clock_ms() < deadline, "the engine does not come again");
+        ensure(mock_hub_turn(mock_hub) && clock_ms() < deadline, "the engine does not come again");
     fake.fd = accept(fake.listener, NULL, NULL);
     ck_assert_int_ne(fake.fd, -1);
 }
@@ -126,26 +126,26 @@ static bool line_take(char *out, size_t size)
 }
 
 /* Looks at both ends of the engine once. */
-static bool fake_read(struct station *station)
+static bool fake_read(struct mock_hub *mock_hub)
 {
     struct pollfd pfd = {.fd = fake.fd, .events = POLLIN};
     ssize_t n;
 
     if (poll(&pfd, 1, 5) != 1)
-        return station_turn(station);
+        return mock_hub_turn(mock_hub);
     n = recv(fake.fd, fake.in + fake.len, sizeof fake.in - fake.len, 0);
     fake.len += n > 0 ? (size_t)n : 0;
     return n > 0;
 }
 
 /* The engine's next line must begin so. */
-static void fake_expect(struct station *station, const char *begin)
+static void fake_expect(struct mock_hub *mock_hub, const char *begin)
 {
     int64_t deadline = deadline_in(10000);
     char line[8192];
 
     while (!line_take(line, sizeof line)) {
-        ensure(fake_read(station) && clock_ms() < deadline, "no `%s`", begin);
+        ensure(fake_read(mock_hub) && clock_ms() < deadline, "no `%s`", begin);
     }
     ensure(strncmp(line, begin, strlen(begin)) == 0, "`%s` instead of `%s`", line, begin);
 }
@@ -182,18 +182,18 @@ static void fake_answer(const char *payload)
     "\"2026-11-28T12:48:04Z\"}"
 
 /* Greets, up to where the engine wants the stream. */
-static void fake_greet(struct station *station)
+static void fake_greet(struct mock_hub *mock_hub)
 {
-    fake_accept(station);
+    fake_accept(mock_hub);
     fake_tell("%s", INFO_2_12);
-    fake_expect(station, "CONNECT {");
-    fake_expect(station, "PING");
+    fake_expect(mock_hub, "CONNECT {");
+    fake_expect(mock_hub, "PING");
     fake_tell("PONG\r\n");
-    fake_expect(station, "SUB _INBOX.");
-    fake_expect(station, "SUB _INBOX.");
-    fake_expect(station, "SUB " QUESTIONS " 3");
-    fake_expect(station, "SUB _INBOX.");
-    fake_expect(station, "PUB " STREAM_INFO " _INBOX.");
+    fake_expect(mock_hub, "SUB _INBOX.");
+    fake_expect(mock_hub, "SUB _INBOX.");
+    fake_expect(mock_hub, "SUB " QUESTIONS " 3");
+    fake_expect(mock_hub, "SUB _INBOX.");
+    fake_expect(mock_hub, "PUB " STREAM_INFO " _INBOX.");
 }
 
 static void fake_has_stream(unsigned first, unsigned last)
@@ -205,15 +205,15 @@ static void fake_has_stream(unsigned first, unsigned last)
 }
 
 /* The engine asks for a consumer that begins there. */
-static void fake_consumes(struct station *station, unsigned from)
+static void fake_consumes(struct mock_hub *mock_hub, unsigned from)
 {
     char start[64];
     char line[64];
 
     snprintf(start, sizeof start, "\"opt_start_seq\":%u,", from);
     snprintf(line, sizeof line, "SUB _INBOX.");
-    fake_expect(station, line);
-    fake_expect(station, "PUB " CONSUMER_CREATE " _INBOX.");
+    fake_expect(mock_hub, line);
+    fake_expect(mock_hub, "PUB " CONSUMER_CREATE " _INBOX.");
     fake.payload[fake.payload_len] = '\0';
     ensure(strstr(fake.payload, start) != NULL, "%s", fake.payload);
     fake_answer(CONSUMER_2_12);
@@ -236,36 +236,36 @@ static void fake_status(const char *headers, const char *reply)
 }
 
 /* A server with these messages that are no batches, all of them delivered. */
-static void play_start(struct station *station, unsigned last)
+static void play_start(struct mock_hub *mock_hub, unsigned last)
 {
     char list[ADDRESS_TEXT_MAX];
 
     fake_open(list);
-    station_init(station);
-    station_start_engine(station, list, "");
-    fake_greet(station);
+    mock_hub_init(mock_hub);
+    mock_hub_start_engine(mock_hub, list, "");
+    fake_greet(mock_hub);
     fake_has_stream(1, last);
-    fake_consumes(station, 1);
+    fake_consumes(mock_hub, 1);
     for (unsigned i = 1; i <= last; i++)
         fake_deliver(i, i, last - i, (struct span)S("hi"));
-    station_await_state(station, ENGINE_READY);
-    ck_assert_uint_eq(station->sequence, last);
-    ck_assert_uint_eq(station->end, last);
+    mock_hub_await_state(mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub->sequence, last);
+    ck_assert_uint_eq(mock_hub->end, last);
 }
 
-static void play_end(struct station *station)
+static void play_end(struct mock_hub *mock_hub)
 {
-    station_free(station);
+    mock_hub_free(mock_hub);
     fake_hang_up();
     close(fake.listener);
 }
 
 /* The engine publishes the batch of that number. */
-static void fake_gets_batch(struct station *station, uint64_t number)
+static void fake_gets_batch(struct mock_hub *mock_hub, uint64_t number)
 {
     struct batch_id id;
 
-    fake_expect(station, "PUB " SUBJECT " _INBOX.");
+    fake_expect(mock_hub, "PUB " SUBJECT " _INBOX.");
     ck_assert_uint_gt(batch_id_read(&id, (struct span){fake.payload, fake.payload_len}), 0);
     ck_assert_uint_eq(id.number, number);
 }
@@ -275,12 +275,12 @@ static struct span batch_got(void)
     return (struct span){fake.payload, fake.payload_len};
 }
 
-static void station_await_sequence(struct station *station, uint64_t sequence)
+static void mock_hub_await_sequence(struct mock_hub *mock_hub, uint64_t sequence)
 {
     int64_t deadline = deadline_in(10000);
 
-    while (station->sequence < sequence)
-        ensure(station_turn(station) && clock_ms() < deadline, "%llu never comes",
+    while (mock_hub->sequence < sequence)
+        ensure(mock_hub_turn(mock_hub) && clock_ms() < deadline, "%llu never comes",
             (unsigned long long)sequence);
 }
 
@@ -288,42 +288,42 @@ static void station_await_sequence(struct station *station, uint64_t sequence)
 
 START_TEST(newer_server)
 {
-    struct station station;
+    struct mock_hub mock_hub;
 
-    play_start(&station, 3);
-    station.wanted = 1;
-    fake_gets_batch(&station, 1);
+    play_start(&mock_hub, 3);
+    mock_hub.wanted = 1;
+    fake_gets_batch(&mock_hub, 1);
     fake_answer("{\"stream\":\"CHAT_" ROOM "\",\"domain\":\"hub\",\"seq\":4,\"val\":\"7\"}");
     fake_deliver(4, 4, 0, batch_got());
-    station_await(&station, 1);
-    ck_assert_uint_eq(station.time, 1764334083056300004u);
-    play_end(&station);
+    mock_hub_await(&mock_hub, 1);
+    ck_assert_uint_eq(mock_hub.time, 1764334083056300004u);
+    play_end(&mock_hub);
 }
 END_TEST
 
 /* A delivery is missing: the next one comes too early, or a heartbeat counts one more. */
 START_TEST(gaps)
 {
-    struct station station;
+    struct mock_hub mock_hub;
 
-    play_start(&station, 3);
+    play_start(&mock_hub, 3);
     if (_i == 0)
         fake_deliver(5, 5, 0, (struct span)S("hi"));
     else if (_i == 1)
         fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 4\r\n\r\n", "");
     else
         fake_status("NATS/1.0 409 Consumer Deleted\r\n\r\n", "");
-    fake_expect(&station, "PUB " STREAM_INFO " _INBOX.");
+    fake_expect(&mock_hub, "PUB " STREAM_INFO " _INBOX.");
     fake_deliver(6, 6, 0, (struct span)S("hi")); /* of the old one: nobody listens */
     fake_has_stream(1, 5);
-    fake_expect(&station, "UNSUB ");
-    fake_consumes(&station, 4);
+    fake_expect(&mock_hub, "UNSUB ");
+    fake_consumes(&mock_hub, 4);
     fake_deliver(4, 1, 1, (struct span)S("hi"));
     fake_deliver(5, 2, 0, (struct span)S("hi"));
-    station_await_sequence(&station, 5);
-    ck_assert_uint_eq(station.holes, 0);
-    ck_assert_uint_eq(station.ends, 1);
-    play_end(&station);
+    mock_hub_await_sequence(&mock_hub, 5);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    ck_assert_uint_eq(mock_hub.ends, 1);
+    play_end(&mock_hub);
 }
 END_TEST
 
@@ -370,76 +370,76 @@ END_TEST
 
 START_TEST(flow_control)
 {
-    struct station station;
+    struct mock_hub mock_hub;
 
-    play_start(&station, 1);
+    play_start(&mock_hub, 1);
     fake_status("NATS/1.0 100 FlowControl Request\r\n\r\n", "$JS.FC.CHAT_" ROOM ".c.abc");
-    fake_expect(&station, "PUB $JS.FC.CHAT_" ROOM ".c.abc 0");
+    fake_expect(&mock_hub, "PUB $JS.FC.CHAT_" ROOM ".c.abc 0");
     fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\n"
                 "Nats-Consumer-Stalled: $JS.FC.CHAT_" ROOM ".c.def\r\n\r\n",
         "");
-    fake_expect(&station, "PUB $JS.FC.CHAT_" ROOM ".c.def 0");
+    fake_expect(&mock_hub, "PUB $JS.FC.CHAT_" ROOM ".c.def 0");
     fake_tell("PING\r\n");
-    fake_expect(&station, "PONG");
-    play_end(&station);
+    fake_expect(&mock_hub, "PONG");
+    play_end(&mock_hub);
 }
 END_TEST
 
 /* The first batch is lost while the second is stored: both are published again, in their order. */
 START_TEST(lost_publications)
 {
-    struct station station;
+    struct mock_hub mock_hub;
 
-    play_start(&station, 1);
-    station.wanted = 2;
-    fake_gets_batch(&station, 1);
+    play_start(&mock_hub, 1);
+    mock_hub.wanted = 2;
+    fake_gets_batch(&mock_hub, 1);
     if (_i == 0)
         fake_tell("HMSG %s 2 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", fake.reply);
     if (_i == 1)
         fake_answer("{\"error\":{\"code\":503,\"err_code\":10077,\"description\":\"maximum bytes "
                     "exceeded\"},\"stream\":\"CHAT_" ROOM "\",\"seq\":0}");
-    fake_gets_batch(&station, 2);
+    fake_gets_batch(&mock_hub, 2);
     fake_deliver(2, 2, 0, batch_got());
     fake_answer("{\"stream\":\"CHAT_" ROOM "\",\"seq\":2}");
-    station_await_state(&station, ENGINE_AWAY);
-    fake_expect(&station, "PUB " STREAM_INFO " _INBOX.");
-    ck_assert_int_eq(station.state, ENGINE_AWAY);
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
+    fake_expect(&mock_hub, "PUB " STREAM_INFO " _INBOX.");
+    ck_assert_int_eq(mock_hub.state, ENGINE_AWAY);
     fake_has_stream(1, 2);
     for (unsigned i = 1; i <= 2; i++) {
-        fake_gets_batch(&station, i);
+        fake_gets_batch(&mock_hub, i);
         fake_deliver(2 + i, 2 + i, 0, batch_got());
     }
-    station_await(&station, 2);
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.doubles, 1);
-    ck_assert_uint_eq(station.ends, 1);
-    play_end(&station);
+    mock_hub_await(&mock_hub, 2);
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.doubles, 1);
+    ck_assert_uint_eq(mock_hub.ends, 1);
+    play_end(&mock_hub);
 }
 END_TEST
 
 /* The same while a consumer that has missed something is made anew. */
 START_TEST(lost_while_reading)
 {
-    struct station station;
+    struct mock_hub mock_hub;
     char reply[256];
 
-    play_start(&station, 1);
-    station.wanted = 1;
-    fake_gets_batch(&station, 1);
+    play_start(&mock_hub, 1);
+    mock_hub.wanted = 1;
+    fake_gets_batch(&mock_hub, 1);
     strcpy(reply, fake.reply);
     fake_deliver(3, 3, 0, (struct span)S("hi"));
-    fake_expect(&station, "PUB " STREAM_INFO " _INBOX.");
+    fake_expect(&mock_hub, "PUB " STREAM_INFO " _INBOX.");
     fake_tell("HMSG %s 2 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", reply);
     fake_has_stream(1, 3);
-    fake_expect(&station, "UNSUB ");
-    fake_consumes(&station, 2);
+    fake_expect(&mock_hub, "UNSUB ");
+    fake_consumes(&mock_hub, 2);
     fake_deliver(2, 1, 1, (struct span)S("hi"));
     fake_deliver(3, 2, 0, (struct span)S("hi"));
-    fake_gets_batch(&station, 1);
+    fake_gets_batch(&mock_hub, 1);
     fake_deliver(4, 3, 0, batch_got());
-    station_await(&station, 1);
-    ck_assert_int_eq(station.state, ENGINE_READY);
-    play_end(&station);
+    mock_hub_await(&mock_hub, 1);
+    ck_assert_int_eq(mock_hub.state, ENGINE_READY);
+    play_end(&mock_hub);
 }
 END_TEST
 
@@ -448,32 +448,32 @@ END_TEST
 START_TEST(nothing_stored)
 {
     static char first[BATCH_MAX];
-    struct station station;
+    struct mock_hub mock_hub;
     size_t len;
 
-    play_start(&station, 1);
-    station.wanted = 2;
-    fake_gets_batch(&station, 1);
+    play_start(&mock_hub, 1);
+    mock_hub.wanted = 2;
+    fake_gets_batch(&mock_hub, 1);
     len = fake.payload_len;
     memcpy(first, fake.payload, len);
-    fake_gets_batch(&station, 2);
-    while (station.state == ENGINE_READY) {
+    fake_gets_batch(&mock_hub, 2);
+    while (mock_hub.state == ENGINE_READY) {
         fake_status("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\n\r\n", "");
         for (int i = 0; i < 20; i++)
-            ck_assert(station_turn(&station));
+            ck_assert(mock_hub_turn(&mock_hub));
     }
-    ck_assert_ptr_nonnull(strstr(station.text, "nothing is stored"));
-    fake_greet(&station);
+    ck_assert_ptr_nonnull(strstr(mock_hub.text, "nothing is stored"));
+    fake_greet(&mock_hub);
     fake_has_stream(1, 2);
-    fake_consumes(&station, 2);
+    fake_consumes(&mock_hub, 2);
     fake_deliver(2, 1, 0, (struct span){first, len});
-    fake_gets_batch(&station, 2);
+    fake_gets_batch(&mock_hub, 2);
     fake_deliver(3, 2, 0, batch_got());
-    station_await(&station, 2);
-    station_await_state(&station, ENGINE_READY);
-    ck_assert_uint_eq(station.doubles, 0);
-    ck_assert_uint_eq(station.ends, 2);
-    play_end(&station);
+    mock_hub_await(&mock_hub, 2);
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.doubles, 0);
+    ck_assert_uint_eq(mock_hub.ends, 2);
+    play_end(&mock_hub);
 }
 END_TEST
 
@@ -481,16 +481,16 @@ END_TEST
 START_TEST(huge_message)
 {
     enum { SIZE = 3000000 };
-    struct station station;
+    struct mock_hub mock_hub;
     char *bytes = must_allocate(SIZE);
 
-    play_start(&station, 1);
+    play_start(&mock_hub, 1);
     fake_deliver(2, 2, 1, (struct span){bytes, SIZE});
     fake_deliver(3, 3, 0, (struct span)S("hi"));
-    station_await_sequence(&station, 3);
-    ck_assert_uint_eq(station.holes, 0);
+    mock_hub_await_sequence(&mock_hub, 3);
+    ck_assert_uint_eq(mock_hub.holes, 0);
     free(bytes);
-    play_end(&station);
+    play_end(&mock_hub);
 }
 END_TEST
 
@@ -502,50 +502,50 @@ END_TEST
 START_TEST(questions)
 {
     static const char hundred[101] = SIXTY "1234567890123456789012345678901234567890";
-    struct station station;
+    struct mock_hub mock_hub;
     char told[80];
     char reply[256];
 
-    play_start(&station, 1);
-    station_ask(&station, 1ULL << 40, LATER, "other", (struct span)S("hello\r\nPUB x 1\r\n"));
-    fake_expect(&station, "PUB chat-priv." ROOM ".other _INBOX.");
+    play_start(&mock_hub, 1);
+    mock_hub_ask(&mock_hub, 1ULL << 40, LATER, "other", (struct span)S("hello\r\nPUB x 1\r\n"));
+    fake_expect(&mock_hub, "PUB chat-priv." ROOM ".other _INBOX.");
     ck_assert(span_equal((struct span){fake.payload, fake.payload_len}, "hello\r\nPUB x 1\r\n"));
     strcpy(reply, fake.reply);
-    station_ask(&station, 2, LATER, "nobody", (struct span)S("hello"));
-    fake_expect(&station, "PUB chat-priv." ROOM ".nobody _INBOX.");
+    mock_hub_ask(&mock_hub, 2, LATER, "nobody", (struct span)S("hello"));
+    fake_expect(&mock_hub, "PUB chat-priv." ROOM ".nobody _INBOX.");
     fake_tell("HMSG %s 4 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", fake.reply);
-    station_await_told(&station, "2: ");
+    mock_hub_await_told(&mock_hub, "2: ");
     fake_tell("MSG %s 4 3\r\nyes\r\n", reply);
-    station_await_told(&station, "1099511627776: yes");
-    station_ask(&station, 3, 1, "other", (struct span)S("too late"));
-    station_ask(&station, 4, LATER, "other", (struct span)S("x"));
-    fake_expect(&station, "PUB chat-priv." ROOM ".other _INBOX.");
+    mock_hub_await_told(&mock_hub, "1099511627776: yes");
+    mock_hub_ask(&mock_hub, 3, 1, "other", (struct span)S("too late"));
+    mock_hub_ask(&mock_hub, 4, LATER, "other", (struct span)S("x"));
+    fake_expect(&mock_hub, "PUB chat-priv." ROOM ".other _INBOX.");
     ck_assert_uint_eq(fake.payload_len, 1);
     fake_tell("MSG %s 4 100\r\n%s\r\n", fake.reply, hundred);
     snprintf(told, sizeof told, "4: %.64s", hundred);
-    station_await_told(&station, told);
-    play_end(&station);
+    mock_hub_await_told(&mock_hub, told);
+    play_end(&mock_hub);
 }
 END_TEST
 
 /* Those of others, and where their answers go. */
 START_TEST(questions_of_others)
 {
-    struct station station;
+    struct mock_hub mock_hub;
 
-    play_start(&station, 1);
+    play_start(&mock_hub, 1);
     fake_tell("MSG " QUESTIONS " 3 2\r\nhi\r\n");
     fake_tell("MSG " QUESTIONS " 3 " SUBJECT " 2\r\nhi\r\n");
     fake_tell("MSG " QUESTIONS " 3 _INBOX.> 2\r\nhi\r\n");
     fake_tell("MSG " QUESTIONS " 3 _INBOX.\x1b 2\r\nhi\r\n");
     fake_tell("HMSG " QUESTIONS " 3 _INBOX.a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n");
     fake_tell("MSG " QUESTIONS " 3 _INBOX.b.c 0\r\n\r\n");
-    station_await_told(&station, "_INBOX.b.c: ");
-    ensure(strcmp(station.told, "_INBOX.a: hi\n_INBOX.b.c: \n") == 0, "%s", station.told);
-    station_answer(&station, "_INBOX.a", (struct span)S("\1"));
-    fake_expect(&station, "PUB _INBOX.a 1");
+    mock_hub_await_told(&mock_hub, "_INBOX.b.c: ");
+    ensure(strcmp(mock_hub.told, "_INBOX.a: hi\n_INBOX.b.c: \n") == 0, "%s", mock_hub.told);
+    mock_hub_answer(&mock_hub, "_INBOX.a", (struct span)S("\1"));
+    fake_expect(&mock_hub, "PUB _INBOX.a 1");
     ck_assert_int_eq(fake.payload[0], 1);
-    play_end(&station);
+    play_end(&mock_hub);
 }
 END_TEST
 
@@ -553,32 +553,32 @@ END_TEST
 START_TEST(questions_too_long)
 {
     enum { SIZE = FRAME_QUESTION_MAX + 1 };
-    struct station station;
+    struct mock_hub mock_hub;
     char *bytes = must_allocate(SIZE);
 
-    play_start(&station, 1);
+    play_start(&mock_hub, 1);
     fake_tell("MSG " QUESTIONS " 3 _INBOX.a %d\r\n", SIZE);
     fake_say(bytes, SIZE);
     fake_tell("\r\nMSG " QUESTIONS " 3 _INBOX.b 2\r\nhi\r\n");
-    station_await_told(&station, "_INBOX.b: hi");
-    ck_assert_str_eq(station.told, "_INBOX.b: hi\n");
+    mock_hub_await_told(&mock_hub, "_INBOX.b: hi");
+    ck_assert_str_eq(mock_hub.told, "_INBOX.b: hi\n");
     free(bytes);
-    play_end(&station);
+    play_end(&mock_hub);
 }
 END_TEST
 
 /* Without a connection a question is answered at once. */
 START_TEST(questions_without_server)
 {
-    struct station station;
+    struct mock_hub mock_hub;
 
-    play_start(&station, 1);
+    play_start(&mock_hub, 1);
     fake_hang_up();
-    station_await_state(&station, ENGINE_AWAY);
-    station_ask(&station, 5, LATER, "other", (struct span)S("hello"));
-    station_answer(&station, "_INBOX.a", (struct span)S("\1"));
-    station_await_told(&station, "5: ");
-    play_end(&station);
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
+    mock_hub_ask(&mock_hub, 5, LATER, "other", (struct span)S("hello"));
+    mock_hub_answer(&mock_hub, "_INBOX.a", (struct span)S("\1"));
+    mock_hub_await_told(&mock_hub, "5: ");
+    play_end(&mock_hub);
 }
 END_TEST
 
@@ -609,24 +609,24 @@ static const struct {
 /* All that it is told costs the engine a connection, and no memory. */
 START_TEST(hostile_servers)
 {
-    struct station station;
+    struct mock_hub mock_hub;
     char list[ADDRESS_TEXT_MAX];
     const char *said = hostile_rows[_i].said;
 
     fake_open(list);
-    station_init(&station);
-    station_start_engine(&station, list, "");
-    fake_accept(&station);
-    station.state = ENGINE_READY; /* which it never says */
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    fake_accept(&mock_hub);
+    mock_hub.state = ENGINE_READY; /* which it never says */
     for (size_t i = 0; i < hostile_rows[_i].times; i++)
         if (!write_all(fake.fd, said, strlen(said)))
             break;
     shutdown(fake.fd, SHUT_WR);
-    station_await_state(&station, hostile_rows[_i].state);
-    fake_accept(&station);
-    ensure(!memory_is_exact() || process_memory(station.pid) < 8192, "%ld KiB",
-        process_memory(station.pid));
-    play_end(&station);
+    mock_hub_await_state(&mock_hub, hostile_rows[_i].state);
+    fake_accept(&mock_hub);
+    ensure(!memory_is_exact() || process_memory(mock_hub.pid) < 8192, "%ld KiB",
+        process_memory(mock_hub.pid));
+    play_end(&mock_hub);
 }
 END_TEST
 

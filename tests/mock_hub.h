@@ -1,10 +1,9 @@
 /*
- * station.h: the hub of a station, played by a test: it hands batches to an engine, a process of
- * its own, and checks all that comes: every message once and in the stream's order, every batch
- * with its own bytes.
+ * mock_hub.h: a mock hub, which hands batches to an engine, a process of its own. It checks all
+ * that comes: every message once and in the stream's order, every batch with its own bytes.
  */
-#ifndef TESTS_STATION_H
-#define TESTS_STATION_H
+#ifndef TESTS_MOCK_HUB_H
+#define TESTS_MOCK_HUB_H
 
 #include "harness.h"
 #include "server/cluster/batch.h"
@@ -12,7 +11,7 @@
 
 #define ROOM "tea"
 
-struct station {
+struct mock_hub {
     pid_t pid; /* the engine */
     int fd;    /* -1: none */
     enum engine_state state;
@@ -39,27 +38,27 @@ struct station {
 /* Executes the program as an engine whose pair's end is fd. */
 _Noreturn void engine_execute(int fd);
 
-void station_init(struct station *);
+void mock_hub_init(struct mock_hub *);
 /* Ends the engine, which must exit as it should. */
-void station_free(struct station *);
+void mock_hub_free(struct mock_hub *);
 /* Starts an engine that is to read from behind the last message. */
-void station_start_engine(struct station *, const char *servers, const char *credentials);
+void mock_hub_start_engine(struct mock_hub *, const char *servers, const char *credentials);
 /* Ends it by a signal, or, with 0, by closing the pair: its exit status, or 128 and the signal. */
-int station_end_engine(struct station *, int sig);
+int mock_hub_end_engine(struct mock_hub *, int sig);
 
 /* A question to that node, and an answer to that subject, go to the engine. */
-void station_ask(
-    struct station *, uint64_t number, uint64_t until, const char *node, struct span bytes);
-void station_answer(struct station *, const char *reply, struct span bytes);
+void mock_hub_ask(
+    struct mock_hub *, uint64_t number, uint64_t until, const char *node, struct span bytes);
+void mock_hub_answer(struct mock_hub *, const char *reply, struct span bytes);
 /* Until that question or answer has come, `_INBOX.1: bytes` or `7: bytes`. */
-void station_await_told(struct station *, const char *line);
+void mock_hub_await_told(struct mock_hub *, const char *line);
 
 /* One look at the pair, of 20 ms at most. False at the end of the engine. */
-bool station_turn(struct station *);
-void station_await_state(struct station *, enum engine_state);
+bool mock_hub_turn(struct mock_hub *);
+void mock_hub_await_state(struct mock_hub *, enum engine_state);
 /* Until so many batches have come back in their order. */
-void station_await(struct station *, uint64_t returned);
+void mock_hub_await(struct mock_hub *, uint64_t returned);
 /* So many more are published and come back. */
-void station_publish(struct station *, uint64_t count);
+void mock_hub_publish(struct mock_hub *, uint64_t count);
 
 #endif
