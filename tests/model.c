@@ -92,8 +92,8 @@ struct person {
     struct names_set list; /* that is being read */
 };
 
-/* The transcript's writer, which is no process here, and its file: the stamps of its events. */
-struct desk {
+/* A mock of the transcript's writer, and its file: the stamps of its events. */
+struct mock_writer {
     bool wanted;
     bool sync;
     int fd;              /* -1: it has died */
@@ -108,7 +108,7 @@ struct desk {
     unsigned long missed; /* those that the hub has counted itself, in `gap` lines */
 };
 
-static struct desk desk;
+static struct mock_writer mock_writer;
 static struct stage stage; /* these are too large for a stack */
 static struct book book;
 static struct person people[PEOPLE];
@@ -782,7 +782,7 @@ static void say_again(struct person *who)
 
 /* ---- The transcript ---- */
 
-static void desk_file(const char *at, const char *end)
+static void mock_writer_file(const char *at, const char *end)
 {
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
@@ -790,177 +790,182 @@ static void desk_file(const char *at, const char *end)
 
         ensure(lf != NULL && event_parse(&event, at, (size_t)(lf - at)), "in the file: %.60s", at);
         if (event.verb == VERB_GAP) {
-            desk.missed += event.count;
+            mock_writer.missed += event.count;
         } else {
-            ensure(verb_is_room(event.verb) && desk.count < EVENTS_MAX, "in the file: %.60s", at);
-            ensure(desk.count == 0 || desk.file[desk.count - 1] < event.stamp,
+            ensure(verb_is_room(event.verb) && mock_writer.count < EVENTS_MAX, "in the file: %.60s",
+                at);
+            ensure(mock_writer.count == 0 || mock_writer.file[mock_writer.count - 1] < event.stamp,
                 "again, or too late in the file: %.60s", at);
-            desk.file[desk.count++] = event.stamp;
+            mock_writer.file[mock_writer.count++] = event.stamp;
         }
         at = lf + 1;
     }
 }
 
 /* Counts the events, and notes the stamp of the last. */
-static unsigned long desk_count(const char *at, const char *end)
+static unsigned long mock_writer_count(const char *at, const char *end)
 {
     unsigned long count = 0;
     uint64_t stamp;
 
     for (; at < end; at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1)
         if (strncmp(at + STAMP_LEN, " gap ", 5) != 0 && stamp_parse(at, STAMP_LEN, &stamp)) {
-            desk.told = stamp;
+            mock_writer.told = stamp;
             count++;
         }
     return count;
 }
 
 /* Dies; what it was handed may be in the file, though nobody was told. */
-static void desk_die(void)
+static void mock_writer_die(void)
 {
-    const char *end = desk.len == 0 ? desk.bytes : desk.bytes + desk.len;
+    const char *end =
+        mock_writer.len == 0 ? mock_writer.bytes : mock_writer.bytes + mock_writer.len;
 
-    while (end > desk.bytes && end[-1] != '\n')
+    while (end > mock_writer.bytes && end[-1] != '\n')
         end--;
-    if (desk.fd != -1 && chance(2) == 0) {
-        desk.untold += desk_count(desk.bytes, end);
-        desk_file(desk.bytes, end);
+    if (mock_writer.fd != -1 && chance(2) == 0) {
+        mock_writer.untold += mock_writer_count(mock_writer.bytes, end);
+        mock_writer_file(mock_writer.bytes, end);
     }
-    if (desk.fd != -1)
-        close(desk.fd);
-    desk.fd = -1;
-    desk.len = 0;
+    if (mock_writer.fd != -1)
+        close(mock_writer.fd);
+    mock_writer.fd = -1;
+    mock_writer.len = 0;
 }
 
 /* The hub has given it up, and may not have heard its last words either. */
-static void desk_given_up(void)
+static void mock_writer_given_up(void)
 {
-    desk.untold += desk.count - desk.count_begun;
-    desk_die();
+    mock_writer.untold += mock_writer.count - mock_writer.count_begun;
+    mock_writer_die();
 }
 
-static void desk_read(void)
+static void mock_writer_read(void)
 {
     ssize_t n = -1;
 
-    while (desk.fd != -1 &&
-           (n = recv(desk.fd, desk.bytes + desk.len, sizeof desk.bytes - desk.len, 0)) > 0)
-        desk.len += (size_t)n;
+    while (mock_writer.fd != -1 && (n = recv(mock_writer.fd, mock_writer.bytes + mock_writer.len,
+                                        sizeof mock_writer.bytes - mock_writer.len, 0)) > 0)
+        mock_writer.len += (size_t)n;
     if (n == 0)
-        desk_given_up();
+        mock_writer_given_up();
 }
 
-static void desk_tell(const char *word)
+static void mock_writer_tell(const char *word)
 {
     char text[80];
     char stamp[STAMP_LEN];
 
-    stamp_format(stamp, desk.told);
+    stamp_format(stamp, mock_writer.told);
     snprintf(text, sizeof text, "%s%.*s\n", word, STAMP_LEN, stamp);
-    if (send(desk.fd, text, strlen(text), MSG_NOSIGNAL) == -1)
-        desk_given_up();
+    if (send(mock_writer.fd, text, strlen(text), MSG_NOSIGNAL) == -1)
+        mock_writer_given_up();
 }
 
 /* Takes the whole lines that it has: the disk takes them, or does not. */
-static void desk_answer(bool takes)
+static void mock_writer_answer(bool takes)
 {
-    const char *end = desk.len == 0 ? desk.bytes : desk.bytes + desk.len;
+    const char *end =
+        mock_writer.len == 0 ? mock_writer.bytes : mock_writer.bytes + mock_writer.len;
 
-    while (end > desk.bytes && end[-1] != '\n')
+    while (end > mock_writer.bytes && end[-1] != '\n')
         end--;
-    if (end == desk.bytes || desk.fd == -1)
+    if (end == mock_writer.bytes || mock_writer.fd == -1)
         return;
     if (takes)
-        desk_file(desk.bytes, end);
-    unsigned long count = desk_count(desk.bytes, end);
-    desk.lost += takes ? 0 : count;
-    desk.len -= (size_t)(end - desk.bytes);
-    memmove(desk.bytes, end, desk.len);
-    desk_tell(takes ? WRITER_KEPT : WRITER_LOST);
+        mock_writer_file(mock_writer.bytes, end);
+    unsigned long count = mock_writer_count(mock_writer.bytes, end);
+    mock_writer.lost += takes ? 0 : count;
+    mock_writer.len -= (size_t)(end - mock_writer.bytes);
+    memmove(mock_writer.bytes, end, mock_writer.len);
+    mock_writer_tell(takes ? WRITER_KEPT : WRITER_LOST);
 }
 
-static void desk_come(void)
+static void mock_writer_come(void)
 {
-    desk.fd = writer_add(&stage);
-    if (desk.fd == -1)
+    mock_writer.fd = writer_add(&stage);
+    if (mock_writer.fd == -1)
         return;
-    desk.count_begun = desk.count;
-    desk.told = desk.count == 0 ? 0 : desk.file[desk.count - 1];
-    desk_tell(WRITER_KEPT);
+    mock_writer.count_begun = mock_writer.count;
+    mock_writer.told = mock_writer.count == 0 ? 0 : mock_writer.file[mock_writer.count - 1];
+    mock_writer_tell(WRITER_KEPT);
 }
 
-static bool desk_has(uint64_t stamp)
+static bool mock_writer_has(uint64_t stamp)
 {
     size_t low = 0;
-    size_t high = desk.count;
+    size_t high = mock_writer.count;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
-        if (desk.file[mid] < stamp)
+        if (mock_writer.file[mid] < stamp)
             low = mid + 1;
         else
             high = mid;
     }
-    return low < desk.count && desk.file[low] == stamp;
+    return low < mock_writer.count && mock_writer.file[low] == stamp;
 }
 
-static void desk_act(void)
+static void mock_writer_act(void)
 {
-    if (!desk.wanted)
+    if (!mock_writer.wanted)
         return;
     if (chance(3) == 0)
-        desk_read();
-    if (desk.fd == -1) {
+        mock_writer_read();
+    if (mock_writer.fd == -1) {
         if (chance(20) == 0)
-            desk_come();
+            mock_writer_come();
         else if (chance(40) == 0)
             hub_miss_writer(stage.hub);
         stage.poked = true;
         return;
     }
     if (chance(3) == 0)
-        desk_answer(chance(30) != 0);
+        mock_writer_answer(chance(30) != 0);
     if (chance(400) == 0)
-        desk_die();
+        mock_writer_die();
 }
 
-static void desk_calm_down(void)
+static void mock_writer_calm_down(void)
 {
-    if (!desk.wanted)
+    if (!mock_writer.wanted)
         return;
-    if (desk.fd == -1)
-        desk_come();
+    if (mock_writer.fd == -1)
+        mock_writer_come();
     for (int i = 0; i < 3; i++) {
         stage_settle(&stage);
-        desk_read();
-        desk_answer(true);
+        mock_writer_read();
+        mock_writer_answer(true);
     }
 }
 
 /* With -s nobody has been told what somebody said before it was in the file. */
-static void desk_judge(void)
+static void mock_writer_judge(void)
 {
-    for (size_t i = 0; desk.sync && i < book.count; i++)
-        ensure(!verb_is_message(book.events[i].verb) || desk_has(book.events[i].stamp),
+    for (size_t i = 0; mock_writer.sync && i < book.count; i++)
+        ensure(!verb_is_message(book.events[i].verb) || mock_writer_has(book.events[i].stamp),
             "nobody has written %.80s", book.events[i].line);
 }
 
 /* In the end the file has everything but what it says it lacks. */
-static void desk_judge_all(void)
+static void mock_writer_judge_all(void)
 {
     size_t missing = 0;
 
-    if (!desk.wanted)
+    if (!mock_writer.wanted)
         return;
     for (size_t i = 0; i < book.count; i++)
-        missing += !desk_has(book.events[i].stamp);
+        missing += !mock_writer_has(book.events[i].stamp);
     /* Lines that were in the file before the writer died may have been refused since, without one.
      */
-    ensure(desk.count + missing >= book.count && desk.count + missing - book.count <= desk.untold,
+    ensure(mock_writer.count + missing >= book.count &&
+               mock_writer.count + missing - book.count <= mock_writer.untold,
         "the file has events that nobody was told");
-    ensure(missing <= desk.lost + desk.missed, "%zu are missing, %lu were lost, %lu in gaps",
-        missing, desk.lost, desk.missed);
+    ensure(missing <= mock_writer.lost + mock_writer.missed,
+        "%zu are missing, %lu were lost, %lu in gaps", missing, mock_writer.lost,
+        mock_writer.missed);
 }
 
 /* ---- Every worker's duties ---- */
@@ -1096,7 +1101,7 @@ static void judge(void)
     stage_wait(&stage, around == NULL ? 0 : 300000);
     stage.around = around;
     book_read();
-    desk_judge();
+    mock_writer_judge();
     for (size_t i = 0; i < PEOPLE; i++)
         look_after(&people[i]);
 }
@@ -1111,7 +1116,7 @@ static void calm_down(void)
                 give(&people[i], SIZE_MAX);
             }
         old_workers(2);
-        desk_calm_down();
+        mock_writer_calm_down();
         stage_wait(&stage, 1000000);
         judge();
     }
@@ -1140,7 +1145,7 @@ static void room_enter_witness(void)
 {
     witness = mock_add(&stage);
     mock_say(witness, "witness");
-    desk_calm_down();
+    mock_writer_calm_down();
     stage_settle(&stage);
     while (mock_line(witness) != NULL && witness->event.verb != VERB_YOU)
         continue;
@@ -1158,7 +1163,7 @@ static void play_at_random(int steps)
         for (uint32_t n = chance(6); n > 0; n--)
             act(&people[chance(PEOPLE)]);
         old_workers(50);
-        desk_act();
+        mock_writer_act();
         if (chance(3) != 0)
             (void)stage_turn(&stage);
         if (chance(10) == 0)
@@ -1186,20 +1191,20 @@ static void model_open(uint32_t number)
     memset(private_heard, 0, sizeof private_heard);
     sessions = 0;
     seed = number;
-    memset(&desk, 0, sizeof desk);
-    desk.fd = -1;
-    desk.wanted = number % 7 >= 5;
-    desk.sync = config.sync;
+    memset(&mock_writer, 0, sizeof mock_writer);
+    mock_writer.fd = -1;
+    mock_writer.wanted = number % 7 >= 5;
+    mock_writer.sync = config.sync;
     stage_open(&stage, &config);
-    if (desk.wanted)
-        desk_come();
+    if (mock_writer.wanted)
+        mock_writer_come();
     room_enter_witness(); /* whose pair takes more than the others' */
     stage.pair_bytes = number % 4 < 2 ? 4096 : 0;
 }
 
 static void model_close(void)
 {
-    desk_die();
+    mock_writer_die();
     stage_close(&stage);
     for (size_t i = 0; i < PEOPLE; i++)
         free(people[i].out);
@@ -1217,7 +1222,7 @@ void model_run(const struct model *model)
         model->calm();
     calm_down();
     judge_all();
-    desk_judge_all();
+    mock_writer_judge_all();
     printf("%zu events, %u sessions, %zu connections, %lu gaps (%lu own lines), "
            "%lu sessions resumed (%lu lines again), %lu handovers\n",
         book.count, sessions, stage.count, seen.gaps, seen.mine, seen.resumed, seen.again,

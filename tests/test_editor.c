@@ -34,7 +34,7 @@
 #define THUMB "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD" /* U+1F44D with a skin tone */
 
 /* An editor at a terminal, and what it has told its caller. */
-struct desk {
+struct tty {
     struct editor *editor;
     struct terminal *terminal;
     struct outbuf out;
@@ -42,41 +42,41 @@ struct desk {
     size_t events_len;
 };
 
-static void desk_open(struct desk *desk, const char *prompt, unsigned rows, unsigned columns)
+static void tty_open(struct tty *tty, const char *prompt, unsigned rows, unsigned columns)
 {
-    memset(desk, 0, sizeof *desk);
-    desk->editor = editor_new(prompt, rows, columns);
-    ck_assert_ptr_nonnull(desk->editor);
-    desk->terminal = terminal_new(rows, columns);
-    desk->events = calloc(1, 1);
+    memset(tty, 0, sizeof *tty);
+    tty->editor = editor_new(prompt, rows, columns);
+    ck_assert_ptr_nonnull(tty->editor);
+    tty->terminal = terminal_new(rows, columns);
+    tty->events = calloc(1, 1);
 }
 
-static void desk_close(struct desk *desk)
+static void tty_close(struct tty *tty)
 {
-    editor_free(desk->editor);
-    terminal_free(desk->terminal);
-    outbuf_free(&desk->out);
-    free(desk->events);
+    editor_free(tty->editor);
+    terminal_free(tty->terminal);
+    outbuf_free(&tty->out);
+    free(tty->events);
 }
 
-static void desk_flush(struct desk *desk)
+static void tty_flush(struct tty *tty)
 {
-    ck_assert(!desk->out.lost);
-    terminal_write(desk->terminal, desk->out.at, desk->out.len, false);
-    desk->out.len = 0;
+    ck_assert(!tty->out.lost);
+    terminal_write(tty->terminal, tty->out.at, tty->out.len, false);
+    tty->out.len = 0;
 }
 
-static void desk_note(struct desk *desk, const char *text, size_t len)
+static void tty_note(struct tty *tty, const char *text, size_t len)
 {
-    desk->events = realloc(desk->events, desk->events_len + len + 2);
-    ck_assert_ptr_nonnull(desk->events);
-    memcpy(desk->events + desk->events_len, text, len);
-    desk->events_len += len;
-    memcpy(desk->events + desk->events_len, "\n", 2);
-    desk->events_len++;
+    tty->events = realloc(tty->events, tty->events_len + len + 2);
+    ck_assert_ptr_nonnull(tty->events);
+    memcpy(tty->events + tty->events_len, text, len);
+    tty->events_len += len;
+    memcpy(tty->events + tty->events_len, "\n", 2);
+    tty->events_len++;
 }
 
-static void desk_event(struct desk *desk, enum editor_event event)
+static void tty_event(struct tty *tty, enum editor_event event)
 {
     struct span line;
 
@@ -84,68 +84,68 @@ static void desk_event(struct desk *desk, enum editor_event event)
     case EDITOR_NONE:
         break;
     case EDITOR_LINE:
-        line = editor_line(desk->editor);
+        line = editor_line(tty->editor);
         ck_assert(text_is_clean(line.at, line.len));
-        desk_note(desk, line.at, line.len);
+        tty_note(tty, line.at, line.len);
         break;
     case EDITOR_REDRAW:
-        editor_clear(desk->editor, &desk->out);
-        editor_show(desk->editor, &desk->out);
+        editor_clear(tty->editor, &tty->out);
+        editor_show(tty->editor, &tty->out);
         break;
     case EDITOR_TOO_LONG:
-        desk_note(desk, BYTES("<too long>"));
+        tty_note(tty, BYTES("<too long>"));
         break;
     case EDITOR_REFUSED:
-        desk_note(desk, BYTES("<refused>"));
+        tty_note(tty, BYTES("<refused>"));
         break;
     case EDITOR_INTERRUPT:
-        desk_note(desk, BYTES("<interrupt>"));
+        tty_note(tty, BYTES("<interrupt>"));
         break;
     case EDITOR_SUSPEND:
-        desk_note(desk, BYTES("<suspend>"));
+        tty_note(tty, BYTES("<suspend>"));
         break;
     case EDITOR_END:
-        desk_note(desk, BYTES("<end>"));
+        tty_note(tty, BYTES("<end>"));
         break;
     }
 }
 
-static void desk_feed(struct desk *desk, const char *bytes, size_t len)
+static void tty_feed(struct tty *tty, const char *bytes, size_t len)
 {
     const char *at = bytes;
     enum editor_event event;
 
     do {
-        event = editor_feed(desk->editor, &at, bytes + len);
-        desk_event(desk, event);
+        event = editor_feed(tty->editor, &at, bytes + len);
+        tty_event(tty, event);
     } while (event != EDITOR_NONE);
     ck_assert_ptr_eq(at, bytes + len);
-    editor_refresh(desk->editor, &desk->out);
-    desk_flush(desk);
+    editor_refresh(tty->editor, &tty->out);
+    tty_flush(tty);
 }
 
-static void desk_type(struct desk *desk, const char *text)
+static void tty_type(struct tty *tty, const char *text)
 {
-    desk_feed(desk, text, strlen(text));
+    tty_feed(tty, text, strlen(text));
 }
 
-static void desk_show(struct desk *desk)
+static void tty_show(struct tty *tty)
 {
-    editor_show(desk->editor, &desk->out);
-    desk_flush(desk);
+    editor_show(tty->editor, &tty->out);
+    tty_flush(tty);
 }
 
 /* Something arrives. */
-static void desk_print(struct desk *desk, const char *text)
+static void tty_print(struct tty *tty, const char *text)
 {
-    editor_hide(desk->editor, &desk->out);
-    desk_flush(desk);
-    ck_assert_uint_eq(desk->terminal->column, 0);
-    ck_assert_str_eq(terminal_row(desk->terminal, desk->terminal->row), "");
-    outbuf_puts(&desk->out, text);
-    outbuf_puts(&desk->out, "\r\n");
-    editor_show(desk->editor, &desk->out);
-    desk_flush(desk);
+    editor_hide(tty->editor, &tty->out);
+    tty_flush(tty);
+    ck_assert_uint_eq(tty->terminal->column, 0);
+    ck_assert_str_eq(terminal_row(tty->terminal, tty->terminal->row), "");
+    outbuf_puts(&tty->out, text);
+    outbuf_puts(&tty->out, "\r\n");
+    editor_show(tty->editor, &tty->out);
+    tty_flush(tty);
 }
 
 /* ---- Every key ---- */
@@ -445,22 +445,22 @@ static const struct keys {
 
 static void keys_check(const struct keys *row, size_t first, size_t step)
 {
-    struct desk desk;
+    struct tty tty;
     size_t at = 0;
 
-    desk_open(&desk, "> ", 24, 80);
-    editor_complete_from(desk.editor, some_name, (void *)some_names);
-    desk_show(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    editor_complete_from(tty.editor, some_name, (void *)some_names);
+    tty_show(&tty);
     for (size_t n = first; at < row->len; n = step) {
         n = n < row->len - at ? n : row->len - at;
-        desk_feed(&desk, row->typed + at, n);
+        tty_feed(&tty, row->typed + at, n);
         at += n;
     }
-    ck_assert_str_eq(desk.events, row->events);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), row->row);
-    ck_assert_uint_eq(desk.terminal->row, 0);
-    ck_assert_uint_eq(desk.terminal->column, row->column);
-    desk_close(&desk);
+    ck_assert_str_eq(tty.events, row->events);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), row->row);
+    ck_assert_uint_eq(tty.terminal->row, 0);
+    ck_assert_uint_eq(tty.terminal->column, row->column);
+    tty_close(&tty);
 }
 
 START_TEST(every_key_in_every_cut)
@@ -478,65 +478,65 @@ END_TEST
 /* Half a key ends after a while, and what is typed then is typed. */
 START_TEST(half_a_key_ends)
 {
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    ck_assert_int_lt(editor_pause(desk.editor), 0);
-    desk_type(&desk, "a" ESC);
-    ck_assert_int_gt(editor_pause(desk.editor), 0);
-    editor_expire(desk.editor);
-    ck_assert_int_lt(editor_pause(desk.editor), 0);
-    desk_type(&desk, "[O" ESC "[");
-    ck_assert_int_gt(editor_pause(desk.editor), 0);
-    editor_expire(desk.editor);
-    desk_type(&desk, "Db" ESC "[1");
-    editor_expire(desk.editor);
-    desk_type(&desk, "c\r");
-    ck_assert_str_eq(desk.events, "a[ODb1c\n");
-    desk_close(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    ck_assert_int_lt(editor_pause(tty.editor), 0);
+    tty_type(&tty, "a" ESC);
+    ck_assert_int_gt(editor_pause(tty.editor), 0);
+    editor_expire(tty.editor);
+    ck_assert_int_lt(editor_pause(tty.editor), 0);
+    tty_type(&tty, "[O" ESC "[");
+    ck_assert_int_gt(editor_pause(tty.editor), 0);
+    editor_expire(tty.editor);
+    tty_type(&tty, "Db" ESC "[1");
+    editor_expire(tty.editor);
+    tty_type(&tty, "c\r");
+    ck_assert_str_eq(tty.events, "a[ODb1c\n");
+    tty_close(&tty);
 }
 END_TEST
 
 /* The end of a paste may not come. */
 START_TEST(half_a_paste_ends)
 {
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    desk_type(&desk, PASTE "ab");
-    ck_assert(editor_is_pasting(desk.editor));
-    editor_expire(desk.editor);
-    ck_assert(!editor_is_pasting(desk.editor));
-    desk_type(&desk, LEFT "x" PASTE "lost\n\x03y");
-    ck_assert(!editor_is_pasting(desk.editor));
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> axyb");
-    desk_close(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    tty_type(&tty, PASTE "ab");
+    ck_assert(editor_is_pasting(tty.editor));
+    editor_expire(tty.editor);
+    ck_assert(!editor_is_pasting(tty.editor));
+    tty_type(&tty, LEFT "x" PASTE "lost\n\x03y");
+    ck_assert(!editor_is_pasting(tty.editor));
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> axyb");
+    tty_close(&tty);
 }
 END_TEST
 
 /* What waits for the server, and what waits for the user. */
 START_TEST(the_prompt_counts)
 {
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    desk_type(&desk, "typed" LEFT);
-    editor_waiting(desk.editor, 12);
-    desk_type(&desk, "");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "[12 waiting] > typed");
-    ck_assert_uint_eq(desk.terminal->column, 19);
-    desk_type(&desk, PASTE "a\nb" PASTED);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "[12 waiting] [2 lines] > ");
-    editor_waiting(desk.editor, 0);
-    desk_print(&desk, "message");
-    ck_assert_str_eq(terminal_row(desk.terminal, 1), "[2 lines] > ");
-    desk_type(&desk, "\003");
-    ck_assert_str_eq(terminal_row(desk.terminal, 1), "> ");
-    ck_assert_uint_eq(desk.terminal->column, 2);
-    desk_close(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    tty_type(&tty, "typed" LEFT);
+    editor_waiting(tty.editor, 12);
+    tty_type(&tty, "");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "[12 waiting] > typed");
+    ck_assert_uint_eq(tty.terminal->column, 19);
+    tty_type(&tty, PASTE "a\nb" PASTED);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "[12 waiting] [2 lines] > ");
+    editor_waiting(tty.editor, 0);
+    tty_print(&tty, "message");
+    ck_assert_str_eq(terminal_row(tty.terminal, 1), "[2 lines] > ");
+    tty_type(&tty, "\003");
+    ck_assert_str_eq(terminal_row(tty.terminal, 1), "> ");
+    ck_assert_uint_eq(tty.terminal->column, 2);
+    tty_close(&tty);
 }
 END_TEST
 
@@ -552,14 +552,14 @@ START_TEST(bells)
         {"ann:\t", 1},
         {"x\x07", 0},
     };
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 24, 80);
-    editor_complete_from(desk.editor, some_name, (void *)some_names);
-    desk_show(&desk);
-    desk_type(&desk, table[_i].typed);
-    ck_assert_uint_eq(desk.terminal->bells, table[_i].bells);
-    desk_close(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    editor_complete_from(tty.editor, some_name, (void *)some_names);
+    tty_show(&tty);
+    tty_type(&tty, table[_i].typed);
+    ck_assert_uint_eq(tty.terminal->bells, table[_i].bells);
+    tty_close(&tty);
 }
 END_TEST
 
@@ -567,22 +567,22 @@ END_TEST
 START_TEST(completion_while_names_change)
 {
     const char *changing[] = {"ann", "anna", "anne", NULL};
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    desk_type(&desk, "an\t");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> an");
-    ck_assert_uint_eq(desk.terminal->bells, 1);
-    editor_complete_from(desk.editor, some_name, changing);
-    desk_type(&desk, "\t\t\t");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> anne: ");
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    tty_type(&tty, "an\t");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> an");
+    ck_assert_uint_eq(tty.terminal->bells, 1);
+    editor_complete_from(tty.editor, some_name, changing);
+    tty_type(&tty, "\t\t\t");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> anne: ");
     changing[0] = "xenia";
     changing[1] = NULL;
-    desk_type(&desk, "\t");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> anne: ");
-    ck_assert_uint_eq(desk.terminal->bells, 2);
-    desk_close(&desk);
+    tty_type(&tty, "\t");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> anne: ");
+    ck_assert_uint_eq(tty.terminal->bells, 2);
+    tty_close(&tty);
 }
 END_TEST
 
@@ -601,133 +601,133 @@ START_TEST(completion_knows_the_place)
         {"/msg x\t", "> /msg x_partner "}, {"/MSG \t", "> /MSG x_partner "},
         {"/unignore \t", "> /unignore x_ignored "}, {"/ignore \t", "> /ignore x_name "},
         {"/msg bob x\t", "> /msg bob x_name "}, {"/kick x\t", "> /kick x_name "}};
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 24, 80);
-    editor_complete_from(desk.editor, kind_name, NULL);
-    desk_show(&desk);
-    desk_type(&desk, rows[_i][0]);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), rows[_i][1]);
-    desk_close(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    editor_complete_from(tty.editor, kind_name, NULL);
+    tty_show(&tty);
+    tty_type(&tty, rows[_i][0]);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), rows[_i][1]);
+    tty_close(&tty);
 }
 END_TEST
 
 /* What is too long is refused whole. */
 START_TEST(line_has_a_limit)
 {
-    struct desk desk;
+    struct tty tty;
     char *line = malloc(EDIT_MAX + 2);
 
     ck_assert_ptr_nonnull(line);
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
     memset(line, 'a', EDIT_MAX);
-    desk_feed(&desk, line, EDIT_MAX);
-    ck_assert_uint_eq(desk.terminal->bells, 0);
-    desk_type(&desk, "b");
-    ck_assert_uint_eq(desk.terminal->bells, 1);
-    desk_type(&desk, "\x7f" PASTE "bb" PASTED);
-    ck_assert_str_eq(desk.events, "<too long>\n");
-    desk_type(&desk, PASTE "\nb\n" PASTED "c" WIDE "\x7f"
-                           "c\r");
-    ck_assert_uint_eq(desk.terminal->bells, 2);
+    tty_feed(&tty, line, EDIT_MAX);
+    ck_assert_uint_eq(tty.terminal->bells, 0);
+    tty_type(&tty, "b");
+    ck_assert_uint_eq(tty.terminal->bells, 1);
+    tty_type(&tty, "\x7f" PASTE "bb" PASTED);
+    ck_assert_str_eq(tty.events, "<too long>\n");
+    tty_type(&tty, PASTE "\nb\n" PASTED "c" WIDE "\x7f"
+                         "c\r");
+    ck_assert_uint_eq(tty.terminal->bells, 2);
     line[EDIT_MAX - 1] = 'c';
     line[EDIT_MAX] = '\n';
-    ck_assert_uint_eq(desk.events_len, 11 + EDIT_MAX + 1);
-    ck_assert(memcmp(desk.events + 11, line, EDIT_MAX + 1) == 0);
+    ck_assert_uint_eq(tty.events_len, 11 + EDIT_MAX + 1);
+    ck_assert(memcmp(tty.events + 11, line, EDIT_MAX + 1) == 0);
     free(line);
-    desk_close(&desk);
+    tty_close(&tty);
 }
 END_TEST
 
 START_TEST(paste_has_a_limit)
 {
-    struct desk desk;
+    struct tty tty;
     char *line = malloc(EDIT_MAX + 1);
 
     ck_assert_ptr_nonnull(line);
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    desk_type(&desk, "typed" PASTE);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    tty_type(&tty, "typed" PASTE);
     memset(line, 'a', EDIT_MAX + 1);
     line[100] = '\n';
-    desk_feed(&desk, line, EDIT_MAX + 1);
-    desk_type(&desk, PASTED);
-    ck_assert_str_eq(desk.events, "<too long>\n");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> typed");
+    tty_feed(&tty, line, EDIT_MAX + 1);
+    tty_type(&tty, PASTED);
+    ck_assert_str_eq(tty.events, "<too long>\n");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> typed");
     line[EDIT_MAX / 2 - 20] = '\n';
-    desk_type(&desk, PASTE);
-    desk_feed(&desk, line, EDIT_MAX / 2 - 10);
-    desk_type(&desk, PASTED);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "[3 lines] > ");
+    tty_type(&tty, PASTE);
+    tty_feed(&tty, line, EDIT_MAX / 2 - 10);
+    tty_type(&tty, PASTED);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "[3 lines] > ");
     free(line);
-    desk_close(&desk);
+    tty_close(&tty);
 }
 END_TEST
 
 START_TEST(history_has_a_limit)
 {
-    struct desk desk;
+    struct tty tty;
     char line[20];
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
     for (int i = 0; i < HISTORY_LINES_MAX + 10; i++) {
         snprintf(line, sizeof line, "line %d\r", i);
-        desk_type(&desk, line);
+        tty_type(&tty, line);
     }
     for (int i = HISTORY_LINES_MAX + 9; i >= 10; i--) {
-        desk_type(&desk, UP);
+        tty_type(&tty, UP);
         snprintf(line, sizeof line, "> line %d", i);
-        ck_assert_str_eq(terminal_row(desk.terminal, 0), line);
+        ck_assert_str_eq(terminal_row(tty.terminal, 0), line);
     }
-    desk_type(&desk, UP);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> line 10");
-    desk_close(&desk);
+    tty_type(&tty, UP);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> line 10");
+    tty_close(&tty);
 }
 END_TEST
 
 /* The line that was finished is there until more is typed, whatever is printed in between. */
 START_TEST(finished_line_stays_valid)
 {
-    struct desk desk;
+    struct tty tty;
     const char *typed = "first\rsecond";
     const char *at = typed;
     struct span line;
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    ck_assert_int_eq(editor_feed(desk.editor, &at, typed + strlen(typed)), EDITOR_LINE);
-    desk_print(&desk, "hello");
-    line = editor_line(desk.editor);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    ck_assert_int_eq(editor_feed(tty.editor, &at, typed + strlen(typed)), EDITOR_LINE);
+    tty_print(&tty, "hello");
+    line = editor_line(tty.editor);
     ck_assert_uint_eq(line.len, 5);
     ck_assert(memcmp(line.at, "first", 5) == 0);
     ck_assert_str_eq(at, "second");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "hello");
-    ck_assert_str_eq(terminal_row(desk.terminal, 1), "> ");
-    desk_close(&desk);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "hello");
+    ck_assert_str_eq(terminal_row(tty.terminal, 1), "> ");
+    tty_close(&tty);
 }
 END_TEST
 
 /* Nobody feeds the editor again before the next key. */
 START_TEST(line_leaves_the_prompt_at_once)
 {
-    struct desk desk;
+    struct tty tty;
     const char *at = "\r";
     struct span line;
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    desk_type(&desk, "gone");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> gone");
-    ck_assert_int_eq(editor_feed(desk.editor, &at, at + 1), EDITOR_LINE);
-    line = editor_line(desk.editor);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    tty_type(&tty, "gone");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> gone");
+    ck_assert_int_eq(editor_feed(tty.editor, &at, at + 1), EDITOR_LINE);
+    line = editor_line(tty.editor);
     ck_assert_uint_eq(line.len, 4);
     ck_assert(memcmp(line.at, "gone", 4) == 0);
-    editor_refresh(desk.editor, &desk.out);
-    desk_flush(&desk);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> ");
-    desk_close(&desk);
+    editor_refresh(tty.editor, &tty.out);
+    tty_flush(&tty);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> ");
+    tty_close(&tty);
 }
 END_TEST
 
@@ -739,58 +739,58 @@ START_TEST(a_paste_has_an_end)
     const char *end = strstr(typed, PASTED) + strlen(PASTED);
 
     for (const char *cut = typed; *cut != '\0'; cut++) {
-        struct desk desk;
+        struct tty tty;
 
-        desk_open(&desk, "> ", 24, 80);
-        desk_feed(&desk, typed, (size_t)(cut - typed));
-        ck_assert_int_eq(editor_is_pasting(desk.editor), cut >= begin && cut < end);
-        desk_feed(&desk, cut, strlen(cut));
-        ck_assert(!editor_is_pasting(desk.editor));
-        desk_close(&desk);
+        tty_open(&tty, "> ", 24, 80);
+        tty_feed(&tty, typed, (size_t)(cut - typed));
+        ck_assert_int_eq(editor_is_pasting(tty.editor), cut >= begin && cut < end);
+        tty_feed(&tty, cut, strlen(cut));
+        ck_assert(!editor_is_pasting(tty.editor));
+        tty_close(&tty);
     }
 }
 END_TEST
 
 START_TEST(start_and_stop)
 {
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "name: ", 24, 80);
-    editor_start(desk.editor, &desk.out);
-    desk_flush(&desk);
-    ck_assert(desk.terminal->paste);
-    desk_type(&desk, "ab" LEFT);
-    editor_stop(desk.editor, &desk.out);
-    desk_flush(&desk);
-    ck_assert(!desk.terminal->paste);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "");
-    ck_assert_uint_eq(desk.terminal->column, 0);
-    desk_type(&desk, "x");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "");
-    editor_start(desk.editor, &desk.out);
-    editor_show(desk.editor, &desk.out);
-    desk_flush(&desk);
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "name: axb");
-    ck_assert_uint_eq(desk.terminal->column, 8);
-    desk_close(&desk);
+    tty_open(&tty, "name: ", 24, 80);
+    editor_start(tty.editor, &tty.out);
+    tty_flush(&tty);
+    ck_assert(tty.terminal->paste);
+    tty_type(&tty, "ab" LEFT);
+    editor_stop(tty.editor, &tty.out);
+    tty_flush(&tty);
+    ck_assert(!tty.terminal->paste);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "");
+    ck_assert_uint_eq(tty.terminal->column, 0);
+    tty_type(&tty, "x");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "");
+    editor_start(tty.editor, &tty.out);
+    editor_show(tty.editor, &tty.out);
+    tty_flush(&tty);
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "name: axb");
+    ck_assert_uint_eq(tty.terminal->column, 8);
+    tty_close(&tty);
 }
 END_TEST
 
 START_TEST(clear_screen)
 {
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 5, 20);
-    desk_show(&desk);
-    desk_print(&desk, "one");
-    desk_print(&desk, "two");
-    desk_type(&desk, "typed" LEFT "\x0c");
-    ck_assert_str_eq(terminal_row(desk.terminal, 0), "> typed");
-    ck_assert_uint_eq(desk.terminal->row, 0);
-    ck_assert_uint_eq(desk.terminal->column, 6);
+    tty_open(&tty, "> ", 5, 20);
+    tty_show(&tty);
+    tty_print(&tty, "one");
+    tty_print(&tty, "two");
+    tty_type(&tty, "typed" LEFT "\x0c");
+    ck_assert_str_eq(terminal_row(tty.terminal, 0), "> typed");
+    ck_assert_uint_eq(tty.terminal->row, 0);
+    ck_assert_uint_eq(tty.terminal->column, 6);
     for (unsigned row = 1; row < 5; row++)
-        ck_assert_str_eq(terminal_row(desk.terminal, row), "");
-    desk_close(&desk);
+        ck_assert_str_eq(terminal_row(tty.terminal, row), "");
+    tty_close(&tty);
 }
 END_TEST
 
@@ -809,17 +809,17 @@ START_TEST(little_is_written)
         {RIGHT, ""},
         {ESC "[99~", ""},
     };
-    struct desk desk;
+    struct tty tty;
     const char *at = table[_i].typed;
 
-    desk_open(&desk, "> ", 24, 80);
-    desk_show(&desk);
-    desk_type(&desk, "0123456789012345678901234567890123456789012345678901234567890123456789");
-    editor_feed(desk.editor, &at, at + strlen(at));
-    editor_refresh(desk.editor, &desk.out);
-    outbuf_add(&desk.out, "", 1);
-    ck_assert_str_eq(desk.out.at, table[_i].written);
-    desk_close(&desk);
+    tty_open(&tty, "> ", 24, 80);
+    tty_show(&tty);
+    tty_type(&tty, "0123456789012345678901234567890123456789012345678901234567890123456789");
+    editor_feed(tty.editor, &at, at + strlen(at));
+    editor_refresh(tty.editor, &tty.out);
+    outbuf_add(&tty.out, "", 1);
+    ck_assert_str_eq(tty.out.at, table[_i].written);
+    tty_close(&tty);
 }
 END_TEST
 
@@ -861,25 +861,25 @@ static const struct rows {
 
 START_TEST(rows_of_a_long_line)
 {
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 8, 20);
-    desk_show(&desk);
-    desk_type(&desk, rows[_i].typed);
+    tty_open(&tty, "> ", 8, 20);
+    tty_show(&tty);
+    tty_type(&tty, rows[_i].typed);
     for (int twice = 0; twice < 2; twice++) {
         for (unsigned row = 0; row < COUNT_OF(rows[0].rows); row++) {
             const char *expected = rows[_i].rows[row];
 
-            ck_assert_str_eq(terminal_row(desk.terminal, row), expected != NULL ? expected : "");
+            ck_assert_str_eq(terminal_row(tty.terminal, row), expected != NULL ? expected : "");
         }
-        ck_assert_uint_eq(desk.terminal->row, rows[_i].row);
-        ck_assert_uint_eq(desk.terminal->column, rows[_i].column);
-        ck_assert(!desk.terminal->waits);
-        editor_hide(desk.editor, &desk.out);
-        editor_show(desk.editor, &desk.out);
-        desk_flush(&desk);
+        ck_assert_uint_eq(tty.terminal->row, rows[_i].row);
+        ck_assert_uint_eq(tty.terminal->column, rows[_i].column);
+        ck_assert(!tty.terminal->waits);
+        editor_hide(tty.editor, &tty.out);
+        editor_show(tty.editor, &tty.out);
+        tty_flush(&tty);
     }
-    desk_close(&desk);
+    tty_close(&tty);
 }
 END_TEST
 
@@ -898,24 +898,24 @@ START_TEST(window_is_resized)
         {5, 32, {"message", "> " TEN TEN TEN, ""}, 2, 0},
         {5, 33, {"message", "> " TEN TEN TEN}, 1, 32},
     };
-    struct desk desk;
+    struct tty tty;
 
-    desk_open(&desk, "> ", 5, 100);
-    desk_show(&desk);
-    desk_print(&desk, "message");
-    desk_type(&desk, TEN TEN TEN);
-    terminal_resize(desk.terminal, table[_i].rows, table[_i].columns);
-    editor_resize(desk.editor, table[_i].rows, table[_i].columns);
-    editor_refresh(desk.editor, &desk.out);
-    desk_flush(&desk);
+    tty_open(&tty, "> ", 5, 100);
+    tty_show(&tty);
+    tty_print(&tty, "message");
+    tty_type(&tty, TEN TEN TEN);
+    terminal_resize(tty.terminal, table[_i].rows, table[_i].columns);
+    editor_resize(tty.editor, table[_i].rows, table[_i].columns);
+    editor_refresh(tty.editor, &tty.out);
+    tty_flush(&tty);
     for (unsigned row = 0; row < table[_i].rows; row++) {
         const char *expected = row < 4 ? table[_i].shown[row] : NULL;
 
-        ck_assert_str_eq(terminal_row(desk.terminal, row), expected != NULL ? expected : "");
+        ck_assert_str_eq(terminal_row(tty.terminal, row), expected != NULL ? expected : "");
     }
-    ck_assert_uint_eq(desk.terminal->row, table[_i].row);
-    ck_assert_uint_eq(desk.terminal->column, table[_i].column);
-    desk_close(&desk);
+    ck_assert_uint_eq(tty.terminal->row, table[_i].row);
+    ck_assert_uint_eq(tty.terminal->column, table[_i].column);
+    tty_close(&tty);
 }
 END_TEST
 
@@ -1046,10 +1046,10 @@ static void printed_check(struct model *model, const struct terminal *terminal, 
     ck_assert_uint_eq(len, model->printed_len);
 }
 
-static void model_check(struct model *model, const struct desk *desk)
+static void model_check(struct model *model, const struct tty *tty)
 {
     static struct picture picture;
-    const struct terminal *terminal = desk->terminal;
+    const struct terminal *terminal = tty->terminal;
     size_t window = terminal->rows - 1;
     size_t height;
 
@@ -1065,16 +1065,16 @@ static void model_check(struct model *model, const struct desk *desk)
     ck_abort_msg("the screen does not show the line");
 }
 
-static void model_print(struct model *model, struct desk *desk, size_t number, size_t len)
+static void model_print(struct model *model, struct tty *tty, size_t number, size_t len)
 {
     char text[TERMINAL_COLUMNS_MAX * 2 + 1];
-    unsigned columns = desk->terminal->columns;
+    unsigned columns = tty->terminal->columns;
 
     memset(text, 'm', len);
     snprintf(text, sizeof text, "%zu", number);
     text[strlen(text)] = ':';
     text[len] = '\0';
-    desk_print(desk, text);
+    tty_print(tty, text);
     model->printed = realloc(model->printed, model->printed_len + 2 * len + 3);
     ck_assert_ptr_nonnull(model->printed);
     for (size_t at = 0; at < len; at += columns) {
@@ -1084,51 +1084,51 @@ static void model_print(struct model *model, struct desk *desk, size_t number, s
 }
 
 /* One key, in the editor and in the model. */
-static void model_step(struct model *model, struct desk *desk, size_t pieces_known)
+static void model_step(struct model *model, struct tty *tty, size_t pieces_known)
 {
     const struct piece *piece = &pieces[(size_t)rand() % pieces_known];
 
     switch (rand() % 24) {
     case 0:
     case 1:
-        desk_type(desk, LEFT);
+        tty_type(tty, LEFT);
         model->cursor -= model->cursor > 0;
         break;
     case 2:
-        desk_type(desk, RIGHT);
+        tty_type(tty, RIGHT);
         model->cursor += model->cursor < model->len;
         break;
     case 3:
-        desk_type(desk, "\x7f");
+        tty_type(tty, "\x7f");
         if (model->cursor > 0)
             model_delete(model, model->cursor - 1, model->cursor);
         break;
     case 4:
-        desk_type(desk, ESC "[3~");
+        tty_type(tty, ESC "[3~");
         if (model->cursor < model->len)
             model_delete(model, model->cursor, model->cursor + 1);
         break;
     case 5:
-        desk_type(desk, "\x01");
+        tty_type(tty, "\x01");
         model->cursor = 0;
         break;
     case 6:
     case 7:
-        desk_type(desk, "\x05");
+        tty_type(tty, "\x05");
         model->cursor = model->len;
         break;
     case 8:
         if (rand() % 8 == 0) {
-            desk_type(desk, "\x15");
+            tty_type(tty, "\x15");
             model_delete(model, 0, model->cursor);
         } else if (rand() % 8 == 0) {
-            desk_type(desk, "\x0b");
+            tty_type(tty, "\x0b");
             model_delete(model, model->cursor, model->len);
         }
         break;
     default:
         for (int n = rand() % 8; n >= 0 && model->len < MODEL_MAX; n--) {
-            desk_type(desk, piece->text);
+            tty_type(tty, piece->text);
             model_insert(model, piece);
         }
     }
@@ -1155,24 +1155,24 @@ static const struct {
 START_TEST(line_survives_whatever_arrives)
 {
     struct model model = {.printed = calloc(1, 1)};
-    struct desk desk;
+    struct tty tty;
 
     srand((unsigned)_i + 1);
-    desk_open(&desk, "> ", screens[_i].rows, screens[_i].columns);
-    desk.terminal->joins = screens[_i].joins;
-    desk_show(&desk);
+    tty_open(&tty, "> ", screens[_i].rows, screens[_i].columns);
+    tty.terminal->joins = screens[_i].joins;
+    tty_show(&tty);
     for (int step = 0; step < screens[_i].steps; step++) {
         if (rand() % 3 == 0) {
             size_t len = (size_t)rand() % (screens[_i].columns * 2) + 1;
 
-            model_print(&model, &desk, (size_t)step, len > 8 ? len : 8);
+            model_print(&model, &tty, (size_t)step, len > 8 ? len : 8);
         } else {
-            model_step(&model, &desk, screens[_i].pieces);
+            model_step(&model, &tty, screens[_i].pieces);
         }
-        model_check(&model, &desk);
+        model_check(&model, &tty);
     }
     free(model.printed);
-    desk_close(&desk);
+    tty_close(&tty);
 }
 END_TEST
 

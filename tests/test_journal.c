@@ -38,7 +38,7 @@ static struct {
     int fd; /* the writer's end of its pair; -1: closed */
     char got[1 << 20];
     size_t len;
-} desk;
+} fixture;
 
 static const struct table_seed seed = {{5, 6}};
 
@@ -50,7 +50,7 @@ static void happen(enum room_request_kind kind, unsigned n, size_t pad)
     char text[LINE_OUT_MAX];
     struct room_request request = {.kind = kind,
         .time = STAMP(n),
-        .person = desk.ann,
+        .person = fixture.ann,
         .author = 1,
         .name = "ann",
         .login = "",
@@ -61,10 +61,10 @@ static void happen(enum room_request_kind kind, unsigned n, size_t pad)
         (struct span){text, (size_t)snprintf(text, sizeof text, "%u %0*d", n, (int)pad, 0)};
     if (kind == ROOM_RENAME)
         request.name = n % 2 == 0 ? "amy" : "ann";
-    ensure(room_apply(&desk.room, &request, &outcome) == ROOM_DONE && outcome.stamp == STAMP(n),
+    ensure(room_apply(&fixture.room, &request, &outcome) == ROOM_DONE && outcome.stamp == STAMP(n),
         "event %u", n);
     if (kind == ROOM_LOGIN)
-        desk.ann = outcome.person;
+        fixture.ann = outcome.person;
 }
 
 static void say(unsigned n)
@@ -75,20 +75,20 @@ static void say(unsigned n)
 /* What a turn of the hub does with the journal. True where the pair was ready. */
 static bool turn(void)
 {
-    struct journal *j = &desk.journal;
+    struct journal *j = &fixture.journal;
     struct poller_event events[4];
     struct settled line;
     uint64_t visible;
-    int count = poller_wait(desk.poller, 0, NULL, events, 4);
+    int count = poller_wait(fixture.poller, 0, NULL, events, 4);
 
     for (int n = count; n > 0; n--)
         journal_ready(j, events[n - 1].revents);
-    journal_read(j, &desk.room, desk.poller, &desk.report, desk.now);
-    while (journal_next(j, &desk.room, &line))
-        journal_settle(j, &desk.room, &line);
-    visible = journal_write(j, &desk.room, desk.poller, &desk.report, desk.now);
-    if (visible > desk.visible)
-        desk.visible = visible;
+    journal_read(j, &fixture.room, fixture.poller, &fixture.report, fixture.now);
+    while (journal_next(j, &fixture.room, &line))
+        journal_settle(j, &fixture.room, &line);
+    visible = journal_write(j, &fixture.room, fixture.poller, &fixture.report, fixture.now);
+    if (visible > fixture.visible)
+        fixture.visible = visible;
     return count > 0;
 }
 
@@ -96,33 +96,33 @@ static bool turn(void)
 static void settle(void)
 {
     for (int i = 0; i < 100; i++)
-        if (!turn() && journal_due(&desk.journal, &desk.room) > desk.now)
+        if (!turn() && journal_due(&fixture.journal, &fixture.room) > fixture.now)
             return;
     ck_abort_msg("it does not come to rest");
 }
 
-static void desk_open(bool sync)
+static void fixture_open(bool sync)
 {
-    memset(&desk, 0, sizeof desk);
-    desk.fd = -1;
-    desk.now = SECOND;
-    desk.report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
-    desk.poller = poller_new();
-    ensure(desk.poller != NULL && room_init(&desk.room, log_new(LOG_BYTES_MIN),
-                                      sync ? log_new(LOG_BYTES_MIN) : NULL, &seed),
+    memset(&fixture, 0, sizeof fixture);
+    fixture.fd = -1;
+    fixture.now = SECOND;
+    fixture.report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
+    fixture.poller = poller_new();
+    ensure(fixture.poller != NULL && room_init(&fixture.room, log_new(LOG_BYTES_MIN),
+                                         sync ? log_new(LOG_BYTES_MIN) : NULL, &seed),
         "no memory");
-    journal_init(&desk.journal, sync);
-    journal_begin(&desk.journal, &desk.room);
+    journal_init(&fixture.journal, sync);
+    journal_begin(&fixture.journal, &fixture.room);
     happen(ROOM_LOGIN, 1, 0);
 }
 
-static void desk_close(void)
+static void fixture_close(void)
 {
-    if (desk.fd != -1)
-        close(desk.fd);
-    journal_close(&desk.journal, desk.poller);
-    room_free(&desk.room);
-    poller_free(desk.poller);
+    if (fixture.fd != -1)
+        close(fixture.fd);
+    journal_close(&fixture.journal, fixture.poller);
+    room_free(&fixture.room);
+    poller_free(fixture.poller);
 }
 
 /* ---- The writer ------------------------------------------------------------------------------ */
@@ -131,21 +131,22 @@ static void writer_come(void)
 {
     int pair[2];
 
-    if (desk.fd != -1)
-        close(desk.fd);
+    if (fixture.fd != -1)
+        close(fixture.fd);
     ensure(socketpair_cloexec_nonblock(pair) == 0, "socketpair");
-    ensure(journal_set_writer(&desk.journal, pair[0], desk.poller, &desk.report, desk.now),
+    ensure(
+        journal_set_writer(&fixture.journal, pair[0], fixture.poller, &fixture.report, fixture.now),
         "no memory");
-    desk.fd = pair[1];
-    desk.len = 0;
+    fixture.fd = pair[1];
+    fixture.len = 0;
 }
 
 static void writer_die(void)
 {
-    close(desk.fd);
-    desk.fd = -1;
+    close(fixture.fd);
+    fixture.fd = -1;
     settle();
-    ensure(desk.journal.state == JOURNAL_ABSENT, "its death is not seen");
+    ensure(fixture.journal.state == JOURNAL_ABSENT, "its death is not seen");
 }
 
 static void writer_says(const char *word, unsigned n)
@@ -156,7 +157,7 @@ static void writer_says(const char *word, unsigned n)
 
     stamp_format(stamp, n == 0 ? 0 : STAMP(n));
     len = snprintf(line, sizeof line, "%s%s\n", word, stamp);
-    ensure(write(desk.fd, line, (size_t)len) == len, "write");
+    ensure(write(fixture.fd, line, (size_t)len) == len, "write");
 }
 
 /* All that it was handed since the last time, as a string. */
@@ -164,11 +165,12 @@ static const char *writer_gets(void)
 {
     ssize_t n;
 
-    desk.len = 0;
-    while ((n = recv(desk.fd, desk.got + desk.len, sizeof desk.got - 1 - desk.len, 0)) > 0)
-        desk.len += (size_t)n;
-    desk.got[desk.len] = '\0';
-    return desk.got;
+    fixture.len = 0;
+    while ((n = recv(fixture.fd, fixture.got + fixture.len, sizeof fixture.got - 1 - fixture.len,
+                0)) > 0)
+        fixture.len += (size_t)n;
+    fixture.got[fixture.len] = '\0';
+    return fixture.got;
 }
 
 /* The numbers of the events in what it was handed, as "1 2 g3 4": a gap is its count. */
@@ -201,7 +203,7 @@ static void expect_numbers(const char *wanted)
 
 static uint64_t head(void)
 {
-    return log_head(desk.room.log);
+    return log_head(fixture.room.log);
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
@@ -209,41 +211,42 @@ static uint64_t head(void)
 /* No transcript: everything is visible at once, and nothing is needed. */
 START_TEST(none)
 {
-    desk_open(false);
+    fixture_open(false);
     say(2);
     settle();
-    ensure(desk.visible == head() && journal_needs(&desk.journal) == LINK_NO_LIMIT, "visible");
-    ensure(journal_is_done(&desk.journal, &desk.room) &&
-               journal_due(&desk.journal, &desk.room) == TIME_NEVER,
+    ensure(
+        fixture.visible == head() && journal_needs(&fixture.journal) == LINK_NO_LIMIT, "visible");
+    ensure(journal_is_done(&fixture.journal, &fixture.room) &&
+               journal_due(&fixture.journal, &fixture.room) == TIME_NEVER,
         "nothing is to be done");
-    desk_close();
+    fixture_close();
 }
 END_TEST
 
 /* Members see what the writer was handed, not more. */
 START_TEST(visible_when_handed)
 {
-    desk_open(false);
+    fixture_open(false);
     writer_come();
     settle();
-    ensure(desk.visible == 0, "before the writer has said a word");
-    ensure(!journal_is_done(&desk.journal, &desk.room), "it has not begun");
+    ensure(fixture.visible == 0, "before the writer has said a word");
+    ensure(!journal_is_done(&fixture.journal, &fixture.room), "it has not begun");
     writer_says(WRITER_KEPT, 0);
     settle();
     expect_numbers("1 ");
-    ensure(desk.visible == head(), "the first line");
+    ensure(fixture.visible == head(), "the first line");
     say(2);
     say(3);
     settle();
     expect_numbers("2 3 ");
-    ensure(desk.visible == head() && journal_needs(&desk.journal) < head(), "not kept yet");
+    ensure(fixture.visible == head() && journal_needs(&fixture.journal) < head(), "not kept yet");
     writer_says(WRITER_KEPT, 3);
     settle();
-    ensure(journal_needs(&desk.journal) == head(), "kept");
-    ensure(!journal_is_done(&desk.journal, &desk.room), "its writer has not exited");
+    ensure(journal_needs(&fixture.journal) == head(), "kept");
+    ensure(!journal_is_done(&fixture.journal, &fixture.room), "its writer has not exited");
     writer_die();
-    ensure(journal_is_done(&desk.journal, &desk.room), "it has");
-    desk_close();
+    ensure(journal_is_done(&fixture.journal, &fixture.room), "it has");
+    fixture_close();
 }
 END_TEST
 
@@ -254,43 +257,45 @@ START_TEST(a_slow_writer)
     uint64_t before;
     unsigned n = 2;
 
-    desk_open(false);
+    fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     settle();
-    while (desk.journal.link.state == LINK_READY) {
+    while (fixture.journal.link.state == LINK_READY) {
         happen(ROOM_SAY, n++, 3000);
         settle();
-        if (log_head(desk.room.log) > 40000)
+        if (log_head(fixture.room.log) > 40000)
             (void)writer_gets();
         ensure(n < 1000, "the pair takes everything");
         if (n == 10) { /* from here on it reads no more */
             int small = 1;
-            setsockopt(desk.journal.link.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+            setsockopt(fixture.journal.link.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
         }
     }
-    before = desk.visible;
-    ensure(before < head() && log_line_from(desk.room.log, before) == before, "half a line");
-    desk.now += SECOND / 10;
+    before = fixture.visible;
+    ensure(before < head() && log_line_from(fixture.room.log, before) == before, "half a line");
+    fixture.now += SECOND / 10;
     settle();
-    ensure(desk.visible == before, "too early");
-    ensure(journal_due(&desk.journal, &desk.room) <= desk.now + SECOND / 5, "nobody wakes it");
-    desk.now += SECOND / 5;
+    ensure(fixture.visible == before, "too early");
+    ensure(journal_due(&fixture.journal, &fixture.room) <= fixture.now + SECOND / 5,
+        "nobody wakes it");
+    fixture.now += SECOND / 5;
     settle();
-    ensure(desk.visible == head() && desk.journal.health == JOURNAL_SLOW, "the room stands still");
-    while (desk.journal.health == JOURNAL_SLOW) {
+    ensure(fixture.visible == head() && fixture.journal.health == JOURNAL_SLOW,
+        "the room stands still");
+    while (fixture.journal.health == JOURNAL_SLOW) {
         (void)writer_gets();
         (void)turn();
     }
-    ensure(desk.visible == head() && desk.journal.link.cursor == head(), "not caught up");
-    desk_close();
+    ensure(fixture.visible == head() && fixture.journal.link.cursor == head(), "not caught up");
+    fixture_close();
 }
 END_TEST
 
 /* The next one goes on where the file ends, whatever the one before had been handed. */
 START_TEST(one_after_the_other)
 {
-    desk_open(false);
+    fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     say(2);
@@ -302,12 +307,12 @@ START_TEST(one_after_the_other)
     writer_die();
     say(4);
     settle();
-    ensure(desk.visible < head(), "members see what nobody has written");
+    ensure(fixture.visible < head(), "members see what nobody has written");
     writer_come();
     writer_says(WRITER_KEPT, 2); /* it had written one more than it said */
     settle();
     expect_numbers("3 4 ");
-    ensure(desk.visible == head(), "visible");
+    ensure(fixture.visible == head(), "visible");
     writer_says(WRITER_KEPT, 4);
     settle();
     writer_die();
@@ -317,13 +322,13 @@ START_TEST(one_after_the_other)
     settle();
     expect_numbers("5 ");
     /* One that comes while the last one's end was not seen yet. */
-    close(desk.fd);
-    desk.fd = -1;
+    close(fixture.fd);
+    fixture.fd = -1;
     writer_come();
     writer_says(WRITER_KEPT, 4);
     settle();
     expect_numbers("5 ");
-    desk_close();
+    fixture_close();
 }
 END_TEST
 
@@ -333,7 +338,7 @@ START_TEST(lines_that_are_gone)
     unsigned gap = 0;
     unsigned first = 0;
 
-    desk_open(false);
+    fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     settle();
@@ -342,7 +347,7 @@ START_TEST(lines_that_are_gone)
     writer_die();
     for (unsigned n = 2; n <= 100; n++) {
         happen(ROOM_SAY, n, 2000);
-        journal_skip(&desk.journal, &desk.room, log_tail(desk.room.log));
+        journal_skip(&fixture.journal, &fixture.room, log_tail(fixture.room.log));
     }
     writer_come();
     writer_says(WRITER_KEPT, 1);
@@ -350,7 +355,7 @@ START_TEST(lines_that_are_gone)
     ensure(sscanf(numbers_got(), "g%u %u", &gap, &first) == 2 && gap + 2 == first,
         "a gap of %u before %u", gap, first);
     ensure(gap > 50, "%u are gone", gap);
-    desk_close();
+    fixture_close();
 }
 END_TEST
 
@@ -359,34 +364,34 @@ static bool writer_sees_end(void)
 {
     char byte;
 
-    return recv(desk.fd, &byte, 1, 0) == 0;
+    return recv(fixture.fd, &byte, 1, 0) == 0;
 }
 
 /* One that shall finish is handed all that there is, and the next one what comes behind it. */
 START_TEST(finishing)
 {
-    desk_open(false);
+    fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     say(2);
     settle();
     say(3);
-    journal_finish(&desk.journal);
+    journal_finish(&fixture.journal);
     say(4);
     settle();
     expect_numbers("1 2 3 4 ");
-    ensure(writer_sees_end() && desk.journal.state == JOURNAL_FINISHING, "it goes on");
+    ensure(writer_sees_end() && fixture.journal.state == JOURNAL_FINISHING, "it goes on");
     say(5);
     settle();
-    ensure(desk.visible < head(), "members see what nobody has been handed");
+    ensure(fixture.visible < head(), "members see what nobody has been handed");
     writer_says(WRITER_KEPT, 4);
     writer_die();
     writer_come();
     writer_says(WRITER_KEPT, 4);
     settle();
     expect_numbers("5 ");
-    ensure(desk.visible == head(), "visible");
-    desk_close();
+    ensure(fixture.visible == head(), "visible");
+    fixture_close();
 }
 END_TEST
 
@@ -401,7 +406,7 @@ static const char *waiters_out(void)
     struct waiter *waiter;
     size_t n = 0;
 
-    while ((waiter = hold_take(&desk.room.hold)) != NULL)
+    while ((waiter = hold_take(&fixture.room.hold)) != NULL)
         out[n++] = (char)('0' + (waiter - waiters));
     out[n] = '\0';
     return out;
@@ -409,18 +414,18 @@ static const char *waiters_out(void)
 
 static void wait_here(int number)
 {
-    hold_wait(&desk.room.hold, &waiters[number], WAITER_ITEM);
+    hold_wait(&fixture.room.hold, &waiters[number], WAITER_ITEM);
 }
 
 /* Held lines come into the log as the file has them, and what waits behind them follows. */
 START_TEST(held_and_settled)
 {
-    desk_open(true);
+    fixture_open(true);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     settle();
     expect_numbers("1 ");
-    ensure(head() == 0 && desk.visible == 0 && !hold_is_empty(&desk.room.hold), "it is held");
+    ensure(head() == 0 && fixture.visible == 0 && !hold_is_empty(&fixture.room.hold), "it is held");
     wait_here(0);
     say(2);
     wait_here(1);
@@ -432,13 +437,15 @@ START_TEST(held_and_settled)
     ensure(strcmp(waiters_out(), "") == 0, "too early");
     writer_says(WRITER_KEPT, 1);
     settle();
-    ensure(strcmp(waiters_out(), "0") == 0 && head() > 0 && desk.visible == head(), "the first");
+    ensure(strcmp(waiters_out(), "0") == 0 && head() > 0 && fixture.visible == head(), "the first");
     writer_says(WRITER_KEPT, 3);
     settle();
     ensure(strcmp(waiters_out(), "123") == 0, "the others");
-    ensure(hold_is_empty(&desk.room.hold) && log_count(desk.room.log, head()) == 3, "all of them");
-    ensure(journal_needs(&desk.journal) == log_head(room_lines(&desk.room)), "nothing is needed");
-    desk_close();
+    ensure(hold_is_empty(&fixture.room.hold) && log_count(fixture.room.log, head()) == 3,
+        "all of them");
+    ensure(journal_needs(&fixture.journal) == log_head(room_lines(&fixture.room)),
+        "nothing is needed");
+    fixture_close();
 }
 END_TEST
 
@@ -447,7 +454,7 @@ START_TEST(refused)
 {
     struct settled line;
 
-    desk_open(true);
+    fixture_open(true);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     writer_says(WRITER_KEPT, 1);
@@ -462,50 +469,52 @@ START_TEST(refused)
     for (int i = 0; i < 2; i++) {
         struct poller_event events[4];
 
-        for (int n = poller_wait(desk.poller, 0, NULL, events, 4); n > 0; n--)
-            journal_ready(&desk.journal, events[n - 1].revents);
-        journal_read(&desk.journal, &desk.room, desk.poller, &desk.report, desk.now);
+        for (int n = poller_wait(fixture.poller, 0, NULL, events, 4); n > 0; n--)
+            journal_ready(&fixture.journal, events[n - 1].revents);
+        journal_read(&fixture.journal, &fixture.room, fixture.poller, &fixture.report, fixture.now);
     }
-    ensure(journal_next(&desk.journal, &desk.room, &line) && line.refused && line.author == 1, "2");
-    journal_settle(&desk.journal, &desk.room, &line);
-    ensure(journal_next(&desk.journal, &desk.room, &line) && !line.refused, "4");
-    journal_settle(&desk.journal, &desk.room, &line);
-    ensure(journal_next(&desk.journal, &desk.room, &line) && line.refused, "5");
-    journal_settle(&desk.journal, &desk.room, &line);
-    ensure(!journal_next(&desk.journal, &desk.room, &line), "no more");
-    ensure(log_count(desk.room.log, head()) == 2, "the join and the rename");
-    ensure(journal_fails(&desk.journal), "what is said now is refused at once");
+    ensure(journal_next(&fixture.journal, &fixture.room, &line) && line.refused && line.author == 1,
+        "2");
+    journal_settle(&fixture.journal, &fixture.room, &line);
+    ensure(journal_next(&fixture.journal, &fixture.room, &line) && !line.refused, "4");
+    journal_settle(&fixture.journal, &fixture.room, &line);
+    ensure(journal_next(&fixture.journal, &fixture.room, &line) && line.refused, "5");
+    journal_settle(&fixture.journal, &fixture.room, &line);
+    ensure(!journal_next(&fixture.journal, &fixture.room, &line), "no more");
+    ensure(log_count(fixture.room.log, head()) == 2, "the join and the rename");
+    ensure(journal_fails(&fixture.journal), "what is said now is refused at once");
     writer_says(WRITER_KEPT, 5);
     settle();
-    ensure(!journal_fails(&desk.journal), "it is well again");
-    desk_close();
+    ensure(!journal_fails(&fixture.journal), "it is well again");
+    fixture_close();
 }
 END_TEST
 
 /* Its last words count, also where its end is met by a write, or by its successor. */
 START_TEST(last_words)
 {
-    desk_open(true);
+    fixture_open(true);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     settle();
     say(2);
     settle();
     writer_says(WRITER_KEPT, 2);
-    close(desk.fd);
-    desk.fd = -1;
+    close(fixture.fd);
+    fixture.fd = -1;
     if (_i == 0) {
         /* It was ready, but not for reading: this turn's write meets the end. */
         say(3);
-        (void)journal_write(&desk.journal, &desk.room, desk.poller, &desk.report, desk.now);
-        ensure(desk.journal.state == JOURNAL_ABSENT, "the end is not met");
+        (void)journal_write(
+            &fixture.journal, &fixture.room, fixture.poller, &fixture.report, fixture.now);
+        ensure(fixture.journal.state == JOURNAL_ABSENT, "the end is not met");
     } else {
         writer_come();
     }
-    journal_miss_writer(&desk.journal);
+    journal_miss_writer(&fixture.journal);
     settle();
-    ensure(log_count(desk.room.log, head()) == 2, "what was kept is refused");
-    desk_close();
+    ensure(log_count(fixture.room.log, head()) == 2, "what was kept is refused");
+    fixture_close();
 }
 END_TEST
 
@@ -519,32 +528,32 @@ START_TEST(nonsense)
     char word[64];
     char stamp[STAMP_LEN + 1] = {0};
 
-    desk_open(_i == 1);
+    fixture_open(_i == 1);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     settle();
     (void)writer_gets();
     memset(rubbish, 'x', sizeof rubbish);
-    ensure(write(desk.fd, rubbish, sizeof rubbish) == (ssize_t)sizeof rubbish, "write");
+    ensure(write(fixture.fd, rubbish, sizeof rubbish) == (ssize_t)sizeof rubbish, "write");
     for (int i = 0; i < 5; i++)
         settle();
-    ensure(write(desk.fd, words, sizeof words - 1) == sizeof words - 1, "write");
+    ensure(write(fixture.fd, words, sizeof words - 1) == sizeof words - 1, "write");
     for (int i = 0; i < 5; i++)
         settle();
     stamp_format(stamp, STAMP(1));
     snprintf(word, sizeof word, WRITER_KEPT "%s\n", stamp);
     for (size_t i = 0; word[i] != '\0'; i++) {
-        ensure(write(desk.fd, word + i, 1) == 1, "write");
+        ensure(write(fixture.fd, word + i, 1) == 1, "write");
         settle();
     }
-    ensure(journal_needs(&desk.journal) == log_head(room_lines(&desk.room)) &&
-               desk.visible == head() && head() > 0,
+    ensure(journal_needs(&fixture.journal) == log_head(room_lines(&fixture.room)) &&
+               fixture.visible == head() && head() > 0,
         "the word is not heard");
     writer_says(WRITER_KEPT, 900); /* of what was never said: all that there is */
     say(2);
     settle();
     expect_numbers("2 ");
-    desk_close();
+    fixture_close();
 }
 END_TEST
 
@@ -555,31 +564,32 @@ START_TEST(handed_over)
 {
     struct codec c = {0};
 
-    desk_open(false);
+    fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
     say(2);
     settle();
     say(3);
-    journal_finish(&desk.journal);
+    journal_finish(&fixture.journal);
     say(4);
-    journal_state(&desk.journal, &c);
+    journal_state(&fixture.journal, &c);
     ensure(!c.bad, "no memory");
-    poller_remove(desk.poller, desk.journal.link.fd);
-    link_clear(&desk.journal.link);
-    journal_init(&desk.journal, false);
+    poller_remove(fixture.poller, fixture.journal.link.fd);
+    link_clear(&fixture.journal.link);
+    journal_init(&fixture.journal, false);
     c.loading = true;
-    journal_state(&desk.journal, &c);
+    journal_state(&fixture.journal, &c);
     ensure(!c.bad && c.at == c.len, "not taken");
     free(c.buf);
-    ensure(journal_restored(&desk.journal, desk.poller), "no memory");
+    ensure(journal_restored(&fixture.journal, fixture.poller), "no memory");
     settle();
     expect_numbers("1 2 3 4 ");
     ensure(writer_sees_end(), "it goes on");
     writer_says(WRITER_KEPT, 4);
     writer_die();
-    ensure(journal_is_done(&desk.journal, &desk.room) && desk.visible == head(), "it stands still");
-    desk_close();
+    ensure(journal_is_done(&fixture.journal, &fixture.room) && fixture.visible == head(),
+        "it stands still");
+    fixture_close();
 }
 END_TEST
 
