@@ -54,7 +54,7 @@ enum state {
 };
 
 /* One connection, and the books of it. */
-struct guest {
+struct client {
     int fd;
     enum state state;
     bool goodbye;      /* all that it said counts */
@@ -96,7 +96,7 @@ struct chaos {
     size_t members;      /* so many shall be there */
     size_t talkers;      /* so many of them talk: the oldest */
     unsigned long ahead; /* lines that one of them may be in front of its answers */
-    struct guest *guests;
+    struct client *clients;
     size_t count;
     size_t *live; /* those who are not gone, the oldest first */
     size_t lives;
@@ -203,73 +203,73 @@ static size_t order_find(const struct chaos *chaos, uint64_t stamp)
 /* ---- Hearing ----------------------------------------------------------------------------------
  */
 
-static void hear_answer(struct guest *guest, unsigned long number)
+static void hear_answer(struct client *client, unsigned long number)
 {
-    ensure(
-        number == guest->answered, "line %lu is answered instead of %lu", number, guest->answered);
-    guest->answered++;
-    guest->echoed++;
+    ensure(number == client->answered, "line %lu is answered instead of %lu", number,
+        client->answered);
+    client->answered++;
+    client->echoed++;
 }
 
 /* An event of the room. False: it cannot be placed before others have heard more. */
-static bool hear_event(struct chaos *chaos, struct guest *guest, const char *line, size_t len,
+static bool hear_event(struct chaos *chaos, struct client *client, const char *line, size_t len,
     const struct event *event)
 {
-    uint32_t self = (uint32_t)(guest - chaos->guests);
-    if (guest->next == NOWHERE) {
+    uint32_t self = (uint32_t)(client - chaos->clients);
+    if (client->next == NOWHERE) {
         if (chaos->events > 0 && event->stamp > chaos->order[chaos->events - 1].stamp && self != 0)
             return false;
-        guest->next = self == 0 && chaos->events == 0 ? 0 : order_find(chaos, event->stamp);
-        if (guest->next == NOWHERE) /* in a hole that all have: the next one will be known */
+        client->next = self == 0 && chaos->events == 0 ? 0 : order_find(chaos, event->stamp);
+        if (client->next == NOWHERE) /* in a hole that all have: the next one will be known */
             return true;
     }
-    if (guest->next >= chaos->events || chaos->order[guest->next].hash == 0)
-        order_put(chaos, guest->next, line, len, event);
-    struct entry *entry = &chaos->order[guest->next];
+    if (client->next >= chaos->events || chaos->order[client->next].hash == 0)
+        order_put(chaos, client->next, line, len, event);
+    struct entry *entry = &chaos->order[client->next];
     ensure(entry->hash == line_hash(line, len), "g%u has heard \"%.*s\" as event %zu", self,
-        (int)len, line, guest->next);
-    guest->next++;
+        (int)len, line, client->next);
+    client->next++;
     if (entry->who == self && entry->number < LEFT)
-        hear_answer(guest, entry->number);
+        hear_answer(client, entry->number);
     return true;
 }
 
-static void hear_gap(struct chaos *chaos, struct guest *guest, const struct event *event)
+static void hear_gap(struct chaos *chaos, struct client *client, const struct event *event)
 {
     ensure(event->counted, "a gap that nobody counted");
-    if (guest->next != NOWHERE)
-        guest->next += event->count;
-    guest->answered += event->mine;
-    guest->mine += event->mine;
+    if (client->next != NOWHERE)
+        client->next += event->count;
+    client->answered += event->mine;
+    client->mine += event->mine;
     chaos->tally.gaps++;
     chaos->tally.skipped += event->count;
 }
 
 /* A line for it alone. */
-static void hear_private(struct chaos *chaos, struct guest *guest, const struct event *event)
+static void hear_private(struct chaos *chaos, struct client *client, const struct event *event)
 {
-    uint32_t self = (uint32_t)(guest - chaos->guests);
+    uint32_t self = (uint32_t)(client - chaos->clients);
     switch (event->verb) {
     case VERB_YOU:
         ensure(name_number(event->name) == self, "g%u has another name", self);
-        guest->state = HERE;
+        client->state = HERE;
         break;
     case VERB_USERS:
-        if (guest->state != COMING) {
-            guest->answered++;
-            guest->echoed++;
+        if (client->state != COMING) {
+            client->answered++;
+            client->echoed++;
         }
         break;
     case VERB_PRIV:
         if (name_number(event->name) == self)
-            hear_answer(guest, strtoul(event->text.at, NULL, 10));
+            hear_answer(client, strtoul(event->text.at, NULL, 10));
         break;
     case VERB_ERROR:
-        guest->answered++;
-        guest->refused++;
+        client->answered++;
+        client->refused++;
         break;
     case VERB_GAP:
-        hear_gap(chaos, guest, event);
+        hear_gap(chaos, client, event);
         break;
     case VERB_NOTE: /* a kick is told */
     case VERB_HERE:
@@ -280,167 +280,168 @@ static void hear_private(struct chaos *chaos, struct guest *guest, const struct 
 }
 
 /* False: the line must wait. */
-static bool hear_line(struct chaos *chaos, struct guest *guest, const char *line, size_t len)
+static bool hear_line(struct chaos *chaos, struct client *client, const char *line, size_t len)
 {
     struct event event;
-    if (guest->next < chaos->events) { /* nearly always it is not the first */
-        struct entry *entry = &chaos->order[guest->next];
+    if (client->next < chaos->events) { /* nearly always it is not the first */
+        struct entry *entry = &chaos->order[client->next];
         if (entry->hash == line_hash(line, len)) {
-            guest->next++;
-            if (entry->who == (uint32_t)(guest - chaos->guests) && entry->number < LEFT)
-                hear_answer(guest, entry->number);
+            client->next++;
+            if (entry->who == (uint32_t)(client - chaos->clients) && entry->number < LEFT)
+                hear_answer(client, entry->number);
             chaos->tally.delivered++;
             return true;
         }
     }
     ensure(event_parse(&event, line, len), "no line of a chatd: %.*s", (int)len, line);
     if (!verb_is_room(event.verb)) {
-        hear_private(chaos, guest, &event);
+        hear_private(chaos, client, &event);
         return true;
     }
-    bool placed = hear_event(chaos, guest, line, len, &event);
+    bool placed = hear_event(chaos, client, line, len, &event);
     chaos->tally.delivered += placed;
     return placed;
 }
 
 /* Takes the whole lines out of what is held and what has come behind it. */
-static void hear_bytes(struct chaos *chaos, struct guest *guest, const char *bytes, size_t len)
+static void hear_bytes(struct chaos *chaos, struct client *client, const char *bytes, size_t len)
 {
     const char *at = bytes;
     const char *end = bytes + len;
     for (const char *lf; (lf = memchr(at, '\n', (size_t)(end - at))) != NULL; at = lf + 1)
-        if (!hear_line(chaos, guest, at, (size_t)(lf - at)))
+        if (!hear_line(chaos, client, at, (size_t)(lf - at)))
             break;
     size_t rest = (size_t)(end - at);
-    if (rest > 0 && rest != guest->held_len) {
-        guest->held = realloc(guest->held, rest);
-        ensure(guest->held != NULL, "no memory");
+    if (rest > 0 && rest != client->held_len) {
+        client->held = realloc(client->held, rest);
+        ensure(client->held != NULL, "no memory");
     }
     if (rest > 0)
-        memcpy(guest->held, at, rest);
-    guest->held_len = rest;
+        memcpy(client->held, at, rest);
+    client->held_len = rest;
 }
 
 /* Its connection has come to its end. */
-static void guest_over(struct guest *guest)
+static void client_over(struct client *client)
 {
-    if (guest->state == ENDING && !guest->hurt) {
-        ensure(
-            guest->held_len == 0, "the last line is torn: %.*s", (int)guest->held_len, guest->held);
-        ensure(guest->answered == guest->said, "%lu lines before a goodbye, %lu answers",
-            guest->said, guest->answered);
+    if (client->state == ENDING && !client->hurt) {
+        ensure(client->held_len == 0, "the last line is torn: %.*s", (int)client->held_len,
+            client->held);
+        ensure(client->answered == client->said, "%lu lines before a goodbye, %lu answers",
+            client->said, client->answered);
     }
-    guest->goodbye = guest->state == ENDING && !guest->hurt;
-    close(guest->fd);
-    free(guest->held);
-    guest->held = NULL;
-    guest->held_len = 0;
-    guest->fd = -1;
-    guest->state = GONE;
+    client->goodbye = client->state == ENDING && !client->hurt;
+    close(client->fd);
+    free(client->held);
+    client->held = NULL;
+    client->held_len = 0;
+    client->fd = -1;
+    client->state = GONE;
 }
 
-static void guest_hear(struct chaos *chaos, struct guest *guest)
+static void client_hear(struct chaos *chaos, struct client *client)
 {
-    size_t held = guest->held_len;
-    bool waits = held > 0 && memchr(guest->held, '\n', held) != NULL;
+    size_t held = client->held_len;
+    bool waits = held > 0 && memchr(client->held, '\n', held) != NULL;
     if (held > 0)
-        memcpy(chaos->buffer, guest->held, held);
-    ssize_t n = waits ? 0 : recv(guest->fd, chaos->buffer + held, READ_SIZE, 0);
+        memcpy(chaos->buffer, client->held, held);
+    ssize_t n = waits ? 0 : recv(client->fd, chaos->buffer + held, READ_SIZE, 0);
     if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0 || waits)
-        hear_bytes(chaos, guest, chaos->buffer, held + (size_t)n);
+        hear_bytes(chaos, client, chaos->buffer, held + (size_t)n);
     else
-        guest_over(guest);
+        client_over(client);
 }
 
 /* ---- Saying -----------------------------------------------------------------------------------
  */
 
 /* Mostly words to all; some for one, and some questions. */
-static void line_make(struct chaos *chaos, struct guest *guest)
+static void line_make(struct chaos *chaos, struct client *client)
 {
     unsigned kind = below(chaos, 100);
-    char *out = guest->out;
+    char *out = client->out;
     if (kind == 0)
-        guest->out_len = (size_t)sprintf(out, "/users\n");
+        client->out_len = (size_t)sprintf(out, "/users\n");
     else if (kind < 4)
-        guest->out_len = (size_t)sprintf(
-            out, "/msg g%zu %lu\n", chaos->live[below(chaos, (unsigned)chaos->lives)], guest->said);
+        client->out_len = (size_t)sprintf(out, "/msg g%zu %lu\n",
+            chaos->live[below(chaos, (unsigned)chaos->lives)], client->said);
     else if (kind < 6)
-        guest->out_len = (size_t)sprintf(out, "/refused %lu\n", guest->said);
+        client->out_len = (size_t)sprintf(out, "/refused %lu\n", client->said);
     else {
         memset(out, '.', LINE_SIZE);
-        out[sprintf(out, "%lu %lu ", guest->said, guest->messages++)] = '.';
+        out[sprintf(out, "%lu %lu ", client->said, client->messages++)] = '.';
         out[LINE_SIZE - 1] = '\n';
-        guest->out_len = LINE_SIZE;
+        client->out_len = LINE_SIZE;
     }
-    guest->out_at = 0;
+    client->out_at = 0;
 }
 
-static void guest_say(struct chaos *chaos, struct guest *guest)
+static void client_say(struct chaos *chaos, struct client *client)
 {
-    while (guest->out_len > 0 || (!chaos->silent && guest->said < guest->answered + chaos->ahead)) {
-        if (guest->out_len == 0)
-            line_make(chaos, guest);
-        ssize_t n = send(
-            guest->fd, guest->out + guest->out_at, guest->out_len - guest->out_at, MSG_NOSIGNAL);
+    while (
+        client->out_len > 0 || (!chaos->silent && client->said < client->answered + chaos->ahead)) {
+        if (client->out_len == 0)
+            line_make(chaos, client);
+        ssize_t n = send(client->fd, client->out + client->out_at, client->out_len - client->out_at,
+            MSG_NOSIGNAL);
         if (n <= 0)
             return; /* if it is cut off, it will hear of it */
-        guest->out_at += (size_t)n;
-        if (guest->out_at < guest->out_len)
+        client->out_at += (size_t)n;
+        if (client->out_at < client->out_len)
             return;
-        guest->out_len = 0;
-        guest->said++;
+        client->out_len = 0;
+        client->said++;
     }
 }
 
 /* ---- Coming and going -------------------------------------------------------------------------
  */
 
-static struct guest *guest_add(struct chaos *chaos)
+static struct client *client_add(struct chaos *chaos)
 {
     struct conn conn;
-    struct guest *guest = &chaos->guests[chaos->count];
+    struct client *client = &chaos->clients[chaos->count];
     ensure(chaos->count < SESSIONS_MAX, "too many sessions");
     conn_open(&conn, &chaos->server);
-    *guest = (struct guest){.fd = conn.fd, .next = NOWHERE};
-    guest->out_len =
-        (size_t)snprintf(guest->out, sizeof guest->out, "/history 0\ng%zu\n", chaos->count);
-    ensure(send(guest->fd, guest->out, guest->out_len, MSG_NOSIGNAL) == (ssize_t)guest->out_len,
+    *client = (struct client){.fd = conn.fd, .next = NOWHERE};
+    client->out_len =
+        (size_t)snprintf(client->out, sizeof client->out, "/history 0\ng%zu\n", chaos->count);
+    ensure(send(client->fd, client->out, client->out_len, MSG_NOSIGNAL) == (ssize_t)client->out_len,
         "a name cannot be sent");
-    guest->out_len = 0;
+    client->out_len = 0;
     chaos->live[chaos->lives++] = chaos->count++;
-    return guest;
+    return client;
 }
 
 /* The connection is cut from this side. */
-static void guest_cut(struct guest *guest, bool reset)
+static void client_cut(struct client *client, bool reset)
 {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     if (reset)
-        setsockopt(guest->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    guest->hurt = true;
-    guest_over(guest);
+        setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    client->hurt = true;
+    client_over(client);
 }
 
 /* Says goodbye: by a half-close in the middle of a line, or by a word. */
-static bool guest_leave(struct guest *guest, bool word)
+static bool client_leave(struct client *client, bool word)
 {
     char line[LINE_SIZE] = "/quit\n";
     size_t len = strlen(line);
     if (!word)
-        len = (size_t)sprintf(line, "%lu %lu the last words", guest->said, guest->messages);
-    if (send(guest->fd, line, len, MSG_NOSIGNAL) != (ssize_t)len) {
-        guest_cut(guest, true);
+        len = (size_t)sprintf(line, "%lu %lu the last words", client->said, client->messages);
+    if (send(client->fd, line, len, MSG_NOSIGNAL) != (ssize_t)len) {
+        client_cut(client, true);
         return false;
     }
     if (!word) {
-        guest->said++;
-        guest->messages++;
-        shutdown(guest->fd, SHUT_WR);
+        client->said++;
+        client->messages++;
+        shutdown(client->fd, SHUT_WR);
     }
-    guest->state = ENDING;
+    client->state = ENDING;
     return true;
 }
 
@@ -448,7 +449,7 @@ static void bury(struct chaos *chaos)
 {
     size_t kept = 0;
     for (size_t i = 0; i < chaos->lives; i++)
-        if (chaos->guests[chaos->live[i]].state != GONE)
+        if (chaos->clients[chaos->live[i]].state != GONE)
             chaos->live[kept++] = chaos->live[i];
     chaos->lives = kept;
 }
@@ -456,32 +457,32 @@ static void bury(struct chaos *chaos)
 /* ---- A turn -----------------------------------------------------------------------------------
  */
 
-static bool wants_to_speak(const struct chaos *chaos, const struct guest *guest, size_t age)
+static bool wants_to_speak(const struct chaos *chaos, const struct client *client, size_t age)
 {
-    if (guest->state != HERE)
+    if (client->state != HERE)
         return false;
-    return guest->out_len > 0 ||
-           (!chaos->silent && age < chaos->talkers && guest->said < guest->answered + chaos->ahead);
+    return client->out_len > 0 || (!chaos->silent && age < chaos->talkers &&
+                                      client->said < client->answered + chaos->ahead);
 }
 
 static void turn(struct chaos *chaos, int ms)
 {
     int64_t now = clock_ms();
     for (size_t i = 0; i < chaos->lives; i++) {
-        struct guest *guest = &chaos->guests[chaos->live[i]];
-        short events = guest->paused_to > now ? 0 : POLLIN;
-        if (wants_to_speak(chaos, guest, i))
+        struct client *client = &chaos->clients[chaos->live[i]];
+        short events = client->paused_to > now ? 0 : POLLIN;
+        if (wants_to_speak(chaos, client, i))
             events |= POLLOUT;
-        chaos->ready[i] = (struct pollfd){events != 0 ? guest->fd : -1, events, 0};
+        chaos->ready[i] = (struct pollfd){events != 0 ? client->fd : -1, events, 0};
     }
     if (poll(chaos->ready, (nfds_t)chaos->lives, ms) <= 0)
         return;
     for (size_t i = 0; i < chaos->lives; i++) {
-        struct guest *guest = &chaos->guests[chaos->live[i]];
+        struct client *client = &chaos->clients[chaos->live[i]];
         if (chaos->ready[i].revents & POLLOUT)
-            guest_say(chaos, guest);
-        if (chaos->ready[i].revents & (POLLIN | POLLHUP | POLLERR) && guest->paused_to <= now)
-            guest_hear(chaos, guest);
+            client_say(chaos, client);
+        if (chaos->ready[i].revents & (POLLIN | POLLHUP | POLLERR) && client->paused_to <= now)
+            client_hear(chaos, client);
     }
     bury(chaos);
 }
@@ -490,7 +491,7 @@ static void turn(struct chaos *chaos, int ms)
  */
 
 /* Whose worker that is, by its title; NULL: nobody's yet, a witness's, or no worker. */
-static struct guest *worker_guest(struct chaos *chaos, pid_t pid)
+static struct client *worker_client(struct chaos *chaos, pid_t pid)
 {
     char path[64];
     char title[64] = "";
@@ -502,33 +503,33 @@ static struct guest *worker_guest(struct chaos *chaos, pid_t pid)
     if (n <= 0 || strncmp(title, "chatd: g", 8) != 0)
         return NULL;
     size_t number = strtoul(title + 8, NULL, 10);
-    return number < WITNESSES || number >= chaos->count ? NULL : &chaos->guests[number];
+    return number < WITNESSES || number >= chaos->count ? NULL : &chaos->clients[number];
 }
 
-static pid_t random_worker(struct chaos *chaos, struct guest **guest)
+static pid_t random_worker(struct chaos *chaos, struct client **client)
 {
     struct family family;
     family_look(&family, chaos->server.pid);
     pid_t pid = family.count == 0 ? -1 : family.pids[below(chaos, (unsigned)family.count)];
-    *guest = pid == -1 ? NULL : worker_guest(chaos, pid);
-    return *guest == NULL ? -1 : pid;
+    *client = pid == -1 ? NULL : worker_client(chaos, pid);
+    return *client == NULL ? -1 : pid;
 }
 
 static void worker_signal(struct chaos *chaos, int sig, unsigned long *tally)
 {
-    struct guest *guest;
-    pid_t pid = random_worker(chaos, &guest);
+    struct client *client;
+    pid_t pid = random_worker(chaos, &client);
     if (pid == -1)
         return;
-    guest->hurt = true;
+    client->hurt = true;
     kill(pid, sig);
     (*tally)++;
 }
 
 static void worker_stop(struct chaos *chaos)
 {
-    struct guest *guest;
-    pid_t pid = random_worker(chaos, &guest);
+    struct client *client;
+    pid_t pid = random_worker(chaos, &client);
     for (size_t i = 0; pid != -1 && i < STOPPED_MAX; i++)
         if (chaos->stopped[i] == 0) {
             chaos->stopped[i] = pid;
@@ -550,10 +551,10 @@ static void workers_go_on(struct chaos *chaos, int64_t now)
 
 static void one_fault(struct chaos *chaos)
 {
-    struct guest *guest = &chaos->guests[chaos->live[below(chaos, (unsigned)chaos->lives)]];
+    struct client *client = &chaos->clients[chaos->live[below(chaos, (unsigned)chaos->lives)]];
     struct tally *tally = &chaos->tally;
     unsigned what = below(chaos, 100);
-    bool free_to_go = guest - chaos->guests >= WITNESSES && guest->state == HERE;
+    bool free_to_go = client - chaos->clients >= WITNESSES && client->state == HERE;
     if (what < 25) {
         worker_signal(chaos, SIGKILL, &tally->kills);
     } else if (what < 35) {
@@ -570,32 +571,32 @@ static void one_fault(struct chaos *chaos)
     } else if (!free_to_go) {
         return;
     } else if (what < 70) {
-        guest->paused_to = clock_ms() + below(chaos, 3000);
+        client->paused_to = clock_ms() + below(chaos, 3000);
         tally->stalls++;
     } else if (what < 80) {
-        guest_cut(guest, true);
+        client_cut(client, true);
         tally->resets++;
-    } else if (guest->out_len == 0 && what < 84) {
-        guest_cut(guest, false);
+    } else if (client->out_len == 0 && what < 84) {
+        client_cut(client, false);
         tally->closes++;
-    } else if (guest->out_len == 0 && what < 92) {
-        tally->half_closes += guest_leave(guest, false);
-    } else if (guest->out_len == 0) {
-        tally->quits += guest_leave(guest, true);
+    } else if (client->out_len == 0 && what < 92) {
+        tally->half_closes += client_leave(client, false);
+    } else if (client->out_len == 0) {
+        tally->quits += client_leave(client, true);
     }
 }
 
 static void fill_up(struct chaos *chaos)
 {
     for (int i = 0; i < 200 && chaos->lives < chaos->members; i++)
-        (void)guest_add(chaos);
+        (void)client_add(chaos);
 }
 
 static size_t count_here(const struct chaos *chaos)
 {
     size_t here = 0;
     for (size_t i = 0; i < chaos->lives; i++)
-        here += chaos->guests[chaos->live[i]].state == HERE;
+        here += chaos->clients[chaos->live[i]].state == HERE;
     return here;
 }
 
@@ -635,17 +636,18 @@ static void kills_for(struct chaos *chaos, int64_t ms)
 /* ---- The end ----------------------------------------------------------------------------------
  */
 
-static bool guest_is_done(const struct chaos *chaos, const struct guest *guest)
+static bool client_is_done(const struct chaos *chaos, const struct client *client)
 {
-    if (guest->state == ENDING || guest->state == COMING)
+    if (client->state == ENDING || client->state == COMING)
         return false;
-    return guest->out_len == 0 && guest->said == guest->answered && guest->next == chaos->events;
+    return client->out_len == 0 && client->said == client->answered &&
+           client->next == chaos->events;
 }
 
 /* The first witness says something more, so that everybody finds its place in the order. */
 static void say_the_last_word(struct chaos *chaos)
 {
-    struct guest *first = &chaos->guests[0];
+    struct client *first = &chaos->clients[0];
     chaos->silent = false;
     while (first->out_len == 0) {
         line_make(chaos, first);
@@ -662,16 +664,16 @@ static void settle(struct chaos *chaos)
     workers_go_on(chaos, INT64_MAX);
     chaos->silent = true;
     for (size_t i = 0; i < chaos->lives; i++)
-        chaos->guests[chaos->live[i]].paused_to = 0;
+        chaos->clients[chaos->live[i]].paused_to = 0;
     for (size_t done = 0; done < chaos->lives || chaos->lives == 0;) {
-        if (clock_ms() > asked + 500 && chaos->guests[0].out_len == 0) {
+        if (clock_ms() > asked + 500 && chaos->clients[0].out_len == 0) {
             say_the_last_word(chaos);
             asked = clock_ms();
         }
         turn(chaos, 50);
         done = 0;
         for (size_t i = 0; i < chaos->lives; i++)
-            done += guest_is_done(chaos, &chaos->guests[chaos->live[i]]);
+            done += client_is_done(chaos, &chaos->clients[chaos->live[i]]);
         ensure(clock_ms() < deadline, "%zu of %zu have heard and been answered everything", done,
             chaos->lives);
     }
@@ -695,30 +697,30 @@ static void order_check(struct chaos *chaos)
             holes++;
             continue;
         }
-        struct heard *of_guest = &heard[entry->who];
+        struct heard *of_client = &heard[entry->who];
         if (entry->number == JOINED) {
-            ensure(!of_guest->joined, "g%u joins twice", entry->who);
-            of_guest->joined = true;
+            ensure(!of_client->joined, "g%u joins twice", entry->who);
+            of_client->joined = true;
         } else {
-            ensure(
-                holes > 0 || (of_guest->joined && !of_guest->left), "g%u is not here", entry->who);
+            ensure(holes > 0 || (of_client->joined && !of_client->left), "g%u is not here",
+                entry->who);
         }
         if (entry->number == LEFT)
-            of_guest->left = true;
+            of_client->left = true;
         if (entry->number < LEFT) {
-            ensure(holes > 0 || entry->message == of_guest->messages,
-                "g%u: message %u instead of %lu", entry->who, entry->message, of_guest->messages);
-            of_guest->messages = entry->message + 1;
+            ensure(holes > 0 || entry->message == of_client->messages,
+                "g%u: message %u instead of %lu", entry->who, entry->message, of_client->messages);
+            of_client->messages = entry->message + 1;
         }
     }
     for (size_t i = 0; i < chaos->count && holes == 0; i++) {
-        const struct guest *guest = &chaos->guests[i];
-        bool here = guest->state == HERE;
+        const struct client *client = &chaos->clients[i];
+        bool here = client->state == HERE;
         ensure(!heard[i].joined || heard[i].left == !here, "g%zu is %s", i, here ? "lost" : "left");
-        ensure(heard[i].messages <= guest->messages, "g%zu did not say that much", i);
-        ensure((!here && !guest->goodbye) || heard[i].messages == guest->messages,
-            "g%zu said %lu things, %lu were heard", i, guest->messages, heard[i].messages);
-        ensure(guest->answered == guest->echoed + guest->refused + guest->mine, "g%zu", i);
+        ensure(heard[i].messages <= client->messages, "g%zu did not say that much", i);
+        ensure((!here && !client->goodbye) || heard[i].messages == client->messages,
+            "g%zu said %lu things, %lu were heard", i, client->messages, heard[i].messages);
+        ensure(client->answered == client->echoed + client->refused + client->mine, "g%zu", i);
     }
     printf("%zu events, %zu that nobody heard\n", chaos->events, holes);
     free(heard);
@@ -737,7 +739,7 @@ static void list_check(struct chaos *chaos)
             size_t len = strcspn(at, " ");
             struct span name = {at, len};
             ensure(
-                chaos->guests[name_number(name)].state == HERE, "the list has %.*s", (int)len, at);
+                chaos->clients[name_number(name)].state == HERE, "the list has %.*s", (int)len, at);
             at += len + 1;
         }
     }
@@ -752,7 +754,7 @@ static void leftovers_check(struct chaos *chaos)
     int64_t deadline = deadline_in(10000);
     for (size_t i = 0; i < chaos->lives; i++)
         if (chaos->live[i] >= WITNESSES)
-            guest_cut(&chaos->guests[chaos->live[i]], true);
+            client_cut(&chaos->clients[chaos->live[i]], true);
     bury(chaos);
     do {
         turn(chaos, 10);
@@ -829,17 +831,17 @@ static void chaos_open(struct chaos *chaos, const char *const options[], size_t 
     server_start_as(&chaos->server, NULL, options);
     chaos->seed = number_of("CHAOS_SEED", (unsigned)time(NULL) ^ (unsigned)getpid() << 8);
     chaos->members = number_of("CHAOS_MEMBERS", (unsigned)members);
-    chaos->guests = calloc(SESSIONS_MAX, sizeof *chaos->guests);
+    chaos->clients = calloc(SESSIONS_MAX, sizeof *chaos->clients);
     chaos->live = calloc(chaos->members + WITNESSES, sizeof *chaos->live);
     chaos->ready = calloc(chaos->members + WITNESSES, sizeof *chaos->ready);
     chaos->buffer = malloc((size_t)3 * READ_SIZE);
-    ck_assert(chaos->guests && chaos->live && chaos->ready && chaos->buffer);
+    ck_assert(chaos->clients && chaos->live && chaos->ready && chaos->buffer);
     printf("CHAOS_SEED=%u CHAOS_MEMBERS=%zu CHAOS_SECONDS=%u\n", chaos->seed, chaos->members,
         number_of("CHAOS_SECONDS", 15));
     fflush(stdout);
     chaos->silent = true;
     for (int i = 0; i < WITNESSES; i++)
-        for (struct guest *guest = guest_add(chaos); guest->state != HERE;)
+        for (struct client *client = client_add(chaos); client->state != HERE;)
             turn(chaos, 100);
     family_look(&family, chaos->server.pid);
     chaos->children = family.count;
@@ -859,10 +861,10 @@ static void chaos_tell(const struct chaos *chaos, int64_t ms)
     unsigned long refused = 0;
     unsigned long mine = 0;
     for (size_t i = 0; i < chaos->count; i++) {
-        said += chaos->guests[i].said;
-        echoed += chaos->guests[i].echoed;
-        refused += chaos->guests[i].refused;
-        mine += chaos->guests[i].mine;
+        said += chaos->clients[i].said;
+        echoed += chaos->clients[i].echoed;
+        refused += chaos->clients[i].refused;
+        mine += chaos->clients[i].mine;
     }
     printf("%zu sessions, %zu survivors; %lu lines said, %lu echoes heard, %lu refusals, "
            "%lu in gaps\n",
@@ -891,8 +893,8 @@ static void chaos_close(struct chaos *chaos, int64_t start)
     if (chaos->transcript[0] != '\0')
         transcript_check(chaos);
     for (size_t i = 0; i < chaos->lives; i++)
-        guest_cut(&chaos->guests[chaos->live[i]], false);
-    free(chaos->guests);
+        client_cut(&chaos->clients[chaos->live[i]], false);
+    free(chaos->clients);
     free(chaos->live);
     free(chaos->ready);
     free(chaos->order);
