@@ -537,18 +537,18 @@ static bool family_has(const struct family *family, pid_t pid)
     return false;
 }
 
-pid_t family_newcomer(const struct family *before, pid_t root)
+pid_t family_new_process(const struct family *before, pid_t root)
 {
     struct family now;
-    pid_t newcomer = -1;
+    pid_t found = -1;
     family_look(&now, root);
     for (size_t i = 0; i < now.count; i++)
         if (!family_has(before, now.pids[i])) {
-            ck_assert_msg(newcomer == -1, "two new processes");
-            newcomer = now.pids[i];
+            ck_assert_msg(found == -1, "two new processes");
+            found = now.pids[i];
         }
-    ck_assert_msg(newcomer != -1, "no new process");
-    return newcomer;
+    ck_assert_msg(found != -1, "no new process");
+    return found;
 }
 
 pid_t family_find(pid_t root, const char *title)
@@ -1083,5 +1083,5 @@ pid_t room_join(struct room *room, struct conn *conn, const char *name)
     struct family before;
     family_look(&before, room->server.pid);
     conn_join(conn, &room->server, name);
-    return family_newcomer(&before, room->server.pid);
+    return family_new_process(&before, room->server.pid);
 }

@@ -137,7 +137,7 @@ struct family {
 
 void family_look(struct family *, pid_t root);
 /* The one descendant that has come since. */
-pid_t family_newcomer(const struct family *, pid_t root);
+pid_t family_new_process(const struct family *, pid_t root);
 /* The descendant that ps(1) shows with a title that begins so; waits until there is one. */
 pid_t family_find(pid_t root, const char *title);
 /* Waits until all of them are gone, or zombies that their new parent leaves lying about. */

@@ -341,7 +341,7 @@ static void hub_rests(void)
     }
 }
 
-static struct mock *newcomer(const char *lines)
+static struct mock *client_join(const char *lines)
 {
     struct mock *p = mock_add(&stage);
 
@@ -374,7 +374,7 @@ static void hears_all(struct mock *p, const char *const patterns[])
 /* A slow reader with a gap between two answers. */
 static void scene_gap(struct mock *ann)
 {
-    struct mock *slow = newcomer("slow");
+    struct mock *slow = client_join("slow");
     unsigned long echoes = 0;
 
     HEARS(ann, "join slow");
@@ -412,7 +412,7 @@ static void scene_gap(struct mock *ann)
 /* A session is resumed, and a line that was on the way is taken once. */
 static void scene_resume(struct mock *ann)
 {
-    struct mock *ben = newcomer("/token\nben");
+    struct mock *ben = client_join("/token\nben");
     char token[33];
     char lines[200];
     struct mock *again;
@@ -423,7 +423,7 @@ static void scene_resume(struct mock *ann)
     HEARS(ben, "here ann ben", "users 2", "you ben");
     snprintf(lines, sizeof lines, "/resume %s\n/since %.27s\n/token\nwhoever", token, ben->text);
     mock_say(ben, "one");
-    again = newcomer(lines);
+    again = client_join(lines);
     mock_give(ben, "two\n" CONTROL_LOST, 4 + strlen(CONTROL_LOST));
     hub_rests();
     HEARS(ann, "msg ben one", "msg ben two");
@@ -440,7 +440,7 @@ static void scene_late(struct mock *ann)
     struct mock *late;
 
     scene_gap(ann);
-    late = newcomer("/since 1970-01-01T00:00:00.000000Z\n/history 1\nlate");
+    late = client_join("/since 1970-01-01T00:00:00.000000Z\n/history 1\nlate");
     hears(late, "gap ? 0");
     while (mock_line(late) != NULL && late->event.verb != VERB_YOU)
         continue;
@@ -451,11 +451,12 @@ static void scene_late(struct mock *ann)
 /* All that a hub takes memory for. */
 static void scenes(void)
 {
-    struct mock *ann = newcomer("ann");
+    struct mock *ann = client_join("ann");
     struct mock *ben;
 
     HEARS(ann, "here ann", "users 1", "you ann");
-    ben = newcomer("/users\n/foo\nANN\nhi\n/me x\n/nick ben\n/msg ann psst\n/users\n/help\n/foo");
+    ben =
+        client_join("/users\n/foo\nANN\nhi\n/me x\n/nick ben\n/msg ann psst\n/users\n/help\n/foo");
     HEARS(ben, "here ann", "users 1", "error unknown-command *", "here ann ANN_2", "users 2",
         "you ANN_2", "msg ANN_2 hi", "me ANN_2 x", "nick ANN_2 ben", "priv ben ann psst",
         "here ann ben", "users 2", "note *", "error unknown-command *");
@@ -466,7 +467,7 @@ static void scenes(void)
     hub_rests();
     HEARS(ann, "msg ben half a line", "quit ben left so long");
     HEARS(ben, "msg ben half a line");
-    ben = newcomer("/post\nben\nposted\n/users");
+    ben = client_join("/post\nben\nposted\n/users");
     HEARS(ben, "you ben", "post ben posted", "here ann", "users 1");
     HEARS(ann, "post ben posted");
     mock_say(ben, "/quit");

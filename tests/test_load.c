@@ -461,7 +461,7 @@ static pid_t flooders_start(const struct member *members, size_t count)
 }
 
 /* A member that looks for a few words in what it gets, and so keeps up with any flood. */
-struct ear {
+struct reader {
     int fd;
     size_t kept; /* bytes of what was looked at: the words may have come in two pieces */
     char bytes[65536];
@@ -469,55 +469,55 @@ struct ear {
 
 #define WORDS_MAX 64
 
-static void ear_open(struct ear *ear, const struct room *room, const char *name)
+static void reader_open(struct reader *reader, const struct room *room, const char *name)
 {
     struct conn conn;
     conn_join(&conn, &room->server, name);
-    *ear = (struct ear){.fd = dup(conn.fd)};
+    *reader = (struct reader){.fd = dup(conn.fd)};
     conn_close(&conn);
 }
 
 /* Takes what is here; the words are among it, or a gap that may hold them. */
-static bool ear_hears(struct ear *ear, const char *words)
+static bool reader_finds(struct reader *reader, const char *words)
 {
-    for (ssize_t n;
-         (n = recv(ear->fd, ear->bytes + ear->kept, sizeof ear->bytes - ear->kept - 1, 0)) != -1;) {
+    for (ssize_t n; (n = recv(reader->fd, reader->bytes + reader->kept,
+                         sizeof reader->bytes - reader->kept - 1, 0)) != -1;) {
         ensure(n > 0, "the end");
-        size_t len = ear->kept + (size_t)n;
-        ear->bytes[len] = '\0';
-        ear->kept = 0;
-        if (strstr(ear->bytes, words) != NULL || strstr(ear->bytes, "Z gap ") != NULL)
+        size_t len = reader->kept + (size_t)n;
+        reader->bytes[len] = '\0';
+        reader->kept = 0;
+        if (strstr(reader->bytes, words) != NULL || strstr(reader->bytes, "Z gap ") != NULL)
             return true;
-        ear->kept = len < WORDS_MAX ? len : WORDS_MAX;
-        memmove(ear->bytes, ear->bytes + len - ear->kept, ear->kept);
+        reader->kept = len < WORDS_MAX ? len : WORDS_MAX;
+        memmove(reader->bytes, reader->bytes + len - reader->kept, reader->kept);
     }
     return false;
 }
 
 /* The first says that beside the flood: the milliseconds until both have it. */
-static int64_t flood_pass(struct ear ears[2], const char *text)
+static int64_t flood_pass(struct reader readers[2], const char *text)
 {
     char words[WORDS_MAX];
     const char *line = words + strlen(" msg ear0 ");
     bool heard[2] = {false};
     snprintf(words, sizeof words, " msg ear0 %s\n", text);
     int64_t start = clock_ms();
-    ck_assert_int_eq(send(ears[0].fd, line, strlen(line), 0), (ssize_t)strlen(line));
+    ck_assert_int_eq(send(readers[0].fd, line, strlen(line), 0), (ssize_t)strlen(line));
     while (!heard[0] || !heard[1]) {
-        struct pollfd ready[] = {{ears[0].fd, POLLIN, 0}, {ears[1].fd, POLLIN, 0}};
+        struct pollfd ready[] = {{readers[0].fd, POLLIN, 0}, {readers[1].fd, POLLIN, 0}};
         await_ready(ready, 2);
         for (int i = 0; i < 2; i++)
-            heard[i] = ear_hears(&ears[i], words) || heard[i];
+            heard[i] = reader_finds(&readers[i], words) || heard[i];
     }
     return clock_ms() - start;
 }
 
 /* Waits until both have some of the flood. */
-static void flood_begins(struct ear ears[2])
+static void flood_begins(struct reader readers[2])
 {
     for (int i = 0; i < 2; i++)
-        while (!ear_hears(&ears[i], " msg member"))
-            await_ready(&(struct pollfd){ears[i].fd, POLLIN, 0}, 1);
+        while (!reader_finds(&readers[i], " msg member"))
+            await_ready(&(struct pollfd){readers[i].fd, POLLIN, 0}, 1);
 }
 
 /* Both read on until the last flooder is off the list, and what they had sent with them. */
@@ -560,26 +560,26 @@ static bool machine_rests(void)
 START_TEST(talk_beside_many_flooders)
 {
     enum { FLOODERS = 50, WORDS = 21 };
-    static struct ear ears[2];
+    static struct reader readers[2];
     struct room room;
     int64_t took[WORDS];
     room_open(&room, ANY_PORT, "-H", "0", "-w", "0");
-    ear_open(&ears[0], &room, "ear0");
-    ear_open(&ears[1], &room, "ear1");
+    reader_open(&readers[0], &room, "reader0");
+    reader_open(&readers[1], &room, "reader1");
     struct member *members = members_join(&room, FLOODERS);
     bool at_rest = machine_rests();
     pid_t flooders = flooders_start(members, FLOODERS);
     for (int i = 0; i < WORDS; i++) {
         char text[16];
         snprintf(text, sizeof text, "word %d", i);
-        flood_begins(ears);
-        took[i] = flood_pass(ears, text);
+        flood_begins(readers);
+        took[i] = flood_pass(readers, text);
     }
     kill(flooders, SIGKILL);
     ck_assert_int_eq(waitpid(flooders, NULL, 0), flooders);
     members_leave(members, FLOODERS);
     for (int i = 0; i < 2; i++)
-        close(ears[i].fd);
+        close(readers[i].fd);
     flood_ends(&room);
     qsort(took, WORDS, sizeof *took, compare_times);
     ck_assert(!at_rest || !machine_rests() || took[WORDS / 2] < deadline_in(200) - clock_ms());

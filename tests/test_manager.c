@@ -163,7 +163,7 @@ END_TEST
 /* ---- What is told ---- */
 
 /* A socket that hears it, at a path or in the abstract namespace. */
-static int ear_open(bool abstract)
+static int manager_open(bool abstract)
 {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
     char path[PATH_TEXT_MAX];
@@ -184,7 +184,7 @@ static int ear_open(bool abstract)
 static char heard[1024];
 
 /* The next message. */
-static void ear_hear(int fd)
+static void manager_receive(int fd)
 {
     struct pollfd ready = {fd, POLLIN, 0};
     ck_assert_msg(poll(&ready, 1, (int)(deadline_in(5000) - clock_ms())) == 1, "nothing is told");
@@ -194,9 +194,9 @@ static void ear_hear(int fd)
 }
 
 /* The next message must match. */
-static void ear_expect(int fd, const char *pattern)
+static void manager_expect(int fd, const char *pattern)
 {
-    ear_hear(fd);
+    manager_receive(fd);
     ck_assert_msg(pattern_match(pattern, heard), "\"%s\" instead of \"%s\"", heard, pattern);
 }
 
@@ -204,19 +204,19 @@ START_TEST(a_manager_is_told)
 {
     struct server server;
     struct conn ann;
-    int fd = ear_open(_i == 1);
+    int fd = manager_open(_i == 1);
     server_spawn(&server, NULL, (const char *const[]){ANY_PORT, NULL});
-    ear_expect(fd, "READY=1\nSTATUS=0 members, 127.0.0.1:*");
+    manager_expect(fd, "READY=1\nSTATUS=0 members, 127.0.0.1:*");
     server_listens(&server, 0, server.address);
     conn_join(&ann, &server, "ann");
-    ear_expect(fd, "STATUS=1 member, 127.0.0.1:*");
+    manager_expect(fd, "STATUS=1 member, 127.0.0.1:*");
     conn_close(&ann);
-    ear_expect(fd, "STATUS=0 members, 127.0.0.1:*");
+    manager_expect(fd, "STATUS=0 members, 127.0.0.1:*");
     kill(server.pid, SIGHUP);
-    ear_expect(fd, "RELOADING=1\nMONOTONIC_USEC=*");
-    ear_expect(fd, "READY=1");
+    manager_expect(fd, "RELOADING=1\nMONOTONIC_USEC=*");
+    manager_expect(fd, "READY=1");
     server_stop(&server);
-    ear_expect(fd, "STOPPING=1\nSTATUS=stopping");
+    manager_expect(fd, "STOPPING=1\nSTATUS=stopping");
     char rest;
     ck_assert_int_eq(recv(fd, &rest, 1, MSG_DONTWAIT), -1);
     close(fd);
@@ -228,20 +228,20 @@ START_TEST(a_start_that_waits_is_extended)
 {
     struct server server;
     char path[PATH_TEXT_MAX];
-    int ear = ear_open(false);
+    int manager = manager_open(false);
     test_path(path, "transcript");
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     ck_assert_int_eq(flock(file, LOCK_EX | LOCK_NB), 0);
     server_spawn(&server, NULL, (const char *const[]){ANY_PORT, "-t", path, NULL});
     for (int i = 0; i < 2; i++)
-        ear_expect(ear, "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=waiting for *");
+        manager_expect(manager, "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=waiting for *");
     close(file);
     do
-        ear_hear(ear);
+        manager_receive(manager);
     while (strncmp(heard, "EXTEND_TIMEOUT_USEC=", 20) == 0);
     ck_assert_msg(pattern_match("READY=1\nSTATUS=0 members, *", heard), "\"%s\"", heard);
     server_stop(&server);
-    close(ear);
+    close(manager);
 }
 END_TEST
 
@@ -249,9 +249,9 @@ END_TEST
 START_TEST(a_manager_is_not_told_too_often)
 {
     struct server server;
-    int fd = ear_open(false);
+    int fd = manager_open(false);
     server_spawn(&server, NULL, (const char *const[]){ANY_PORT, NULL});
-    ear_expect(fd, "READY=1\n*");
+    manager_expect(fd, "READY=1\n*");
     server_listens(&server, 0, server.address);
     int64_t start = clock_ms();
     for (int i = 0; i < 50; i++) {
@@ -275,7 +275,7 @@ END_TEST
 START_TEST(a_stalled_manager)
 {
     struct room room;
-    int fd = ear_open(false);
+    int fd = manager_open(false);
     if (_i == 1)
         close(fd);
     room_open(&room, ANY_PORT);

@@ -77,7 +77,7 @@ START_TEST(a_worker_dies_before_the_name)
         conn_open(&conn, &room.server);
         conn_say(&conn, "/users");
         conn_expect(&conn, "here *");
-        kill(family_newcomer(&before, room.server.pid), deaths[i].signal);
+        kill(family_new_process(&before, room.server.pid), deaths[i].signal);
         conn_seek_end(&conn);
         conn_close(&conn);
     }

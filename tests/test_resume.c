@@ -27,7 +27,7 @@ static pid_t join_with_token(
     conn_expect(conn, "token *");
     span_copy(token, TOKEN_MAX, conn->event.word);
     conn_seek(conn, "you *");
-    return family_newcomer(&before, room->server.pid);
+    return family_new_process(&before, room->server.pid);
 }
 
 /* Connects again and says so; what is answered is still to be read. */

@@ -551,7 +551,7 @@ START_TEST(a_paste_waits_for_the_server)
     family_look(&family, server.pid);
     chat_start_at_terminal(&chat, "-n", "ann", server.address);
     chat_see(&chat, "you are ann");
-    worker = family_newcomer(&family, server.pid);
+    worker = family_new_process(&family, server.pid);
     process_stop(worker);
     for (int i = 0; i < PASTE_LINES; i++)
         paste_line(text + (size_t)i * PASTE_LINE, i);

@@ -107,27 +107,27 @@ static const char of_all_kinds[] = "a> /history 0\n"
 START_TEST(lines_of_the_wire)
 {
     struct server server;
-    struct conn ear;
+    struct conn reader;
     struct record heard = {0};
     struct record file = {0};
     char path[PATH_TEXT_MAX];
     test_path(path, "transcript");
     server_start(&server, ANY_PORT, "-t", path, sync_options[_i]);
-    join_since(&ear, &server, "/history 0", "ear", &heard);
+    join_since(&reader, &server, "/history 0", "reader", &heard);
     play(&server, of_all_kinds);
-    hear_until(&ear, &heard, "quit ann *");
-    conn_say(&ear, "the last word");
-    hear_until(&ear, &heard, "msg ear the last word");
+    hear_until(&reader, &heard, "quit ann *");
+    conn_say(&reader, "the last word");
+    hear_until(&reader, &heard, "msg reader the last word");
     server_stop(&server);
     record_read(&file, path);
-    ck_assert_str_eq(record_words(&file, 0), "join ear");
+    ck_assert_str_eq(record_words(&file, 0), "join reader");
     record_holds(&file, 1, &heard);
     ck_assert_uint_eq(file.count, 1 + heard.count + 1);
-    ck_assert_str_eq(record_words(&file, file.count - 1), "quit ear lost");
+    ck_assert_str_eq(record_words(&file, file.count - 1), "quit reader lost");
     ck_assert_uint_eq(record_count(&file, "*secret*"), 0);
     ck_assert_uint_eq(record_count(&file, "msg bob *"), 0);
     ck_assert_uint_eq(record_count(&file, "post poster a post"), 1);
-    conn_close(&ear);
+    conn_close(&reader);
     record_clear(&heard);
     record_clear(&file);
 }
@@ -268,20 +268,21 @@ START_TEST(a_gap_with_a_late_stamp)
         {"/since 2026-11-22T21:42:01.000000Z", true, 2},
     };
     struct server server;
-    struct conn ears[COUNT_OF(rows)];
+    struct conn readers[COUNT_OF(rows)];
     struct record heard = {0};
     char path[PATH_TEXT_MAX];
     test_path(path, "transcript");
     file_write(path, past, sizeof past - 1);
     server_start(&server, ANY_PORT, "-t", path);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        join_since(&ears[i], &server, rows[i].since, "ear", &heard);
+        join_since(&readers[i], &server, rows[i].since, "reader", &heard);
         ck_assert_uint_eq(record_count(&heard, "gap ? 0"), rows[i].gap);
-        ck_assert_uint_eq(heard.count, rows[i].gap + rows[i].events + i); /* and the ears' joins */
+        ck_assert_uint_eq(
+            heard.count, rows[i].gap + rows[i].events + i); /* and the readers' joins */
         record_clear(&heard);
     }
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        conn_close(&ears[i]);
+        conn_close(&readers[i]);
     server_stop(&server);
 }
 END_TEST

@@ -509,7 +509,7 @@ START_TEST(stopped_when_all_is_ready)
     ck_assert_int_eq(mkfifo(gate, 0600), 0);
     kill(room.server.pid, SIGUSR2);
     int fd = open(gate, O_WRONLY | O_CLOEXEC);
-    pid_t asked = family_newcomer(&before, room.server.pid);
+    pid_t asked = family_new_process(&before, room.server.pid);
     process_stop(room.server.pid);
     ck_assert_int_eq(write(fd, "\n", 1), 1);
     close(fd);
@@ -616,7 +616,7 @@ START_TEST(waits_are_carried_over)
     open_as(&resumer, address, "/pass open sesame\n/token\nresumer\n", "token *");
     span_copy(token, sizeof token, resumer.event.word);
     conn_seek(&resumer, "you resumer");
-    process_stop(family_newcomer(&before, room.server.pid));
+    process_stop(family_new_process(&before, room.server.pid));
     open_as(&fast, address, "/pass open sesame\nfast\n", "you fast");
     for (int i = 0; i < 110; i++)
         conn_say(&fast, "%d", i);
