@@ -465,7 +465,7 @@ static bool wants_to_speak(const struct chaos *chaos, const struct client *clien
                                       client->said < client->answered + chaos->ahead);
 }
 
-static void turn(struct chaos *chaos, int ms)
+static void clients_run(struct chaos *chaos, int ms)
 {
     int64_t now = clock_ms();
     for (size_t i = 0; i < chaos->lives; i++) {
@@ -612,7 +612,7 @@ static void faults_for(struct chaos *chaos, int64_t ms)
             next = now + below(chaos, 20);
         }
         fill_up(chaos);
-        turn(chaos, 5);
+        clients_run(chaos, 5);
     }
 }
 
@@ -626,7 +626,7 @@ static void kills_for(struct chaos *chaos, int64_t ms)
         while (start + (int64_t)chaos->tally.kills * 10 <= now && chaos->lives > WITNESSES)
             worker_signal(chaos, SIGKILL, &chaos->tally.kills);
         fill_up(chaos);
-        turn(chaos, 5);
+        clients_run(chaos, 5);
         size_t here = count_here(chaos);
         fewest = here < fewest ? here : fewest;
     }
@@ -657,7 +657,7 @@ static void say_the_last_word(struct chaos *chaos)
     chaos->silent = true;
 }
 
-static void settle(struct chaos *chaos)
+static void clients_drain(struct chaos *chaos)
 {
     int64_t deadline = deadline_in(60000);
     int64_t asked = 0;
@@ -670,7 +670,7 @@ static void settle(struct chaos *chaos)
             say_the_last_word(chaos);
             asked = clock_ms();
         }
-        turn(chaos, 50);
+        clients_run(chaos, 50);
         done = 0;
         for (size_t i = 0; i < chaos->lives; i++)
             done += client_is_done(chaos, &chaos->clients[chaos->live[i]]);
@@ -757,7 +757,7 @@ static void leftovers_check(struct chaos *chaos)
             client_cut(&chaos->clients[chaos->live[i]], true);
     bury(chaos);
     do {
-        turn(chaos, 10);
+        clients_run(chaos, 10);
         family_look(&family, chaos->server.pid);
         ensure(clock_ms() < deadline, "%d descriptors (%d), %zu processes (%zu)",
             process_fds(chaos->server.pid), chaos->fds, family.count, chaos->children);
@@ -842,13 +842,13 @@ static void chaos_open(struct chaos *chaos, const char *const options[], size_t 
     chaos->silent = true;
     for (int i = 0; i < WITNESSES; i++)
         for (struct client *client = client_add(chaos); client->state != HERE;)
-            turn(chaos, 100);
+            clients_run(chaos, 100);
     family_look(&family, chaos->server.pid);
     chaos->children = family.count;
     chaos->fds = process_fds(chaos->server.pid);
     while (count_here(chaos) < chaos->members) {
         fill_up(chaos);
-        turn(chaos, 10);
+        clients_run(chaos, 10);
     }
     chaos->silent = false;
 }
@@ -880,13 +880,13 @@ static void chaos_tell(const struct chaos *chaos, int64_t ms)
 static void chaos_close(struct chaos *chaos, int64_t start)
 {
     int64_t ms = clock_ms() - start;
-    settle(chaos);
+    clients_drain(chaos);
     chaos->tally.upgrades = log_count(&chaos->server, "this is chatd ");
     chaos_tell(chaos, ms);
     order_check(chaos);
     list_check(chaos);
     leftovers_check(chaos);
-    settle(chaos);
+    clients_drain(chaos);
     ck_assert_uint_eq(log_count(&chaos->server, "broke the rules"), 0);
     kill(chaos->server.pid, SIGTERM);
     ck_assert_int_eq(server_exit(&chaos->server, 5000), 0);
@@ -931,7 +931,7 @@ START_TEST(kills)
 }
 END_TEST
 
-static int compare(const void *a, const void *b)
+static int doubles_compare(const void *a, const void *b)
 {
     double x = *(const double *)a;
     double y = *(const double *)b;
@@ -950,7 +950,7 @@ static void tell_standstills(const struct chaos *run)
         ms[count++] = strtod(at += strlen(" members, after "), NULL);
     if (count == 0)
         return;
-    qsort(ms, count, sizeof *ms, compare);
+    qsort(ms, count, sizeof *ms, doubles_compare);
     printf("of %zu upgrades the median stood still for %.1f ms, the worst for %.1f ms\n", count,
         ms[count / 2], ms[count - 1]);
 }
@@ -968,7 +968,7 @@ START_TEST(upgrades)
             kill(run.server.pid, SIGUSR2);
             next = now + 250;
         }
-        turn(&run, 5);
+        clients_run(&run, 5);
     }
     tell_standstills(&run);
     chaos_close(&run, start);

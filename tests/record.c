@@ -53,7 +53,7 @@ static char *file_read(const char *path, size_t *len)
     return bytes;
 }
 
-static void line_check(const char *line, size_t len, uint64_t *last)
+static void recorded_line_check(const char *line, size_t len, uint64_t *last)
 {
     struct event event;
     ensure(strlen(line) == len && text_is_clean(line, len), "forbidden in the file: %s", line);
@@ -72,7 +72,7 @@ static void lines_read(struct record *record, const char *path, bool growing)
     record_clear(record);
     for (char *lf; (lf = memchr(at, '\n', len - (size_t)(at - bytes))) != NULL; at = lf + 1) {
         *lf = '\0';
-        line_check(at, (size_t)(lf - at), &last);
+        recorded_line_check(at, (size_t)(lf - at), &last);
         record_add(record, at, (size_t)(lf - at));
     }
     ensure(growing || at == bytes + len, "the file's last line is torn: %s", at);

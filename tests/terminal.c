@@ -128,7 +128,7 @@ static bool joined_to(const struct terminal_cell *cell, uint32_t cp)
     return len >= 3 && memcmp(cell->text + len - 3, "\xE2\x80\x8D", 3) == 0;
 }
 
-static void put(struct terminal *terminal, const char *bytes, size_t len)
+static void character_put(struct terminal *terminal, const char *bytes, size_t len)
 {
     struct terminal_cell *before = cell_before(terminal);
     unsigned columns = cluster_first(bytes, len).columns;
@@ -225,7 +225,7 @@ static size_t character(struct terminal *terminal, const char *bytes, size_t len
 
     if (cp == UTF8_BAD || char_is_forbidden(cp) || cp == '\t')
         ck_abort_msg("%x was written", (unsigned)cp);
-    put(terminal, bytes, n);
+    character_put(terminal, bytes, n);
     return n;
 }
 

@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* ann and bob have logins, the group is ops; blanks are in one of each. */
-static bool find(void *context, size_t line, enum rule_who who, const char *name, uint32_t *id)
+static bool account_find(
+    void *context, size_t line, enum rule_who who, const char *name, uint32_t *id)
 {
     static const struct {
         const char *name;
@@ -78,7 +79,7 @@ START_TEST(files)
     struct access access = {0};
     struct access_fault fault = {0};
     size_t unknown = 0;
-    bool parsed = access_parse(&access, copy, strlen(text), find, &unknown, &fault);
+    bool parsed = access_parse(&access, copy, strlen(text), account_find, &unknown, &fault);
 
     ck_assert_msg(parsed == (file_rows[_i].fault == 0), "%s: %s", text, fault.why);
     ck_assert_uint_eq(access.count, file_rows[_i].rules);
@@ -98,19 +99,19 @@ START_TEST(limits)
     size_t unknown;
     char *at = text;
 
-    ck_assert(!access_parse(&access, "allow all\0", 10, find, &unknown, &fault));
+    ck_assert(!access_parse(&access, "allow all\0", 10, account_find, &unknown, &fault));
     memset(text, 'a', ACCESS_LINE_MAX + 2);
     memcpy(text, "allow user ", 11);
-    ck_assert(access_parse(&access, text, ACCESS_LINE_MAX, find, &unknown, &fault));
+    ck_assert(access_parse(&access, text, ACCESS_LINE_MAX, account_find, &unknown, &fault));
     access_free(&access);
-    ck_assert(!access_parse(&access, text, ACCESS_LINE_MAX + 1, find, &unknown, &fault));
+    ck_assert(!access_parse(&access, text, ACCESS_LINE_MAX + 1, account_find, &unknown, &fault));
     for (int i = 0; i < ACCESS_RULES_MAX; i++)
         at = bytes_put(at, "deny all\n", 9);
-    ck_assert(access_parse(&access, text, (size_t)(at - text), find, &unknown, &fault));
+    ck_assert(access_parse(&access, text, (size_t)(at - text), account_find, &unknown, &fault));
     ck_assert_uint_eq(access.count, ACCESS_RULES_MAX);
     access_free(&access);
     at = bytes_put(at, "deny all\n", 9);
-    ck_assert(!access_parse(&access, text, (size_t)(at - text), find, &unknown, &fault));
+    ck_assert(!access_parse(&access, text, (size_t)(at - text), account_find, &unknown, &fault));
     ck_assert_uint_eq(fault.line, ACCESS_RULES_MAX + 1);
 }
 END_TEST
@@ -177,7 +178,7 @@ START_TEST(clients)
     struct codec c = {0};
     size_t unknown;
 
-    ck_assert(access_parse(&both[0], text, strlen(text), find, &unknown, &fault));
+    ck_assert(access_parse(&both[0], text, strlen(text), account_find, &unknown, &fault));
     access_state(&both[0], &c);
     c.loading = true;
     access_state(&both[1], &c);
@@ -201,7 +202,7 @@ START_TEST(what_is_cut_off)
     size_t unknown;
     size_t whole;
 
-    ck_assert(access_parse(&access, MIXED, strlen(MIXED), find, &unknown, &fault));
+    ck_assert(access_parse(&access, MIXED, strlen(MIXED), account_find, &unknown, &fault));
     ck_assert_uint_eq(unknown, 7);
     access_state(&access, &c);
     access_free(&access);

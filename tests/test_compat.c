@@ -38,7 +38,7 @@ static char first[] = "A=first", second[] = "B=second";
 static char *const own_environment[] = {first, second, NULL}, *const no_environment[] = {NULL};
 
 /* Runs the program at path with one word that says what to do; its exit status. */
-static int run(const char *path, char *what, char *const env[])
+static int program_run(const char *path, char *what, char *const env[])
 {
     char *const argv[] = {own_name, what, padding, NULL};
     int status = -1;
@@ -99,7 +99,8 @@ START_TEST(a_title_is_all_that_ps_shows)
 {
     char what[] = "titles";
 
-    ck_assert_int_eq(run("/proc/self/exe", what, _i == 0 ? no_environment : own_environment), 0);
+    ck_assert_int_eq(
+        program_run("/proc/self/exe", what, _i == 0 ? no_environment : own_environment), 0);
 }
 END_TEST
 
@@ -127,7 +128,7 @@ START_TEST(the_image_outlives_its_file)
     test_path(path, "copy");
     snprintf(command, sizeof command, "cp /proc/%ld/exe %s", (long)getpid(), path);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_int_eq(run(path, what, no_environment), ANSWER);
+    ck_assert_int_eq(program_run(path, what, no_environment), ANSWER);
     ck_assert_int_eq(access(path, F_OK), -1);
 }
 END_TEST
@@ -458,7 +459,7 @@ END_TEST
 
 /* Whether this socket sees what is sent to it, for which it asks a time to live that loopback's
  * packets have or have not: a cable that can be cut. */
-static void hear(int fd, bool yes)
+static void packets_accept(int fd, bool yes)
 {
     const int ttl = yes ? 0 : 255;
 
@@ -494,10 +495,10 @@ START_TEST(a_peer_that_does_not_read_is_alive_until_it_is_gone)
         ck_assert(!tcp_is_dead(sv[0], 1 + (unsigned)((clock_ms() - begun) * 3 / 4000)));
         ck_assert(deadline_wait(deadline));
     }
-    hear(sv[1], false);
+    packets_accept(sv[1], false);
     wait_dead(sv[0]);
     ck_assert(!tcp_is_dead(sv[0], 3600));
-    hear(sv[1], true);
+    packets_accept(sv[1], true);
     ck_assert_int_gt(read(sv[1], bytes, sizeof bytes), 0);
     for (int64_t deadline = deadline_in(30000); tcp_is_dead(sv[0], 1);)
         ck_assert(deadline_wait(deadline));
@@ -509,7 +510,7 @@ START_TEST(a_peer_that_vanishes_with_data_pending_is_dead)
     int sv[2];
 
     tcp_pair(sv);
-    hear(sv[1], false);
+    packets_accept(sv[1], false);
     ck_assert(!tcp_is_dead(sv[0], 0));
     ck_assert_int_eq(write(sv[0], "x", 1), 1);
     ck_assert(!tcp_all_acked(sv[0]));
@@ -529,7 +530,7 @@ START_TEST(a_peer_that_vanishes_idle_is_dead)
     setsockopt(sv[0], IPPROTO_TCP, TCP_KEEPIDLE, &one, sizeof one);
     setsockopt(sv[0], IPPROTO_TCP, TCP_KEEPINTVL, &one, sizeof one);
     setsockopt(sv[0], IPPROTO_TCP, TCP_KEEPCNT, &three, sizeof three);
-    hear(sv[1], false);
+    packets_accept(sv[1], false);
     wait_dead(sv[0]);
     wait_readable(sv[0]);
     ck_assert_int_eq(read(sv[0], &byte, 1), -1);

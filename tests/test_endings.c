@@ -325,7 +325,7 @@ END_TEST
 #define TRANSPORTS 2
 
 /* A room over TCP, or over a Unix-domain socket. */
-static void enter(struct room *room, int transport)
+static void room_open_over(struct room *room, int transport)
 {
     char path[PATH_TEXT_MAX];
 
@@ -346,7 +346,7 @@ static void process_ends(pid_t pid)
 }
 
 /* ann says so much that a client that does not read has output pending; returns how many lines. */
-static int flood(struct room *room)
+static int room_fill_pending(struct room *room)
 {
     char line[2001];
     int count = 1500;
@@ -378,9 +378,9 @@ START_TEST(half_closed_and_pending)
     pid_t worker;
     int count;
 
-    enter(&room, _i);
+    room_open_over(&room, _i);
     worker = room_join(&room, &ben, "carl");
-    count = flood(&room);
+    count = room_fill_pending(&room);
     ensure(conn_send(&ben, "one\nlast", 8), "closed");
     conn_finish(&ben);
     conn_seek(&room.ann, "msg carl one");
@@ -401,7 +401,7 @@ START_TEST(closed_without_reading)
     bool unread = _i >= TRANSPORTS;
     pid_t worker;
 
-    enter(&room, _i % TRANSPORTS);
+    room_open_over(&room, _i % TRANSPORTS);
     worker = room_join(&room, &carl, "carl");
     conn_seek(&room.ann, "join carl");
     if (unread) {
@@ -435,11 +435,11 @@ START_TEST(reset)
     struct conn carl = {.stalled = true};
     pid_t worker;
 
-    enter(&room, 0);
+    room_open_over(&room, 0);
     worker = room_join(&room, &carl, "carl");
     conn_seek(&room.ann, "join carl");
     if (full)
-        (void)flood(&room);
+        (void)room_fill_pending(&room);
     if (hub_first)
         process_stop(worker);
     ensure(conn_send(&carl, "one\nlast", 8), "closed");
@@ -464,7 +464,7 @@ START_TEST(reset_and_a_stopped_worker)
     struct conn carl = {0};
     pid_t worker;
 
-    enter(&room, 0);
+    room_open_over(&room, 0);
     worker = room_join(&room, &carl, "carl");
     conn_seek(&room.ann, "join carl");
     process_stop(worker);
@@ -529,7 +529,7 @@ START_TEST(killed_workers)
     struct conn carl = {0};
     pid_t worker;
 
-    enter(&room, _i % TRANSPORTS);
+    room_open_over(&room, _i % TRANSPORTS);
     worker = room_join(&room, &carl, "carl");
     conn_seek(&room.ann, "join carl");
     process_stop(worker);
@@ -552,7 +552,7 @@ START_TEST(a_stopped_worker)
     struct conn carl = {0};
     pid_t worker;
 
-    enter(&room, _i);
+    room_open_over(&room, _i);
     worker = room_join(&room, &carl, "carl");
     conn_seek(&room.ann, "join carl");
     process_stop(worker);
@@ -580,7 +580,7 @@ START_TEST(the_hub_dies)
     struct conn carl = {0};
     struct family family;
 
-    enter(&room, _i);
+    room_open_over(&room, _i);
     conn_join(&carl, &room.server, "carl");
     family_look(&family, room.server.pid);
     memset(junk, '\n', sizeof junk);

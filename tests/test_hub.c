@@ -1452,7 +1452,7 @@ static struct mock *join_for_token(const char *name, bool posts, char token[33])
     return p;
 }
 
-static void resume(struct mock *p, const char *token, const char *stamp, const char *name)
+static void mock_resume(struct mock *p, const char *token, const char *stamp, const char *name)
 {
     mock_say(p, "/resume %s\n/since %s\n%s", token, stamp, name);
     stage_settle(&stage);
@@ -1478,7 +1478,7 @@ START_TEST(a_live_session)
     mock_say(ann, "meanwhile");
     stage_settle(&stage);
     new = mock_add(&stage);
-    resume(new, token, stamp, "anybody");
+    mock_resume(new, token, stamp, "anybody");
     ensure(old->ends == 1 && mock_line(new) == NULL, "it waits for the old connection");
     /* Three more that the old worker still holds. */
     mock_give(old, "three\n/help\nfour\n" CONTROL_LOST, 17 + strlen(CONTROL_LOST));
@@ -1514,7 +1514,7 @@ START_TEST(a_finished_session)
     stage_play(&stage, "a< join ben\na< msg ben one\na< quit ben crashed\n");
     stage_wait(&stage, 599 * SECOND);
     new = mock_add(&stage);
-    resume(new, token, LONG_AGO, "ben");
+    mock_resume(new, token, LONG_AGO, "ben");
     stage_play(&stage, "c< resumed 1\nc< join ann\nc< join ben\nc< msg ben one\n"
                        "c< quit ben crashed\nc< here ann ben\nc< users 2\nc< you ben\nc0\n"
                        "a< join ben\nc> two\na< msg ben two\nc~ msg ben two\n");
@@ -1523,7 +1523,7 @@ START_TEST(a_finished_session)
     /* Ten minutes, and it is forgotten. */
     stage_wait(&stage, 601 * SECOND);
     new = mock_add(&stage);
-    resume(new, token, LONG_AGO, "ben");
+    mock_resume(new, token, LONG_AGO, "ben");
     stage_play(&stage, "d< resumed ?\nd~ you ben\n");
     stage_close(&stage);
 }
@@ -1564,7 +1564,7 @@ START_TEST(a_session_that_is_not_given_up)
     old = join_for_token("ben", false, token);
     mock_say(old, "one");
     new = mock_add(&stage);
-    resume(new, token, LONG_AGO, "ben");
+    mock_resume(new, token, LONG_AGO, "ben");
     ensure(old->kills == 0 && mock_line(new) == NULL, "it is waited for");
     stage_wait(&stage, 6 * SECOND);
     ensure(old->kills == 1, "it was waited for too long");
@@ -1587,14 +1587,14 @@ START_TEST(claimants)
     old = join_for_token("ben", false, token);
     (void)join_for_token("cid", false, other);
     claimant = mock_add(&stage);
-    resume(claimant, token, LONG_AGO, "ben");
+    mock_resume(claimant, token, LONG_AGO, "ben");
     mock_die(claimant);
     mock_reap(&stage, claimant, SIGKILL);
     stage_settle(&stage);
     claimant = mock_add(&stage);
-    resume(claimant, token, LONG_AGO, "ben");
+    mock_resume(claimant, token, LONG_AGO, "ben");
     ensure(old->ends == 2, "the second is asked for too");
-    resume(mock_add(&stage), token, LONG_AGO, "ben");
+    mock_resume(mock_add(&stage), token, LONG_AGO, "ben");
     stage_play(&stage, "e< error not-allowed *\ne. \nf0\n");
     mock_give(old, CONTROL_LOST, strlen(CONTROL_LOST));
     stage_play(&stage, "f< resumed 0\nf~ you ben\na~ join cid\na0\n");
@@ -1659,7 +1659,7 @@ START_TEST(a_session_behind_a_stalled_client)
         stage_settle(&stage);
     ensure(hub_members(stage.hub) == 2, "both are here");
     new = mock_add(&stage);
-    resume(new, token, LONG_AGO, "ben");
+    mock_resume(new, token, LONG_AGO, "ben");
     ensure(old->ends == 1, "it is asked for the end");
     /* As the worker does: it passes on what it holds as the pair takes it. */
     ensure(mock_give(old, "last\n" CONTROL_LOST, 11) == 11, "the hub takes nothing");

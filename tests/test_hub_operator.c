@@ -18,7 +18,7 @@ static struct stage stage;
 static unsigned char operators_last; /* 192.0.2.1 to there are operators */
 static unsigned char refused_from;   /* from there on they are refused; 0: nobody is */
 
-static enum standing rules(void *context, const struct origin *origin, int fd)
+static enum standing standing_of(void *context, const struct origin *origin, int fd)
 {
     unsigned char last = origin->ip.bytes[3];
 
@@ -31,7 +31,7 @@ static enum standing rules(void *context, const struct origin *origin, int fd)
 
 static void open_with(struct hub_config config)
 {
-    config.standing = rules;
+    config.standing = standing_of;
     operators_last = 1;
     refused_from = 0;
     stage_open(&stage, &config);

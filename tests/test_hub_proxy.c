@@ -16,7 +16,7 @@ static struct stage stage;
 static unsigned asked; /* how often */
 
 /* 198.51.100.2 is refused, 198.51.100.1 is an operator, and so is the proxy. */
-static enum standing rules(void *context, const struct origin *origin, int fd)
+static enum standing standing_of(void *context, const struct origin *origin, int fd)
 {
     (void)context;
     (void)fd;
@@ -36,7 +36,7 @@ static const char *refusal(void *context, const struct origin *origin, int fd, u
 static void open_with(struct hub_config config)
 {
     config.refusal = refusal;
-    config.standing = rules;
+    config.standing = standing_of;
     asked = 0;
     stage_open(&stage, &config);
 }

@@ -45,7 +45,7 @@ static const struct table_seed seed = {{5, 6}};
 /* ---- The room -------------------------------------------------------------------------------- */
 
 /* Somebody's event number n, at STAMP(n). */
-static void happen(enum room_request_kind kind, unsigned n, size_t pad)
+static void event_append(enum room_request_kind kind, unsigned n, size_t pad)
 {
     char text[LINE_OUT_MAX];
     struct room_request request = {.kind = kind,
@@ -67,13 +67,13 @@ static void happen(enum room_request_kind kind, unsigned n, size_t pad)
         fixture.ann = outcome.person;
 }
 
-static void say(unsigned n)
+static void message_append(unsigned n)
 {
-    happen(ROOM_SAY, n, 1);
+    event_append(ROOM_SAY, n, 1);
 }
 
 /* What a turn of the hub does with the journal. True where the pair was ready. */
-static bool turn(void)
+static bool journal_run(void)
 {
     struct journal *j = &fixture.journal;
     struct poller_event events[4];
@@ -93,10 +93,10 @@ static bool turn(void)
 }
 
 /* Turns as long as there is something to do. */
-static void settle(void)
+static void journal_settle_all(void)
 {
     for (int i = 0; i < 100; i++)
-        if (!turn() && journal_due(&fixture.journal, &fixture.room) > fixture.now)
+        if (!journal_run() && journal_due(&fixture.journal, &fixture.room) > fixture.now)
             return;
     ck_abort_msg("it does not come to rest");
 }
@@ -113,7 +113,7 @@ static void fixture_open(bool sync)
         "no memory");
     journal_init(&fixture.journal, sync);
     journal_begin(&fixture.journal, &fixture.room);
-    happen(ROOM_LOGIN, 1, 0);
+    event_append(ROOM_LOGIN, 1, 0);
 }
 
 static void fixture_close(void)
@@ -145,7 +145,7 @@ static void writer_die(void)
 {
     close(fixture.fd);
     fixture.fd = -1;
-    settle();
+    journal_settle_all();
     ensure(fixture.journal.state == JOURNAL_ABSENT, "its death is not seen");
 }
 
@@ -212,8 +212,8 @@ static uint64_t head(void)
 START_TEST(none)
 {
     fixture_open(false);
-    say(2);
-    settle();
+    message_append(2);
+    journal_settle_all();
     ensure(
         fixture.visible == head() && journal_needs(&fixture.journal) == LINK_NO_LIMIT, "visible");
     ensure(journal_is_done(&fixture.journal, &fixture.room) &&
@@ -228,20 +228,20 @@ START_TEST(visible_when_handed)
 {
     fixture_open(false);
     writer_come();
-    settle();
+    journal_settle_all();
     ensure(fixture.visible == 0, "before the writer has said a word");
     ensure(!journal_is_done(&fixture.journal, &fixture.room), "it has not begun");
     writer_says(WRITER_KEPT, 0);
-    settle();
+    journal_settle_all();
     expect_numbers("1 ");
     ensure(fixture.visible == head(), "the first line");
-    say(2);
-    say(3);
-    settle();
+    message_append(2);
+    message_append(3);
+    journal_settle_all();
     expect_numbers("2 3 ");
     ensure(fixture.visible == head() && journal_needs(&fixture.journal) < head(), "not kept yet");
     writer_says(WRITER_KEPT, 3);
-    settle();
+    journal_settle_all();
     ensure(journal_needs(&fixture.journal) == head(), "kept");
     ensure(!journal_is_done(&fixture.journal, &fixture.room), "its writer has not exited");
     writer_die();
@@ -260,10 +260,10 @@ START_TEST(a_slow_writer)
     fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    settle();
+    journal_settle_all();
     while (fixture.journal.link.state == LINK_READY) {
-        happen(ROOM_SAY, n++, 3000);
-        settle();
+        event_append(ROOM_SAY, n++, 3000);
+        journal_settle_all();
         if (log_head(fixture.room.log) > 40000)
             (void)writer_gets();
         ensure(n < 1000, "the pair takes everything");
@@ -275,17 +275,17 @@ START_TEST(a_slow_writer)
     before = fixture.visible;
     ensure(before < head() && log_line_from(fixture.room.log, before) == before, "half a line");
     fixture.now += SECOND / 10;
-    settle();
+    journal_settle_all();
     ensure(fixture.visible == before, "too early");
     ensure(journal_due(&fixture.journal, &fixture.room) <= fixture.now + SECOND / 5,
         "nobody wakes it");
     fixture.now += SECOND / 5;
-    settle();
+    journal_settle_all();
     ensure(fixture.visible == head() && fixture.journal.health == JOURNAL_SLOW,
         "the room stands still");
     while (fixture.journal.health == JOURNAL_SLOW) {
         (void)writer_gets();
-        (void)turn();
+        (void)journal_run();
     }
     ensure(fixture.visible == head() && fixture.journal.link.cursor == head(), "not caught up");
     fixture_close();
@@ -298,35 +298,35 @@ START_TEST(one_after_the_other)
     fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    say(2);
-    say(3);
-    settle();
+    message_append(2);
+    message_append(3);
+    journal_settle_all();
     expect_numbers("1 2 3 ");
     writer_says(WRITER_KEPT, 1);
-    settle();
+    journal_settle_all();
     writer_die();
-    say(4);
-    settle();
+    message_append(4);
+    journal_settle_all();
     ensure(fixture.visible < head(), "members see what nobody has written");
     writer_come();
     writer_says(WRITER_KEPT, 2); /* it had written one more than it said */
-    settle();
+    journal_settle_all();
     expect_numbers("3 4 ");
     ensure(fixture.visible == head(), "visible");
     writer_says(WRITER_KEPT, 4);
-    settle();
+    journal_settle_all();
     writer_die();
     writer_come();
     writer_says(WRITER_KEPT, 0); /* another file: nothing comes again */
-    say(5);
-    settle();
+    message_append(5);
+    journal_settle_all();
     expect_numbers("5 ");
     /* One that comes while the last one's end was not seen yet. */
     close(fixture.fd);
     fixture.fd = -1;
     writer_come();
     writer_says(WRITER_KEPT, 4);
-    settle();
+    journal_settle_all();
     expect_numbers("5 ");
     fixture_close();
 }
@@ -341,17 +341,17 @@ START_TEST(lines_that_are_gone)
     fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    settle();
+    journal_settle_all();
     writer_says(WRITER_KEPT, 1);
-    settle();
+    journal_settle_all();
     writer_die();
     for (unsigned n = 2; n <= 100; n++) {
-        happen(ROOM_SAY, n, 2000);
+        event_append(ROOM_SAY, n, 2000);
         journal_skip(&fixture.journal, &fixture.room, log_tail(fixture.room.log));
     }
     writer_come();
     writer_says(WRITER_KEPT, 1);
-    settle();
+    journal_settle_all();
     ensure(sscanf(numbers_got(), "g%u %u", &gap, &first) == 2 && gap + 2 == first,
         "a gap of %u before %u", gap, first);
     ensure(gap > 50, "%u are gone", gap);
@@ -373,22 +373,22 @@ START_TEST(finishing)
     fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    say(2);
-    settle();
-    say(3);
+    message_append(2);
+    journal_settle_all();
+    message_append(3);
     journal_finish(&fixture.journal);
-    say(4);
-    settle();
+    message_append(4);
+    journal_settle_all();
     expect_numbers("1 2 3 4 ");
     ensure(writer_sees_end() && fixture.journal.state == JOURNAL_FINISHING, "it goes on");
-    say(5);
-    settle();
+    message_append(5);
+    journal_settle_all();
     ensure(fixture.visible < head(), "members see what nobody has been handed");
     writer_says(WRITER_KEPT, 4);
     writer_die();
     writer_come();
     writer_says(WRITER_KEPT, 4);
-    settle();
+    journal_settle_all();
     expect_numbers("5 ");
     ensure(fixture.visible == head(), "visible");
     fixture_close();
@@ -423,23 +423,23 @@ START_TEST(held_and_settled)
     fixture_open(true);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    settle();
+    journal_settle_all();
     expect_numbers("1 ");
     ensure(head() == 0 && fixture.visible == 0 && !hold_is_empty(&fixture.room.hold), "it is held");
     wait_here(0);
-    say(2);
+    message_append(2);
     wait_here(1);
     wait_here(2);
-    say(3);
+    message_append(3);
     wait_here(3);
-    settle();
+    journal_settle_all();
     expect_numbers("2 3 ");
     ensure(strcmp(waiters_out(), "") == 0, "too early");
     writer_says(WRITER_KEPT, 1);
-    settle();
+    journal_settle_all();
     ensure(strcmp(waiters_out(), "0") == 0 && head() > 0 && fixture.visible == head(), "the first");
     writer_says(WRITER_KEPT, 3);
-    settle();
+    journal_settle_all();
     ensure(strcmp(waiters_out(), "123") == 0, "the others");
     ensure(hold_is_empty(&fixture.room.hold) && log_count(fixture.room.log, head()) == 3,
         "all of them");
@@ -458,12 +458,12 @@ START_TEST(refused)
     writer_come();
     writer_says(WRITER_KEPT, 0);
     writer_says(WRITER_KEPT, 1);
-    settle();
+    journal_settle_all();
     (void)writer_gets();
-    say(2);
-    happen(ROOM_RENAME, 4, 0);
-    say(5);
-    settle();
+    message_append(2);
+    event_append(ROOM_RENAME, 4, 0);
+    message_append(5);
+    journal_settle_all();
     expect_numbers("2 4 5 ");
     writer_says(WRITER_LOST, 5);
     for (int i = 0; i < 2; i++) {
@@ -484,7 +484,7 @@ START_TEST(refused)
     ensure(log_count(fixture.room.log, head()) == 2, "the join and the rename");
     ensure(journal_fails(&fixture.journal), "what is said now is refused at once");
     writer_says(WRITER_KEPT, 5);
-    settle();
+    journal_settle_all();
     ensure(!journal_fails(&fixture.journal), "it is well again");
     fixture_close();
 }
@@ -496,15 +496,15 @@ START_TEST(last_words)
     fixture_open(true);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    settle();
-    say(2);
-    settle();
+    journal_settle_all();
+    message_append(2);
+    journal_settle_all();
     writer_says(WRITER_KEPT, 2);
     close(fixture.fd);
     fixture.fd = -1;
     if (_i == 0) {
         /* It was ready, but not for reading: this turn's write meets the end. */
-        say(3);
+        message_append(3);
         (void)journal_write(
             &fixture.journal, &fixture.room, fixture.poller, &fixture.report, fixture.now);
         ensure(fixture.journal.state == JOURNAL_ABSENT, "the end is not met");
@@ -512,7 +512,7 @@ START_TEST(last_words)
         writer_come();
     }
     journal_miss_writer(&fixture.journal);
-    settle();
+    journal_settle_all();
     ensure(log_count(fixture.room.log, head()) == 2, "what was kept is refused");
     fixture_close();
 }
@@ -531,27 +531,27 @@ START_TEST(nonsense)
     fixture_open(_i == 1);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    settle();
+    journal_settle_all();
     (void)writer_gets();
     memset(rubbish, 'x', sizeof rubbish);
     ensure(write(fixture.fd, rubbish, sizeof rubbish) == (ssize_t)sizeof rubbish, "write");
     for (int i = 0; i < 5; i++)
-        settle();
+        journal_settle_all();
     ensure(write(fixture.fd, words, sizeof words - 1) == sizeof words - 1, "write");
     for (int i = 0; i < 5; i++)
-        settle();
+        journal_settle_all();
     stamp_format(stamp, STAMP(1));
     snprintf(word, sizeof word, WRITER_KEPT "%s\n", stamp);
     for (size_t i = 0; word[i] != '\0'; i++) {
         ensure(write(fixture.fd, word + i, 1) == 1, "write");
-        settle();
+        journal_settle_all();
     }
     ensure(journal_needs(&fixture.journal) == log_head(room_lines(&fixture.room)) &&
                fixture.visible == head() && head() > 0,
         "the word is not heard");
     writer_says(WRITER_KEPT, 900); /* of what was never said: all that there is */
-    say(2);
-    settle();
+    message_append(2);
+    journal_settle_all();
     expect_numbers("2 ");
     fixture_close();
 }
@@ -567,11 +567,11 @@ START_TEST(handed_over)
     fixture_open(false);
     writer_come();
     writer_says(WRITER_KEPT, 0);
-    say(2);
-    settle();
-    say(3);
+    message_append(2);
+    journal_settle_all();
+    message_append(3);
     journal_finish(&fixture.journal);
-    say(4);
+    message_append(4);
     journal_state(&fixture.journal, &c);
     ensure(!c.bad, "no memory");
     poller_remove(fixture.poller, fixture.journal.link.fd);
@@ -582,7 +582,7 @@ START_TEST(handed_over)
     ensure(!c.bad && c.at == c.len, "not taken");
     free(c.buf);
     ensure(journal_restored(&fixture.journal, fixture.poller), "no memory");
-    settle();
+    journal_settle_all();
     expect_numbers("1 2 3 4 ");
     ensure(writer_sees_end(), "it goes on");
     writer_says(WRITER_KEPT, 4);

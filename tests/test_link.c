@@ -213,7 +213,7 @@ static void token_compare(const struct token *token, const char *line, size_t le
         *last = event.stamp;
 }
 
-static void compare(void)
+static void output_check(void)
 {
     const char *at = taken.bytes;
     const char *end = at + taken.len;
@@ -244,7 +244,7 @@ static void send_all(void)
 {
     send_some(SIZE_MAX);
     ensure(model.link.state == LINK_READY && model.link.first == NULL, "something is left");
-    compare();
+    output_check();
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
@@ -412,7 +412,7 @@ START_TEST(what_is_visible)
     ensure(taken.len == 0 && taken.calls == 0, "too early");
     link_send(&model.link, model.log, visible, 0);
     model.count -= 2;
-    compare();
+    output_check();
     model.count += 2;
     send_all();
     model_close();

@@ -91,7 +91,7 @@ static void model_put(struct held *held, const char *name)
     name_fold(held->folded, name);
 }
 
-static void take(struct names *names, struct names *other, const char *wanted)
+static void model_take(struct names *names, struct names *other, const char *wanted)
 {
     bool sharing = random_next(4) == 0;
     struct held *held = &model.held[model.count];
@@ -231,7 +231,7 @@ START_TEST(first_free)
         else if (model.count > 0 && random_next(5) == 0)
             change(names, other, wanted);
         else
-            take(names, other, wanted);
+            model_take(names, other, wanted);
         if (random_next(50) == 0)
             other = names_again(other, 1);
     }

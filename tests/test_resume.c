@@ -378,7 +378,7 @@ static void lines_are_counted(const struct sender *sender, const struct record *
 }
 
 /* The connection breaks in one of many ways, in the middle of a line. */
-static void break_off(struct sender *sender, int how, struct conn *left)
+static void sender_break(struct sender *sender, int how, struct conn *left)
 {
     *left = (struct conn){.fd = -1};
     switch (how) {
@@ -400,7 +400,7 @@ static void break_off(struct sender *sender, int how, struct conn *left)
         sender->conn = (struct conn){.fd = -1};
 }
 
-static unsigned next_random(unsigned *seed)
+static unsigned random_next(unsigned *seed)
 {
     *seed = *seed * 1103515245u + 12345u;
     return *seed >> 16;
@@ -428,10 +428,10 @@ START_TEST(fifty_breaks_under_load)
     }
     for (int i = 0; i < BREAKS; i++) {
         struct conn left;
-        struct sender *victim = &senders[next_random(&seed) % PEOPLE];
-        senders_talk(senders, PEOPLE, 300, next_random(&seed) % 20);
-        int how = _i < 4 ? _i : (int)(next_random(&seed) % 4);
-        break_off(victim, how, &left);
+        struct sender *victim = &senders[random_next(&seed) % PEOPLE];
+        senders_talk(senders, PEOPLE, 300, random_next(&seed) % 20);
+        int how = _i < 4 ? _i : (int)(random_next(&seed) % 4);
+        sender_break(victim, how, &left);
         sender_join(victim, &server);
         if (left.fd != -1)
             conn_close(&left);

@@ -73,7 +73,7 @@ static void world_close(struct world *w)
     free(w->text);
 }
 
-static void note(struct world *w, const char *bytes, size_t len)
+static void text_append(struct world *w, const char *bytes, size_t len)
 {
     ensure(w->len + len < TEXT_SIZE, "too much");
     memcpy(w->text + w->len, bytes, len);
@@ -130,11 +130,11 @@ static enum room_result apply(
         event_check(w, line, len);
     else
         len = (size_t)snprintf(line, sizeof line, "nothing, %d\n", (int)result);
-    note(w, line, len);
+    text_append(w, line, len);
     return result;
 }
 
-static void login(struct world *w, struct room_request *request, size_t which)
+static void request_login(struct world *w, struct room_request *request, size_t which)
 {
     struct room_outcome outcome;
 
@@ -176,7 +176,7 @@ static void rename_to(struct world *w, struct room_request *request)
     ensure(room_find(&w->room, person->name) == person, "the new name is not");
 }
 
-static void leave(struct world *w, struct room_request *request, size_t which)
+static void request_leave(struct world *w, struct room_request *request, size_t which)
 {
     static const char *const reasons[] = {"left", "lost", "kicked", "crashed"};
     struct room_outcome outcome;
@@ -202,13 +202,13 @@ static void request_make(struct world *w, uint64_t *time)
     struct room_outcome outcome;
 
     if (request.person == NULL) {
-        login(w, &request, which);
+        request_login(w, &request, which);
         return;
     }
     request.kind = request.person->kind == PERSON_POSTER ? ROOM_POST : ROOM_SAY;
     switch (random_next(w, 8)) {
     case 0:
-        leave(w, &request, which);
+        request_leave(w, &request, which);
         return;
     case 1:
     case 2:
@@ -257,7 +257,7 @@ static void list_note(struct world *w)
 
     ensure(list != NULL, "no memory");
     users_write(&w->room, list, 1);
-    note(w, list->bytes, list->len);
+    text_append(w, list->bytes, list->len);
     shared_release(list);
 }
 
@@ -304,7 +304,7 @@ static uint32_t seed_number(int i)
     return number;
 }
 
-static void compare(const struct world *w, const char *text, size_t len)
+static void text_check(const struct world *w, const char *text, size_t len)
 {
     size_t at = 0;
 
@@ -322,7 +322,7 @@ START_TEST(one_process)
     world_run(&first, &settings[0], number);
     for (size_t i = 1; i < COUNT_OF(settings); i++) {
         world_run(&other, &settings[i], number);
-        compare(&first, other.text, other.len);
+        text_check(&first, other.text, other.len);
         world_close(&other);
     }
     world_close(&first);
@@ -360,7 +360,7 @@ START_TEST(two_processes)
     close(out[0]);
     ensure(waitpid(pid, &status, 0) == pid && status == 0, "the child failed");
     world_run(&world, &settings[0], number);
-    compare(&world, text, len);
+    text_check(&world, text, len);
     world_close(&world);
     free(text);
 }

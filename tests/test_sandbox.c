@@ -188,7 +188,7 @@ END_TEST
 
 #include <sys/ptrace.h>
 
-static void enter(void)
+static void sandbox_enter_here(void)
 {
     MUST(sandbox_enter(role, SANDBOX_FILTER));
 }
@@ -574,7 +574,7 @@ static size_t forbidden_one;
 
 static void enter_and_try(void)
 {
-    enter();
+    sandbox_enter_here();
     forbidden[forbidden_one].what();
 }
 
@@ -590,7 +590,7 @@ static void relay(void)
 
 static void enter_and_relay(void)
 {
-    enter();
+    sandbox_enter_here();
     relay();
 }
 
@@ -633,7 +633,7 @@ static void use_all_that_is_allowed(void)
     const struct timespec soon = {0, 1000};
     struct timespec now;
 
-    enter();
+    sandbox_enter_here();
     MUST(poll(&pfd, 1, -1) == 1);
     MUST(ppoll(&pfd, 1, &soon, NULL) == 1);
     MUST(ppoll(NULL, 0, &soon, NULL) == 0);
@@ -672,7 +672,7 @@ static void use_all_that_a_writer_may(void)
     test_path(path, "file");
     MUST(close(0) == 0 && open(path, O_CREAT | O_RDWR | O_APPEND, 0600) == 0);
     MUST(unlink(path) == 0);
-    enter();
+    sandbox_enter_here();
     MUST(poll(&pfd, 1, -1) == 1);
     MUST(socket_recv(1, &byte, 1) == 1 && byte == 'b');
     MUST(write(0, "torn", 4) == 4);
@@ -715,7 +715,7 @@ static void wait_for_signals(void)
     struct pollfd pfd = {0, POLLIN, 0};
 
     signal(SIGUSR1, SIG_IGN);
-    enter();
+    sandbox_enter_here();
     MUST(socket_send(1, "r", 1) == 1);
     MUST(poll(&pfd, 1, 60000) == 1);
 }
@@ -773,7 +773,7 @@ static size_t wait_one;
 
 static void enter_and_wait(void)
 {
-    enter();
+    sandbox_enter_here();
     MUST(socket_send(1, "r", 1) == 1);
     waits[wait_one]();
     relay();

@@ -171,7 +171,7 @@ static bool script_step(const char **at, char *mark, char *rest, size_t size)
     return true;
 }
 
-static void hear(struct session *session, const char *text, uint64_t stamp)
+static void event_receive(struct session *session, const char *text, uint64_t stamp)
 {
     struct event event;
     char line[256];
@@ -221,7 +221,7 @@ static void script_check(struct session *session, char mark, const char *rest, b
     }
 }
 
-static void say(struct session *session, const char *text)
+static void line_type(struct session *session, const char *text)
 {
     session_input(session, text, strlen(text));
     session_input(session, "\n", 1);
@@ -243,9 +243,9 @@ START_TEST(conversation)
         if (mark == '@')
             session_connect(session);
         else if (mark == '<')
-            hear(session, rest, ++stamp);
+            event_receive(session, rest, ++stamp);
         else if (mark == '>')
-            say(session, rest);
+            line_type(session, rest);
         else if (mark == '.')
             session_input_end(session);
         else
@@ -265,7 +265,7 @@ static struct session *session_open_new(bool commands)
     session_name(session, "me");
     session_connect(session);
     session_sent(session, session_pending(session).len);
-    hear(session, "you me", 1);
+    event_receive(session, "you me", 1);
     return session;
 }
 
@@ -279,7 +279,7 @@ static size_t take_pending(struct session *session, char *bytes)
         memcpy(bytes + len, pending.at, pending.len);
         len += pending.len;
         session_sent(session, pending.len);
-        hear(session, "gap ? 1000000", 1);
+        event_receive(session, "gap ? 1000000", 1);
     }
     ck_assert(len > 0 && bytes[len - 1] == '\n');
     return len;
@@ -368,7 +368,7 @@ START_TEST(the_window)
     ck_assert_uint_ge(taken, QUEUE_WINDOW - 1);
     ck_assert_uint_lt(taken, QUEUE_WINDOW + 4096);
     for (int i = 0; i < 1000000; i++) {
-        hear(session, "msg me x", 2);
+        event_receive(session, "msg me x", 2);
         if (session_wants_input(session))
             ck_assert_uint_eq(session_input(session, "x\n", 2), 2);
         session_sent(session, session_pending(session).len);

@@ -186,7 +186,7 @@ END_TEST
 /* ---- Draining ---- */
 
 /* What ann says is more than a connection holds under way. */
-static void past_make(struct room *room)
+static void log_fill(struct room *room)
 {
     char line[4001];
 
@@ -220,7 +220,7 @@ START_TEST(a_crowd_that_drains_from_one_source)
     size_t refused = 0;
 
     room_open(&room, ANY_PORT, "-m", "40", "-i", "5");
-    past_make(&room);
+    log_fill(&room);
     for (size_t i = 0; i < CROWD; i++)
         drainer_open(&crowd[i], &room, address_of(i, false));
     newcomer_joins(&room, &newcomer, "/history 0\nnewcomer");
@@ -246,7 +246,7 @@ START_TEST(a_crowd_that_drains_from_many)
     struct conn newcomer;
 
     room_open(&room, ANY_PORT, "-m", "20", "-i", "5");
-    past_make(&room);
+    log_fill(&room);
     for (size_t i = 0; i < CROWD; i++)
         drainer_open(&crowd[i], &room, address_of(i, true));
     newcomer_joins(&room, &newcomer, "/history 0\nnewcomer");

@@ -27,7 +27,7 @@ static uint32_t random_next(uint32_t limit)
 
 static const struct table_seed zero = {{0, 0}};
 
-static struct thing *find(const struct table *table, unsigned number, uint64_t hash)
+static struct thing *thing_find(const struct table *table, unsigned number, uint64_t hash)
 {
     struct table_entry *entry = table_first(table, hash);
 
@@ -56,7 +56,7 @@ START_TEST(found_once)
         struct thing *thing = &things[number];
         uint64_t hash = _i == 0 ? hash_of(&table, number) : number % 5;
 
-        ensure(find(&table, number, hash) == (thing->is_in ? thing : NULL), "%u", number);
+        ensure(thing_find(&table, number, hash) == (thing->is_in ? thing : NULL), "%u", number);
         if (thing->is_in)
             table_remove(&table, &thing->entry);
         else

@@ -67,7 +67,7 @@ static void end_input(struct chat *chat, struct server *server)
     chat_type(chat, "\004");
 }
 
-static void quit(struct chat *chat, struct server *server)
+static void quit_typed(struct chat *chat, struct server *server)
 {
     (void)server;
     chat_type(chat, "/quit now\r");
@@ -87,7 +87,7 @@ static const struct {
     int status;
 } endings[] = {
     {end_input, EX_OK},
-    {quit, EX_OK},
+    {quit_typed, EX_OK},
     {interrupt, EX_OK},
     {terminate, 128 + SIGTERM},
     {hang_up, 128 + SIGHUP},

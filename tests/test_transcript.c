@@ -817,7 +817,7 @@ static void lines_are_counted(const struct sender *sender, const struct record *
 
 #define KILLS_OF_ONE_FILE 12
 
-static unsigned next_random(unsigned *seed)
+static unsigned random_next(unsigned *seed)
 {
     *seed = *seed * 1103515245u + 12345u;
     return *seed >> 16;
@@ -840,7 +840,7 @@ START_TEST(the_hub_is_killed)
     test_path(path, "transcript");
     senders_open(&server, senders, PEOPLE, path, _i % 2);
     for (int kills = 0; kills < KILLS_OF_ONE_FILE; kills++) {
-        senders_talk(senders, PEOPLE, 50, next_random(&seed) % 60);
+        senders_talk(senders, PEOPLE, 50, random_next(&seed) % 60);
         pid_t writer = family_find(server.pid, WRITER);
         if (kills % 2 == 1) {
             kill(writer, SIGSTOP); /* anywhere in its work, which has not ended with the hub's */
@@ -917,7 +917,7 @@ START_TEST(hub_and_writer_are_killed)
     senders_open(&server, senders, PEOPLE, path, 1);
     for (int kills = 0; kills < KILLS; kills++) {
         pid_t writer = family_find(server.pid, WRITER);
-        senders_talk(senders, PEOPLE, 50, next_random(&seed) % 60);
+        senders_talk(senders, PEOPLE, 50, random_next(&seed) % 60);
         kill(writer, SIGKILL);
         kill(server.pid, SIGKILL);
         senders_hear_end(senders, PEOPLE);

@@ -100,7 +100,7 @@ static void fake_drop(size_t len)
 }
 
 /* Takes a line, and what follows it, off what the engine has said. False: it is not complete. */
-static bool line_take(char *out, size_t size)
+static bool said_line_take(char *out, size_t size)
 {
     char *end = memchr(fake.in, '\n', fake.len);
     size_t len = end != NULL ? (size_t)(end - fake.in) + 1 : 0;
@@ -144,7 +144,7 @@ static void fake_expect(struct mock_hub *mock_hub, const char *begin)
     int64_t deadline = deadline_in(10000);
     char line[8192];
 
-    while (!line_take(line, sizeof line)) {
+    while (!said_line_take(line, sizeof line)) {
         ensure(fake_read(mock_hub) && clock_ms() < deadline, "no `%s`", begin);
     }
     ensure(strncmp(line, begin, strlen(begin)) == 0, "`%s` instead of `%s`", line, begin);

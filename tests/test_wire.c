@@ -406,7 +406,7 @@ static void join_with_token(struct room *room, struct conn *conn, char token[TOK
 }
 
 /* Comes again; what the server says of the lines that it had answered. */
-static void resume(
+static void conn_resume(
     struct conn *conn, const struct server *server, const char *token, uint64_t stamp)
 {
     char text[STAMP_LEN];
@@ -434,7 +434,7 @@ START_TEST(a_seat_is_taken_back)
     conn_say(&room.ann, "missed");
     conn_seek(&room.ann, "msg ann missed");
     conn_send(&old, "two\nthr", 7);
-    resume(&new, &room.server, token, stamp);
+    conn_resume(&new, &room.server, token, stamp);
     ck_assert(new.event.counted);
     ck_assert_uint_eq(new.event.count, 4);
     conn_seek(&new, "msg ann missed");
@@ -467,7 +467,7 @@ START_TEST(a_token_outlives_its_session)
     uint64_t stamp = conn.last;
     conn_reset(&conn);
     conn_seek(&room.ann, "quit cia lost");
-    resume(&conn, &room.server, token, stamp);
+    conn_resume(&conn, &room.server, token, stamp);
     ck_assert_uint_eq(conn.event.count, 1);
     conn_expect(&conn, "quit cia lost");
     conn_seek(&conn, "you cia");
@@ -483,7 +483,7 @@ START_TEST(an_unknown_token)
     struct room room;
     struct conn conn;
     room_open(&room, ANY_PORT, NO_PAST);
-    resume(&conn, &room.server, "0123456789abcdef0123456789abcdef", room.ann.last);
+    conn_resume(&conn, &room.server, "0123456789abcdef0123456789abcdef", room.ann.last);
     ck_assert(!conn.event.counted);
     conn_seek(&conn, "you cia");
     conn_close(&conn);

@@ -43,7 +43,7 @@ struct counts {
 
 /* ---- The terminal ---- */
 
-static _Noreturn void fail(const char *why)
+static _Noreturn void die(const char *why)
 {
     fprintf(stderr, "widths: %s\n", why);
     exit(EXIT_FAILURE);
@@ -54,7 +54,7 @@ static void terminal_put(const char *bytes, size_t len)
     while (len > 0) {
         ssize_t n = write(STDOUT_FILENO, bytes, len);
         if (n < 0)
-            fail("cannot write");
+            die("cannot write");
         bytes += n;
         len -= (size_t)n;
     }
@@ -72,12 +72,12 @@ static unsigned terminal_column(void)
     while (len == 0 || answer[len - 1] != 'R') {
         if (len + 1 == sizeof answer || poll(&ready, 1, ANSWER_PATIENCE) <= 0 ||
             read(STDIN_FILENO, answer + len, 1) != 1)
-            fail("the terminal does not tell where its cursor is");
+            die("the terminal does not tell where its cursor is");
         len++;
     }
     answer[len] = '\0';
     if (sscanf(answer, "\x1b[%u;%uR", &row, &column) != 2)
-        fail("what is that answer?");
+        die("what is that answer?");
     return column - 1;
 }
 
@@ -225,7 +225,7 @@ static void file_run(const char *path, struct counts *counts)
     char line[TEXT_MAX];
 
     if (file == NULL)
-        fail(path);
+        die(path);
     trial.counts = counts;
     while (fgets(line, sizeof line, file) != NULL) {
         size_t len = line_text(line, trial.text + 1);
@@ -250,7 +250,7 @@ int main(int argc, char **argv)
 
     screen_locale();
     if (argc < 2 || tcgetattr(STDIN_FILENO, &before) < 0)
-        fail("usage: widths FILE... (in a terminal)");
+        die("usage: widths FILE... (in a terminal)");
     raw = before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     tcsetattr(STDIN_FILENO, TCSANOW, &raw);

@@ -7,7 +7,8 @@
 #include "server/hub/codec.h"
 #include "server/parent/access.h"
 
-static bool find(void *context, size_t line, enum rule_who who, const char *name, uint32_t *id)
+static bool account_find(
+    void *context, size_t line, enum rule_who who, const char *name, uint32_t *id)
 {
     must(line > 0 && strlen(name) > 0 && strlen(name) <= ACCESS_LINE_MAX);
     must(who == WHO_USER || who == WHO_GROUP);
@@ -52,7 +53,7 @@ static void more_at_the_end(const struct access *access, const char *text, size_
 
     memcpy(longer, text, size);
     memcpy(longer + size, more, sizeof more - 1);
-    if (access_parse(&other, longer, size + sizeof more - 1, find, NULL, &fault))
+    if (access_parse(&other, longer, size + sizeof more - 1, account_find, NULL, &fault))
         for (size_t i = 0; i < ORIGINS; i++) {
             enum standing before = access_standing(access, &origins[i], -1);
             enum standing after = access_standing(&other, &origins[i], -1);
@@ -69,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct access access = {0};
     struct access_fault fault = {0};
 
-    if (access_parse(&access, text, size, find, NULL, &fault)) {
+    if (access_parse(&access, text, size, account_find, NULL, &fault)) {
         must(access.count <= ACCESS_RULES_MAX);
         same_after_handover(&access);
         more_at_the_end(&access, text, size);
