@@ -1,4 +1,4 @@
-/* asked.c: see asked.h. */
+/* asked.c: compares the name that was typed with the one that the server gave. */
 #include "asked.h"
 
 #include "../wire/text.h"

@@ -1,4 +1,4 @@
-/* completion.c: see completion.h. */
+/* completion.c: finds candidates by what stands before the word. */
 #include "completion.h"
 
 #include <string.h>

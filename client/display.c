@@ -1,4 +1,4 @@
-/* display.c: see display.h. */
+/* display.c: the rows of the edited line, and the cursor movements between them. */
 #include "display.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* edit_buffer.c: see edit_buffer.h. */
+/* edit_buffer.c: inserts, deletes and moves, by clusters and words. */
 #include "edit_buffer.h"
 
 #include "../wire/text.h"

@@ -1,4 +1,4 @@
-/* history.c: see history.h. */
+/* history.c: copies of the lines, and steps through them. */
 #include "history.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* ignored.c: see ignored.h. */
+/* ignored.c: a small array of names, compared without case. */
 #include "ignored.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* keys.c: see keys.h. */
+/* keys.c: the escape sequences, and the state between the bytes of one. */
 #include "keys.h"
 
 #include "../wire/unicode.h"

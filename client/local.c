@@ -1,4 +1,4 @@
-/* local.c: see local.h. */
+/* local.c: /ignore, /unignore, and what chat adds to /help. */
 #include "local.h"
 
 #include "../compat/compat.h"

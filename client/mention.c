@@ -1,4 +1,4 @@
-/* mention.c: see mention.h. */
+/* mention.c: finds a name in a text, unless it is a part of a longer word. */
 #include "mention.h"
 
 #include "../wire/utf8.h"

@@ -1,4 +1,4 @@
-/* modes.c: see modes.h. */
+/* modes.c: tcgetattr(), tcsetattr(), and typed input that the terminal still holds. */
 #include "modes.h"
 
 #include <signal.h>

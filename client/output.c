@@ -1,4 +1,4 @@
-/* output.c: see output.h. */
+/* output.c: the queue, and writes to a descriptor that may block. */
 #include "output.h"
 
 #include "../compat/compat.h"

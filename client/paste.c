@@ -1,4 +1,4 @@
-/* paste.c: see paste.h. */
+/* paste.c: the lines of a paste: inserted, held, sent or dropped. */
 #include "paste.h"
 
 #include "../protocol.h"

@@ -1,4 +1,4 @@
-/* people.c: see people.h. */
+/* people.c: what each kind of event changes in the lists. */
 #include "people.h"
 
 #include "mention.h"

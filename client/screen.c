@@ -1,4 +1,4 @@
-/* screen.c: see screen.h. */
+/* screen.c: clusters and their columns, and rows that end between words. */
 #define _XOPEN_SOURCE 700 /* wcwidth(3) */
 
 #include "screen.h"

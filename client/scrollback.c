@@ -1,4 +1,4 @@
-/* scrollback.c: see scrollback.h. */
+/* scrollback.c: adds lines, drops the oldest, and draws the latest. */
 #include "scrollback.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* speakers.c: see speakers.h. */
+/* speakers.c: a small array of names with the time of their latest message. */
 #include "speakers.h"
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* undo.c: see undo.h. */
+/* undo.c: saves copies of the edited text, and restores them. */
 #include "undo.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* waiting.c: see waiting.h. */
+/* waiting.c: since when lines have been waiting, and whether that is shown. */
 #include "waiting.h"
 
 #include "clock.h"

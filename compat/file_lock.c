@@ -1,4 +1,4 @@
-/* file_lock.c: see compat.h. */
+/* file_lock.c: a lock that belongs to the open file, without waiting. */
 #include "os.h"
 
 #include <errno.h>

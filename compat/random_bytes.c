@@ -1,4 +1,4 @@
-/* random_bytes.c: see compat.h. */
+/* random_bytes.c: bytes of getentropy(3). */
 #include "os.h"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* process.c: see process.h. */
+/* process.c: ignores signals and sets the process's title. */
 #include "process.h"
 
 #include <signal.h>

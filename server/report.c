@@ -1,4 +1,4 @@
-/* report.c: see report.h. */
+/* report.c: writes lines, limits their number, and queues what cannot be written now. */
 #include "report.h"
 
 #include <poll.h>

@@ -1,4 +1,4 @@
-/* sandbox.c: see sandbox.h. */
+/* sandbox.c: the limits, then the filter, as far as the tier says; and the names of the tiers. */
 #include "sandbox.h"
 
 /* The limits first: a filter allows no system call that sets one. */

@@ -1,4 +1,4 @@
-/* bytes.c: see bytes.h. */
+/* bytes.c: prints, copies and compares bytes, and makes random ones. */
 #include "bytes.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* model.c: see model.h. */
+/* model.c: what each person does next, and whether what comes fits the idea. */
 #include "model.h"
 #include "mocks.h"
 #include "server/hub/log.h"

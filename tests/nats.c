@@ -1,4 +1,4 @@
-/* nats.c: see nats.h. */
+/* nats.c: writes configurations, starts and kills servers, and asks them. */
 #include "nats.h"
 
 #include "compat/compat.h"

@@ -1,4 +1,4 @@
-/* record.c: see record.h. */
+/* record.c: adds events, reads them from a file, and compares two records. */
 #include "record.h"
 #include "wire/text.h"
 

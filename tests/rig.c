@@ -1,4 +1,4 @@
-/* rig.c: see rig.h. */
+/* rig.c: starts the worker, and both of its ends. */
 #include "compat/os.h"
 
 #include "compat/compat.h"

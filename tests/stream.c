@@ -1,4 +1,4 @@
-/* stream.c: see stream.h. */
+/* stream.c: stores batches, and tells each hub the messages. */
 #include "stream.h"
 
 #include "harness.h"

@@ -1,4 +1,4 @@
-/* ip.c: see ip.h. */
+/* ip.c: parses, formats and compares addresses and ranges. */
 #include "ip.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* proxy.c: see proxy.h. */
+/* proxy.c: parses the text of version 1 and the bytes of version 2. */
 #include "proxy.h"
 
 #include <string.h>

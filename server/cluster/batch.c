@@ -1,4 +1,4 @@
-/* batch.c: see batch.h. */
+/* batch.c: writes and checks the head of a batch, and checks names of nodes. */
 #include "batch.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* buffer.c: see buffer.h. */
+/* buffer.c: moves its bytes to the front when there is no space behind them. */
 #include "buffer.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* cluster.c: see cluster.h. */
+/* cluster.c: frames to and from the engine, and the states of this node in the cluster. */
 #include "cluster.h"
 
 #include <errno.h>

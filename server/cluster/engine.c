@@ -1,4 +1,4 @@
-/* engine.c: see engine.h. */
+/* engine.c: the poll loop between the pair with the hub and the connection to a server. */
 #include "engine.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* feed.c: see feed.h. */
+/* feed.c: the steps from the first request to the last message, and publication. */
 #include "feed.h"
 
 #include <stdio.h>

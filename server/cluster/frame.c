@@ -1,4 +1,4 @@
-/* frame.c: see frame.h. */
+/* frame.c: writes and checks each kind of frame. */
 #include "frame.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* jetstream.c: see jetstream.h. */
+/* jetstream.c: writes requests, and takes from answers what matters here. */
 #include "jetstream.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* nats.c: see nats.h. */
+/* nats.c: a parser that may stop after any byte, and a writer for each operation. */
 #include "nats.h"
 
 #include <limits.h>

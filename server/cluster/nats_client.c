@@ -1,4 +1,4 @@
-/* nats_client.c: see nats_client.h. */
+/* nats_client.c: answers INFO, PING and errors; messages go to feed.c. */
 #include "nats_client.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* outbox.c: see outbox.h. */
+/* outbox.c: a list of sealed batches, and a ring of the tickets of their requests. */
 #include "outbox.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* pair.c: see pair.h. */
+/* pair.c: writes frames for the hub into the pair's buffer. */
 #include "pair.h"
 
 #include <string.h>

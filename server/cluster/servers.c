@@ -1,4 +1,4 @@
-/* servers.c: see servers.h. */
+/* servers.c: parses addresses, looks them up and tries them in turn. */
 #include "servers.h"
 
 #include <netdb.h>

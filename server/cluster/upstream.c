@@ -1,4 +1,4 @@
-/* upstream.c: see upstream.h. */
+/* upstream.c: connects, sends, receives, gives up a server and goes on to the next. */
 #include "upstream.h"
 
 #include <errno.h>

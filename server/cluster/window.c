@@ -1,4 +1,4 @@
-/* window.c: see window.h. */
+/* window.c: adds batches, hands them out for publication, drops what has come back. */
 #include "window.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* bans.c: see bans.h. */
+/* bans.c: a table of bans by source. */
 #include "bans.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* codec.c: see codec.h. */
+/* codec.c: each value to the end of the buffer, or from where it is read. */
 #include "codec.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* greeting.c: see greeting.h. */
+/* greeting.c: formats the notes once for all who join in a turn. */
 #include "greeting.h"
 
 #include <stdlib.h>

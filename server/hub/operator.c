@@ -1,4 +1,4 @@
-/* operator.c: see operator.h. */
+/* operator.c: /kick, /ban, /unban, and sessions that new access rules end. */
 #include "operator.h"
 
 #include <stdio.h>

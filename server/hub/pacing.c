@@ -1,4 +1,4 @@
-/* pacing.c: see pacing.h. */
+/* pacing.c: an array of slots of time, each with the wait that was spent in it. */
 #include "pacing.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* proxy.c: see proxy.h. */
+/* proxy.c: takes the address that the worker tells, and admits or refuses the client. */
 #include "proxy.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* source.c: see source.h. */
+/* source.c: keys of addresses and users, and a table of sources by key. */
 #include "source.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* stream.c: see stream.h. */
+/* stream.c: applies what comes back, and completes the requests of this node. */
 #include "stream.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* journal.c: see journal.h. */
+/* journal.c: the link to the writer, its answers, and what members may see by them. */
 #include "journal.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* transcript.c: see transcript.h. */
+/* transcript.c: finds where lines begin and end; opens, locks and checks the file. */
 #include "transcript.h"
 
 #include <errno.h>

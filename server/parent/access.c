@@ -1,4 +1,4 @@
-/* access.c: see access.h. */
+/* access.c: parses lines into rules, and compares a client with them. */
 #include "access.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* access_file.c: see access_file.h. */
+/* access_file.c: reads the file, at the start or in a child, and takes the rules over. */
 #include "access_file.h"
 
 #include <errno.h>

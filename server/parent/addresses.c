@@ -1,4 +1,4 @@
-/* addresses.c: see addresses.h. */
+/* addresses.c: the addresses of the command line, and the sockets of a service manager. */
 #include "addresses.h"
 
 #include <sysexits.h>

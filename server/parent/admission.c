@@ -1,4 +1,4 @@
-/* admission.c: see admission.h. */
+/* admission.c: compares each new connection with -m, -i, the bans and the access rules. */
 #include "admission.h"
 
 #include <string.h>

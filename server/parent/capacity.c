@@ -1,4 +1,4 @@
-/* capacity.c: see capacity.h. */
+/* capacity.c: limits of descriptors and processes, raised as far as they can be. */
 #include "capacity.h"
 
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-/* children.c: see children.h. */
+/* children.c: starts, reaps and kills, and knows which kind each process is. */
 #include "children.h"
 
 #include <errno.h>

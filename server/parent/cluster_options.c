@@ -1,4 +1,4 @@
-/* cluster_options.c: see cluster_options.h. */
+/* cluster_options.c: parses the URL of -c and checks the names. */
 #include "cluster_options.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* detach.c: see detach.h. */
+/* detach.c: the fork, and the pipe by which the parent learns how the start has ended. */
 #include "detach.h"
 
 #include <errno.h>

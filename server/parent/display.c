@@ -1,4 +1,4 @@
-/* display.c: see display.h. */
+/* display.c: formats the text and writes it where it is shown. */
 #include "display.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* engines.c: see engines.h. */
+/* engines.c: starts the engine, with a delay after its death. */
 #include "engines.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* greeting_file.c: see greeting_file.h. */
+/* greeting_file.c: reads the file and cleans its lines. */
 #include "greeting_file.h"
 
 #include <errno.h>

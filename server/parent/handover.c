@@ -1,4 +1,4 @@
-/* handover.c: see handover.h. */
+/* handover.c: the check by a child, the state's file, and exec. */
 #include "handover.h"
 
 #include <errno.h>

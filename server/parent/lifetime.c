@@ -1,4 +1,4 @@
-/* lifetime.c: see lifetime.h. */
+/* lifetime.c: the deadline after a stop, and the time that the room has been empty. */
 #include "lifetime.h"
 
 #include <signal.h>

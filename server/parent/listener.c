@@ -1,4 +1,4 @@
-/* listener.c: see listener.h. */
+/* listener.c: accepts clients, a bounded number in a turn, and pauses after an error. */
 #include "listener.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* lookup.c: see lookup.h. */
+/* lookup.c: asks getpwuid_r() or getpwnam_r(), and writes the answer to the pair. */
 #include "lookup.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* notify.c: see notify.h. */
+/* notify.c: reads the manager's environment and sends it datagrams. */
 #include "notify.h"
 
 #include <fcntl.h>

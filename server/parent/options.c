@@ -1,4 +1,4 @@
-/* options.c: see options.h. */
+/* options.c: parses and checks the options, and keeps the words for another start. */
 #include "options.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* parent.c: see parent.h. */
+/* parent.c: starts, connects and encodes the parts. */
 #include "parent.h"
 
 #include <errno.h>

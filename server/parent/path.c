@@ -1,4 +1,4 @@
-/* path.c: see path.h. */
+/* path.c: joins a relative path to the working directory. */
 #include "path.h"
 
 #include <stdio.h>

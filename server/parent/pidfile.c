@@ -1,4 +1,4 @@
-/* pidfile.c: see pidfile.h. */
+/* pidfile.c: opens, locks, writes and removes the file. */
 #include "pidfile.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* refusal.c: see refusal.h. */
+/* refusal.c: sends the line, and discards input until the close. */
 #include "refusal.h"
 
 #include <errno.h>

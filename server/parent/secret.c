@@ -1,4 +1,4 @@
-/* secret.c: see secret.h. */
+/* secret.c: reads the first line, and warns if others can read the file. */
 #include "secret.h"
 
 #include <errno.h>

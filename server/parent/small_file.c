@@ -1,4 +1,4 @@
-/* small_file.c: see small_file.h. */
+/* small_file.c: reads until the end, a limit or a deadline. */
 #include "small_file.h"
 
 #include <errno.h>

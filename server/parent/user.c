@@ -1,4 +1,4 @@
-/* user.c: see user.h. */
+/* user.c: gives up root for that user, or warns. */
 #include "user.h"
 
 #include <errno.h>

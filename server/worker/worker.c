@@ -1,4 +1,4 @@
-/* worker.c: see worker.h. */
+/* worker.c: one poll loop: the client's bytes to the hub, the hub's words to the worker. */
 #include "worker.h"
 
 #include <errno.h>
