@@ -32,6 +32,7 @@
 #include "room.h"
 #include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
+#include "settle.h"
 #include "snapshot.h"
 #include "status.h"
 #include "stream.h"
@@ -380,55 +381,6 @@ static void run_timers(struct connections *cs)
         connection_due(cs, LIST_ENTRY(struct connection, timer, timer));
 }
 
-/* ---- Held lines ------------------------------------------------------------------------------ */
-
-/* What waited for a held line has its place now: behind everything that is settled. */
-static void waiter_place(struct connections *cs, struct waiter *waiter)
-{
-    uint64_t head = log_head(cs->room->log);
-    struct item *item;
-
-    switch (waiter->kind) {
-    case WAITER_ITEM:
-        item = LIST_ENTRY(struct item, waiter, waiter);
-        connection_mark(cs, LIST_ENTRY(struct connection, out.link, item->link));
-        link_settle(item, head);
-        break;
-    case WAITER_STOP:
-        link_stop(LIST_ENTRY(struct link, stop, waiter), head);
-        connection_mark(
-            cs, LIST_ENTRY(struct connection, out.link, LIST_ENTRY(struct link, stop, waiter)));
-        break;
-    case WAITER_WELCOME:
-        welcome_settle(cs, LIST_ENTRY(struct welcome, waiter, waiter));
-        break;
-    case WAITER_RESUME:
-        resume_ready(cs, LIST_ENTRY(struct connection, resumption.waiter, waiter));
-        break;
-    }
-}
-
-static void settle_lines(struct hub *hub)
-{
-    struct connections *cs = &hub->connections;
-    struct settled line;
-    struct waiter *waiter;
-
-    while (journal_next(&hub->journal, &hub->room, &line)) {
-        line.refused &= cs->cluster == NULL; /* the others have it */
-        if (line.refused) {
-            struct connection *c = connection_by_author(cs, line.author);
-
-            if (c != NULL && !command_not_recorded(cs, c, line.end))
-                return; /* no memory: in the next turn */
-        }
-        resume_settled(cs, line.author, line.refused);
-        journal_settle(&hub->journal, &hub->room, &line);
-        while ((waiter = hold_take(&hub->room.hold)) != NULL)
-            waiter_place(cs, waiter);
-    }
-}
-
 /* ---- The turn -------------------------------------------------------------------------------- */
 
 static void turn_begin(struct hub *hub, uint64_t now)
@@ -465,7 +417,7 @@ static void journal_turn(struct hub *hub)
     uint64_t visible;
 
     journal_read(&hub->journal, &hub->room, config->poller, config->report, cs->turn.now);
-    settle_lines(hub);
+    settle_lines(cs);
     visible =
         journal_write(&hub->journal, &hub->room, config->poller, config->report, cs->turn.now);
     if (visible <= cs->turn.visible)
