@@ -18,8 +18,7 @@ struct bot {
 bool bot_start(struct bot *, const char *command);
 /* True once, when it has ended. */
 bool bot_reap(struct bot *);
-/* Waits at most that long for its end, then asks for it; what it was told must have ended before.
- */
+/* Waits at most grace_ms for its end, then sends SIGTERM. Its input must be closed before. */
 void bot_end(struct bot *, int grace_ms);
 
 #endif

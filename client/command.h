@@ -16,7 +16,7 @@
 pid_t command_start(const char *command, int in, int out);
 
 /*
- * Waits at most that long for its end, then asks for it, and its group's, by SIGTERM. Returns the
+ * Waits at most grace_ms for its end, then sends SIGTERM to it and its process group. Returns the
  * status of wait(2), or -1 where it is not known. To be called once.
  */
 int command_end(pid_t, int grace_ms);

@@ -115,7 +115,7 @@ void servers_learn(struct servers *servers, struct json urls)
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
-/* An address needs no question to anybody. */
+/* An address needs no lookup. */
 static int server_look_up(const struct nats_server *server, struct addrinfo **found)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,

@@ -20,7 +20,7 @@ struct window;
 
 /* A server that does not take a connection, or does not greet, by then is left for the next. */
 #define UPSTREAM_CONNECT_US 1500000u
-/* A server through which nothing comes on for that long, too. */
+/* So is a server at which nothing has progressed for this time. */
 #define UPSTREAM_PATIENCE_US 4000000u
 
 /*

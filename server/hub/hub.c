@@ -51,7 +51,7 @@
 #define SPACE_RETRY_US 100000u
 /*
  * Joins and quits are told to all, but not one by one: to wake ten thousand clients for each of ten
- * thousand that come would be most of the work. For this long for each member after everybody has
+ * thousand that come would be most of the work. For this long for each member after all have
  * been woken, mere joins and quits wait for company; in a room of a hundred that is two
  * milliseconds. What somebody says never waits.
  */
@@ -427,7 +427,7 @@ static void journal_turn(struct hub *hub)
         list_append(&cs->marked, list_take(&cs->unseen));
 }
 
-/* Those who were marked, and everybody who follows the log where it has grown. */
+/* The connections that were marked, and all that follow the log where it has grown. */
 static void send_all(struct hub *hub)
 {
     struct connections *cs = &hub->connections;

@@ -24,7 +24,7 @@
  * source is looked at: one client guesses as slowly with many connections as with one.
  */
 #define WRONG_SECRET_US 1000000u
-/* A login that has waited for the stream for so long is told so. */
+/* A login that has waited for the stream for this time gets a note that says so. */
 #define LOGIN_WAITS_US 1000000u
 
 static const struct span no_text = {NULL, 0};

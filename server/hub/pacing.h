@@ -18,7 +18,7 @@ struct pacing {
 };
 
 void pacing_init(struct pacing *, uint64_t limit_us);
-/* Books a wait that ended now and took that long (not longer than what was left). */
+/* Books a wait of that many microseconds, which ends now and is no longer than what was left. */
 void pacing_wait(struct pacing *, uint64_t now, uint64_t took);
 /* How much may be waited from now on at a stretch. */
 uint64_t pacing_left(struct pacing *, uint64_t now);

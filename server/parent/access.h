@@ -40,7 +40,7 @@ struct rule {
     uint32_t id;           /* WHO_USER, WHO_GROUP */
 };
 
-/* Zeroed memory admits everybody. access_free() ends it. */
+/* Zeroed memory admits every client. access_free() ends it. */
 struct access {
     struct rule *rules; /* in the order of the file */
     size_t count;

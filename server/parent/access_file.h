@@ -16,7 +16,7 @@ struct codec;
 
 /* Zeroed but for path, children, report and answer -1, nothing was read. */
 struct access_file {
-    const char *path; /* NULL: there is none, and everybody is admitted */
+    const char *path; /* NULL: there is none, and every client is admitted */
     struct children *children;
     const struct report *report;
     struct access rules; /* in force */

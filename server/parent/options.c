@@ -34,7 +34,7 @@ static const char usage_text[] =
     "  -S MODE     the sandbox of workers and writer: auto, require, off (default auto)\n"
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
     "  -t FILE     transcript: appended to, and read back for history at start\n"
-    "  -s          a message is on the disk before anybody gets it\n"
+    "  -s          write each message to disk before it is delivered\n"
     "  -a          names over Unix-domain sockets are login names, and nobody else gets one\n"
     "  -u USER     give up root for USER\n"
     "  -p FILE     write the process ID there, and lock it\n"
@@ -46,7 +46,7 @@ static const char usage_text[] =
     "  -N NODE     this machine's name there (default: the host's, up to the first dot)\n"
     "  -K FILE     user:password, or a token, for the cluster\n"
     "  -d          detach: return when the room is ready, and log to syslog\n"
-    "  -x SECONDS  exit when the room has been empty that long (default: never)\n"
+    "  -x SECONDS  exit when the room has been empty for SECONDS (default: never)\n"
     "  -v          log more: the ends of workers, and, on a terminal, joins and leaves\n"
     "  -h, -V      this help; the version, the C library and the sandbox\n";
 

@@ -35,10 +35,10 @@ struct options {
     bool authenticated;  /* names are login names, where the kernel knows them */
     char *pid_file;      /* NULL: none */
     char *secret_file;   /* NULL: no secret is asked for */
-    char *access_file;   /* NULL: everybody is admitted */
+    char *access_file;   /* NULL: every client is admitted */
     char *greeting_file; /* NULL: none */
     const char *user;    /* whom to give up root for; NULL: stay */
-    uint64_t empty_us;   /* exit when the room has been empty that long; 0: never */
+    uint64_t empty_us;   /* exit when the room has been empty for this time; 0: never */
     mode_t mode;
     struct hub_config hub;
     char **again; /* the same options for another start: no addresses, every path absolute */
