@@ -1,6 +1,4 @@
-/*
- * ask.c: see ask.h.
- */
+/* ask.c: the question, and the answer as a line of the terminal. */
 #include "ask.h"
 
 #include "../compat/compat.h"

@@ -1,6 +1,4 @@
-/*
- * bot.c: see bot.h.
- */
+/* bot.c: starts the command with a pipe each way, and reaps it. */
 #include "bot.h"
 
 #include "../compat/compat.h"

@@ -1,6 +1,4 @@
-/*
- * client.c: see client.h.
- */
+/* client.c: sets up what is shared, and wakes the main thread by a pipe. */
 #include "client.h"
 
 #include "../compat/compat.h"

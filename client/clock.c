@@ -1,6 +1,4 @@
-/*
- * clock.c: see clock.h.
- */
+/* clock.c: CLOCK_MONOTONIC in milliseconds. */
 #include "clock.h"
 
 #include "../compat/compat.h"

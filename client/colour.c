@@ -1,6 +1,4 @@
-/*
- * colour.c: see colour.h.
- */
+/* colour.c: the state within a sequence, from byte to byte. */
 #include "colour.h"
 
 #include <stdbool.h>

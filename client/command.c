@@ -1,6 +1,4 @@
-/*
- * command.c: see command.h.
- */
+/* command.c: starts /bin/sh with posix_spawn(), and waits for its end. */
 #include "command.h"
 
 #include <errno.h>

@@ -1,6 +1,4 @@
-/*
- * connect.c: see connect.h.
- */
+/* connect.c: lookups in a thread, sockets without blocking, and the deadline of both. */
 #include "connect.h"
 
 #include "../compat/compat.h"

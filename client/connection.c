@@ -1,6 +1,4 @@
-/*
- * connection.c: see connection.h.
- */
+/* connection.c: replaces the descriptor, and reads and writes it. */
 #include "connection.h"
 
 #include "../compat/compat.h"

@@ -1,6 +1,4 @@
-/*
- * console.c: see console.h.
- */
+/* console.c: keys to the editor, events to the view, and what is drawn of both. */
 #include "console.h"
 
 #include "../compat/compat.h"

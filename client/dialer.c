@@ -1,6 +1,4 @@
-/*
- * dialer.c: see dialer.h.
- */
+/* dialer.c: tries the addresses, waits between rounds, and reports failures. */
 #include "dialer.h"
 
 #include "clock.h"

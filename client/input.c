@@ -1,6 +1,4 @@
-/*
- * input.c: see input.h.
- */
+/* input.c: reads standard input or keys, and hands out lines. */
 #include "input.h"
 
 #include "../compat/compat.h"

@@ -1,6 +1,4 @@
-/*
- * loop.c: see loop.h.
- */
+/* loop.c: one poll loop over input, server, signals and deadlines. */
 #include "loop.h"
 
 #include "../compat/compat.h"

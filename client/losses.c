@@ -1,6 +1,4 @@
-/*
- * losses.c: see losses.h.
- */
+/* losses.c: counts the lines, and formats the message. */
 #include "losses.h"
 
 #include "../wire/text.h"

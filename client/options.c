@@ -1,6 +1,4 @@
-/*
- * options.c: see options.h.
- */
+/* options.c: getopt(), the environment, and the usage text. */
 #include "options.h"
 
 #include "../compat/compat.h"

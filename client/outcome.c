@@ -1,6 +1,4 @@
-/*
- * outcome.c: see outcome.h.
- */
+/* outcome.c: the status and the message for each kind of end. */
 #include "outcome.h"
 
 #include <string.h>

@@ -1,6 +1,4 @@
-/*
- * path.c: see path.h.
- */
+/* path.c: the counters of TCP_INFO, looked at over time, and keepalive. */
 #include "path.h"
 
 #include "../compat/compat.h"

@@ -1,6 +1,4 @@
-/*
- * queue.c: see queue.h.
- */
+/* queue.c: a window of bytes: answered, sent, waiting. */
 #include "queue.h"
 
 #include <stdlib.h>

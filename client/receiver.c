@@ -1,6 +1,4 @@
-/*
- * receiver.c: see receiver.h.
- */
+/* receiver.c: reads lines, prints events, and connects again. */
 #include "receiver.h"
 
 #include "../compat/compat.h"

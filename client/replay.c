@@ -1,6 +1,4 @@
-/*
- * replay.c: see replay.h.
- */
+/* replay.c: compares the room's events with the lines without an answer. */
 #include "replay.h"
 
 #include <string.h>

@@ -1,6 +1,4 @@
-/*
- * session.c: see session.h.
- */
+/* session.c: the lines before the name, the welcome, answers and resumption. */
 #include "session.h"
 #include "../wire/text.h"
 

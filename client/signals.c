@@ -1,6 +1,4 @@
-/*
- * signals.c: see signals.h.
- */
+/* signals.c: the handler, and the pipe that it writes to. */
 #include "signals.h"
 
 #include <errno.h>
