@@ -1,7 +1,7 @@
 /*
- * apply.h: messages of the stream, applied to the room: one at a time, and each in steps of at most
- * one event, for a turn may have no space for more. What is applied, and how, depends on the room
- * and the message alone, so it is the same at every node.
+ * apply.h: applies the messages of the stream to the room, one at a time. Each is applied in steps
+ * of at most one event, because the log may have no space for more in this turn. The result depends
+ * on the room and the message alone, so it is the same at every node.
  */
 #ifndef SERVER_CLUSTER_APPLY_H
 #define SERVER_CLUSTER_APPLY_H
@@ -14,10 +14,10 @@
 
 struct codec;
 
-/* IDLE -> GONE -> REQUESTS -> IDLE; GONE -> IDLE where the batch is not applied. */
+/* IDLE -> GONE -> REQUESTS -> IDLE; GONE -> IDLE if the batch is not applied. */
 enum apply_phase {
     APPLY_IDLE,
-    APPLY_GONE,    /* persons of nodes that are gone leave first */
+    APPLY_GONE,    /* first, the persons of nodes that are gone leave */
     APPLY_REQUESTS /* the requests of the batch */
 };
 
@@ -25,38 +25,38 @@ enum apply_phase {
 struct apply {
     enum apply_phase phase;
     bool valid;    /* it is a batch */
-    bool has_next; /* request is decoded, and not done */
+    bool has_next; /* next is decoded, and not done yet */
     struct span message;
     struct requests requests;
-    struct span undone; /* where has_next: the requests from the present one on */
-    struct node *node;  /* in REQUESTS: whose requests they are */
+    struct span undone; /* if has_next: the requests from next on */
+    struct node *node;  /* in REQUESTS: the node that made the batch */
     uint64_t time;
-    uint32_t author; /* of the next request, where it is this node's; the caller sets it */
+    uint32_t author; /* of the next request, if this node made it; the caller sets it */
     struct stored_request next;
 };
 
 enum apply_step {
-    STEP_DONE,    /* the message has no more; the next one may come */
-    STEP_EVENT,   /* somebody has left because their node is gone or has ended */
+    STEP_DONE,    /* the message is applied; the next one may begin */
+    STEP_EVENT,   /* a person has left because their node is gone or has ended */
     STEP_REQUEST, /* one request of the batch is done */
-    STEP_LATER    /* no memory: the step is to be made again */
+    STEP_LATER    /* no memory: call apply_next() again later */
 };
 
 /*
- * A message that was stored at this time (microseconds since 1970). The bytes must stay until
- * STEP_DONE.
+ * Begins with a message, which was stored at this time (microseconds since 1970). The bytes must
+ * stay valid until STEP_DONE.
  */
 void apply_begin(struct apply *, struct room *, struct span bytes, uint64_t time);
 /*
- * The next step. After STEP_REQUEST, apply->next.request is the request, *result and *outcome what
- * came of it; after STEP_EVENT *outcome tells which person has left.
+ * Makes the next step. After STEP_REQUEST, apply->next.request is the request, and *result and
+ * *outcome are its result. After STEP_EVENT, *outcome tells which person has left.
  */
 enum apply_step apply_next(
     struct apply *, struct room *, enum room_result *result, struct room_outcome *outcome);
 
 /*
- * Writes what is under way, or goes on with it; see codec.h. bytes: where the messages stand, which
- * are written elsewhere. The room is loaded already.
+ * Encodes or decodes the state; see codec.h. bytes is the buffer that holds the message; the caller
+ * encodes it. The room has been decoded before.
  */
 void apply_state(struct apply *, struct codec *, struct room *, const char *bytes, size_t len);
 

@@ -1,7 +1,7 @@
 /*
- * batch.h: the head of a batch of requests, by which a node knows its own in the stream:
- * "CB", a byte for the form, the node's name behind a byte for its length, and three numbers of 8
- * bytes, most significant first.
+ * batch.h: the head of a batch of requests, by which a node recognises its own batches in the
+ * stream. Its bytes: "CB", the form, the length of the node's name, the name, and the three numbers
+ * of struct batch_id, 8 bytes each, most significant first.
  */
 #ifndef SERVER_CLUSTER_BATCH_H
 #define SERVER_CLUSTER_BATCH_H
@@ -17,7 +17,7 @@
 #define BATCH_HEAD_MAX (4 + NODE_NAME_MAX + 3 * 8)
 /* The largest batch, head included. */
 #define BATCH_MAX 262144
-/* A stream that takes no batch of so many bytes cannot be used. */
+/* A stream whose limit for a message is smaller than this cannot be used. */
 #define BATCH_MIN 51200
 
 /*
@@ -28,7 +28,7 @@
 #define BATCH_FORM 1
 #endif
 
-/* Which batch it is. node points into the bytes that were read. */
+/* Identifies a batch. node points into the bytes that were read. */
 struct batch_id {
     struct span node;
     uint64_t incarnation; /* of the node: its starts are numbered in the stream */

@@ -1,6 +1,6 @@
 /*
- * cluster.h: the room's stream from the hub's side: the pair to the engine, what this node has on
- * its way to the stream, and what comes back. Where a node has one machine only, there is none.
+ * cluster.h: the hub's end of the room's stream: the pair to the engine, the requests of this node
+ * on their way to the stream, and the messages that come back. A room on one machine has none.
  */
 #ifndef SERVER_CLUSTER_CLUSTER_H
 #define SERVER_CLUSTER_CLUSTER_H
@@ -42,13 +42,13 @@ struct engine_end {
     short revents;
     size_t setup_len;
     size_t setup_sent;
-    enum engine_state state; /* as it has said last */
-    uint64_t told_at;        /* when that was logged last */
+    enum engine_state state; /* of its last FRAME_STATE */
+    uint64_t told_at;        /* when the state was logged last */
     char text[FRAME_TEXT_MAX + 1];
     char setup[FRAME_SETUP_MAX];
 };
 
-/* Frames that were read. The message that is being applied stands before the next frame. */
+/* Frames that were read. The message that is being applied is the one before the next frame. */
 struct inbox {
     char *bytes; /* INBOX_SIZE of them */
     size_t len;
@@ -71,20 +71,20 @@ struct cluster {
     struct search search; /* until the room is loaded */
     struct copy copy;
     uint64_t beat_at;     /* a heartbeat is due then */
-    uint64_t waits_since; /* nothing that is under way has come back since then; 0: nothing is */
-    uint64_t retry_at;    /* what found no memory is tried again; TIME_NEVER */
+    uint64_t waits_since; /* no batch has come back since then; 0: none is under way */
+    uint64_t retry_at;    /* what had no memory is tried again then; TIME_NEVER */
     bool told;            /* members know that nothing is stored */
     bool was_running;     /* it has been RUNNING */
     bool forming;         /* a request about forms is under way */
 };
 
-/* One thing that has come of a message. */
+/* The result of one step of a message. */
 struct applied {
     enum apply_step step; /* STEP_EVENT or STEP_REQUEST */
     enum room_result result;
     struct room_outcome outcome;
-    const struct room_request *request; /* of STEP_REQUEST; until the next step */
-    bool mine;                          /* ticket is what was given with it */
+    const struct room_request *request; /* of STEP_REQUEST; valid until the next step */
+    bool mine;                          /* this node made the request; ticket is its ticket */
     struct ticket ticket;
 };
 
@@ -95,15 +95,15 @@ void cluster_free(struct cluster *, struct poller *);
 
 /* ---- The engine ------------------------------------------------------------------------------ */
 
-/* An engine was started: fd is the hub's end of its pair, which is closed here. Again after its
- * death: nothing is lost. False without memory: then fd is the caller's. */
+/* An engine was started: fd is the hub's end of its pair, which the cluster closes. To be called
+ * again for its successor; no batch is lost. False without memory: then fd is the caller's. */
 bool cluster_set_engine(struct cluster *, int fd, struct poller *);
 bool cluster_has_engine(const struct cluster *);
-/* The poller's word about the pair. */
+/* The poller reported these events for the pair. */
 void cluster_ready(struct cluster *, short revents);
 /* This node; NULL: it has never started. */
 struct node *cluster_node(const struct cluster *, const struct room *);
-/* The stream is there, a majority of its servers too, as far as is known. */
+/* As far as is known, the stream and a majority of its servers are available. */
 bool cluster_is_well(const struct cluster *);
 
 /* ---- The way there --------------------------------------------------------------------------- */

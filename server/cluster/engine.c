@@ -55,7 +55,7 @@ static bool take_frame(struct engine *e, const struct frame *frame, uint64_t now
     return frame->kind == FRAME_PUBLISH && window_add(&e->window, frame->payload);
 }
 
-/* False where the hub sent what is no frame. */
+/* False: the hub has sent a malformed frame. */
 static bool frames_take(struct engine *e, uint64_t now)
 {
     struct span rest = buffer_bytes(&e->pair.in);
@@ -78,7 +78,7 @@ static bool wants_frames(const struct engine *e)
     return !window_is_full(&e->window);
 }
 
-/* A whole frame waits for space in the window, which has some now. */
+/* A whole frame is in the buffer, and the window has space for it. */
 static bool has_frame(const struct engine *e)
 {
     struct span rest = buffer_bytes(&e->pair.in);
@@ -110,7 +110,7 @@ static void engine_wait(struct engine *e, struct pollfd pfds[2])
         pfds[0].revents = pfds[1].revents = 0;
 }
 
-/* The hub's end is closed, or it breaks the rules: there is nobody to work for. */
+/* Exits if the hub has closed its end or has sent a malformed frame. */
 static void pair_turn(struct engine *e, short revents, uint64_t now)
 {
     if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 && wants_frames(e) &&

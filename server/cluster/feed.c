@@ -16,7 +16,7 @@
  * answered, the others change something in all servers. */
 #define FOUND_US 1000000u
 #define MADE_US 2000000u
-/* Between two questions to a server that could not answer the first. */
+/* Delay before a request is repeated that the server could not fulfil. */
 #define ASK_US 500000u
 /* Nodes that start together make the stream within this time. */
 #define MADE_AT_ONCE_US 10000000u
@@ -47,10 +47,10 @@ void feed_ask(struct upstream *u, uint64_t now)
     jetstream_ask(u, UPSTREAM_FINDING, u->names.stream_info, (struct span){"", 0}, now);
 }
 
-/* The stream is to be looked for again. */
+/* Schedules another search for the stream. */
 static void ask_later(struct upstream *u, uint64_t now)
 {
-    u->asked++; /* an answer that is under way is not listened to */
+    u->asked++; /* an answer to the last request is ignored */
     u->times.ask = now + ASK_US;
     upstream_enter(u, UPSTREAM_FINDING, NEVER);
 }
@@ -63,8 +63,8 @@ static void ask_to_make(struct upstream *u, uint64_t now)
     jetstream_ask(u, UPSTREAM_MAKING, u->names.stream_create, (struct span){request, len}, now);
 }
 
-/* A consumer has a subject and a subscription of its own, so that nothing of its predecessor's is
- * taken for its. */
+/* Each consumer has a subject and a subscription of its own, so that a late delivery of the one
+ * before is not taken for one of this. */
 static void ask_to_deliver(struct upstream *u, uint64_t now)
 {
     struct reading *r = &u->reading;
@@ -84,7 +84,7 @@ static void ask_to_deliver(struct upstream *u, uint64_t now)
         u, UPSTREAM_CONSUMING, u->names.consumer_create, (struct span){request, len}, now);
 }
 
-/* Something is missing in what was delivered: from the next message on, it is delivered again. */
+/* A message is missing in the deliveries: another consumer begins with it. */
 static void deliver_again(struct upstream *u, uint64_t now)
 {
     u->reading.has_consumer = false;
@@ -214,7 +214,7 @@ static void refusal_take(struct upstream *u, const struct jetstream_answer *answ
     ask_later(u, now);
 }
 
-/* It is looked for again and again, for another node may make it anew. */
+/* The search goes on, because another node may make the stream again. */
 static void stream_is_gone(struct upstream *u, const char *why, uint64_t now)
 {
     upstream_tell(u, ENGINE_GONE, "%s", why);
@@ -229,7 +229,7 @@ static void stream_is_missing(struct upstream *u, uint64_t now)
         ask_to_make(u, now);
         return;
     }
-    strcpy(u->reading.created, "missing"); /* whichever comes now was made anew */
+    strcpy(u->reading.created, "missing"); /* one that is found from now on is another */
     stream_is_gone(u, "the stream does not exist any more", now);
 }
 
@@ -244,7 +244,7 @@ static uint64_t created_time(const char *text)
     return stamp_parse(stamp, STAMP_LEN, &time) ? time : 0;
 }
 
-/* A stream that several nodes make at once is one, but servers may change their mind about when. */
+/* Several nodes that make the stream at once make one, but its time may still change a little. */
 static bool is_made_anew(const char *before, const char *after)
 {
     uint64_t a = created_time(before);
@@ -289,7 +289,7 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
         ask_to_deliver(u, now);
 }
 
-/* Fewer replicas, unless servers that were given may still come. */
+/* Tries with fewer replicas, unless servers of -c may still become available. */
 static void make_smaller(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
 {
     bool waits = u->servers.given >= u->replicas && answer->result == JETSTREAM_FEWER;
@@ -376,7 +376,7 @@ static void take_stored(struct upstream *u, const struct nats_operation *op, uin
 
 /* ---- Deliveries ------------------------------------------------------------------------------ */
 
-/* A consumer's own words: flow control, or a heartbeat. */
+/* A status message of the consumer: flow control, or a heartbeat. */
 static void take_status(
     struct upstream *u, const struct nats_operation *op, unsigned status, uint64_t now)
 {
@@ -448,7 +448,7 @@ static void take_delivery(struct upstream *u, const struct nats_operation *op, u
 
 /* ---- For the client -------------------------------------------------------------------------- */
 
-/* Nobody else may have the same. */
+/* The inbox of each connection must be unique. */
 static bool inbox_set(struct upstream *u)
 {
     unsigned char bytes[8];
@@ -485,13 +485,13 @@ void feed_take(struct upstream *u, const struct nats_operation *op, uint64_t now
         take_delivery(u, op, now);
 }
 
-/* What the consumer and the publications make one expect has not come. */
+/* No heartbeat of the consumer, or no acknowledgement of a publication, has come in time. */
 static void silence_check(struct upstream *u, uint64_t now)
 {
     if (u->phase != UPSTREAM_READING && u->phase != UPSTREAM_SERVING)
         return;
     if (!upstream_may_read(u)) {
-        u->times.heard = u->times.progress = now; /* the hub is what is waited for */
+        u->times.heard = u->times.progress = now; /* not read: the hub has no space */
     } else if (u->phase == UPSTREAM_SERVING && u->window->sent > 0 &&
                now - u->times.progress >= UPSTREAM_PATIENCE_US) {
         u->doubtful = true;

@@ -1,7 +1,7 @@
 /*
- * feed.h: the room's stream at a server that has accepted the login: it is found, or made, read to
- * its end with an ordered consumer, and read on; the batches of the window are published from then
- * on. Where something is missing it begins again.
+ * feed.h: the room's stream, at a server that has accepted the login. Finds or makes the stream,
+ * and reads it through an ordered consumer. At its end it reads on, and publishes the batches of
+ * the window from then on. If a message is missing it makes another consumer.
  */
 #ifndef SERVER_CLUSTER_FEED_H
 #define SERVER_CLUSTER_FEED_H
@@ -13,7 +13,7 @@ struct upstream;
 
 /* The login is accepted. */
 void feed_open(struct upstream *, uint64_t now);
-/* Asks for the stream, again where it was asked before. */
+/* Asks the server for the stream. May be called again. */
 void feed_ask(struct upstream *, uint64_t now);
 /* A message has come. */
 void feed_take(struct upstream *, const struct nats_operation *, uint64_t now);

@@ -1,6 +1,6 @@
 /*
- * frame.h: the form of what the hub and the engine say to each other through their pair: a length
- * of 4 bytes, most significant first, a byte for the kind, and so many bytes of payload.
+ * frame.h: the frames between the hub and the engine: the length of the payload in 4 bytes, most
+ * significant first, a byte for the kind, and the payload.
  */
 #ifndef SERVER_CLUSTER_FRAME_H
 #define SERVER_CLUSTER_FRAME_H
@@ -14,7 +14,7 @@
 #define FRAME_HEAD 5
 #define FRAME_PAYLOAD_MAX (1048576 + 64)
 
-/* The numbers stay: two versions of the program may talk to each other. */
+/* The numbers are fixed: an upgrade connects two versions of the program. */
 enum frame_kind {
     /* To the engine. */
     FRAME_SETUP = 1,   /* the first: struct frame_setup */
@@ -51,7 +51,7 @@ void frame_head_write(char out[FRAME_HEAD], enum frame_kind, size_t payload);
 #define FRAME_CREDENTIALS_MAX 1024
 #define FRAME_SETUP_MAX (FRAME_HEAD + 16 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
 
-/* What the engine is to do. The spans point elsewhere. */
+/* The engine's task. The spans point into the memory of the caller, or of the payload. */
 struct frame_setup {
     uint64_t next;           /* the first stream sequence that is wanted; 0: the oldest there is, */
     uint64_t back;           /* but at most so many messages before the end; 0: any number */
@@ -60,18 +60,18 @@ struct frame_setup {
     struct span servers;     /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
 };
 
-/* Writes the whole frame. Its length; 0 where something is too long for it. */
+/* Writes the whole frame. Returns its length; 0 if a field is too long. */
 size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *);
-/* False where the payload is none. */
+/* False: the payload is malformed. */
 bool frame_setup_read(struct frame_setup *, struct span payload);
 
-/* How it is with the stream. */
+/* The state of the stream and of the connection to it. */
 enum engine_state {
-    ENGINE_CONNECTING, /* not there yet: the text says what is tried, or why it failed */
+    ENGINE_CONNECTING, /* not connected yet; the text says what is tried, or why it failed */
     ENGINE_READY,      /* connected, and read to the end */
-    ENGINE_AWAY,       /* it was ready; the text says why it is not */
-    ENGINE_REFUSED,    /* the server accepts neither these credentials nor nobody */
-    ENGINE_UNUSABLE,   /* no JetStream, or not for this: the text has the server's words */
+    ENGINE_AWAY,       /* no longer ready; the text says why */
+    ENGINE_REFUSED,    /* the server rejects the credentials, or wants some */
+    ENGINE_UNUSABLE,   /* no JetStream, or it cannot keep the stream; the text has the reason */
     ENGINE_GONE        /* the stream is missing, or ends before what was read of it */
 };
 
@@ -84,11 +84,11 @@ struct frame_state {
     struct span text;   /* printable, for the log; may be empty */
 };
 
-/* Writes the whole frame, the text cut where it is too long. Its length. */
+/* Writes the whole frame; a text that is too long is cut. Returns its length. */
 size_t frame_state_write(char out[FRAME_STATE_MAX], const struct frame_state *);
 bool frame_state_read(struct frame_state *, struct span payload);
 
-/* Before the bytes of a message. */
+/* The sequence and the time before the bytes of a message. */
 #define FRAME_MESSAGE_HEAD 16
 
 struct frame_message {

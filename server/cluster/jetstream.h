@@ -53,12 +53,12 @@ size_t jetstream_write_consumer(char out[JETSTREAM_REQUEST_MAX], const struct je
 enum jetstream_result {
     JETSTREAM_DONE,
     JETSTREAM_NO_STREAM,
-    JETSTREAM_NAME_TAKEN,  /* a stream of that name was made by another one meanwhile */
+    JETSTREAM_NAME_TAKEN,  /* another node has made the stream meanwhile */
     JETSTREAM_FEWER,       /* there are not enough servers for so many replicas */
     JETSTREAM_ALONE,       /* there is one server and no cluster: one replica only */
-    JETSTREAM_UNAVAILABLE, /* it may do better in a moment */
-    JETSTREAM_NOBODY,      /* no server took the request: its responders are away, or are none */
-    JETSTREAM_UNUSABLE,    /* it will not do */
+    JETSTREAM_UNAVAILABLE, /* a failure that may pass */
+    JETSTREAM_NOBODY,      /* no server took the request: JetStream is away, or not enabled */
+    JETSTREAM_UNUSABLE,    /* a failure that will not pass */
     JETSTREAM_MALFORMED    /* it is not a valid answer */
 };
 
@@ -68,7 +68,7 @@ struct jetstream_answer {
     char words[JETSTREAM_WORDS_MAX]; /* of an error */
     uint64_t sequence;               /* of a publication: where it is in the stream */
     uint64_t first, last;            /* of a stream: its sequences; last + 1 == first: empty */
-    uint64_t pending;                /* of a consumer: what it will deliver at once */
+    uint64_t pending;                /* of a consumer: messages to be delivered at once */
     char created[40];                /* of a stream: when, as the server writes it */
     char leader[64];                 /* of a stream: the name of the server that leads; "": none */
 };

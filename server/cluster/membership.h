@@ -1,12 +1,12 @@
 /*
- * membership.h: what the hub is told of the cluster, and what it tells of its end.
+ * membership.h: what the parent tells the hub of the cluster, and why a node is no longer in it.
  */
 #ifndef SERVER_CLUSTER_MEMBERSHIP_H
 #define SERVER_CLUSTER_MEMBERSHIP_H
 
 #include "wire/span.h"
 
-/* What an engine is told at its start. The text must outlive the hub. */
+/* The setup of every engine. The text must outlive the hub. */
 struct cluster_config {
     struct span servers; /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
     struct span room;
@@ -15,17 +15,17 @@ struct cluster_config {
     const char *credentials; /* `user:password`, a token, or ""; may change from engine to engine */
 };
 
-/* Why a node is in its cluster no more. */
+/* Why a node has left its cluster. */
 enum cluster_end {
     CLUSTER_GOES_ON,
-    CLUSTER_STOPPED,  /* as it was told */
+    CLUSTER_STOPPED,  /* the hub was told to stop */
     CLUSTER_TAKEN,    /* another program has taken this node's name */
     CLUSTER_CUT,      /* the stream has lost messages that are needed */
     CLUSTER_FORM,     /* the room has changed to a form that this program does not read */
     CLUSTER_DIFFERS,  /* the room of most nodes is another one than this node's */
     CLUSTER_REFUSED,  /* while it was loaded: the credentials are wrong */
     CLUSTER_UNUSABLE, /* while it was loaded: there is no JetStream */
-    CLUSTER_NOT_VALID /* the engine's words are none, or a batch of this program was void */
+    CLUSTER_NOT_VALID /* a malformed frame of the engine, or a void batch of this program */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * nats.h: the client's side of the NATS protocol: what a server says, in any pieces, and what is
- * said to it. Pure: bytes in, values out; no sockets, no memory of its own.
+ * nats.h: the client's side of the NATS protocol: parses what a server sends, in any pieces, and
+ * formats what a client sends. Pure: no sockets, no memory of its own.
  */
 #ifndef SERVER_CLUSTER_NATS_H
 #define SERVER_CLUSTER_NATS_H
@@ -11,14 +11,14 @@
 
 #include "wire/span.h"
 
-/* A longer line is malformed: of an INFO, which lists servers, and of everything else. */
+/* Limits of a line: of INFO, which lists servers, and of all other operations. */
 #define NATS_INFO_MAX 65536
 #define NATS_LINE_MAX 4096
 /* The headers and the payload of a message, together. What is larger is read, but not kept. */
 #define NATS_CONTENT_MAX 1048576
 /* No server lets a client publish more than this. */
 #define NATS_CONTENT_LIMIT 67108864
-/* So much of the input must be held at once for each operation to be found complete. */
+/* With this much of the input in memory, the first operation is complete. */
 #define NATS_HELD_MAX (NATS_LINE_MAX + NATS_CONTENT_MAX + 2)
 
 /* ---- What a server says ---------------------------------------------------------------------- */

@@ -118,7 +118,7 @@ static void operation_handle(struct upstream *u, const struct nats_operation *op
 
 void nats_client_wait(const struct upstream *u, struct pollfd *pfd)
 {
-    /* Of a connection that cannot be read one would hear of nothing but its end. */
+    /* poll(2) would report the end of a connection again and again while it is not read. */
     *pfd = (struct pollfd){.fd = pair_has_space(u->pair) ? u->fd : -1};
     if (u->phase == UPSTREAM_AWAY)
         return;

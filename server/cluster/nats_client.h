@@ -1,6 +1,6 @@
 /*
- * nats_client.h: the engine as a client of NATS: logs in to one server after the other, sorts what
- * they say, and sees to the times.
+ * nats_client.h: the engine as a client of NATS: logs in, handles the operations of the server, and
+ * keeps the deadlines.
  */
 #ifndef SERVER_CLUSTER_NATS_CLIENT_H
 #define SERVER_CLUSTER_NATS_CLIENT_H
@@ -12,7 +12,7 @@ struct upstream;
 
 /* What poll(2) is to wait for. */
 void nats_client_wait(const struct upstream *, struct pollfd *);
-/* Reads what is there, within what the hub can be told of. */
+/* Reads and processes input, as far as the hub has space for what it causes. */
 void nats_client_read(struct upstream *, short revents, uint64_t now);
 /* Does what is due, publishes what is in the window, and sends. */
 void nats_client_turn(struct upstream *, uint64_t now);

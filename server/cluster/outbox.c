@@ -10,13 +10,13 @@
 #include "server/hub/codec.h"
 #include "server/hub/link.h"
 
-/* Until the engine has said how large a batch may be. */
+/* The limit of a batch until the engine has told the real one. */
 #define BATCH_MAX_UNKNOWN 65536u
-/* More than this is not kept: clients are not read then. */
+/* The limit of what is kept. Beyond it clients are not read. */
 #define KEPT_MAX (4u << 20)
 /* So many requests have space where outbox_has_room(): a turn ends sessions two at a time. */
 #define SPARE_REQUESTS 4u
-/* More batches than this are never kept. */
+/* An upgrade rejects a state with more batches than this. */
 #define MANY 1000000u
 
 bool outbox_init(struct outbox *o)

@@ -1,12 +1,10 @@
 /*
  * outbox.h: the requests of this node on their way to the stream. They are collected in an open
- * batch, which is sealed at a turn's end: it gets a number then, and is kept until it has come
- * back, even if the engine dies meanwhile. A request has a ticket, which comes back with it.
+ * batch. At the end of a turn it is sealed: it gets a number, and is kept until it has come back,
+ * even if the engine dies meanwhile. Each request has a ticket, which tells whose it is.
  *
- *   The sealed batches have numbers without a hole; the tickets are those of their requests and of
- *   the open batch's, in order.
- *
- * It knows no connection: a ticket is what its owner has given.
+ *   The numbers of the sealed batches are consecutive. The tickets are those of the requests in the
+ *   sealed batches and in the open one, in order.
  */
 #ifndef SERVER_CLUSTER_OUTBOX_H
 #define SERVER_CLUSTER_OUTBOX_H
@@ -21,7 +19,7 @@ struct codec;
 struct connection;
 struct item;
 
-/* What comes back with a request: its owner, and memory for its answer. */
+/* Kept while a request is under way: its owner, and memory for its answer. */
 struct ticket {
     struct connection *owner; /* NULL: no connection waits for the outcome */
     struct item *answer;
@@ -30,11 +28,11 @@ struct ticket {
     uint32_t text;   /* bytes of the request's text */
 };
 
-/* A batch that has not come back, as the frame that the engine is handed. */
+/* A batch that has not come back, as a frame for the engine. */
 struct sealed {
     struct sealed *next;
     uint64_t number;
-    size_t sent; /* of the frame, to the present engine */
+    size_t sent; /* bytes of the frame that the present engine was sent */
     size_t len;  /* of the frame */
     char frame[];
 };
@@ -62,29 +60,30 @@ void outbox_clear(struct outbox *);
 
 /* There is space for a few requests more. */
 bool outbox_has_room(const struct outbox *);
-/* Takes a request. False without memory or space: then the ticket is still the caller's. */
+/* Appends a request to the open batch. False without memory or space: then the ticket is still the
+ * caller's. */
 bool outbox_put(struct outbox *, const struct room_request *, const struct ticket *);
 /* Seals the open batch, which may be empty, as this incarnation's next, in that form. False without
  * memory: it stays open. */
 bool outbox_seal(struct outbox *, struct span node, struct incarnation, unsigned form);
 
-/* Sends what the descriptor takes of the frames; false with errno where it takes no more. */
+/* Sends frames to the engine. False with errno if the descriptor takes no more. */
 bool outbox_send(struct outbox *, int fd);
-/* A frame was sent in part. */
+/* The last frame was sent in part. */
 bool outbox_is_cut(const struct outbox *);
-/* Another engine: it is sent everything again. */
+/* There is another engine: all batches are sent again. */
 void outbox_rewind(struct outbox *);
 
 /* The author of the oldest request; 0: it has none. */
 uint32_t outbox_author(const struct outbox *);
-/* The ticket of the oldest request, which has come back; false: there is none. */
+/* Removes the ticket of the oldest request, which has come back. False: there is none. */
 bool outbox_take(struct outbox *, struct ticket *);
-/* The batches up to that number have come back. */
+/* Frees the batches up to that number, which have come back. */
 void outbox_forget(struct outbox *, uint64_t number);
 
 /*
- * Writes it, or fills a new one; see codec.h. Owners are written by place, through the caller's
- * function for one ticket. The open batch is empty.
+ * Encodes or decodes it; see codec.h. The caller's function encodes one ticket. The open batch must
+ * be empty.
  */
 void outbox_state(
     struct outbox *, struct codec *, void (*ticket_state)(void *, struct ticket *), void *context);

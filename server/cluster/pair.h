@@ -10,7 +10,7 @@
 
 /* The largest frame that the hub sends is a batch. */
 #define PAIR_IN_SIZE (FRAME_HEAD + BATCH_MAX)
-/* What one message of the stream can make to be told: itself, an end and a few states. */
+/* The frames that one message of the stream can cause: itself, an end and a few states. */
 #define PAIR_SPACE (FRAME_HEAD + FRAME_PAYLOAD_MAX + FRAME_END_SIZE + 4 * FRAME_STATE_MAX)
 #define PAIR_OUT_SIZE (2 * PAIR_SPACE)
 
@@ -25,9 +25,9 @@ struct pair {
 };
 
 void pair_init(struct pair *, int fd);
-/* There is PAIR_SPACE. */
+/* PAIR_SPACE bytes are free. */
 bool pair_has_space(const struct pair *);
-/* Tell the hub. Only a state may be told where there is no such space; it can be dropped then. */
+/* Queue a frame for the hub. Without that space only a state may be told; it may be dropped. */
 void pair_tell_state(struct pair *, const struct frame_state *);
 void pair_tell_message(struct pair *, const struct frame_message *);
 void pair_tell_end(struct pair *, uint64_t sequence);

@@ -153,7 +153,7 @@ bool request_takes_token(struct span token)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* What is read of a batch. bad: it has not what was wanted; everything after is zero. */
+/* Reads a batch. After an error bad is set, and every further read gives zero. */
 struct reader {
     struct span rest;
     bool bad;

@@ -1,7 +1,6 @@
 /*
- * requests.h: the requests of a node as bytes, as they are stored in the stream; doc/cluster.md has
- * the form. A batch is written by one node and read by all, so a reader believes nothing: a batch
- * that is wrong anywhere is void as a whole, at every node alike.
+ * requests.h: encodes and decodes the requests of a batch (doc/cluster.md has the format). Every
+ * node checks every batch: one that is malformed anywhere is void as a whole, at all nodes alike.
  */
 #ifndef SERVER_CLUSTER_REQUESTS_H
 #define SERVER_CLUSTER_REQUESTS_H
@@ -13,7 +12,7 @@
 #include "batch.h"
 #include "server/hub/room.h"
 
-/* One request has at most so many. */
+/* The largest size of one encoded request. */
 #define REQUEST_MAX (1u + 4u + 2u + LINE_CLEAN_MAX + 2u * (1u + NAME_LEN_MAX) + 64u)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -33,24 +32,24 @@ bool request_takes_token(struct span text);
 
 /* A batch that is read. The bytes are the caller's. */
 struct requests {
-    struct batch_id id; /* whose batch it is, and which; its name points into the batch */
+    struct batch_id id; /* its node points into the batch */
     struct span rest;   /* the requests that follow */
     bool begins;        /* the first request says that the incarnation starts */
 };
 
-/* What one request holds beside its spans, which point into the batch. */
+/* One decoded request. Its spans point into the batch, its strings into this structure. */
 struct stored_request {
-    struct room_request request; /* its pointers lead into this structure and the batch */
+    struct room_request request; /* its pointers are to this structure and the batch */
     char name[NAME_LEN_MAX + 1];
     char login[NAME_LEN_MAX + 1];
     char token[TOKEN_LEN + 1];
 };
 
-/* Looks at the whole batch. False: it is void. */
+/* Checks the whole batch. False: it is void. */
 bool requests_open(struct requests *, struct span bytes);
 /* The next one is a login. */
 bool requests_next_is_login(const struct requests *);
-/* The next request of a batch that requests_open() has found right; false: there is none. */
+/* Decodes the next request, after requests_open(). False: there is none. */
 bool requests_next(struct requests *, struct stored_request *);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * servers.h: the NATS servers that are tried one after the other: those that were given, and those
- * that they tell of.
+ * servers.h: the NATS servers that are tried one after the other: those of -c, and those that their
+ * INFO names.
  */
 #ifndef SERVER_CLUSTER_SERVERS_H
 #define SERVER_CLUSTER_SERVERS_H
@@ -34,20 +34,20 @@ struct servers {
     const struct addrinfo *next; /* the one to be tried next */
 };
 
-/* Reads `host`, `host:port` or `[ipv6]:port`, separated by commas. False where one of them is none,
- * or there are too many. Zeroed memory before. */
+/* Parses a list of `host`, `host:port` or `[ipv6]:port`, separated by commas, into zeroed memory.
+ * False: one of them is malformed, or there are too many. */
 bool servers_set(struct servers *, struct span list);
-/* An array of `host:port` replaces those that servers told of before. What is none is skipped. */
+/* An array of `host:port` replaces the servers of an earlier INFO. Malformed ones are skipped. */
 void servers_learn(struct servers *, struct json urls);
 
 /*
- * The next address to try: the next one of the present server, or the first of the next server,
- * whose name is looked up, which can take seconds. NULL where that failed; *error is its code.
+ * The next address to try: the next one of the present server, or the first one of the next server.
+ * The lookup of its name can take seconds. NULL if it fails; *error is getaddrinfo()'s.
  */
 const struct addrinfo *servers_next(struct servers *, int *error);
-/* The list begins anew with the next one. */
+/* All were tried: the next one is the first of the list. */
 bool servers_are_tried(const struct servers *);
-/* The present server is not tried at its other addresses. */
+/* Skips the other addresses of the present server. */
 void servers_leave(struct servers *);
 /* Writes `host:port` of the present server. */
 void servers_name(const struct servers *, char out[SERVER_NAME_MAX]);

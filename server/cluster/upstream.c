@@ -17,7 +17,7 @@
 #include "window.h"
 #include "wire/text.h"
 
-/* Between two rounds through the list of servers. */
+/* Delay between two rounds through the list of servers. */
 #define ROUND_US 500000u
 
 /* ---- Telling --------------------------------------------------------------------------------- */
@@ -49,7 +49,7 @@ void upstream_enter(struct upstream *u, enum upstream_phase phase, uint64_t due)
     u->times.due = due;
 }
 
-/* Gives up the connection; the next one is tried at once, or, after a round, a moment later. */
+/* Closes the connection. The next is due at once, or, at the end of a round, after ROUND_US. */
 static void server_leave(struct upstream *u, uint64_t now)
 {
     if (u->fd != -1)
@@ -65,7 +65,7 @@ static void server_leave(struct upstream *u, uint64_t now)
     upstream_enter(u, UPSTREAM_AWAY, servers_are_tried(&u->servers) ? now + ROUND_US : now);
 }
 
-/* Gives it up for a reason that is told with the server's name. */
+/* Closes the connection, and tells the hub the state and the reason with the server's name. */
 static void lose_as(struct upstream *u, enum engine_state state, const char *why, uint64_t now)
 {
     char name[SERVER_NAME_MAX];
@@ -80,7 +80,7 @@ void upstream_lose(struct upstream *u, const char *why, uint64_t now)
     lose_as(u, u->failure, why, now);
 }
 
-/* The same, and the server is not tried at its other addresses. */
+/* The same, and the other addresses of the server are skipped. */
 void upstream_lose_server(
     struct upstream *u, enum engine_state state, const char *why, uint64_t now)
 {

@@ -1,6 +1,7 @@
 /*
- * window.h: the batches that were handed over for publication and did not come back yet, in their
- * order. A batch counts only if the one before it does, so only the oldest can come back.
+ * window.h: the batches that the hub has handed over and that have not come back from the stream
+ * yet, in their order. A batch is valid only behind the one before it, so the oldest comes back
+ * first.
  */
 #ifndef SERVER_CLUSTER_WINDOW_H
 #define SERVER_CLUSTER_WINDOW_H
@@ -35,7 +36,7 @@ bool window_is_full(const struct window *);
 bool window_add(struct window *, struct span batch);
 /* The oldest batch that is to be published; NULL: all are. */
 const struct flight *window_next(const struct window *);
-/* It is published now, under the number that is returned. */
+/* Notes that this batch is being published, under the number that is returned. */
 uint64_t window_publish(struct window *);
 /* All are to be published again. */
 void window_rewind(struct window *);
@@ -45,12 +46,12 @@ size_t window_largest(const struct window *);
 bool window_has(const struct window *, uint64_t publication);
 
 enum window_result {
-    WINDOW_FOREIGN,   /* not one of these */
-    WINDOW_CAME_BACK, /* the oldest: it is out of the window now */
-    WINDOW_OVERTAKEN  /* one that came before the oldest, and so does not count */
+    WINDOW_FOREIGN,   /* no batch of the window */
+    WINDOW_CAME_BACK, /* the oldest, which was removed from the window */
+    WINDOW_OVERTAKEN  /* one that was stored before the oldest, and so is void */
 };
 
-/* A message of the stream has come. */
+/* Compares a message of the stream with the batches. */
 enum window_result window_return(struct window *, struct span message);
 
 #endif

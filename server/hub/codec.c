@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for len more bytes; NULL where there is none (writing), or are none (loading). */
+/* The place of the next len bytes; NULL without memory (encoding), or at the end (decoding). */
 static char *place_next(struct codec *c, size_t len)
 {
     char *at;

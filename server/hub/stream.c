@@ -22,7 +22,7 @@ static const struct span no_text = {NULL, 0};
 
 /* ---- Outcomes -------------------------------------------------------------------------------- */
 
-/* Nothing of it is under way any more. */
+/* No request of the connection is under way any more. */
 static void connection_quiet(struct connections *cs, struct connection *c)
 {
     if (c->session != SESSION_LEFT)
@@ -31,7 +31,7 @@ static void connection_quiet(struct connections *cs, struct connection *c)
     connection_finish(cs, c);
 }
 
-/* The request has come back, or, NOBODY, will not. */
+/* The request has come back, or (ROOM_NOBODY) will not. */
 static void ticket_redeem(struct connections *cs, const struct ticket *ticket,
     const struct room_request *request, enum room_result result, const struct room_outcome *outcome)
 {
@@ -66,8 +66,8 @@ static struct connection *connection_of_outcome(
     return NULL;
 }
 
-/* The session is at another node: its token is valid there. A connection that waits for it here
- * asks there, too. */
+/* The session was resumed at another node, where its token is valid now. A connection here that has
+ * claimed it must ask the other node, too. */
 static void token_leave(struct connections *cs, struct connection *c)
 {
     struct token *token = c->token;
@@ -89,7 +89,7 @@ static void session_moved(struct connections *cs, struct connection *c)
     session_end(cs, c, ENDING_MOVED, "lost", no_text);
 }
 
-/* For the others this node was gone. Its own quit is the last event that the client gets. */
+/* The other nodes have dropped this one. The session's own quit is its client's last event. */
 static void session_cut_off(struct connections *cs, struct connection *c)
 {
     c->person = NULL;
@@ -107,9 +107,9 @@ static void event_follow(struct connections *cs, const struct applied *applied)
         c->person = NULL;
 }
 
-/* The connection that holds the token of a session that has gone on elsewhere, and has no person:
- * its own leave is stored behind the resumption and left nobody, or its login has not come back.
- * NULL: none holds it, and the token is valid no more. */
+/* The connection with the token of a session that was resumed elsewhere and has no person here: its
+ * leave was stored after the resumption, so it removed no person, or its login has not come back.
+ * NULL: there is none; then the token is not valid any more. */
 static struct connection *token_holder(struct connections *cs, const char *text)
 {
     struct token *token = token_find(cs->tokens, (struct span){text, strlen(text)}, cs->turn.now);
@@ -120,8 +120,8 @@ static struct connection *token_holder(struct connections *cs, const char *text)
     return NULL;
 }
 
-/* Another connection, here or elsewhere, has the person now. One that was told how many lines were
- * answered was told so too early. */
+/* A connection, here or at another node, has resumed the session. If an earlier one was told how
+ * many lines were answered, the number was wrong. */
 static void resume_follow(struct connections *cs, const struct applied *applied)
 {
     struct connection *c = connection_of_outcome(cs, &applied->outcome);

@@ -1,7 +1,7 @@
 /*
- * stream.h: what comes back of the room's stream. It is applied step by step, as far as the log has
- * space: outcomes of this node's requests go to their completions, and a session whose person has
- * left, or has gone on elsewhere, by another's request ends.
+ * stream.h: applies the messages of the room's stream, step by step, as far as the log has space.
+ * The outcome of a request of this node goes to its completion. If a request of another node has
+ * removed a person of this node, or resumed its session there, the session here ends.
  */
 #ifndef SERVER_HUB_STREAM_H
 #define SERVER_HUB_STREAM_H
@@ -11,11 +11,11 @@
 
 struct connections;
 
-/* Reads and applies. */
+/* Once a turn: reads messages and applies them. */
 void stream_turn(struct connections *);
-/* Members are told, once, that nothing is stored for a while, and that it is stored again. */
+/* Once a turn: tells members when storing has failed for a while, and when it works again. */
 void stream_tell(struct connections *);
-/* There is something to apply, and memory was not short; it may wait for space in the log. */
+/* A step can be made at once, if the log has space. False also after a step without memory. */
 bool stream_has_more(const struct connections *);
 /* When a turn is due at the latest; TIME_NEVER: no need. */
 uint64_t stream_due(const struct connections *);

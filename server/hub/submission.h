@@ -19,9 +19,9 @@ struct submission {
 };
 
 /*
- * What is done with the outcome of one kind of request. It cannot fail: the memory that it may need
- * was taken before. The result is ROOM_DONE, ROOM_TAKEN or, where the room's stream has brought
- * something else before it, ROOM_NOBODY: it has come to nothing.
+ * Handles the outcome of one kind of request. It cannot fail: the memory that it may need was
+ * allocated before. The result is ROOM_DONE, ROOM_TAKEN, or ROOM_NOBODY: in a cluster, an earlier
+ * request of the stream has made this one void.
  */
 typedef void completion(
     struct connections *, const struct submission *, enum room_result, const struct room_outcome *);

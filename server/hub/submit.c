@@ -5,8 +5,8 @@
 #include "room.h"
 #include "server/cluster/cluster.h"
 
-/* A request names its person by its number, which every node knows. The leave of a session that is
- * over here has no owner, nor has a ban: nothing is done here with the outcome. */
+/* A request names its person by a number, which every node knows. A ban and the leave of a session
+ * that has ended here have no owner: no completion waits for the outcome. */
 static bool submit_to_stream(struct connections *cs, const struct submission *s)
 {
     struct connection *c = s->connection;

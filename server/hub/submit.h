@@ -1,10 +1,10 @@
 /*
- * submit.h: the one way to the room for what is asked of it. A request is a value: it is submitted,
- * and when it has been applied its outcome comes to a completion. On one machine both happen in the
- * same call; where several share the room, the outcome comes with the stream, see stream.h.
+ * submit.h: the one way to change the room. A request is a value: it is submitted, and when it has
+ * been applied its completion gets the outcome. On one machine both happen in the same call. In a
+ * cluster the outcome comes with the stream, see stream.h.
  *
- * An answer never overtakes those to earlier lines: while requests of a connection are under way
- * nothing else of it is taken but messages, which are requests, too.
+ * An answer never overtakes the answers to earlier lines: while requests of a connection are under
+ * way, only messages are taken from it, because they are requests, too.
  */
 #ifndef SERVER_HUB_SUBMIT_H
 #define SERVER_HUB_SUBMIT_H
