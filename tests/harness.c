@@ -232,6 +232,24 @@ static _Noreturn void server_exec(int log, void (*in_child)(void), const char *c
     _exit(127);
 }
 
+void become_nobody(void)
+{
+    if (geteuid() == 0 && (setgid(65534) == -1 || setuid(65534) == -1))
+        _exit(126);
+}
+
+void program_for_all(void)
+{
+    const char *from = program();
+    char path[PATH_TEXT_MAX];
+    char command[3 * PATH_TEXT_MAX];
+    test_path(path, "chatd");
+    snprintf(command, sizeof command, "cp '%s' '%s' && chmod 755 '%s'", from, path, path);
+    ck_assert_int_eq(system(command), 0);
+    setenv("CHATD", path, 1);
+    ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
+}
+
 static int log_create(void)
 {
     char path[PATH_TEXT_MAX];

@@ -90,6 +90,11 @@ void address_own(char out[ADDRESS_TEXT_MAX]);
 void server_start_as(struct server *, void (*in_child)(void), const char *const options[]);
 /* Starts it only; in_child, where there is one, is called in the new process before exec. */
 void server_spawn(struct server *, void (*in_child)(void), const char *const options[]);
+/* For in_child: if root runs the tests, the process becomes the user 65534. */
+void become_nobody(void);
+/* Copies the program to the test's directory, which all users may enter from now on. The servers
+ * that are started next execute the copy. */
+void program_for_all(void);
 /* Waits for the which-th address (from 0) that it says it listens on. */
 void server_listens(struct server *, int which, char out[ADDRESS_TEXT_MAX]);
 

@@ -16,7 +16,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define LIST_SIZE 256
+
 static const char *const no_options[] = {NULL};
+
+/* One nats-server, and a hub that has no engine yet. False: no nats-server is installed. */
+static bool scene_open(struct nats *nats, char list[LIST_SIZE], struct mock_hub *mock_hub)
+{
+    if (!nats_is_there())
+        return false;
+    nats_start(nats, 1, no_options);
+    nats_list(1, list, LIST_SIZE);
+    mock_hub_init(mock_hub);
+    return true;
+}
 
 /* ---- One server ------------------------------------------------------------------------------ */
 
@@ -24,13 +37,10 @@ START_TEST(one_server)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_await_state(&mock_hub, ENGINE_READY);
     ck_assert_uint_eq(mock_hub.ends, 1);
@@ -53,13 +63,10 @@ START_TEST(killed_engines)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     for (uint64_t round = 1; round <= 10; round++) {
         mock_hub_start_engine(&mock_hub, list, "");
         mock_hub.wanted += 200;
@@ -89,13 +96,10 @@ START_TEST(slow_hub)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub.batch_size = 100000;
     mock_hub_publish(&mock_hub, 400);
@@ -118,13 +122,10 @@ START_TEST(server_restarts)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     for (unsigned round = 1; round <= 3; round++) {
         mock_hub.wanted += 500;
@@ -186,13 +187,10 @@ START_TEST(server_stands_still)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_publish(&mock_hub, 10);
     process_stop(nats.pid);
@@ -226,16 +224,13 @@ START_TEST(consumer_vanishes)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
     char name[64];
     char subject[160];
     char answer[8192];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_publish(&mock_hub, 10);
     consumer_name(name, sizeof name);
@@ -262,13 +257,10 @@ START_TEST(stream_is_removed)
     struct nats nats;
     struct mock_hub mock_hub;
     struct mock_hub other;
-    char list[256];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_init(&other);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_publish(&mock_hub, 10);
@@ -296,14 +288,11 @@ START_TEST(foreign_messages)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
     char answer[8192];
 
-    if (!nats_is_there())
+    if (!scene_open(&nats, list, &mock_hub))
         return;
-    nats_start(&nats, 1, no_options);
-    nats_list(1, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_publish(&mock_hub, 5);
     ck_assert(nats_ask(0, "chat." ROOM ".log", "hello", answer, sizeof answer));
@@ -353,7 +342,7 @@ START_TEST(other_settings)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
     if (!nats_is_there())
         return;
@@ -374,7 +363,7 @@ START_TEST(full_stream)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
     char answer[8192];
 
     if (!nats_is_there())
@@ -428,7 +417,7 @@ START_TEST(credentials)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
     if (!nats_is_there())
         return;
@@ -449,7 +438,7 @@ START_TEST(no_jetstream)
 {
     struct nats nats;
     struct mock_hub mock_hub;
-    char list[256];
+    char list[LIST_SIZE];
 
     if (!nats_is_there())
         return;

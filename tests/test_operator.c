@@ -50,19 +50,6 @@ static bool proc_text(pid_t pid, const char *file, char *out, size_t size)
     return file_read(path, out, size);
 }
 
-/* In a directory that is open to all, where the socket or a user's files may be, too. */
-static void program_for_all(void)
-{
-    const char *from = getenv("CHATD") != NULL ? getenv("CHATD") : "./chatd";
-    char path[PATH_TEXT_MAX];
-    char command[3 * PATH_TEXT_MAX];
-    test_path(path, "chatd");
-    snprintf(command, sizeof command, "cp '%s' '%s' && chmod 755 '%s'", from, path, path);
-    ck_assert_int_eq(system(command), 0);
-    setenv("CHATD", path, 1);
-    ck_assert_int_eq(chmod(getenv("CHATD_TEST_DIR"), 0755), 0);
-}
-
 /* Two users of the machine can be used by root only. */
 static bool is_for_root(void)
 {
@@ -323,12 +310,6 @@ START_TEST(detached_in_vain)
 END_TEST
 
 /* ---- -u ---- */
-
-static void become_nobody(void)
-{
-    if (geteuid() == 0 && (setgid(65534) == -1 || setuid(65534) == -1))
-        _exit(126);
-}
 
 /* The real, effective, saved and file system's ID are one, and so are the groups. */
 static void expect_user(pid_t pid, const struct passwd *user)

@@ -1225,12 +1225,6 @@ END_TEST
 
 /* ---- What it may be ---- */
 
-static void become_nobody(void)
-{
-    if (geteuid() == 0 && (setgid(65534) == -1 || setuid(65534) == -1))
-        _exit(126);
-}
-
 enum kind {
     LINK,
     DANGLING_LINK,
@@ -1286,18 +1280,6 @@ static void kind_make(enum kind kind, const char *path, const char *other)
     case KINDS:
         break;
     }
-}
-
-/* Where somebody else can execute it: the tree may be in a directory that is closed to it. */
-static void program_for_all(void)
-{
-    const char *from = getenv("CHATD") != NULL ? getenv("CHATD") : "./chatd";
-    char path[PATH_TEXT_MAX];
-    char command[3 * PATH_TEXT_MAX];
-    test_path(path, "chatd");
-    snprintf(command, sizeof command, "cp '%s' '%s' && chmod 755 '%s'", from, path, path);
-    ck_assert_int_eq(system(command), 0);
-    setenv("CHATD", path, 1);
 }
 
 /* What is no transcript, or not ours alone, is refused and stays as it was. */
