@@ -65,7 +65,8 @@ void mock_hub_start_engine(struct mock_hub *mock_hub, const char *servers, const
         .node = S("n-1"),
         .credentials = {credentials, strlen(credentials)},
         .servers = {servers, strlen(servers)},
-        .next = mock_hub->sequence > 0 ? mock_hub->sequence + 1 : 0};
+        .next = mock_hub->sequence > 0 ? mock_hub->sequence + 1 : 0,
+        .back = mock_hub->back};
     char frame[FRAME_SETUP_MAX];
     int sv[2];
 

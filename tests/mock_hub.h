@@ -24,6 +24,7 @@ struct mock_hub {
     unsigned holes;    /* messages that did not follow the one before them */
     uint64_t wanted;   /* batches that are to be published */
     uint64_t sent;     /* to the present engine; returned <= sent <= wanted */
+    uint64_t back;     /* at most so many messages before the end are wanted at first; 0: all */
     uint64_t returned; /* batches that came back in their order */
     uint64_t doubles;  /* messages of batches that do not count */
     size_t batch_size; /* of the test's batches */

@@ -301,6 +301,28 @@ START_TEST(newer_server)
 }
 END_TEST
 
+/* The stream's first and last message, how far before the end the hub begins, and where that is. */
+static const struct {
+    unsigned first, last, back, from;
+} beginnings[] = {{1, 5, 0, 1}, {1, 5, 2, 4}, {1, 5, 5, 1}, {1, 5, 6, 1}, {3, 5, 0, 3},
+    {4, 5, 3, 4}, {6, 5, 2, 6}};
+
+START_TEST(begins_near_the_end)
+{
+    struct mock_hub mock_hub;
+    char list[ADDRESS_TEXT_MAX];
+
+    fake_open(list);
+    mock_hub_init(&mock_hub);
+    mock_hub.back = beginnings[_i].back;
+    mock_hub_start_engine(&mock_hub, list, "");
+    fake_greet(&mock_hub);
+    fake_has_stream(beginnings[_i].first, beginnings[_i].last);
+    fake_consumes(&mock_hub, beginnings[_i].from);
+    play_end(&mock_hub);
+}
+END_TEST
+
 /* A delivery is missing: the next one comes too early, or a heartbeat counts one more. */
 START_TEST(gaps)
 {
@@ -634,6 +656,7 @@ int main(void)
 {
     const struct test tests[] = {
         {newer_server, 1, 60},
+        {begins_near_the_end, COUNT_OF(beginnings), 60},
         {gaps, 3, 60},
         {server_is_behind, 2, 60},
         {flow_control, 1, 60},
