@@ -210,34 +210,53 @@ if ! until_true has_leader; then
     explain
     finish
 fi
-for i in 1 2 3; do expect "node $i is there after all that" node_answers $i; done
 
 # ---- The accounts ----
 
-: >"$dir/hush"
-for i in 1 2 3; do expect "everything is at node $i" until_true has_all $i; done
-for i in 1 2 3; do
-    expect "the users of node $i" is 'talker1 talker2 talker3 talker4 talker5 talker6 ' "$(users $i)"
-done
-: >"$dir/end"
-for i in $talkers; do
-    wait "$(pid "talker$i")"
-    status=$?
-    rm "$dir/talker$i.pid"
-    expect "every line of client $i was accepted" is 0 $status
-done
-grep -H "has lost the room's stream\|the room's stream does not begin" "$dir"/node?.log >"$dir/lost"
-cat "$dir/lost"
+# What nodes have said of messages that the servers do not have any more. That may have been a server
+# that was behind for a moment, and then the accounts are right.
+losses() {
+    grep -H "has lost the room's stream\|the room's stream does not begin\|room is not that" "$dir"/node?.log
+}
 # account WHAT COMMAND...
 account() {
     account=$1
     shift
-    if [ -s "$dir/lost" ] && ! "$@"; then
+    if "$@"; then
+        passed=$((passed + 1))
+    elif losses >"$dir/lost"; then
+        cat "$dir/lost"
         skip "$account" 'the servers have lost a part of the stream'
     else
-        expect "$account" "$@"
+        failed=$((failed + 1))
+        echo "failed: $account"
+        explain
     fi
 }
+is_there() {
+    revive
+    answers "$1"
+}
+has_all_at_last() {
+    revive
+    has_all "$1"
+}
+! losses >/dev/null || CHATD_PATIENCE=1 # what is lost does not come
+for i in 1 2 3; do account "node $i is there after all that" until_true is_there $i; done
+
+: >"$dir/hush"
+for i in 1 2 3; do account "everything is at node $i" until_true has_all_at_last $i; done
+for i in 1 2 3; do
+    account "the users of node $i" is 'talker1 talker2 talker3 talker4 talker5 talker6 ' "$(users $i)"
+done
+: >"$dir/end"
+for i in $talkers; do
+    until_true is_gone "talker$i" || kill "$(pid "talker$i")"
+    wait "$(pid "talker$i")"
+    status=$?
+    rm "$dir/talker$i.pid"
+    account "every line of client $i was accepted" is 0 $status
+done
 account "the transcripts are equal" become_equal
 for i in $talkers; do
     account "each line of client $i once and in order" is_whole transcript1 "talker$i" "$(count "$i")"
