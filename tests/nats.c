@@ -276,7 +276,7 @@ static bool leader_of(unsigned place, unsigned followers, const char *room, unsi
 
 bool nats_has_leader(const struct nats *nats, unsigned count, const char *room, unsigned *leader)
 {
-    int64_t deadline = deadline_in(30000);
+    int64_t deadline = deadline_in(15000);
     unsigned running = 0;
 
     for (unsigned i = 0; i < count; i++)
