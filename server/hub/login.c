@@ -369,8 +369,8 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
     struct connection *c = s->connection;
 
     deadline_set(cs, c, DEADLINE_LOGIN, TIME_NEVER);
-    if (c->session == SESSION_LEFT) { /* its leave follows, unless it was claimed when it ended */
-        if (result == ROOM_DONE && c->token != NULL && c->token->claimant != NULL)
+    if (c->session == SESSION_LEFT) {
+        if (result == ROOM_DONE) /* its leave may follow already: then this one finds nobody */
             person_give_back(cs, c);
         return;
     }
