@@ -19,8 +19,7 @@
  *                       the session goes on elsewhere
  *   TOKEN_TWICE         a login gets a token that a person in the room has
  *   LOST_IS_ANSWERED    a resumption that was under way when the node was gone is answered
- *   NO_LEAVE            a login that comes back for a lost connection stays
- *   CLAIMED_STAYS       so does one whose connection was claimed before it was lost
+ *   CLAIMED_STAYS       a login that comes back for a connection that was claimed, and is lost, stays
  */
 
 #ifndef LINES
@@ -127,10 +126,8 @@ inline end_session(c)
         :: else ->
             if
             :: person[c] != 0 -> submit(node[c], LEAVE, 0, person[c], 0)
-#ifndef NO_LEAVE
             :: person[c] == 0 && under_way[c] != 0 && session[c] != MEMBER ->
                 submit(node[c], LEAVE, 0, c, 0)
-#endif
             :: else
             fi;
             person[c] = 0
@@ -395,8 +392,7 @@ inline follow_login(c, result)
 {
     if
 #ifndef CLAIMED_STAYS
-    :: session[c] == LEFT && result != 0 && token[c] != 0 && claimant[T(node[c], token[c])] != 0 ->
-        submit(node[c], LEAVE, 0, c, 0) /* none was submitted when it ended */
+    :: session[c] == LEFT && result != 0 -> submit(node[c], LEAVE, 0, c, 0)
 #endif
     :: session[c] != LEFT && result != 0 -> person[c] = c; welcome(c)
     :: session[c] != LEFT && result == 0 -> end_session(c)

@@ -164,7 +164,7 @@ inline apply(r, i, x, number, line)
 inline store(i, x, number, line)
 {
     if
-    :: number != 0 -> step = 0
+    :: number != 0 || line != 0 -> step = 0
     :: faults < FAULTS || at[0].silence < SILENCE || !at[0].runs -> step = 1
     fi;
     was = at[0].runs;
