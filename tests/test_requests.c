@@ -6,6 +6,7 @@
 #define room harness_room /* the harness has a struct of that name, too */
 #include "harness.h"
 #undef room
+#include "compat/compat.h"
 #include "compat/poller.h"
 #include "server/cluster/apply.h"
 #include "server/cluster/cluster.h"
@@ -695,6 +696,43 @@ START_TEST(a_full_inbox)
 }
 END_TEST
 
+/* The engine does not say twice why there is no cluster; the log has it once a minute. */
+START_TEST(said_once_a_minute)
+{
+    const struct cluster_config config = {
+        .servers = {"h", 1}, .room = {"r", 1}, .node = id.node, .form = 1, .credentials = ""};
+    const struct frame_state state = {.state = ENGINE_CONNECTING, .text = {"refused", 7}};
+    const uint64_t minute = 60000000u;
+    char bytes[FRAME_STATE_MAX];
+    struct report report = {.to = REPORT_SYSLOG, .syslog = -1};
+    struct poller *poller = poller_new();
+    struct cluster *c = cluster_new(&config);
+    struct applied applied;
+    struct story s;
+    int pair[2];
+
+    story_open(&s, 1);
+    ensure(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && poller != NULL && c != NULL &&
+               cluster_set_engine(c, pair[0], poller),
+        "no memory");
+    cluster_read(c, poller, &report);
+    ensure(cluster_due(c) == UINT64_MAX, "nothing was said yet");
+    ensure(write_all(pair[1], bytes, frame_state_write(bytes, &state)), "a full pair");
+    cluster_ready(c, POLLIN);
+    cluster_read(c, poller, &report);
+    while (cluster_next(c, &s.room, &report, &applied, minute)) {}
+    ensure(c->engine.told_at == minute && cluster_due(c) == 2 * minute, "it is said");
+    cluster_tell(c, &report, 2 * minute - 1);
+    ensure(c->engine.told_at == minute, "it is said too soon");
+    cluster_tell(c, &report, 2 * minute);
+    ensure(c->engine.told_at == 2 * minute && cluster_due(c) == 3 * minute, "it is said again");
+    cluster_free(c, poller);
+    close(pair[1]);
+    poller_free(poller);
+    room_free(&s.room);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -709,6 +747,7 @@ int main(void)
         {what_is_known_is_not_appended, 1, 5},
         {two_processes, 6, 30},
         {a_limit_falls, 1, 5},
+        {said_once_a_minute, 1, 5},
         {a_full_inbox, 1, 5},
     };
 

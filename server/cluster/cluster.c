@@ -85,6 +85,7 @@ static void engine_forget(struct cluster *c)
 {
     c->inbox.len = c->inbox.at;
     c->engine.state = ENGINE_CONNECTING;
+    c->engine.text[0] = '\0';
     c->engine.setup_sent = 0;
     outbox_rewind(&c->outbox);
     mailbox_forget(&c->mailbox);
@@ -254,6 +255,15 @@ void cluster_flush(struct cluster *c, const struct room *room, struct poller *po
         engine_listen(c, poller, engine_send(c));
 }
 
+/* When it is said again that the cluster is not ready: the engine says nothing twice. */
+static uint64_t tell_due(const struct cluster *c)
+{
+    const struct engine_end *e = &c->engine;
+    bool silent = e->state == ENGINE_READY || e->text[0] == '\0' || c->state == CLUSTER_ENDED;
+
+    return silent ? TIME_NEVER : e->told_at + TELL_US;
+}
+
 uint64_t cluster_due(const struct cluster *c)
 {
     uint64_t beat =
@@ -261,6 +271,8 @@ uint64_t cluster_due(const struct cluster *c)
 
     if (mailbox_due(&c->mailbox) < beat)
         beat = mailbox_due(&c->mailbox);
+    if (tell_due(c) < beat)
+        beat = tell_due(c);
     if (c->state == CLUSTER_REWINDING ||
         (cluster_has_room(c) && copy_is_waiting(&c->copy) && c->retry_at == TIME_NEVER))
         return 0;
@@ -412,6 +424,12 @@ static void state_tell(struct cluster *c, const struct report *r, uint64_t now, 
     e->told_at = now;
     report(r, well || e->state == ENGINE_CONNECTING ? LOG_NOTICE : LOG_WARNING,
         "the cluster %s%s%s", state_word(e->state), e->text[0] != '\0' ? ": " : "", e->text);
+}
+
+void cluster_tell(struct cluster *c, const struct report *r, uint64_t now)
+{
+    if (tell_due(c) <= now)
+        state_tell(c, r, now, false);
 }
 
 /* At the start a wrong password, or a server without JetStream, is the operator's to mend. */

@@ -103,6 +103,8 @@ bool cluster_has_engine(const struct cluster *);
 void cluster_ready(struct cluster *, short revents);
 /* This node; NULL: it has never started. */
 struct node *cluster_node(const struct cluster *, const struct room *);
+/* Logs once a minute that the cluster is not ready. */
+void cluster_tell(struct cluster *, const struct report *, uint64_t now);
 /* As far as is known, the stream and a majority of its servers are available. */
 bool cluster_is_well(const struct cluster *);
 

@@ -254,6 +254,8 @@ void stream_tell(struct connections *cs)
 {
     bool hangs = cs->cluster != NULL && stream_hangs(cs);
 
+    if (cs->cluster != NULL)
+        cluster_tell(cs->cluster, cs->config->report, cs->turn.now);
     if (cs->cluster == NULL || cs->cluster->told == hangs)
         return;
     cs->cluster->told = hangs;
