@@ -498,9 +498,9 @@ static bool reader_finds(struct reader *reader, const char *words)
 static int64_t flood_pass(struct reader readers[2], const char *text)
 {
     char words[WORDS_MAX];
-    const char *line = words + strlen(" msg ear0 ");
+    const char *line = words + strlen(" msg reader0 ");
     bool heard[2] = {false};
-    snprintf(words, sizeof words, " msg ear0 %s\n", text);
+    snprintf(words, sizeof words, " msg reader0 %s\n", text);
     int64_t start = clock_ms();
     ck_assert_int_eq(send(readers[0].fd, line, strlen(line), 0), (ssize_t)strlen(line));
     while (!heard[0] || !heard[1]) {
