@@ -154,22 +154,6 @@ void session_end(struct connections *cs, struct connection *c, enum ending how, 
     connection_finish(cs, c);
 }
 
-/* Lines are left whose time has not come. Those under way in the stream come back by themselves. */
-static bool is_delayed(const struct connection *c)
-{
-    return c->worker.state == WORKER_REAPED && c->in.under_way == 0;
-}
-
-void session_resume_late(struct connections *cs, struct connection *claimant)
-{
-    struct connection *old = claimant->token == NULL ? NULL : claimant->token->holder;
-
-    if (old != NULL && old != claimant && is_delayed(old))
-        session_end(cs, old, ENDING_MOVED, "lost", no_text);
-    else
-        resume_late(cs, claimant);
-}
-
 void session_fault(struct connections *cs, struct connection *c, const char *why)
 {
     cs->counters.faults++;

@@ -35,10 +35,6 @@ void session_pass_on(struct connections *, struct connection *);
 completion session_left;
 /* The client gets the events up to now, and none after them. */
 void session_stop_output(struct connections *, struct connection *);
-/* The old connection of a session that is claimed has not ended in time: its worker is killed.
- * Where that has ended, and -r delays the lines that it has relayed, they are discarded: the client
- * learns how many were answered, and sends the others again. */
-void session_resume_late(struct connections *, struct connection *claimant);
 /* The worker broke the rules: it is killed and the session ends. */
 void session_fault(struct connections *, struct connection *, const char *why);
 /* The worker's process has ended in another way than after its goodbye: kicked or crashed. */

@@ -300,7 +300,7 @@ static void deadline_due(struct connections *cs, struct connection *c, enum dead
         connection_unpause(cs, c);
         break;
     case DEADLINE_RESUME:
-        session_resume_late(cs, c);
+        resume_late(cs, c);
         break;
     case DEADLINE_BROKEN:
         connection_lost(cs, c);

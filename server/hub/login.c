@@ -170,6 +170,7 @@ static void session_claim(struct connections *cs, struct connection *c, struct t
     if (old->worker.state == WORKER_RUNNING)
         worker_say(old, CONTROL_END, strlen(CONTROL_END));
     connection_pause(cs, c, PAUSE_RESUME, cs->turn.now + RESUME_US);
+    deadline_set(cs, c, DEADLINE_NAME, TIME_NEVER); /* the name is behind that */
 }
 
 /* No session of that token is known here. One of another node ends there, at the place in the
