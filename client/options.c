@@ -40,7 +40,7 @@ static const char options_help[] =
     "  -H LINES    past messages wanted (20 on a terminal, 0 elsewhere and with -C)\n"
     "  -C COUNT    leave after that many messages from others\n"
     "  -W SECONDS  leave SECONDS after the start\n"
-    "  -w SECONDS  give up connecting after SECONDS (10)\n"
+    "  -w SECONDS  give up connecting after SECONDS (10; never with -c)\n"
     "  -k          reconnect when the connection is lost, and resume\n"
     "  -q          quiet: no joins, quits and greeting\n"
     "  -p          plain: no colour, no line editing, no wrapping\n"

@@ -1,4 +1,4 @@
-/* ending.c: a table of endings in the form of functions; see chat-protocol(7), ENDING. */
+/* ending.c: a table of endings in the form of functions; see chat-protocol(7), Goodbye. */
 #include "ending.h"
 
 #include <signal.h>

@@ -24,14 +24,14 @@ static const char synopsis[] =
 static const char usage_text[] =
     "  -l ADDRESS  listen there: host:port, [ipv6%scope]:port, *:port, or a path with / in it;\n"
     "              may be given again (default " CHAT_DEFAULT_HOST ":" CHAT_DEFAULT_PORT ")\n"
-    "  -H LINES    past messages for a joiner who asks for no number (default 20)\n"
+    "  -H LINES    past messages for a client that asks for no number (default 20)\n"
     "  -m CLIENTS  most clients at once (default: what descriptors and processes allow)\n"
     "  -i CLIENTS  most connections from one source (default 0: no limit)\n"
     "  -L SECONDS  a session must have given its name by then (default 60)\n"
     "  -r RATE     lines a second from one client (default 0: no limit)\n"
     "  -w SECONDS  how long the room waits for readers that are a whole log behind (default 1)\n"
     "  -b BYTES    the room's log in memory (default 4194304)\n"
-    "  -S MODE     the sandbox of workers and writer: auto, require, off (default auto)\n"
+    "  -S MODE     the sandbox: auto, require, off (default auto)\n"
     "  -M MODE     mode of Unix-domain sockets (default 0660)\n"
     "  -t FILE     transcript: appended to, and read back for history at start\n"
     "  -s          write each message to disk before it is delivered\n"
@@ -47,7 +47,7 @@ static const char usage_text[] =
     "  -K FILE     user:password, or a token, for the cluster\n"
     "  -d          detach: return when the room is ready, and log to syslog\n"
     "  -x SECONDS  exit when the room has been empty for SECONDS (default: never)\n"
-    "  -v          log more: the ends of workers, and, on a terminal, joins and leaves\n"
+    "  -v          log more: the ends of workers, and, on a terminal, joins and quits\n"
     "  -h, -V      this help; the version, the C library and the sandbox\n";
 
 static _Noreturn void usage_error(const char *what, const char *why)
