@@ -136,7 +136,8 @@ void status_describe_cluster(const struct connections *cs, char *out, size_t siz
 static void report_cluster(const struct connections *cs)
 {
     static const char *const states[] = {
-        "loading", "starting", "running", "lost", "stopping", "ended"};
+        "loading", "rewinding", "starting", "running", "lost", "stopping", "ended"};
+    _Static_assert(sizeof states / sizeof states[0] == CLUSTER_ENDED + 1, "a word for each state");
     const struct cluster *c = cs->cluster;
     size_t here = 0;
 
