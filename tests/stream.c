@@ -111,11 +111,11 @@ static void message_tell(struct engine *e, size_t which)
 /* The place of the first message that the hub is told. */
 static size_t first_wanted(const struct stream *s, const struct frame_setup *setup)
 {
-    size_t first = setup->back != 0 && setup->back < s->count ? s->count - setup->back : 0;
+    uint64_t first = setup->back != 0 && setup->back < s->count ? s->count - setup->back : 0;
 
     if (setup->next != 0)
-        first = (size_t)setup->next - 1;
-    return first < s->gone ? s->gone : first;
+        first = setup->next - 1;
+    return first < s->gone ? s->gone : (size_t)first;
 }
 
 static void greet(struct engine *e, struct span payload)

@@ -143,13 +143,13 @@ START_TEST(held_lines)
 
     open_with((struct hub_config){.sync = true});
     writer = writer_add(&stage);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         ensure(write(writer, kept, strlen(kept)) == (ssize_t)strlen(kept), "the writer's word");
         stage_settle(&stage);
-        if (i == 0)
-            stage_play(&stage, "a: ann\nb: ben\n+0\n");
+        if (i < 2)
+            stage_play(&stage, i == 0 ? "a: ann\n+0\n" : "b: ben\n+0\n");
     }
-    stage_play(&stage, "a~ users 2\na< you ann\nb~ you ben\nb> one\na> /kick ben\na0\nb0\n");
+    stage_play(&stage, "a~ you ann\na< join ben\nb~ you ben\nb> one\na> /kick ben\na0\nb0\n");
     if (_i == 1)
         ensure(stage_handover(&stage), "a handover");
     ensure(write(writer, kept, strlen(kept)) == (ssize_t)strlen(kept), "the writer's word");
