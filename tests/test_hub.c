@@ -1606,7 +1606,7 @@ START_TEST(claimants)
 END_TEST
 
 /* The lines of the old connection came too fast. The new one waits until all are taken, however
- * long that is, and has no burst of its own. */
+ * long that is, also where the worker cannot end before, and has no burst of its own. */
 START_TEST(a_session_that_resumes_ahead_of_its_rate)
 {
     struct hub_config config = {.rate = 1, .login_us = 20 * SECOND};
@@ -1622,10 +1622,14 @@ START_TEST(a_session_that_resumes_ahead_of_its_rate)
     stage_settle(&stage);
     new = mock_add(&stage);
     mock_resume(new, token, LONG_AGO, "ben");
-    mock_goodbye(old, CONTROL_LOST);
+    if (_i == 0)
+        mock_goodbye(old, CONTROL_LOST);
     stage_play(&stage, "b0\n");
     stage_wait(&stage, 40 * SECOND);
     stage_play(&stage, "b0\n");
+    if (_i == 1)
+        mock_goodbye(old, CONTROL_LOST);
+    ensure(old->kills == 0, "its worker is killed");
     stage_wait(&stage, 20 * SECOND);
     stage_play(&stage, "b< resumed 60\nb< join ben\n");
     for (int i = 0; i < 60; i++)
@@ -1716,7 +1720,7 @@ int main(void)
         {a_session_keeps_its_name, 1, 10},
         {a_session_that_is_not_given_up, 1, 10},
         {claimants, 1, 10},
-        {a_session_that_resumes_ahead_of_its_rate, 1, 10},
+        {a_session_that_resumes_ahead_of_its_rate, 2, 10},
         {a_session_behind_a_stalled_client, 1, 10},
     };
 

@@ -64,11 +64,18 @@ void resume_forget(struct connection *c)
     }
 }
 
+/* The worker waits for the hub, which does not read: for the rate, the stream, or another node. */
+static bool is_held_up(const struct connection *c)
+{
+    return !list_is_empty(&c->in.queued) || c->in.pause == PAUSE_UNTIL ||
+           c->in.pause == PAUSE_STREAM || c->in.pause == PAUSE_PRIVATE;
+}
+
 void resume_late(struct connections *cs, struct connection *claimant)
 {
     struct connection *old = claimant->token == NULL ? NULL : claimant->token->holder;
 
     deadline_set(cs, claimant, DEADLINE_RESUME, cs->turn.now + RESUME_US);
-    if (old != NULL && old != claimant)
+    if (old != NULL && old != claimant && !is_held_up(old))
         connection_kill(cs, old);
 }
