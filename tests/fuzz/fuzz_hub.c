@@ -329,14 +329,14 @@ static void bytes_hear(struct room *room, struct worker *worker, const char *at,
 /* What the hub says to the worker. */
 static void words_hear(struct worker *worker)
 {
-    char words[4096];
+    static char words[262144]; /* as much as a pair holds, so that no word is cut */
     size_t title = strlen(CONTROL_TITLE);
     ssize_t n = worker->fd == -1 ? 0 : recv(worker->fd, words, sizeof words, 0);
     const char *lf;
 
     for (const char *at = words; n > 0; n -= lf + 1 - at, at = lf + 1) {
         lf = memchr(at, '\n', (size_t)n);
-        must(lf != NULL); /* they are short: none is cut here */
+        must(lf != NULL);
         if ((size_t)(lf + 1 - at) == strlen(CONTROL_END) &&
             memcmp(at, CONTROL_END, strlen(CONTROL_END)) == 0)
             continue;
