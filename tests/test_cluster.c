@@ -1259,6 +1259,80 @@ static struct incarnation incarnation_of(const char *node)
     ck_abort_msg("node %s has stored nothing", node);
 }
 
+/* The number of the last batch that the node has stored. */
+static uint64_t batch_of(const char *node)
+{
+    for (size_t i = stream.count; i-- > 0;) {
+        struct batch_id id;
+
+        if (batch_id_read(&id, (struct span){stream.all[i].bytes, stream.all[i].len}) > 0 &&
+            span_equal(id.node, node))
+            return id.number;
+    }
+    ck_abort_msg("node %s has stored nothing", node);
+}
+
+/* Another program stores a batch in the name of node x, with a request of its first connection. */
+static const struct {
+    bool waits;     /* x itself has a batch of that number under way, and is upgraded */
+    uint64_t ahead; /* the number, from the last that was stored */
+    uint64_t other; /* added to the incarnation's random value */
+    uint8_t form;
+    struct room_request request;
+    enum cluster_end end; /* of x */
+    const char *others;   /* what the other nodes tell; NULL: nothing */
+} forged_rows[] = {
+    {false, 1, 0, 1, {.kind = ROOM_LEAVE, .reason = "left"}, CLUSTER_TAKEN, "quit ann left"},
+    {true, 1, 0, 1, {.kind = ROOM_SAY, .text = S("forged")}, CLUSTER_TAKEN, "msg ann forged"},
+    {false, 0, 0, 1, {.kind = ROOM_SAY, .text = S("late")}, CLUSTER_GOES_ON, NULL},
+    {false, 2, 0, 1, {.kind = ROOM_SAY, .text = S("early")}, CLUSTER_GOES_ON, NULL},
+    {false, 1, 1, 1, {.kind = ROOM_SAY, .text = S("of another")}, CLUSTER_GOES_ON, NULL},
+    {true, 1, 0, 2, {.kind = ROOM_SAY, .text = S("void")}, CLUSTER_GOES_ON, NULL},
+};
+
+START_TEST(batches_of_another_program)
+{
+    struct room_request request = forged_rows[_i].request;
+    struct batch_id id = {.node = S("x"), .form = forged_rows[_i].form};
+    char batch[256];
+    struct mock *ann;
+    struct mock *ben;
+    size_t len;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    expect(ann, "join ben");
+    id.incarnation = incarnation_of("x").number;
+    id.nonce = incarnation_of("x").random + forged_rows[_i].other;
+    id.number = batch_of("x") + forged_rows[_i].ahead;
+    request.number = 1;
+    len = batch_id_write(batch, &id);
+    len += request_write(batch + len, &request);
+    stream.away = forged_rows[_i].waits;
+    if (forged_rows[_i].waits) {
+        say(ann, "one");
+        ensure(stage_handover(&nodes[0]), "a handover");
+    }
+    stream_put(&stream, batch, len);
+    nodes_settle();
+    stream.away = false;
+    say(ann, "two");
+    ck_assert_int_eq(hub_cluster_end(nodes[0].hub), forged_rows[_i].end);
+    if (forged_rows[_i].others != NULL)
+        expect(ben, forged_rows[_i].others);
+    if (forged_rows[_i].end == CLUSTER_GOES_ON && forged_rows[_i].waits)
+        expect(ann, "msg ann one");
+    if (forged_rows[_i].end == CLUSTER_GOES_ON)
+        expect(ann, "msg ann two");
+    expect_nothing(ann);
+    read_all(ben);
+    say(ben, "here");
+    expect(ben, "msg ben here");
+    nodes_close();
+}
+END_TEST
+
 /* A letter from the first connection of node x to that of node y, with something else in it. */
 static const struct {
     const char *node;
@@ -1669,6 +1743,7 @@ int main(void)
         {a_node_is_gone_with_a_resumption, 1, 20},
         {an_outage, 1, 20},
         {two_programs_of_one_name, 1, 20},
+        {batches_of_another_program, COUNT_OF(forged_rows), 20},
         {a_node_stops, 1, 20},
         {a_kick, 2, 20},
         {a_ban, 1, 20},

@@ -27,6 +27,16 @@ void apply_begin(struct apply *a, struct room *room, struct span bytes, uint64_t
         node_hear(&room->nodes, node, incarnation_of(&a->requests));
 }
 
+bool apply_will_count(const struct apply *a, const struct room *room)
+{
+    static const struct node unknown;
+    const struct batch_id *id = &a->requests.id;
+    const struct node *node = a->valid ? nodes_find(&room->nodes, id->node) : NULL;
+
+    return a->valid && node_accepts(node == NULL ? &unknown : node, incarnation_of(&a->requests),
+                           id->number, a->requests.begins);
+}
+
 /* A person of a node that is gone leaves; false: there are no such nodes any more. */
 static bool gone_step(struct apply *a, struct room *room, struct room_outcome *outcome)
 {

@@ -47,6 +47,8 @@ enum apply_step {
  * stay valid until STEP_DONE.
  */
 void apply_begin(struct apply *, struct room *, struct span bytes, uint64_t time);
+/* After apply_begin(): it is a batch, and its requests will be applied. */
+bool apply_will_count(const struct apply *, const struct room *);
 /*
  * Makes the next step. After STEP_REQUEST, apply->next.request is the request, and *result and
  * *outcome are its result. After STEP_EVENT, *outcome tells which person has left.

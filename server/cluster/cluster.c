@@ -456,16 +456,27 @@ static void engine_state_take(
         cluster_finish(c, CLUSTER_UNUSABLE);
 }
 
-/* Is it the oldest batch of this node that is under way? */
+/* Is it the oldest batch of this node that is under way? Not one that has only its number. */
 static bool message_is_mine(const struct cluster *c, struct span bytes)
 {
-    const struct batch_id oldest = {.node = c->config.node,
+    const struct sealed *oldest = c->outbox.first;
+
+    return oldest != NULL && bytes.len == oldest->len - FRAME_HEAD &&
+           memcmp(bytes.at, oldest->frame + FRAME_HEAD, bytes.len) == 0;
+}
+
+/* Has another program made the next batch of this incarnation? It runs on a copy of this machine,
+ * or it forges. The batch must not be applied: its requests change persons of this node, and there
+ * are no tickets by which their connections would follow. */
+static bool message_is_anothers(const struct cluster *c, const struct room *room)
+{
+    const struct batch_id *id = &c->apply.requests.id;
+    const struct batch_id own = {.node = c->config.node,
         .incarnation = c->incarnation.number,
         .nonce = c->incarnation.random,
-        .number = c->outbox.first == NULL ? 0 : c->outbox.first->number};
-    struct batch_id id;
+        .number = id->number};
 
-    return oldest.number != 0 && batch_id_read(&id, bytes) > 0 && batch_id_equal(&id, &oldest);
+    return !c->inbox.mine && apply_will_count(&c->apply, room) && batch_id_equal(id, &own);
 }
 
 /* Nothing is applied yet, and the stream does not begin with its first message. */
@@ -489,6 +500,8 @@ static void inbox_take(struct cluster *c, struct room *room, struct span payload
         c->inbox.sequence = message.sequence;
         c->inbox.mine = message_is_mine(c, message.bytes);
         apply_begin(&c->apply, room, message.bytes, message.time / 1000u);
+        if (message_is_anothers(c, room))
+            cluster_finish(c, CLUSTER_TAKEN);
     }
 }
 

@@ -19,7 +19,7 @@ struct cluster_config {
 enum cluster_end {
     CLUSTER_GOES_ON,
     CLUSTER_STOPPED,  /* the hub was told to stop */
-    CLUSTER_TAKEN,    /* another program has taken this node's name */
+    CLUSTER_TAKEN,    /* another program has this node's name, or its incarnation */
     CLUSTER_CUT,      /* the stream has lost messages that are needed */
     CLUSTER_FORM,     /* the room has changed to a form that this program does not read */
     CLUSTER_DIFFERS,  /* the room of most nodes is another one than this node's */
