@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "compat/compat.h"
 #include "mock_hub.h"
+#include "server/cluster/nats.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -499,6 +500,56 @@ START_TEST(nothing_stored)
 }
 END_TEST
 
+/* Questions until one is dropped, since the server takes none. */
+static void questions_fill(struct mock_hub *mock_hub)
+{
+    static const char bytes[FRAME_QUESTION_MAX];
+    uint64_t number = 0;
+
+    while (mock_hub->told[0] == '\0') {
+        for (int i = 0; i < 16; i++)
+            mock_hub_ask(
+                mock_hub, ++number, UINT64_MAX, "other", (struct span){bytes, sizeof bytes});
+        ck_assert(mock_hub_turn(mock_hub));
+    }
+}
+
+/* PINGs, as many as the engine takes, until it gives up the connection. */
+static void pings_fill(struct mock_hub *mock_hub)
+{
+    enum { PINGS = 1000, LEN = sizeof NATS_PING_LINE - 1 };
+    int64_t deadline = deadline_in(30000);
+    char pings[PINGS * LEN];
+    size_t at = 0;
+
+    for (int i = 0; i < PINGS; i++)
+        memcpy(pings + i * LEN, NATS_PING_LINE, LEN);
+    while (mock_hub->state == ENGINE_READY) {
+        ssize_t n;
+
+        while ((n = send(fake.fd, pings + at, sizeof pings - at, MSG_DONTWAIT)) > 0)
+            at = (at + (size_t)n) % sizeof pings;
+        ensure(mock_hub_turn(mock_hub) && clock_ms() < deadline, "the engine stays");
+    }
+}
+
+/* A server that takes nothing and says nothing of its stream is left, even where all is full that
+ * the engine has for it. */
+START_TEST(server_takes_nothing)
+{
+    struct mock_hub mock_hub;
+
+    play_start(&mock_hub, 1);
+    if (_i == 0)
+        questions_fill(&mock_hub);
+    else
+        pings_fill(&mock_hub);
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
+    fake_greet(&mock_hub);
+    play_end(&mock_hub);
+}
+END_TEST
+
 /* A message that no batch can be is told without its bytes, and one knows where one is. */
 START_TEST(huge_message)
 {
@@ -663,6 +714,7 @@ int main(void)
         {lost_publications, 3, 60},
         {lost_while_reading, 1, 60},
         {nothing_stored, 1, 60},
+        {server_takes_nothing, 2, 60},
         {huge_message, 1, 60},
         {questions, 1, 60},
         {questions_of_others, 1, 60},

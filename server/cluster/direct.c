@@ -22,7 +22,7 @@ static void subject_set(
 /* There is a connection that has accepted the login, and space for so much. */
 static bool can_publish(const struct upstream *u, size_t len)
 {
-    return u->phase >= UPSTREAM_FINDING && buffer_space(&u->out) >= NATS_HEAD_MAX + len + 2;
+    return u->phase >= UPSTREAM_FINDING && upstream_may_publish(u, len);
 }
 
 void direct_open(struct upstream *u)

@@ -181,7 +181,7 @@ static void publish_window(struct upstream *u, uint64_t now)
             flight_is_too_large(u, flight, now);
             return;
         }
-        if (buffer_space(&u->out) < flight->len + NATS_HEAD_MAX + 65536)
+        if (!upstream_may_publish(u, flight->len))
             return;
         flight_publish(u, flight, now);
     }
@@ -485,12 +485,13 @@ void feed_take(struct upstream *u, const struct nats_operation *op, uint64_t now
         take_delivery(u, op, now);
 }
 
-/* No heartbeat of the consumer, or no acknowledgement of a publication, has come in time. */
+/* No heartbeat of the consumer, or no acknowledgement of a publication, has come in time. A server
+ * that takes nothing is silent, too, though it is not read from then. */
 static void silence_check(struct upstream *u, uint64_t now)
 {
     if (u->phase != UPSTREAM_READING && u->phase != UPSTREAM_SERVING)
         return;
-    if (!upstream_may_read(u)) {
+    if (!pair_has_space(u->pair)) {
         u->times.heard = u->times.progress = now; /* not read: the hub has no space */
     } else if (u->phase == UPSTREAM_SERVING && u->window->sent > 0 &&
                now - u->times.progress >= UPSTREAM_PATIENCE_US) {

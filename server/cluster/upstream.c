@@ -109,6 +109,11 @@ void upstream_publish(struct upstream *u, const char *subject, const char *reply
     upstream_say(u, NATS_END, strlen(NATS_END));
 }
 
+bool upstream_may_publish(const struct upstream *u, size_t len)
+{
+    return buffer_space(&u->out) >= NATS_HEAD_MAX + len + strlen(NATS_END) + UPSTREAM_RESERVE;
+}
+
 void upstream_subscribe(struct upstream *u, const char *subject, uint64_t sid)
 {
     char line[NATS_HEAD_MAX];
@@ -187,7 +192,7 @@ void upstream_connected(struct upstream *u, uint64_t now)
 
 bool upstream_may_read(const struct upstream *u)
 {
-    return pair_has_space(u->pair) && buffer_space(&u->out) > 65536;
+    return pair_has_space(u->pair) && buffer_space(&u->out) >= UPSTREAM_RESERVE;
 }
 
 bool upstream_init(struct upstream *u, const struct frame_setup *setup, struct pair *pair,

@@ -22,6 +22,9 @@ struct window;
 #define UPSTREAM_CONNECT_US 1500000u
 /* Limit for a connection without progress; then the next server is tried. */
 #define UPSTREAM_PATIENCE_US 4000000u
+/* Bytes of `out` that publications leave for requests and for answers to the server. With fewer
+ * free nothing is read from it. */
+#define UPSTREAM_RESERVE 65536
 
 /*
  * AWAY -> CONNECTING -> GREETING -> LOGIN -> FINDING; FINDING -> MAKING -> FINDING;
@@ -92,7 +95,7 @@ struct upstream {
     uint64_t asked; /* the number of the last request */
     char inbox[24]; /* of this connection: replies go to subjects below it */
     char in_bytes[NATS_HELD_MAX + 65536];
-    char out_bytes[BATCH_MAX + 131072];
+    char out_bytes[BATCH_MAX + 2 * UPSTREAM_RESERVE];
 };
 
 /* setup, pair and window must outlive it. False: the setup's list of servers is malformed. */
@@ -113,6 +116,8 @@ void upstream_connected(struct upstream *, uint64_t now);
 void upstream_say(struct upstream *, const char *bytes, size_t len);
 /* Publishes these bytes; the answer goes to the subject reply, "": there is none. */
 void upstream_publish(struct upstream *, const char *subject, const char *reply, struct span bytes);
+/* A publication of so many bytes would leave the reserve. */
+bool upstream_may_publish(const struct upstream *, size_t len);
 void upstream_subscribe(struct upstream *, const char *subject, uint64_t sid);
 /* A subject below the inbox, by the kind of what comes there and a number; the number of such a
  * subject; and a subscription to all of one kind. */
@@ -120,7 +125,8 @@ void upstream_inbox(
     const struct upstream *, char out[NATS_SUBJECT_MAX], char kind, uint64_t number);
 uint64_t upstream_inbox_number(struct span subject);
 void upstream_subscribe_inbox(struct upstream *, char kind, uint64_t sid);
-/* False: the hub has no space for what the input may cause. */
+/* False: the hub has no space for what the input may cause, or the server does not take what it is
+ * told. */
 bool upstream_may_read(const struct upstream *);
 
 /* Gives up the connection. The hub gets the reason, with the server's name. */
