@@ -103,8 +103,11 @@ void upstream_publish(struct upstream *u, const char *subject, const char *reply
 {
     char head[NATS_HEAD_MAX];
     struct span to = {subject, strlen(subject)};
+    size_t len = nats_write_pub(head, to, reply, bytes.len);
 
-    upstream_say(u, head, nats_write_pub(head, to, reply, bytes.len));
+    if (len == 0 || buffer_space(&u->out) < len + bytes.len + strlen(NATS_END))
+        return; /* a head without its payload would end the protocol */
+    upstream_say(u, head, len);
     upstream_say(u, bytes.at, bytes.len);
     upstream_say(u, NATS_END, strlen(NATS_END));
 }

@@ -114,7 +114,8 @@ void upstream_connect(struct upstream *, uint64_t now);
 void upstream_connected(struct upstream *, uint64_t now);
 /* Queues bytes for the server. */
 void upstream_say(struct upstream *, const char *bytes, size_t len);
-/* Publishes these bytes; the answer goes to the subject reply, "": there is none. */
+/* Publishes these bytes; the answer goes to the subject reply, "": there is none. What does not fit
+ * is not published at all. */
 void upstream_publish(struct upstream *, const char *subject, const char *reply, struct span bytes);
 /* A publication of so many bytes would leave the reserve. */
 bool upstream_may_publish(const struct upstream *, size_t len);
