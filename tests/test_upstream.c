@@ -5,7 +5,10 @@
 #include "bytes.h"
 #include "compat/compat.h"
 #include "mock_hub.h"
-#include "server/cluster/nats.h"
+#include "server/cluster/nats_client.h"
+#include "server/cluster/pair.h"
+#include "server/cluster/upstream.h"
+#include "server/cluster/window.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -567,6 +570,122 @@ START_TEST(huge_message)
 }
 END_TEST
 
+/* ---- With the test's own clock --------------------------------------------------------------- */
+
+#define SECOND UINT64_C(1000000)
+#define BEHIND_SECONDS 20
+
+/* The engine's parts in this process, static for their size. */
+static struct upstream upstream;
+static struct pair pair;
+static struct window window;
+
+static const struct frame_setup clocked_setup = {
+    .room = S(ROOM), .node = S("n-1"), .servers = S("127.0.0.1:1")};
+
+static void clocked_open(uint64_t now)
+{
+    memset(&fake, 0, sizeof fake);
+    memset(&upstream, 0, sizeof upstream);
+    memset(&window, 0, sizeof window);
+    fake.fd = -1;
+    pair_init(&pair, -1);
+    ck_assert(upstream_init(&upstream, &clocked_setup, &pair, &window, now));
+}
+
+/* The engine reads what the server has said, and the last of what it says then is looked at. */
+static void clocked_turn(uint64_t now)
+{
+    char line[8192];
+    ssize_t n;
+
+    nats_client_read(&upstream, POLLIN, now);
+    if (upstream.phase == UPSTREAM_AWAY)
+        return;
+    nats_client_turn(&upstream, now);
+    buffer_clear(&pair.out);
+    while ((n = recv(fake.fd, fake.in + fake.len, sizeof fake.in - fake.len, 0)) > 0)
+        fake.len += (size_t)n;
+    while (said_line_take(line, sizeof line))
+        continue;
+}
+
+/* A connection, up to where the engine reads the stream. */
+static void clocked_connect(unsigned last, uint64_t now)
+{
+    int sv[2];
+
+    fake_hang_up();
+    ck_assert_int_eq(socketpair_cloexec_nonblock(sv), 0);
+    upstream.fd = sv[0];
+    fake.fd = sv[1];
+    upstream_enter(&upstream, UPSTREAM_GREETING, UINT64_MAX);
+    fake_tell("%s", INFO_2_12);
+    clocked_turn(now);
+    fake_tell("PONG\r\n");
+    clocked_turn(now);
+    fake_has_stream(1, last);
+    clocked_turn(now);
+    fake_answer(CONSUMER_2_12);
+    clocked_turn(now);
+    ck_assert_int_eq(upstream.phase, UPSTREAM_READING);
+}
+
+static void clocked_heartbeat(unsigned deliveries, uint64_t now)
+{
+    char headers[128];
+
+    snprintf(headers, sizeof headers,
+        "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: %u\r\n\r\n", deliveries);
+    fake_status(headers, "");
+    clocked_turn(now);
+}
+
+/* A server is behind until it is left, or until the engine takes the last messages for removed.
+ * Returns how long that was. */
+static uint64_t clocked_behind(unsigned deliveries, uint64_t *now)
+{
+    uint64_t begin = *now;
+
+    clocked_heartbeat(deliveries, *now);
+    while (upstream.phase == UPSTREAM_READING) {
+        *now += SECOND;
+        clocked_heartbeat(deliveries, *now);
+    }
+    return *now - begin;
+}
+
+/* Servers that are behind, one after the other, and none between them for longer than it takes
+ * until the last messages are taken for removed. Only the time with a connection counts, and it
+ * begins anew with a delivery, which the third server makes in the second row. */
+START_TEST(servers_are_behind)
+{
+    uint64_t now = SECOND;
+    uint64_t behind = 0;
+    unsigned connections = 0;
+
+    clocked_open(now);
+    do {
+        unsigned deliveries = _i == 1 && ++connections == 3;
+
+        now += 2 * BEHIND_SECONDS * SECOND;
+        clocked_connect(4, now);
+        if (deliveries > 0) {
+            fake_deliver(1, 1, 0, (struct span)S("hi"));
+            clocked_turn(now);
+            behind = 0;
+        }
+        behind += clocked_behind(deliveries, &now);
+        ensure(upstream.phase == UPSTREAM_AWAY || behind >= BEHIND_SECONDS * SECOND,
+            "removed after %llu us", (unsigned long long)behind);
+    } while (upstream.phase == UPSTREAM_AWAY);
+    ck_assert_int_eq(upstream.phase, UPSTREAM_SERVING);
+    ck_assert_uint_lt(behind, (BEHIND_SECONDS + 2) * SECOND);
+    close(upstream.fd);
+    fake_hang_up();
+}
+END_TEST
+
 /* ---- Questions of nodes to each other -------------------------------------------------------- */
 
 #define LATER UINT64_MAX
@@ -716,6 +835,7 @@ int main(void)
         {nothing_stored, 1, 60},
         {server_takes_nothing, 2, 60},
         {huge_message, 1, 60},
+        {servers_are_behind, 2, 60},
         {questions, 1, 60},
         {questions_of_others, 1, 60},
         {questions_too_long, 1, 60},

@@ -22,8 +22,8 @@
 #define MADE_AT_ONCE_US 10000000u
 /* A consumer that has missed three heartbeats is made anew. */
 #define SILENCE_US (3 * JETSTREAM_HEARTBEAT_US)
-/* How long servers may say that nothing more comes before the end that the leader has told: theirs
- * is behind the leader's stream, unless the last messages were removed. */
+/* How long servers, all together, may say that nothing more comes before the end that the leader
+ * has told: theirs is behind the leader's stream, unless the last messages were removed. */
 #define BEHIND_US 20000000u
 /* How long a stream waits for as many servers as were given, before it is made with fewer. */
 #define TOO_FEW_US 10000000u
@@ -105,6 +105,17 @@ static void ready_tell(struct upstream *u)
         u, ENGINE_READY, "%s%s%s", name, leader[0] != '\0' ? "; the leader is " : "", leader);
 }
 
+/* How long servers have said that nothing more comes, while something is missing. */
+static uint64_t behind_time(const struct reading *r, uint64_t now)
+{
+    return r->behind_for + (r->behind_since != 0 ? now - r->behind_since : 0);
+}
+
+static void behind_end(struct reading *r)
+{
+    r->behind_since = r->behind_for = 0;
+}
+
 /* Everything that the stream had when it was found is delivered. */
 static bool is_read(struct reading *r, uint64_t now)
 {
@@ -114,13 +125,14 @@ static bool is_read(struct reading *r, uint64_t now)
         return false;
     if (r->behind_since == 0)
         r->behind_since = now;
-    return now - r->behind_since >= BEHIND_US;
+    return behind_time(r, now) >= BEHIND_US;
 }
 
 static void serve_if_read(struct upstream *u, uint64_t now)
 {
     if (u->phase != UPSTREAM_READING || !is_read(&u->reading, now))
         return;
+    behind_end(&u->reading);
     upstream_enter(u, UPSTREAM_SERVING, NEVER);
     if (!u->reading.is_told)
         pair_tell_end(u->pair, u->reading.end);
@@ -401,7 +413,7 @@ static void take_status(
     }
     r->is_idle = true;
     serve_if_read(u, now);
-    if (u->phase == UPSTREAM_READING && now - r->behind_since >= UPSTREAM_PATIENCE_US &&
+    if (u->phase == UPSTREAM_READING && behind_time(r, now) >= UPSTREAM_PATIENCE_US &&
         now - u->times.patience >= UPSTREAM_PATIENCE_US)
         upstream_lose_server(
             u, u->failure, "the server has less of the stream than its leader", now);
@@ -418,7 +430,7 @@ static void delivery_take(struct upstream *u, const struct nats_operation *op,
     u->reading.deliveries++;
     u->reading.next = place->stream + 1;
     u->reading.is_idle = place->pending == 0;
-    u->reading.behind_since = 0;
+    behind_end(&u->reading);
     result = window_return(u->window, op->payload);
     if (result == WINDOW_CAME_BACK) {
         u->times.progress = now;

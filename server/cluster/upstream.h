@@ -55,6 +55,7 @@ struct reading {
     uint64_t consumer;     /* its number, which is in its subject */
     uint64_t subscribed;   /* to the consumer, on this connection: its sid; 0: not yet */
     uint64_t behind_since; /* all is delivered that there is, and it is not all; 0: it is not so */
+    uint64_t behind_for;   /* how long it was so on the connections before, since a delivery */
     bool has_consumer;
     bool is_idle;     /* the consumer has delivered everything */
     bool is_told;     /* FRAME_END was sent for this connection */
