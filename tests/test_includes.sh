@@ -8,7 +8,7 @@ order='
     users submission requests letter <- apply outbox mailbox replica <-
     search copy <- journal cluster <- connection <-
     output backpressure resume status disk greeting accounts submit private <- welcome <- ending snapshot <-
-    login operator proxy <- stream commands <- input settle <- hub <- readback'
+    login operator proxy <- stream commands <- input settle deadlines <- hub <- readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
 # the limits of its log, whose connection one is, and how often something may happen.

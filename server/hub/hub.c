@@ -19,6 +19,7 @@
 #include "commands.h"
 #include "compat/compat.h"
 #include "connection.h"
+#include "deadlines.h"
 #include "disk.h"
 #include "ending.h"
 #include "greeting.h"
@@ -27,8 +28,6 @@
 #include "login.h"
 #include "operator.h"
 #include "output.h"
-#include "private.h"
-#include "resume.h"
 #include "room.h"
 #include "server/cluster/cluster.h"
 #include "server/journal/journal.h"
@@ -47,8 +46,6 @@
 #define STARTS_MAX 16
 #define STARTS_US 1000u
 #define STARTS_US_PER_MEMBER 2u
-/* What found no space in the log is tried again after this time. */
-#define SPACE_RETRY_US 100000u
 /*
  * Joins and quits are told to all, but not one by one: to wake ten thousand clients for each of ten
  * thousand that come would be most of the work. For this long for each member after all have
@@ -277,110 +274,6 @@ static void workers_start(struct hub *hub)
     }
 }
 
-/* ---- Deadlines ------------------------------------------------------------------------------- */
-
-/* The connection is gone: no goodbye will come. */
-static void connection_lost(struct connections *cs, struct connection *c)
-{
-    if (c->session == SESSION_LEFT) {
-        connection_close_output(cs, c);
-        connection_finish(cs, c);
-    } else {
-        session_end(cs, c, ENDING_LOST, "lost", no_text);
-    }
-}
-
-static void deadline_due(struct connections *cs, struct connection *c, enum deadline deadline)
-{
-    switch (deadline) {
-    case DEADLINE_NAME:
-        login_late(cs, c);
-        break;
-    case DEADLINE_WAKE:
-        connection_unpause(cs, c);
-        break;
-    case DEADLINE_RESUME:
-        resume_late(cs, c);
-        break;
-    case DEADLINE_BROKEN:
-        connection_lost(cs, c);
-        break;
-    case DEADLINE_WATCH:
-        if (output_is_dead(cs, c))
-            connection_lost(cs, c);
-        break;
-    case DEADLINE_GOODBYE:
-        output_goodbye_due(cs, c);
-        break;
-    case DEADLINE_DRAIN:
-        output_drain_due(cs, c);
-        break;
-    case DEADLINE_DISCARD:
-        output_discard_due(cs, c);
-        break;
-    case DEADLINE_LISTEN:
-        connection_listen(cs, c);
-        break;
-    case DEADLINE_LOGIN:
-        login_waits(cs, c);
-        break;
-    case DEADLINE_PRIVATE:
-        private_late(cs, c);
-        break;
-    case DEADLINES:
-        break;
-    }
-}
-
-/* Does it end the session of a person, for which the log, or the queue to the stream, must have
- * space? What was relayed and is not read for want of space may be the name. */
-static bool deadline_needs_room(const struct connection *c, enum deadline deadline)
-{
-    bool ends_person = c->person != NULL || connection_waits_for_person(c);
-
-    switch (deadline) {
-    case DEADLINE_NAME:
-        return ends_person || !list_is_empty(&c->in.queued);
-    case DEADLINE_BROKEN:
-    case DEADLINE_WATCH:
-        return ends_person;
-    case DEADLINE_WAKE:
-    case DEADLINE_RESUME:
-    case DEADLINE_GOODBYE:
-    case DEADLINE_DRAIN:
-    case DEADLINE_DISCARD:
-    case DEADLINE_LISTEN:
-    case DEADLINE_LOGIN:
-    case DEADLINE_PRIVATE:
-    case DEADLINES:
-        break;
-    }
-    return false;
-}
-
-static void connection_due(struct connections *cs, struct connection *c)
-{
-    for (enum deadline d = 0; d < DEADLINES && !c->finished; d++) {
-        uint64_t at = c->deadlines[d];
-
-        if (at > cs->turn.now)
-            continue;
-        deadline_set(cs, c, d, TIME_NEVER);
-        if (deadline_needs_room(c, d) && !connections_have_room(cs))
-            deadline_set(cs, c, d, cs->turn.now + SPACE_RETRY_US);
-        else
-            deadline_due(cs, c, d);
-    }
-}
-
-static void run_timers(struct connections *cs)
-{
-    struct timer *timer;
-
-    while ((timer = timers_take_due(&cs->timers, cs->turn.now)) != NULL)
-        connection_due(cs, LIST_ENTRY(struct connection, timer, timer));
-}
-
 /* ---- The turn -------------------------------------------------------------------------------- */
 
 static void turn_begin(struct hub *hub, uint64_t now)
@@ -546,7 +439,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     turn_begin(hub, now);
     report_ahead(hub);
     backpressure_begin(&hub->backpressure, cs);
-    run_timers(cs);
+    deadlines_run(cs);
     connections_begin_waiting(cs);
     accounts_turn(cs);
     if (hub->stopping)
