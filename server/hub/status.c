@@ -61,7 +61,12 @@ static void report_memory(const struct connections *cs)
 static void report_transcript(const struct connections *cs)
 {
     static const char *const health[] = {
-        "well", "slow", "hanging", "failing", "its file was removed"};
+        [JOURNAL_WELL] = "well",
+        [JOURNAL_SLOW] = "slow",
+        [JOURNAL_HANGING] = "hanging",
+        [JOURNAL_FAILING] = "failing",
+        [JOURNAL_GONE] = "its file was removed",
+    };
     const struct journal *j = cs->journal;
 
     if (j->state != JOURNAL_NONE)
@@ -75,10 +80,17 @@ static uint64_t seconds_since(uint64_t then, uint64_t now)
     return now > then ? (now - then) / SECOND_US : 0;
 }
 
+/* How long ago, by the stream's clock, something of the node was stored. */
+static ull heard_ago(const struct nodes *nodes, const struct node *node)
+{
+    return seconds_since(node->heard, nodes->clock);
+}
+
 /* All that have ever started, as they are in what was read of the stream. */
 static void report_nodes(const struct connections *cs)
 {
-    static const char *const states[] = {"gone", "running", "ending"};
+    static const char *const states[] = {
+        [NODE_OFF] = "gone", [NODE_RUNNING] = "running", [NODE_ENDING] = "ending"};
     const struct nodes *nodes = &cs->room->nodes;
 
     for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
@@ -91,7 +103,7 @@ static void report_nodes(const struct connections *cs)
             "status: node %s: %s, incarnation %llu, %zu persons, heard of %llu s ago, reads form "
             "%u",
             node->name, states[node->state], (ull)node->incarnation.number, persons,
-            (ull)((nodes->clock - node->heard) / SECOND_US), node->reads);
+            heard_ago(nodes, node), node->reads);
     }
 }
 
@@ -127,7 +139,7 @@ void status_describe_cluster(const struct connections *cs, char *out, size_t siz
         text_append(
             out, size, "; %s, incarnation %llu: ", node->name, (ull)node->incarnation.number);
         if (node->state == NODE_RUNNING)
-            text_append(out, size, "%llu s ago", (ull)((nodes->clock - node->heard) / SECOND_US));
+            text_append(out, size, "%llu s ago", heard_ago(nodes, node));
         else
             text_append(out, size, "gone");
     }
@@ -136,8 +148,14 @@ void status_describe_cluster(const struct connections *cs, char *out, size_t siz
 static void report_cluster(const struct connections *cs)
 {
     static const char *const states[] = {
-        "loading", "rewinding", "starting", "running", "lost", "stopping", "ended"};
-    _Static_assert(sizeof states / sizeof states[0] == CLUSTER_ENDED + 1, "a word for each state");
+        [CLUSTER_LOADING] = "loading",
+        [CLUSTER_REWINDING] = "rewinding",
+        [CLUSTER_STARTING] = "starting",
+        [CLUSTER_RUNNING] = "running",
+        [CLUSTER_LOST] = "lost",
+        [CLUSTER_STOPPING] = "stopping",
+        [CLUSTER_ENDED] = "ended",
+    };
     const struct cluster *c = cs->cluster;
     size_t here = 0;
 
@@ -165,7 +183,13 @@ static void report_cluster(const struct connections *cs)
 static void report_connection(const struct connections *cs, const struct connection *c)
 {
     static const char *const states[] = {
-        "preparing", "named", "named", "joined", "posting", "leaving"};
+        [SESSION_PREPARING] = "preparing",
+        [SESSION_NAMED] = "named",
+        [SESSION_WELCOME] = "named",
+        [SESSION_MEMBER] = "joined",
+        [SESSION_POSTER] = "posting",
+        [SESSION_LEFT] = "leaving",
+    };
     const struct log *log = cs->room->log;
     const struct link *link = &c->out.link;
     uint64_t head = log_head(log);
