@@ -146,6 +146,7 @@ report_has() {
     until_true seen "$1.log" "$2"
 }
 expect 'the report has the leader' report_has node1 'status: cluster: ready: .*; the leader is n'
+expect "and this node's state" report_has node1 'status: cluster: node node1 of room [a-z]*, running,'
 expect 'and the nodes' report_has node1 'status: node node3: running, incarnation 1,'
 
 # ---- One server is missing, and two ----
