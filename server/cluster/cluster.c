@@ -1,32 +1,23 @@
-/* cluster.c: frames to and from the engine, and the states of this node in the cluster. */
+/* cluster.c: the states of this node in the cluster, and what follows from each frame. */
 #include "cluster.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "compat/compat.h"
-#include "compat/poller.h"
 #include "server/hub/codec.h"
-#include "server/hub/link.h"
 #include "server/hub/log.h"
 #include "server/hub/replica.h"
 #include "server/hub/timers.h"
 #include "server/report.h"
 
-#define INBOX_SIZE (FRAME_HEAD + FRAME_PAYLOAD_MAX)
-/* Read in one turn, at most. */
-#define READ_MAX 262144u
 /* How often an idle node publishes an empty batch, so that the others do not take it for gone. */
 #define BEAT_US 2000000u
 /* When to try again after an allocation has failed. */
 #define RETRY_US 100000u
-/* How often to log that the stream is unavailable. */
-#define TELL_US 60000000u
 
 /* ---- Making and freeing ---------------------------------------------------------------------- */
 
@@ -37,38 +28,26 @@ struct cluster *cluster_new(const struct cluster_config *config)
     if (c == NULL)
         return NULL;
     c->config = *config;
-    c->engine.fd = -1;
-    c->engine.watch.kind = WATCH_ENGINE;
+    engine_end_init(&c->engine);
     c->retry_at = TIME_NEVER;
     c->search.back = SEARCH_BACK;
-    c->inbox.bytes = malloc(INBOX_SIZE);
-    if (!outbox_init(&c->outbox) || !mailbox_init(&c->mailbox) || c->inbox.bytes == NULL) {
+    if (!outbox_init(&c->outbox) || !mailbox_init(&c->mailbox) || !inbox_init(&c->inbox)) {
         cluster_free(c, NULL);
         return NULL;
     }
     return c;
 }
 
-static void engine_close(struct cluster *c, struct poller *poller)
-{
-    if (c->engine.fd == -1)
-        return;
-    poller_remove(poller, c->engine.fd);
-    close(c->engine.fd);
-    c->engine.fd = -1;
-    c->engine.watch.events = 0;
-}
-
 void cluster_free(struct cluster *c, struct poller *poller)
 {
     if (c == NULL)
         return;
-    engine_close(c, poller);
+    engine_end_close(&c->engine, poller);
     outbox_free(&c->outbox);
     mailbox_free(&c->mailbox);
     search_free(&c->search);
     copy_drop(&c->copy);
-    free(c->inbox.bytes);
+    inbox_free(&c->inbox);
     free(c);
 }
 
@@ -83,10 +62,8 @@ static void cluster_finish(struct cluster *c, enum cluster_end end)
 /* What was read and not taken out is told again by the next engine. */
 static void engine_forget(struct cluster *c)
 {
-    c->inbox.len = c->inbox.at;
-    c->engine.state = ENGINE_CONNECTING;
-    c->engine.text[0] = '\0';
-    c->engine.setup_sent = 0;
+    inbox_drop(&c->inbox);
+    engine_end_reset(&c->engine);
     outbox_rewind(&c->outbox);
     mailbox_forget(&c->mailbox);
 }
@@ -94,7 +71,7 @@ static void engine_forget(struct cluster *c)
 static void engine_lose(struct cluster *c, struct poller *poller, const struct report *r)
 {
     report(r, LOG_WARNING, "the cluster's engine has ended");
-    engine_close(c, poller);
+    engine_end_close(&c->engine, poller);
     engine_forget(c);
 }
 
@@ -107,14 +84,11 @@ bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
         .credentials = {c->config.credentials, strlen(c->config.credentials)},
         .servers = c->config.servers};
 
-    engine_close(c, poller);
-    if (poller_set(poller, fd, POLLIN, &c->engine.watch) == -1)
+    engine_end_close(&c->engine, poller);
+    if (!engine_end_set(&c->engine, fd, &setup, poller))
         return false;
-    c->engine.fd = fd;
-    c->engine.watch.events = POLLIN;
     search_begin(&c->search);
     engine_forget(c);
-    c->engine.setup_len = frame_setup_write(c->engine.setup, &setup);
     return true;
 }
 
@@ -192,51 +166,11 @@ static void outbox_close(struct cluster *c, unsigned form, uint64_t now)
         c->waits_since = now;
 }
 
-/* True where everything is sent. */
-static bool engine_send(struct cluster *c)
-{
-    struct engine_end *e = &c->engine;
-
-    while (e->setup_sent < e->setup_len) {
-        ssize_t n =
-            send(e->fd, e->setup + e->setup_sent, e->setup_len - e->setup_sent, MSG_NOSIGNAL);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1)
-            return false;
-        e->setup_sent += (size_t)n;
-    }
-    /* What was begun is ended first; then a batch does not make private messages wait. */
-    if (outbox_is_cut(&c->outbox) && !outbox_send(&c->outbox, e->fd))
-        return false;
-    return mailbox_send(&c->mailbox, e->fd) && outbox_send(&c->outbox, e->fd);
-}
-
 /* What is before the next frame is needed only while it is applied. */
-static void inbox_compact(struct cluster *c)
+static void cluster_compact(struct cluster *c)
 {
-    struct inbox *in = &c->inbox;
-
-    if (c->apply.phase != APPLY_IDLE || in->at == 0)
-        return;
-    memmove(in->bytes, in->bytes + in->at, in->len - in->at);
-    in->len -= in->at;
-    in->at = 0;
-}
-
-/* An engine that is gone is noticed when it is read. */
-static void engine_listen(struct cluster *c, struct poller *poller, bool all_sent)
-{
-    short events = all_sent ? 0 : POLLOUT;
-
-    if (c->inbox.len == INBOX_SIZE)
-        inbox_compact(c); /* cluster_read() does it only where there is something to be read */
-    if (c->inbox.len < INBOX_SIZE)
-        events |= POLLIN;
-    if (events != c->engine.watch.events &&
-        poller_set(poller, c->engine.fd, events, &c->engine.watch) == 0)
-        c->engine.watch.events = events;
+    if (c->apply.phase == APPLY_IDLE)
+        inbox_compact(&c->inbox);
 }
 
 void cluster_flush(struct cluster *c, const struct room *room, struct poller *poller, uint64_t now)
@@ -251,17 +185,17 @@ void cluster_flush(struct cluster *c, const struct room *room, struct poller *po
     if (copy_is_waiting(&c->copy) && cluster_has_room(c)) /* there was no memory */
         c->retry_at = now + RETRY_US;
     outbox_close(c, room->nodes.form, now);
-    if (c->engine.fd != -1)
-        engine_listen(c, poller, engine_send(c));
+    if (c->engine.fd == -1)
+        return;
+    if (inbox_is_full(&c->inbox))
+        cluster_compact(c); /* cluster_read() does it only where there is something to be read */
+    engine_end_listen(
+        &c->engine, &c->inbox, poller, engine_end_send(&c->engine, &c->outbox, &c->mailbox));
 }
 
-/* When it is said again that the cluster is not ready: the engine says nothing twice. */
 static uint64_t tell_due(const struct cluster *c)
 {
-    const struct engine_end *e = &c->engine;
-    bool silent = e->state == ENGINE_READY || e->text[0] == '\0' || c->state == CLUSTER_ENDED;
-
-    return silent ? TIME_NEVER : e->told_at + TELL_US;
+    return c->state == CLUSTER_ENDED ? TIME_NEVER : engine_end_tell_due(&c->engine);
 }
 
 uint64_t cluster_due(const struct cluster *c)
@@ -283,28 +217,16 @@ uint64_t cluster_due(const struct cluster *c)
 
 void cluster_read(struct cluster *c, struct poller *poller, const struct report *r)
 {
-    struct inbox *in = &c->inbox;
-    size_t space;
-    ssize_t n;
-
     c->retry_at = TIME_NEVER; /* all of it is tried in this turn */
     if (c->state == CLUSTER_REWINDING) {
-        engine_close(c, poller);
+        engine_end_close(&c->engine, poller);
         engine_forget(c);
         c->state = CLUSTER_LOADING;
     }
     if (c->engine.fd == -1 || (c->engine.revents & (POLLIN | POLLHUP | POLLERR)) == 0)
         return;
-    inbox_compact(c);
-    space = INBOX_SIZE - in->len;
-    space = space < READ_MAX ? space : READ_MAX;
-    if (space == 0)
-        return;
-    c->engine.revents = 0;
-    n = recv(c->engine.fd, in->bytes + in->len, space, 0);
-    if (n > 0)
-        in->len += (size_t)n;
-    else if (n == 0 || !error_passes(errno))
+    cluster_compact(c);
+    if (!inbox_read(&c->inbox, &c->engine))
         engine_lose(c, poller, r);
 }
 
@@ -395,61 +317,24 @@ static void state_follow(struct cluster *c, const struct room *room)
 
 /* ---- Frames ---------------------------------------------------------------------------------- */
 
-static const char *state_word(enum engine_state state)
-{
-    switch (state) {
-    case ENGINE_CONNECTING:
-        return "connecting";
-    case ENGINE_READY:
-        return "ready";
-    case ENGINE_AWAY:
-        return "cannot be reached";
-    case ENGINE_REFUSED:
-        return "refuses this node";
-    case ENGINE_UNUSABLE:
-        return "cannot be used";
-    case ENGINE_GONE:
-        break;
-    }
-    return "has lost the room's stream";
-}
-
-static void state_tell(struct cluster *c, const struct report *r, uint64_t now, bool changed)
-{
-    struct engine_end *e = &c->engine;
-    bool well = e->state == ENGINE_READY;
-
-    if (!changed && (well || now - e->told_at < TELL_US))
-        return;
-    e->told_at = now;
-    report(r, well || e->state == ENGINE_CONNECTING ? LOG_NOTICE : LOG_WARNING,
-        "the cluster %s%s%s", state_word(e->state), e->text[0] != '\0' ? ": " : "", e->text);
-}
-
 void cluster_tell(struct cluster *c, const struct report *r, uint64_t now)
 {
     if (tell_due(c) <= now)
-        state_tell(c, r, now, false);
+        engine_end_tell(&c->engine, r, now);
 }
 
 /* At the start a wrong password, or a server without JetStream, is the operator's to mend. */
-static void engine_state_take(
-    struct cluster *c, struct span payload, const struct report *r, uint64_t now)
+static void state_take(struct cluster *c, struct span payload, const struct report *r, uint64_t now)
 {
-    enum engine_state before = c->engine.state;
     struct frame_state state;
 
     if (!frame_state_read(&state, payload)) {
         cluster_finish(c, CLUSTER_NOT_VALID);
         return;
     }
-    c->engine.state = state.state;
-    if (state.text.len > 0)
-        memcpy(c->engine.text, state.text.at, state.text.len);
-    c->engine.text[state.text.len] = '\0';
+    engine_end_take_state(&c->engine, &state, r, now);
     if (state.batch_max != 0)
         c->outbox.batch_max = state.batch_max;
-    state_tell(c, r, now, state.state != before);
     if (c->state == CLUSTER_LOADING && state.state == ENGINE_REFUSED)
         cluster_finish(c, CLUSTER_REFUSED);
     else if (c->state == CLUSTER_LOADING && state.state == ENGINE_UNUSABLE)
@@ -588,7 +473,7 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
     }
     in->at = (size_t)(rest.at - in->bytes);
     if (frame.kind == FRAME_STATE)
-        engine_state_take(c, frame.payload, r, now);
+        state_take(c, frame.payload, r, now);
     else if (frame.kind == FRAME_MESSAGE)
         inbox_take(c, room, frame.payload);
     else if (frame.kind == FRAME_END)
@@ -714,32 +599,6 @@ bool cluster_next(
 
 /* ---- Handing over ---------------------------------------------------------------------------- */
 
-static void engine_state_hand(struct engine_end *e, struct codec *c)
-{
-    codec_fd(c, &e->fd);
-    codec_size(c, &e->setup_len);
-    codec_size(c, &e->setup_sent);
-    c->bad |= e->setup_len > sizeof(e->setup) || e->setup_sent > e->setup_len;
-    codec_bytes(c, e->setup, sizeof(e->setup));
-    e->state = (enum engine_state)codec_choice(c, e->state, ENGINE_GONE + 1);
-    codec_u64(c, &e->told_at);
-    codec_text(c, e->text, sizeof(e->text));
-    if (c->loading)
-        e->revents = POLLIN;
-}
-
-static void inbox_hand(struct inbox *in, struct codec *c)
-{
-    codec_size(c, &in->len);
-    codec_size(c, &in->at);
-    c->bad |= in->len > INBOX_SIZE || in->at > in->len;
-    if (c->bad)
-        return;
-    codec_bytes(c, in->bytes, in->len);
-    codec_u64(c, &in->sequence);
-    codec_bool(c, &in->mine);
-}
-
 void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
     void (*ticket_state)(void *, struct ticket *), void *context)
 {
@@ -753,7 +612,7 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
     codec_bool(codec, &c->told);
     codec_bool(codec, &c->was_running);
     codec_bool(codec, &c->forming);
-    engine_state_hand(&c->engine, codec);
+    engine_end_hand(&c->engine, codec);
     inbox_hand(&c->inbox, codec);
     if (!codec->bad)
         apply_state(&c->apply, codec, room, c->inbox.bytes, c->inbox.len);
@@ -767,8 +626,5 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
 
 bool cluster_restored(struct cluster *c, struct poller *poller)
 {
-    if (c->engine.fd == -1)
-        return true;
-    c->engine.watch.events = POLLIN;
-    return poller_set(poller, c->engine.fd, POLLIN, &c->engine.watch) == 0;
+    return engine_end_restored(&c->engine, poller);
 }

@@ -11,12 +11,11 @@
 
 #include "apply.h"
 #include "copy.h"
-#include "frame.h"
+#include "engine_end.h"
 #include "mailbox.h"
 #include "membership.h"
 #include "outbox.h"
 #include "search.h"
-#include "server/hub/watch.h"
 
 struct poller;
 struct report;
@@ -33,28 +32,6 @@ enum cluster_state {
     CLUSTER_LOST,      /* for the others this node was gone; its tickets are to be taken */
     CLUSTER_STOPPING,  /* the stop is under way */
     CLUSTER_ENDED
-};
-
-/* The hub's end of the pair. */
-struct engine_end {
-    struct watch watch;
-    int fd; /* -1: there is no engine */
-    short revents;
-    size_t setup_len;
-    size_t setup_sent;
-    enum engine_state state; /* of its last FRAME_STATE */
-    uint64_t told_at;        /* when the state was logged last */
-    char text[FRAME_TEXT_MAX + 1];
-    char setup[FRAME_SETUP_MAX];
-};
-
-/* Frames that were read. The message that is being applied is the one before the next frame. */
-struct inbox {
-    char *bytes; /* INBOX_SIZE of them */
-    size_t len;
-    size_t at;         /* the next frame begins here; at <= len */
-    uint64_t sequence; /* of the last message that was taken out, or is in the snapshot; 0: none */
-    bool mine;         /* that message is the oldest batch of this node that has not come back */
 };
 
 struct cluster {
