@@ -515,16 +515,11 @@ static void form_follow(struct cluster *c, const struct room *room)
 static void differing_tell(const struct cluster *c, const struct room *room,
     const struct node *right, const struct report *r)
 {
-    const struct list *all = &room->nodes.all;
-
-    for (const struct list *at = all->next; at != all; at = at->next) {
-        const struct node *node = LIST_ENTRY(const struct node, entry, at);
-
+    for (const struct node *node = NULL; (node = nodes_next(&room->nodes, node)) != NULL;)
         if (node->state == NODE_RUNNING && node->told_place == right->told_place &&
             node->told_hash != right->told_hash)
             report(r, LOG_ERR, "node %s has another room than %s at message %llu of the stream",
                 node->name, right->name, (unsigned long long)c->copy.place);
-    }
 }
 
 /* The room is at a place, or all nodes have told what theirs is there. */

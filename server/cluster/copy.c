@@ -81,11 +81,6 @@ bool copy_is_waiting(const struct copy *copy)
 
 /* ---- Comparing ------------------------------------------------------------------------------- */
 
-static const struct node *node_at(const struct list *entry)
-{
-    return LIST_ENTRY(const struct node, entry, entry);
-}
-
 static bool has_told(const struct node *node, uint64_t place)
 {
     return node->state == NODE_RUNNING && node->told_place == place;
@@ -94,18 +89,18 @@ static bool has_told(const struct node *node, uint64_t place)
 /* All that run have told. A node that began to run behind the place never does. */
 static bool all_have_told(const struct nodes *nodes, uint64_t place)
 {
-    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
-        if (node_at(at)->state == NODE_RUNNING && !has_told(node_at(at), place))
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
+        if (node->state == NODE_RUNNING && !has_told(node, place))
             return false;
     return true;
 }
 
-static size_t votes_for(const struct nodes *nodes, const struct node *node, uint64_t place)
+static size_t votes_for(const struct nodes *nodes, const struct node *voted, uint64_t place)
 {
     size_t votes = 0;
 
-    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
-        votes += has_told(node_at(at), place) && node_at(at)->told_hash == node->told_hash;
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
+        votes += has_told(node, place) && node->told_hash == voted->told_hash;
     return votes;
 }
 
@@ -117,8 +112,7 @@ const struct node *copy_compare(const struct copy *copy, const struct nodes *nod
     if ((copy->state != COPY_TELLING && copy->state != COPY_COMPARING) ||
         (nodes->clock - nodes->place.clock <= WAIT_US && !all_have_told(nodes, copy->place)))
         return NULL;
-    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
-        const struct node *node = node_at(at);
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
         size_t votes = has_told(node, copy->place) ? votes_for(nodes, node, copy->place) : 0;
 
         if (votes > most || (votes > 0 && votes == most && strcmp(node->name, best->name) < 0)) {

@@ -27,17 +27,19 @@ void nodes_free(struct nodes *nodes)
         free(LIST_ENTRY(struct node, entry, list_take(&nodes->all)));
 }
 
-static struct node *node_at(struct list *entry)
+struct node *nodes_next(const struct nodes *nodes, const struct node *node)
 {
-    return LIST_ENTRY(struct node, entry, entry);
+    struct list *next = node == NULL ? nodes->all.next : node->entry.next;
+
+    return next == &nodes->all ? NULL : LIST_ENTRY(struct node, entry, next);
 }
 
 struct node *nodes_find(const struct nodes *nodes, struct span name)
 {
-    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
-        if (span_equal(name, node_at(at)->name))
-            return node_at(at);
-    return NULL;
+    struct node *node = NULL;
+
+    while ((node = nodes_next(nodes, node)) != NULL && !span_equal(name, node->name)) {}
+    return node;
 }
 
 struct node *nodes_add(struct nodes *nodes, struct span name)
@@ -59,12 +61,9 @@ void nodes_advance(struct nodes *nodes, uint64_t time)
 
     nodes->clock += step < STEP_MAX_US ? step : STEP_MAX_US;
     nodes->time = time > nodes->time ? time : nodes->time;
-    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
-        struct node *node = node_at(at);
-
+    for (struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
         if (node->state == NODE_RUNNING && nodes->clock - node->heard > GONE_US)
             node->state = NODE_ENDING;
-    }
 }
 
 bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
@@ -81,22 +80,19 @@ bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
 
 struct node *nodes_ending(const struct nodes *nodes)
 {
-    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next)
-        if (node_at(at)->state == NODE_ENDING)
-            return node_at(at);
-    return NULL;
+    struct node *node = NULL;
+
+    while ((node = nodes_next(nodes, node)) != NULL && node->state != NODE_ENDING) {}
+    return node;
 }
 
 unsigned nodes_read(const struct nodes *nodes)
 {
     unsigned newest = 0;
 
-    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
-        const struct node *node = node_at(at);
-
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
         if (node->state == NODE_RUNNING && (newest == 0 || node->reads < newest))
             newest = node->reads;
-    }
     return newest;
 }
 

@@ -67,6 +67,9 @@ struct nodes {
 
 void nodes_init(struct nodes *);
 void nodes_free(struct nodes *);
+/* All nodes one after the other: the one behind this one, or the first behind NULL; NULL: there is
+ * none. */
+struct node *nodes_next(const struct nodes *, const struct node *);
 /* NULL: no node of that name has ever started. */
 struct node *nodes_find(const struct nodes *, struct span name);
 /* A node that is not there yet; NULL without memory. */

@@ -62,7 +62,6 @@ static void node_load(struct codec *c, struct nodes *nodes)
 
 static void nodes_state(struct codec *c, struct nodes *nodes)
 {
-    struct list *at = nodes->all.next;
     uint64_t count = list_count(&nodes->all);
 
     codec_u64(c, &nodes->time);
@@ -77,9 +76,7 @@ static void nodes_state(struct codec *c, struct nodes *nodes)
             node_load(c, nodes);
         return;
     }
-    for (; at != &nodes->all; at = at->next) {
-        struct node *node = LIST_ENTRY(struct node, entry, at);
-
+    for (struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
         codec_text(c, node->name, sizeof(node->name));
         node_state(c, node);
     }
@@ -88,19 +85,20 @@ static void nodes_state(struct codec *c, struct nodes *nodes)
 /* A node is known by its place in the room's list. */
 static void node_number(struct codec *c, const struct room *room, struct node **node)
 {
+    const struct nodes *nodes = &room->nodes;
+    struct node *at = nodes_next(nodes, NULL);
     uint64_t place = 0;
-    struct list *at = room->nodes.all.next;
 
-    for (; *node != NULL && at != &(*node)->entry; at = at->next)
+    for (; *node != NULL && at != *node; at = nodes_next(nodes, at))
         place++;
     place = c->loading || *node != NULL ? place : NOWHERE;
     codec_u64(c, &place);
     if (!c->loading || place == NOWHERE)
         return;
-    for (; place > 0 && at != &room->nodes.all; place--)
-        at = at->next;
-    c->bad |= at == &room->nodes.all;
-    *node = c->bad ? NULL : LIST_ENTRY(struct node, entry, at);
+    for (; place > 0 && at != NULL; place--)
+        at = nodes_next(nodes, at);
+    c->bad |= at == NULL;
+    *node = c->bad ? NULL : at;
 }
 
 /* ---- Persons --------------------------------------------------------------------------------- */
@@ -210,19 +208,16 @@ void replica_state(struct room *room, struct codec *c)
     nodes_state(c, &room->nodes);
     persons_state(c, room, &room->members, PERSON_MEMBER);
     persons_state(c, room, &room->posters, PERSON_POSTER);
-    for (struct list *at = room->nodes.all.next; at != &room->nodes.all; at = at->next)
-        order_state(c, room, LIST_ENTRY(struct node, entry, at));
+    for (struct node *node = NULL; (node = nodes_next(&room->nodes, node)) != NULL;)
+        order_state(c, room, node);
 }
 
 /* Between two messages nobody is leaving. */
 static bool nodes_are_sound(const struct nodes *nodes)
 {
-    for (struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
-        const struct node *node = LIST_ENTRY(struct node, entry, at);
-
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
         if (node->state == NODE_ENDING || node->heard > nodes->clock || node->reads == 0)
             return false;
-    }
     return nodes->place.clock <= nodes->clock && nodes->form > 0;
 }
 

@@ -93,8 +93,7 @@ static void report_nodes(const struct connections *cs)
         [NODE_OFF] = "gone", [NODE_RUNNING] = "running", [NODE_ENDING] = "ending"};
     const struct nodes *nodes = &cs->room->nodes;
 
-    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
-        const struct node *node = LIST_ENTRY(const struct node, entry, at);
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
         size_t persons = 0;
 
         for (struct list *p = node->persons.next; p != &node->persons; p = p->next)
@@ -133,9 +132,7 @@ void status_describe_cluster(const struct connections *cs, char *out, size_t siz
         (int)c->config.node.len, c->config.node.at, (int)c->config.room.len, c->config.room.at,
         cluster_is_well(c) ? "ready" : "not ready", c->engine.text[0] != '\0' ? ": " : "",
         c->engine.text, (ull)seconds_since(nodes->time, cs->turn.wall));
-    for (const struct list *at = nodes->all.next; at != &nodes->all; at = at->next) {
-        const struct node *node = LIST_ENTRY(const struct node, entry, at);
-
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
         text_append(
             out, size, "; %s, incarnation %llu: ", node->name, (ull)node->incarnation.number);
         if (node->state == NODE_RUNNING)

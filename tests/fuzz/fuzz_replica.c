@@ -36,10 +36,8 @@ static void nodes_stop(struct room *room)
     struct room_request stop = {.kind = ROOM_NODE_STOP, .time = 1};
     struct room_outcome outcome;
 
-    for (struct list *at = room->nodes.all.next; at != &room->nodes.all; at = at->next) {
-        stop.node = LIST_ENTRY(struct node, entry, at);
+    while ((stop.node = nodes_next(&room->nodes, stop.node)) != NULL)
         while (room_apply(room, &stop, &outcome) == ROOM_MORE) {}
-    }
     must(list_is_empty(&room->members) && list_is_empty(&room->posters));
 }
 
