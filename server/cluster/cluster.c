@@ -511,34 +511,6 @@ static void form_follow(struct cluster *c, const struct room *room)
     c->forming = outbox_has_room(&c->outbox) && outbox_put(&c->outbox, &request, &nobody);
 }
 
-/* Nodes of which the state differs from the right one. */
-static void differing_tell(const struct cluster *c, const struct room *room,
-    const struct node *right, const struct report *r)
-{
-    for (const struct node *node = NULL; (node = nodes_next(&room->nodes, node)) != NULL;)
-        if (node->state == NODE_RUNNING && node->told_place == right->told_place &&
-            node->told_hash != right->told_hash)
-            report(r, LOG_ERR, "node %s has another room than %s at message %llu of the stream",
-                node->name, right->name, (unsigned long long)c->copy.place);
-}
-
-/* The room is at a place, or all nodes have told what theirs is there. */
-static void copy_follow(struct cluster *c, struct room *room, const struct report *r)
-{
-    const struct node *right;
-
-    if (c->state != CLUSTER_RUNNING)
-        return;
-    right = copy_compare(&c->copy, &room->nodes);
-    if (right == NULL)
-        return;
-    differing_tell(c, room, right, r);
-    if (right->told_hash == c->copy.hash)
-        copy_compared(&c->copy, right == cluster_node(c, room));
-    else
-        cluster_finish(c, CLUSTER_DIFFERS);
-}
-
 static void message_done(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
 {
     const struct node *node = cluster_node(c, room);
@@ -554,7 +526,8 @@ static void message_done(struct cluster *c, struct room *room, const struct repo
     if (nodes_pass(&room->nodes, c->inbox.sequence, c->apply.message.len) &&
         c->state == CLUSTER_RUNNING)
         copy_take(&c->copy, room);
-    copy_follow(c, room, r);
+    if (c->state == CLUSTER_RUNNING && !copy_follow(&c->copy, &room->nodes, node, r))
+        cluster_finish(c, CLUSTER_DIFFERS);
 }
 
 static void applied_fill(struct cluster *c, struct applied *out)

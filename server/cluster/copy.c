@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "outbox.h"
 #include "server/hub/codec.h"
 #include "server/hub/replica.h"
+#include "server/report.h"
 
 /* A part has at most so many bytes: a request has space for them. */
 #define PART_MAX LINE_CLEAN_MAX
@@ -123,10 +125,29 @@ const struct node *copy_compare(const struct copy *copy, const struct nodes *nod
     return best;
 }
 
-void copy_compared(struct copy *copy, bool writes)
+/* Nodes of which the state differs from the right one. */
+static void differing_tell(const struct copy *copy, const struct nodes *nodes,
+    const struct node *right, const struct report *r)
 {
-    if (writes)
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
+        if (has_told(node, copy->place) && node->told_hash != right->told_hash)
+            report(r, LOG_ERR, "node %s has another room than %s at message %llu of the stream",
+                node->name, right->name, (unsigned long long)copy->place);
+}
+
+bool copy_follow(
+    struct copy *copy, const struct nodes *nodes, const struct node *own, const struct report *r)
+{
+    const struct node *right = copy_compare(copy, nodes);
+
+    if (right == NULL)
+        return true;
+    differing_tell(copy, nodes, right, r);
+    if (right->told_hash != copy->hash)
+        return false;
+    if (right == own)
         copy->state = COPY_WRITING;
     else
         copy_drop(copy);
+    return true;
 }

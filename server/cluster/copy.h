@@ -15,6 +15,7 @@
 #include "server/hub/node.h"
 
 struct outbox;
+struct report;
 struct room;
 
 /* NONE -> TELLING -> COMPARING -> WRITING -> NONE; TELLING -> WRITING; any -> NONE */
@@ -46,7 +47,9 @@ bool copy_is_waiting(const struct copy *);
 /* A message was applied. Returns the node whose hash is right, of that name the first, when it is
  * time to compare; NULL: it is not yet, or there is nothing to compare. */
 const struct node *copy_compare(const struct copy *, const struct nodes *);
-/* That was compared, and this node is right. It is the writer, or done. */
-void copy_compared(struct copy *, bool writes);
+/* The same, and what follows for this node: nodes that differ are reported, and its snapshot is to
+ * be stored if it is the writer. False: its own state is the wrong one. */
+bool copy_follow(
+    struct copy *, const struct nodes *, const struct node *own, const struct report *);
 
 #endif
