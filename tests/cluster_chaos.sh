@@ -11,10 +11,11 @@ trying='chaos on three hosts'
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/trio.sh
 . "$(dirname "$0")/trio.sh"
+# shellcheck source=tests/talkers.sh
+. "$(dirname "$0")/talkers.sh"
 
 seconds=${CHAOS_SECONDS:-40}
 seed=${SEED:-$(date +%s)}
-talkers='1 2 3 4 5 6'
 echo "seed $seed, $seconds s"
 
 # ---- The plan ----
@@ -69,12 +70,6 @@ later() {
         "$@"
     ) &
     undoing="$undoing $!"
-}
-is_gone() {
-    case $(sed -n 's/^State:[^A-Z]*//p' "/proc/$(pid "$1")/status" 2>/dev/null) in
-    '' | Z*) ;;
-    *) false ;;
-    esac
 }
 # down NAME TENTHS: it is killed, and started again after that time.
 down() {
@@ -136,32 +131,8 @@ go_wrong() {
     done 3<"$dir/plan"
 }
 
-# ---- Clients ----
+# ---- Accounts of the clients ----
 
-feed() {
-    line=0
-    until [ -e "$dir/hush" ]; do
-        for _ in 1 2 3 4 5 6 7 8 9 10; do
-            line=$((line + 1))
-            echo "talker$1 $line"
-        done
-        sleep 0.1
-    done
-    echo $line >"$dir/count$1"
-    until_true [ -e "$dir/end" ]
-}
-# talk NUMBER: its list of nodes begins with one of the three
-talk() {
-    case $(($1 % 3)) in
-    0) list="$(address 1),$(address 2),$(address 3)" ;;
-    1) list="$(address 2),$(address 3),$(address 1)" ;;
-    2) list="$(address 3),$(address 1),$(address 2)" ;;
-    esac
-    feed "$1" | nsenter --target "$(cat "$dir/host$clients")" --net \
-        "$CHAT" -k -x -w 60 -n "talker$1" "$list" >"$dir/talker$1" 2>"$dir/talker$1.err" &
-    echo $! >"$dir/talker$1.pid"
-}
-count() { cat "$dir/count$1"; }
 # A server knows who leads the stream.
 knows_leader() {
     {
@@ -171,21 +142,6 @@ knows_leader() {
     } | at $clients nc -w 2 "$(address "$1")" 4222 | grep -q '"leader":"n'
 }
 has_leader() { knows_leader 1 || knows_leader 2 || knows_leader 3; }
-# All that the clients have said is in the transcript of that node.
-has_all() {
-    for talker in $talkers; do
-        [ -e "$dir/count$talker" ] &&
-            seen "transcript$1" " msg [^ ]* talker$talker $(count "$talker")\$" || return 1
-    done
-}
-users() { at $clients "$CHAT" -l -w 60 "$(address "$1")" | sort | tr '\n' ' '; }
-# From the first message that a client has heard, it has heard all of them, in the one order.
-heard_all() {
-    grep '^[^ ]* msg ' "$dir/$1" >"$dir/heard"
-    first=$(head -n 1 "$dir/heard")
-    sed -n '/^[^ ]* msg /p' "$dir/transcript1" | grep -F -x -A 100000000 -e "$first" |
-        cmp - "$dir/heard"
-}
 # The longest time between two messages, in seconds.
 standstill() {
     sed -n 's/^[^T]*T\([0-9]*\):\([0-9]*\):\([0-9.]*\)Z msg .*/\1 \2 \3/p' "$dir/transcript1" |
