@@ -1,0 +1,117 @@
+# The nodes of a room on three hosts are upgraded one after the other, while six clients talk. First
+# each is stopped, and CHATD_NEXT, which reads a newer form of the room's messages, is started in its
+# place; then each becomes CHATD_LATER, which reads one more, by SIGUSR2. With the last node the room
+# changes to the newer form, and not before; an older program that comes back then says so and ends
+# with 69. In the end every line is there once and in order, and the transcripts are equal. Needs
+# root, namespaces, ip, ss, nc and nats-server, and two other builds of chatd:
+#
+#   make CPPFLAGS=-DBATCH_FORM=2 BUILD=next; make CPPFLAGS=-DBATCH_FORM=3 BUILD=later
+#   CHATD_NEXT=next/chatd CHATD_LATER=later/chatd
+
+: "${CHATD:?}" "${CHAT:?}" "${CHATD_NEXT:?}" "${CHATD_LATER:?}"
+trying='a rolling upgrade on three hosts'
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# The nodes execute a copy, which is replaced in one step.
+before=$CHATD
+install() { cp "$1" "$dir/chatd.new" && mv "$dir/chatd.new" "$dir/chatd"; }
+install "$before"
+CHATD=$dir/chatd
+# shellcheck source=tests/trio.sh
+. "$(dirname "$0")/trio.sh"
+# shellcheck source=tests/talkers.sh
+. "$(dirname "$0")/talkers.sh"
+
+# ---- A node becomes another program ----
+
+restart() {
+    kill "$(pid "node$1")"
+    wait "$(pid "node$1")"
+    expect "node $1 stops" is 0 $?
+    node "$1"
+}
+upgrades() { grep -c 'this is chatd ' "$dir/node$1.log"; }
+has_upgraded() { [ "$(upgrades "$1")" -gt "$2" ]; }
+replace() {
+    done_before=$(upgrades "$1")
+    kill -USR2 "$(pid "node$1")"
+    expect "node $1 is upgraded" until_true has_upgraded "$1" "$done_before"
+}
+# The form of the room's messages, as a node knows it.
+form_is() {
+    kill -USR1 "$(pid "node$1")"
+    [ "$(sed -n 's/.*status: cluster: last message .*, form //p' "$dir/node$1.log" | tail -n 1)" = "$2" ]
+}
+lines() { grep -c ' msg talker' "$dir/transcript$1"; }
+has_lines() { [ "$(lines "$1")" -ge "$2" ]; }
+# Lines go on at all nodes, for as long as it takes to say some of each client.
+goes_on() {
+    wanted=$(($(lines 1) + 300))
+    for place in 1 2 3; do until_true has_lines $place $wanted || return 1; done
+}
+
+# roll HOW PROGRAM OLD-FORM FORM
+roll() {
+    install "$2"
+    for i in 1 2 3; do
+        expect "form $3 before node $i has the next program" until_true form_is "$i" "$3"
+        "$1" $i
+        expect "node $i is there" node_answers $i
+        expect "lines go on after node $i" goes_on
+    done
+    for i in 1 2 3; do expect "form $4 at node $i" until_true form_is "$i" "$4"; done
+    expect "lines go on in form $4" goes_on
+}
+# A program that reads less is at node 2 all at once, HOW: it leaves, and the next one takes its place.
+fall_back() {
+    install "$2"
+    : >"$dir/node2.log"
+    "$1" 2
+    wait "$(pid node2)"
+    expect "an older program ends after $1" is 69 $?
+    expect 'and says why' seen node2.log 'a newer form than this chatd reads'
+    install "$3"
+    node 2
+    expect 'the next one is there again' node_answers 2
+    expect 'and lines go on' goes_on
+}
+losses() { cat "$dir"/talker?.err | grep -c 'went away'; }
+replace_blindly() { kill -USR2 "$(pid "node$1")"; }
+
+# ---- The upgrades ----
+
+for i in $talkers; do talk "$i"; done
+for i in $talkers; do expect "client $i has joined" until_true seen "talker$i" ' you '; done
+expect 'lines come' goes_on
+roll restart "$CHATD_NEXT" 1 2
+fall_back restart "$before" "$CHATD_NEXT"
+lost=$(losses)
+roll replace "$CHATD_LATER" 2 3
+expect 'SIGUSR2 loses no connection' is "$lost" "$(losses)"
+fall_back replace_blindly "$CHATD_NEXT" "$CHATD_LATER"
+
+# ---- The accounts ----
+
+: >"$dir/hush"
+for i in 1 2 3; do expect "everything is at node $i" until_true has_all $i; done
+for i in 1 2 3; do
+    expect "the users of node $i" is 'talker1 talker2 talker3 talker4 talker5 talker6 ' "$(users $i)"
+done
+: >"$dir/end"
+for i in $talkers; do
+    until_true is_gone "talker$i" || kill "$(pid "talker$i")"
+    wait "$(pid "talker$i")"
+    status=$?
+    rm "$dir/talker$i.pid"
+    expect "every line of client $i was accepted" is 0 $status
+done
+expect 'the transcripts are equal' become_equal
+expect 'no line is missing in them' is 0 "$(grep -c '^[^ ]* gap ' "$dir/transcript1")"
+for i in $talkers; do
+    expect "each line of client $i once and in order" is_whole transcript1 "talker$i" "$(count "$i")"
+    expect 'and as its echo' is_whole "talker$i" "talker$i" "$(count "$i")"
+    expect "client $i has heard everything" heard_all "talker$i"
+done
+echo "$(lines 1) lines; connections lost: $(losses)"
+finish
