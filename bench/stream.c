@@ -2,12 +2,24 @@
  * stream.c: measures a room's way through a cluster, and beside it the bare store: a plain client
  * that publishes into a stream of its own at one server and reads it at another one.
  *
- *   stream raw SERVER SERVER BYTES            a message alone, and 16 of BYTES under way
- *   stream room NODE NODE [SERVER STREAM]     a line alone, and as many as the room takes; with the
- *                                             size of the stored messages where a server is named
+ *   stream raw SERVER SERVER BYTES [SERVER...]
+ *       a message alone, and 16 of BYTES under way; one more reader at each other server
+ *   stream room NODE NODE [SERVER STREAM]
+ *       a line alone, and as many as the room takes; the size of its messages in that stream
+ *   stream say NODE NAME LINES PAUSE
+ *       a member says them, PAUSE microseconds apart; 0: as fast as the room takes them
+ *   stream void SERVER ROOM COUNT
+ *       stores messages that mean nothing
+ *   stream look SERVER STREAM
+ *       how many messages and bytes it has
+ *   stream crowd NODE MEMBERS
+ *       they join, and stay until the program is killed
+ *   stream answer NODE SECONDS
+ *       how long a member waits for an answer of the hub's own
  *
- * Each measures for a second and more of either kind. bench/cluster.sh makes a table of it.
+ * The first two measure for a second and more of either kind. bench/cluster.sh makes tables of it.
  */
+#define _GNU_SOURCE
 #include "bench/crowd.h"
 #include "bench/meter.h"
 #include "server/cluster/jetstream.h"
@@ -19,10 +31,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROOM "bench"
@@ -31,8 +45,12 @@
 #define BULK_NS (3ull * NS_PER_S)
 #define BULK_MESSAGES 16
 #define LINE_BYTES 64
+#define SPEAKER "ann"
 /* Lines of the room that may be under way: more than all the buffers between two nodes hold. */
 #define BULK_LINES 60000
+/* Messages without a meaning that are under way at once. */
+#define VOID_MESSAGES 256
+#define READERS_MAX 8
 #define ANSWER_MS 10000
 #define HELD_MAX (2 * NATS_HELD_MAX)
 
@@ -104,6 +122,7 @@ static void peer_drop(struct peer *p, size_t len)
 struct heard {
     struct jetstream_answer answer;
     bool answered;
+    unsigned answers;
     uint64_t stored; /* bytes of a stream that was asked for */
     unsigned messages;
     uint64_t bytes;
@@ -124,6 +143,7 @@ static void answer_take(const struct nats_operation *op, struct heard *heard)
 
     jetstream_read_answer(&heard->answer, op->headers, op->payload);
     heard->answered = true;
+    heard->answers++;
     if (json_parse(&json, op->payload))
         (void)json_number(json_member(json_member(json, "state"), "bytes"), &heard->stored);
 }
@@ -203,19 +223,42 @@ struct store {
     struct jetstream_names names;
 };
 
-static void store_open(struct store *s, char **servers)
+static void reader_open(struct store *s, const char *server)
 {
     char request[JETSTREAM_REQUEST_MAX];
     char deliver[64];
 
-    jetstream_names_set(&s->names, (struct span){ROOM, sizeof ROOM - 1});
-    nats_login(&s->writer, servers[0], "writer");
-    nats_login(&s->reader, servers[1], "reader");
-    (void)jetstream_write_stream(request, &s->names, JETSTREAM_REPLICAS_MAX);
-    (void)nats_request(&s->writer, "writer", s->names.stream_create, request);
+    nats_login(&s->reader, server, "reader");
     snprintf(deliver, sizeof deliver, "bench.reader.%ld", (long)getpid());
     (void)jetstream_write_consumer(request, &s->names, deliver, 0);
     (void)nats_request(&s->reader, "reader", s->names.consumer_create, request);
+}
+
+static void store_open(struct store *s, char **servers)
+{
+    char request[JETSTREAM_REQUEST_MAX];
+
+    jetstream_names_set(&s->names, (struct span){ROOM, sizeof ROOM - 1});
+    nats_login(&s->writer, servers[0], "writer");
+    (void)jetstream_write_stream(request, &s->names, JETSTREAM_REPLICAS_MAX);
+    (void)nats_request(&s->writer, "writer", s->names.stream_create, request);
+    reader_open(s, servers[1]);
+}
+
+/* A process that only reads, until it is killed. */
+static pid_t reader_fork(struct store *s, const char *server)
+{
+    struct heard heard = {.messages = 0};
+    pid_t pid = fork();
+
+    if (pid == -1)
+        die("fork");
+    if (pid > 0)
+        return pid;
+    reader_open(s, server);
+    for (;;)
+        if (peer_read(&s->reader, -1))
+            nats_take(&s->reader, &heard);
 }
 
 static void store_remove(struct store *s)
@@ -245,16 +288,20 @@ static void store_wait(struct store *s, struct heard *heard, unsigned messages)
     }
 }
 
-static int run_raw(char **servers, size_t size)
+static int run_raw(char **servers, size_t size, char **others)
 {
     static struct store store;
     struct heard heard = {.messages = 0};
     struct samples delays = {NULL, 0, 0};
     char *bytes = calloc(1, size);
     unsigned published = 0;
+    pid_t readers[READERS_MAX];
+    size_t count = 0;
     uint64_t begun;
 
     store_open(&store, servers);
+    for (; others[count] != NULL; count++)
+        readers[count] = reader_fork(&store, others[count]);
     for (unsigned i = 0; i < LONE_COUNT; i++) {
         begun = clock_now();
         store_publish(&store, (struct span){bytes, LINE_BYTES});
@@ -274,6 +321,8 @@ static int run_raw(char **servers, size_t size)
     }
     store_wait(&store, &heard, published);
     report("raw", "mb_per_s", (double)heard.bytes * 1e3 / (double)(clock_now() - begun));
+    while (count > 0)
+        kill(readers[--count], SIGKILL);
     store_remove(&store);
     free(bytes);
     return 0;
@@ -282,15 +331,17 @@ static int run_raw(char **servers, size_t size)
 /* ---- The room ------------------------------------------------------------------------------- */
 
 /* Takes what has arrived; how many lines of it are the speaker's. */
-static unsigned lines_take(struct peer *p)
+static unsigned lines_take(struct peer *p, const char *speaker)
 {
+    char said[96];
+    size_t len = (size_t)snprintf(said, sizeof said, " msg %s ", speaker);
     unsigned count = 0;
     size_t at = 0;
     const char *end;
 
     while ((end = memchr(p->held + at, '\n', p->len - at)) != NULL) {
         const char *word = memchr(p->held + at, ' ', p->len - at);
-        count += word != NULL && end - word > 10 && memcmp(word, " msg ann ", 9) == 0;
+        count += word != NULL && (size_t)(end - word) > len && memcmp(word, said, len) == 0;
         at = (size_t)(end - p->held) + 1;
     }
     peer_drop(p, at);
@@ -302,7 +353,7 @@ static void lines_wait(struct peer *p, unsigned *heard, unsigned lines)
     while (*heard < lines) {
         if (!peer_read(p, ANSWER_MS))
             die("a line does not come");
-        *heard += lines_take(p);
+        *heard += lines_take(p, SPEAKER);
     }
 }
 
@@ -312,7 +363,7 @@ static void room_join(struct peer *p, const char *address, const char *line)
     peer_send(p, line, strlen(line));
     /* The list, and whatever was said before. */
     while (peer_read(p, 1000))
-        (void)lines_take(p);
+        (void)lines_take(p, SPEAKER);
 }
 
 /* Sends without waiting, what the connection takes. */
@@ -347,16 +398,16 @@ static unsigned room_talk(struct peer *speaker, struct peer *listener)
         if (pfds[0].revents & POLLOUT)
             sent += peer_offer(speaker, text + at, sizeof text - at);
         if (pfds[0].revents & ~POLLOUT && peer_read(speaker, 0))
-            (void)lines_take(speaker);
+            (void)lines_take(speaker, SPEAKER);
         if (pfds[1].revents && peer_read(listener, 0))
-            heard += lines_take(listener);
+            heard += lines_take(listener, SPEAKER);
     }
     while (heard < sent / LINE_BYTES) {
         if (!peer_read(listener, ANSWER_MS))
             die("lines are missing");
-        heard += lines_take(listener);
+        heard += lines_take(listener, SPEAKER);
         while (peer_read(speaker, 0))
-            (void)lines_take(speaker);
+            (void)lines_take(speaker, SPEAKER);
     }
     return heard;
 }
@@ -397,7 +448,7 @@ static void room_lone(struct peer *speaker, struct peer *listener)
         lines_wait(listener, &heard, i + 1);
         samples_add(&delays, clock_now() - begun);
         while (peer_read(speaker, LONE_PAUSE_MS))
-            (void)lines_take(speaker);
+            (void)lines_take(speaker, SPEAKER);
     }
     samples_report(&delays, "room", "");
 }
@@ -407,7 +458,7 @@ static int run_room(char **nodes, char **server)
     static struct peer speaker;
     static struct peer listener;
 
-    room_join(&speaker, nodes[0], "ann\n");
+    room_join(&speaker, nodes[0], SPEAKER "\n");
     room_join(&listener, nodes[1], "bob\n");
     room_lone(&speaker, &listener);
     struct holding before = stream_look(server);
@@ -426,15 +477,163 @@ static int run_room(char **nodes, char **server)
     return 0;
 }
 
+/* ---- Workloads of which something else is measured ------------------------------------------ */
+
+/* Without waiting for the list, which has no end where others talk. */
+static void room_enter(struct peer *p, const char *node, const char *name)
+{
+    char line[128];
+    int len = snprintf(line, sizeof line, "/history 0\n%s\n", name);
+
+    peer_connect(p, node);
+    peer_send(p, line, (size_t)len);
+}
+
+/* The next lines of a speaker, to be sent from where it was left. */
+struct speech {
+    const char *name;
+    unsigned long said; /* lines that are in the text */
+    size_t at;
+    size_t len;
+    char text[256 * LINE_BYTES];
+};
+
+/* Goes on with up to that many lines. */
+static void speech_write(struct speech *s, unsigned long lines)
+{
+    s->at = s->len = 0;
+    for (; lines > 0 && s->len + LINE_BYTES <= sizeof s->text; lines--, s->len += LINE_BYTES) {
+        char *line = s->text + s->len;
+        int n = snprintf(line, LINE_BYTES, "%s %08lu ", s->name, ++s->said);
+
+        memset(line + n, 'x', LINE_BYTES - (size_t)n);
+        line[LINE_BYTES - 1] = '\n';
+    }
+}
+
+static int run_say(const char *node, const char *name, unsigned long lines, long pause_us)
+{
+    static struct peer p;
+    static struct speech speech;
+    const struct timespec pause = {.tv_nsec = pause_us * 1000};
+    unsigned long echoes = 0;
+    uint64_t begun;
+
+    speech.name = name;
+    room_enter(&p, node, name);
+    begun = clock_now();
+    while (echoes < lines) {
+        bool more = speech.at < speech.len || speech.said < lines;
+
+        if (speech.at == speech.len)
+            speech_write(&speech, pause_us > 0 && more ? 1 : lines - speech.said);
+        speech.at += peer_offer(&p, speech.text + speech.at, speech.len - speech.at);
+        if (pause_us > 0 && more)
+            nanosleep(&pause, NULL);
+        if (peer_read(&p, more ? 0 : ANSWER_MS))
+            echoes += lines_take(&p, name);
+        else if (!more)
+            die("a line does not come");
+    }
+    report("say", "lines_per_s", (double)lines * 1e9 / (double)(clock_now() - begun));
+    return 0;
+}
+
+static int run_void(const char *server, const char *room, unsigned long count)
+{
+    static struct peer p;
+    struct heard heard = {.messages = 0};
+    struct jetstream_names names;
+    char inbox[64];
+
+    jetstream_names_set(&names, (struct span){room, strlen(room)});
+    nats_login(&p, server, "void");
+    snprintf(inbox, sizeof inbox, "_INBOX.void.%ld", (long)getpid());
+    for (unsigned long published = 0; heard.answers < count;) {
+        for (; published < count && published < heard.answers + VOID_MESSAGES; published++)
+            nats_publish(&p, (struct span){names.subject, strlen(names.subject)}, inbox,
+                (struct span){"x", 1});
+        if (!peer_read(&p, ANSWER_MS))
+            die("no answer");
+        nats_take(&p, &heard);
+    }
+    return 0;
+}
+
+static int run_look(char **server)
+{
+    struct holding held = stream_look(server);
+
+    printf("%.0f messages, %.0f bytes\n", held.messages, held.bytes);
+    return 0;
+}
+
+static int run_crowd(const char *node, unsigned members)
+{
+    struct crowd crowd;
+
+    crowd_init(&crowd, wire_find("chatd"), node, members, 0);
+    if (!crowd_join(&crowd))
+        die("they do not get in");
+    puts("in");
+    fflush(stdout);
+    for (;;)
+        crowd_turn(&crowd, -1);
+}
+
+/* A word that the hub does not know is answered in the turn that reads it. */
+static int run_answer(const char *node, double seconds)
+{
+    static struct peer p;
+    static const char line[] = "/unknown\n";
+    struct samples delays = {NULL, 0, 0};
+    uint64_t begun = clock_now();
+
+    room_enter(&p, node, SPEAKER);
+    while ((double)(clock_now() - begun) < seconds * 1e9) {
+        uint64_t sent = clock_now();
+        bool answered = false;
+
+        peer_send(&p, line, sizeof line - 1);
+        while (!answered) {
+            if (!peer_read(&p, ANSWER_MS))
+                die("no answer");
+            answered = memmem(p.held, p.len, " error ", 7) != NULL && p.held[p.len - 1] == '\n';
+            if (p.held[p.len - 1] == '\n')
+                p.len = 0;
+        }
+        samples_add(&delays, clock_now() - sent);
+        poll(NULL, 0, 1);
+    }
+    samples_report(&delays, "answer", "");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    long size = argc == 5 ? atol(argv[4]) : 0;
+    long size = argc >= 5 ? atol(argv[4]) : 0;
 
-    if (argc == 5 && strcmp(argv[1], "raw") == 0 && size > 0 && size <= NATS_CONTENT_MAX)
-        return run_raw(argv + 2, (size_t)size);
+    if (argc >= 5 && argc <= 5 + READERS_MAX && strcmp(argv[1], "raw") == 0 && size > 0 &&
+        size <= NATS_CONTENT_MAX)
+        return run_raw(argv + 2, (size_t)size, argv + 5);
     if ((argc == 4 || argc == 6) && strcmp(argv[1], "room") == 0)
         return run_room(argv + 2, argv + 4);
-    fprintf(stderr, "usage: stream raw SERVER SERVER BYTES\n"
-                    "       stream room NODE NODE [SERVER STREAM]\n");
+    if (argc == 6 && strcmp(argv[1], "say") == 0)
+        return run_say(argv[2], argv[3], strtoul(argv[4], NULL, 10), atol(argv[5]));
+    if (argc == 5 && strcmp(argv[1], "void") == 0)
+        return run_void(argv[2], argv[3], strtoul(argv[4], NULL, 10));
+    if (argc == 4 && strcmp(argv[1], "look") == 0)
+        return run_look(argv + 2);
+    if (argc == 4 && strcmp(argv[1], "crowd") == 0)
+        return run_crowd(argv[2], (unsigned)atol(argv[3]));
+    if (argc == 4 && strcmp(argv[1], "answer") == 0)
+        return run_answer(argv[2], atof(argv[3]));
+    fprintf(stderr, "usage: stream raw SERVER SERVER BYTES [SERVER...]\n"
+                    "       stream room NODE NODE [SERVER STREAM]\n"
+                    "       stream say NODE NAME LINES PAUSE\n"
+                    "       stream void SERVER ROOM COUNT\n"
+                    "       stream look SERVER STREAM\n"
+                    "       stream crowd NODE MEMBERS\n"
+                    "       stream answer NODE SECONDS\n");
     return 64;
 }
