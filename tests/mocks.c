@@ -234,7 +234,8 @@ static void engine_start(struct stage *s, struct stream *stream)
     s->poked = true;
 }
 
-void stage_begin_in(
+/* It has no engine yet. */
+static void stage_make_in(
     struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
 {
     static struct cluster_config cluster;
@@ -251,20 +252,48 @@ void stage_begin_in(
     stage_open(s, &with);
     s->cluster = cluster;
     s->config.cluster = &s->cluster;
+}
+
+void stage_begin_in(
+    struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
+{
+    stage_make_in(s, config, stream, node);
     engine_start(s, stream);
     stage_settle(s);
 }
 
-void stage_open_in(
-    struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
+static void stage_load(struct stage *s, struct stream *stream)
 {
-    stage_begin_in(s, config, stream, node);
     for (int i = 0; i < 20 && hub_wants_engine(s->hub); i++) { /* it begins elsewhere */
         engine_close(&s->engine);
         engine_start(s, stream);
         stage_settle(s);
     }
     ensure(!hub_is_loading(s->hub), "the room is not loaded");
+}
+
+void stage_open_in(
+    struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
+{
+    stage_begin_in(s, config, stream, node);
+    stage_load(s, stream);
+}
+
+void stage_open_after(
+    struct stage *s, struct stream *stream, const char *node, const char *const *transcript)
+{
+    stage_make_in(s, NULL, stream, node);
+    for (; *transcript != NULL; transcript++) {
+        struct span line = {*transcript, strlen(*transcript)};
+        struct event event;
+
+        ensure(event_parse(&event, line.at, line.len), "%s", line.at);
+        hub_remember(s->hub, line, &event);
+    }
+    hub_remember_end(s->hub);
+    engine_start(s, stream);
+    stage_settle(s);
+    stage_load(s, stream);
 }
 
 void stage_renew_engine(struct stage *s)

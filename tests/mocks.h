@@ -93,6 +93,9 @@ struct stage {
 void stage_open(struct stage *, const struct hub_config *);
 /* The same for one node, of this name, of a room that is in a stream. It has started. */
 void stage_open_in(struct stage *, const struct hub_config *, struct stream *, const char *node);
+/* The same for a node that has read back a transcript of these lines, the last of which is NULL. */
+void stage_open_after(
+    struct stage *, struct stream *, const char *node, const char *const *transcript);
 /* The same, whether it starts or not. */
 void stage_begin_in(struct stage *, const struct hub_config *, struct stream *, const char *node);
 /* The engine dies, with what it has; another one is started. */

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define SECOND 1000000u
 #define NODES 3
@@ -1693,6 +1694,90 @@ START_TEST(an_order_that_is_handed_over)
 }
 END_TEST
 
+/* ---- Transcripts of another origin ---------------------------------------------------------- */
+
+/* A line of that time, of this machine's clock. */
+static const char *line_at(uint64_t time, const char *text)
+{
+    static char lines[8][80];
+    static size_t next;
+    char *line = lines[next++ % COUNT_OF(lines)];
+
+    stamp_format(line, time);
+    snprintf(line + STAMP_LEN, sizeof lines[0] - STAMP_LEN, " %s", text);
+    return line;
+}
+
+/* Where a node's transcript ends, in seconds from now, and what its members get as their past. The
+ * stream has ann's join and a line now, and one more 100 s later. */
+static const struct {
+    const char *what;
+    int end;
+    bool empty; /* there is no stream yet */
+    const char *past[6];
+} transcripts[] = {
+    {"before the stream", -100, false, {"msg old x", "join ann", "msg ann one", "msg ann two"}},
+    {"in the middle of it", 50, false, {"msg old x", "gap ? 0", "msg ann two"}},
+    {"behind it", 1000000, false, {"msg old x", "gap ? 0"}},
+    {"before there is one", -100, true, {"msg old x"}},
+    {"behind one that is yet to be made", 1000000, true, {"msg old x"}},
+};
+
+static uint64_t expect_stamp(struct mock *p, const char *want)
+{
+    expect(p, want);
+    return p->event.stamp;
+}
+
+/* What is said after the start is written, has the same stamps everywhere, and goes to all. */
+START_TEST(a_transcript_of_its_own)
+{
+    uint64_t end = (uint64_t)((time(NULL) + transcripts[_i].end) * (int64_t)SECOND);
+    const char *const given[] = {line_at(end, "msg old x"), NULL};
+    uint64_t stamp;
+    struct mock *ann = NULL;
+    struct mock *ben;
+
+    stream = (struct stream){.form = stream.form};
+    if (!transcripts[_i].empty) {
+        stage_open_in(&nodes[0], NULL, &stream, names[0]);
+        ann = join(0, "ann");
+        say(ann, "one");
+        stream.ahead = 100 * SECOND;
+        say(ann, "two");
+        read_all(ann);
+    }
+    stage_open_after(&nodes[1], &stream, names[1], given);
+    nodes_settle();
+    ben = mock_add(&nodes[1]);
+    nodes_settle();
+    mock_say(ben, "/since 1970-01-01T00:00:00.000000Z\nben\nhello");
+    nodes_settle();
+    if (mock_line(ben) == NULL || ben->event.verb != VERB_GAP)
+        ensure(transcripts[_i].past[1] == NULL || strcmp(transcripts[_i].past[1], "gap ? 0") != 0,
+            "no gap");
+    else
+        (void)mock_line(ben);
+    for (size_t i = 0; transcripts[_i].past[i] != NULL; i++) {
+        ensure(strcmp(ben->text + STAMP_LEN + 1, transcripts[_i].past[i]) == 0, "%s: %s",
+            transcripts[_i].what, ben->text);
+        (void)mock_line(ben);
+    }
+    while (ben->event.verb != VERB_YOU)
+        ensure(mock_line(ben) != NULL, "no welcome");
+    ensure(ben->event.stamp > end, "the join has no later stamp");
+    stamp = expect_stamp(ben, "msg ben hello");
+    if (ann != NULL) {
+        expect(ann, "join ben");
+        ensure(expect_stamp(ann, "msg ben hello") == stamp, "another stamp");
+        say(ann, "three");
+        stamp = expect_stamp(ann, "msg ann three");
+        ensure(expect_stamp(ben, "msg ann three") == stamp, "another stamp");
+    }
+    nodes_close();
+}
+END_TEST
+
 /* ---- For the service manager ----------------------------------------------------------------- */
 
 START_TEST(nodes_described)
@@ -1749,6 +1834,7 @@ int main(void)
         {a_ban, 1, 20},
         {nodes_described, 1, 20},
         {an_order_that_is_handed_over, 1, 20},
+        {a_transcript_of_its_own, COUNT_OF(transcripts), 20},
         {a_ban_of_a_claimed_session, 1, 20},
         {a_stream_without_its_beginning, 1, 60},
         {a_room_that_differs, COUNT_OF(groups), 60},

@@ -56,6 +56,7 @@ static const struct room_request requests[] = {
     {.kind = ROOM_BAN, .name = "ben"},
     {.kind = ROOM_HASH, .part = {.place = 10000, .hash = UINT64_MAX}},
     {.kind = ROOM_PART, .text = {"\0\n\xff", 3}, .part = {20000, 1ULL << 40, 1, 2}},
+    {.kind = ROOM_STAMP, .stamp = ROOM_STAMP_MAX - 1},
     {.kind = ROOM_NODE_STOP},
 };
 
@@ -75,6 +76,7 @@ static void request_compare(const struct room_request *a, const struct room_requ
     ensure(a->part.place == b->part.place && a->part.hash == b->part.hash &&
                a->part.index == b->part.index && a->part.count == b->part.count,
         "a part");
+    ensure(a->stamp == b->stamp, "a stamp");
     ensure(word_equal(a->name, b->name) && word_equal(a->login, b->login) &&
                word_equal(a->token, b->token) && word_equal(a->reason, b->reason),
         "words of %d", (int)a->kind);
@@ -210,6 +212,8 @@ static const struct {
     {"two starts", OF("\1\0\0\0\0\1\0\0\0\0"), false},
     {"a start", OF("\1\0\0\0\0"), true},
     {"something behind a stop", OF("\2\0\0\0\0\4\0\0\0\1\0\1x"), false},
+    {"a stamp", OF("\20\0\0\0\0\3\x78\x2d\xac\xe9\xd8\xff\xff"), true},
+    {"a stamp behind which are too few", OF("\20\0\0\0\0\3\x78\x2d\xac\xe9\xd9\0\0"), false},
     {"a stop", OF("\4\0\0\0\1\0\1x\2\0\0\0\0"), true},
 };
 
@@ -510,17 +514,75 @@ START_TEST(stamps_are_the_streams)
 }
 END_TEST
 
-/* What a transcript had is not appended again, and what follows is. */
+/*
+ * What a node's transcript had when the stream gave ann's join and three lines, at the times 0 to
+ * 3, and what its log has in the end: the node asks for later stamps, and then ann says one line
+ * more.
+ */
+static const struct {
+    const char *what;
+    const char *given[4]; /* time and line; a line of `gap` */
+    const char *log;
+} transcripts[] = {
+    {"nothing", {NULL}, "join ann; msg ann w; msg ann x; msg ann y; msg ann z"},
+    {"the beginning", {"0 join ann", "1 msg ann w"},
+        "join ann; msg ann w; msg ann x; msg ann y; msg ann z"},
+    {"all of it", {"0 join ann", "1 msg ann w", "2 msg ann x", "3 msg ann y"},
+        "join ann; msg ann w; msg ann x; msg ann y; msg ann z"},
+    {"more than it", {"1 msg ann w", "2 msg ann x", "3 msg ann y", "9 msg ann lost"},
+        "msg ann w; msg ann x; msg ann y; msg ann lost; gap ? 0; msg ann z"},
+    {"another room, before it", {"-9 msg old w"},
+        "msg old w; join ann; msg ann w; msg ann x; msg ann y; msg ann z"},
+    {"another room, meanwhile", {"1 msg old w"},
+        "msg old w; gap ? 0; msg ann x; msg ann y; msg ann z"},
+    {"another room, in the future", {"-9 msg old w", "1000 msg old x"},
+        "msg old w; msg old x; gap ? 0; msg ann z"},
+    {"all of it, and then another room",
+        {"0 join ann", "1 msg ann w", "2 msg ann x", "9 msg old w"},
+        "join ann; msg ann w; msg ann x; msg old w; gap ? 0; msg ann z"},
+    {"another line of that stamp", {"0 join ann", "1 msg ann v", "2 msg ann x"},
+        "join ann; msg ann v; msg ann x; gap ? 0; msg ann y; msg ann z"},
+    {"a longer line", {"0 join ann", "1 msg ann ww", "2 msg ann x"},
+        "join ann; msg ann ww; msg ann x; gap ? 0; msg ann y; msg ann z"},
+    {"a gap, which is marked", {"0 join ann", "1 gap", "2 msg ann x"},
+        "join ann; msg ann x; msg ann y; msg ann z"},
+};
+
+static void transcript_remember(struct story *s, const char *text)
+{
+    long after = strtol(text, NULL, 10);
+    char line[80];
+    uint64_t stamp = s->time + (uint64_t)after;
+
+    text = strchr(text, ' ') + 1;
+    if (strcmp(text, "gap") == 0) {
+        room_remember_gap(&s->room, stamp);
+        return;
+    }
+    stamp_format(line, stamp);
+    snprintf(line + STAMP_LEN, sizeof line - STAMP_LEN, " %s", text);
+    room_remember(&s->room, (struct span){line, strlen(line)}, (struct log_line){.stamp = stamp});
+}
+
 START_TEST(what_is_known_is_not_appended)
 {
     static struct story s;
+    struct room_request later = {.kind = ROOM_STAMP};
+    struct room_outcome outcome;
     const char *log;
 
     story_open(&s, 1);
-    s.room.known = s.time + 1;
-    story_tell(&s, "a 1.7 #1: start, login 1 ann, say 1 x, say 1 y");
+    for (size_t i = 0; i < 4 && transcripts[_i].given[i] != NULL; i++)
+        transcript_remember(&s, transcripts[_i].given[i]);
+    s.room.known = s.room.stamp;
+    s.room.stamp = 0;
+    story_tell(&s, "a 1.7 #1: start, login 1 ann, say 1 w, say 1 x, say 1 y");
+    later.stamp = s.room.known;
+    ensure(room_apply(&s.room, &later, &outcome) == ROOM_DONE, "not done");
+    story_tell(&s, "a 1.7 #2: say 1 z");
     log = story_log(&s);
-    ensure(strcmp(log, "msg ann y") == 0 && s.room.member_count == 1, "%s", log);
+    ensure(strcmp(log, transcripts[_i].log) == 0, "%s: %s", transcripts[_i].what, log);
+    ensure(s.room.member_count == 1 && outcome.start == outcome.end, "another room");
     room_free(&s.room);
 }
 END_TEST
@@ -744,7 +806,7 @@ int main(void)
         {a_story, COUNT_OF(stories), 5},
         {a_silent_node_is_gone, 1, 5},
         {stamps_are_the_streams, 1, 5},
-        {what_is_known_is_not_appended, 1, 5},
+        {what_is_known_is_not_appended, COUNT_OF(transcripts), 5},
         {two_processes, 6, 30},
         {a_limit_falls, 1, 5},
         {said_once_a_minute, 1, 5},

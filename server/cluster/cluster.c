@@ -136,16 +136,25 @@ struct node *cluster_node(const struct cluster *c, const struct room *room)
     return nodes_find(&room->nodes, c->config.node);
 }
 
+/* The transcript may end behind the stream: it was written with a clock that was ahead, or in
+ * another room. What follows must have later stamps to be written to it. */
+static bool start_put(struct cluster *c, const struct room *room)
+{
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request stamp = {.kind = ROOM_STAMP, .stamp = room->known};
+    const struct ticket nobody = {.owner = NULL};
+
+    return outbox_put(&c->outbox, &start, &nobody) &&
+           (room->known <= room->stamp || outbox_put(&c->outbox, &stamp, &nobody));
+}
+
 /* An incarnation is one more than the last of this node, and has a random value of its own. */
 static bool incarnation_choose(struct cluster *c, const struct room *room)
 {
-    const struct room_request start = {.kind = ROOM_NODE_START};
-    const struct ticket nobody = {.owner = NULL};
     const struct node *node = cluster_node(c, room);
     struct incarnation next = {.number = node == NULL ? 1 : node->incarnation.number + 1};
 
-    if (!random_bytes(&next.random, sizeof(next.random)) ||
-        !outbox_put(&c->outbox, &start, &nobody))
+    if (!random_bytes(&next.random, sizeof(next.random)) || !start_put(c, room))
         return false;
     c->incarnation = next;
     return true;

@@ -21,7 +21,8 @@ enum code {
     CODE_HASH = 12,
     CODE_PART,
     CODE_READS,
-    CODE_FORM
+    CODE_FORM,
+    CODE_STAMP
 };
 
 /* By enum room_request_kind. */
@@ -41,6 +42,7 @@ static const unsigned char codes[ROOM_REQUESTS] = {
     [ROOM_FORM] = CODE_FORM,
     [ROOM_HASH] = CODE_HASH,
     [ROOM_PART] = CODE_PART,
+    [ROOM_STAMP] = CODE_STAMP,
 };
 
 /* Reasons of a leave, by their number in the stream. Append only. */
@@ -126,6 +128,8 @@ static char *put_arguments(char *at, const struct room_request *request)
     case ROOM_HASH:
     case ROOM_PART:
         return put_part(at, request);
+    case ROOM_STAMP:
+        return put_number(at, request->stamp, 8);
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
@@ -320,6 +324,10 @@ static void get_arguments(struct reader *r, struct stored_request *out)
     case ROOM_HASH:
     case ROOM_PART:
         get_part(r, request);
+        break;
+    case ROOM_STAMP:
+        request->stamp = get_number(r, 8);
+        r->bad |= request->stamp >= ROOM_STAMP_MAX;
         break;
     case ROOM_NODE_START:
     case ROOM_NODE_STOP:

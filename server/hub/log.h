@@ -47,7 +47,8 @@ size_t log_room(const struct log *, uint64_t keep);
 
 /*
  * Appends one line, made of n parts, and drops as many old lines as it takes. It has at most
- * LINE_OUT_MAX bytes, and a stamp greater than all before it. Returns where it begins.
+ * LINE_OUT_MAX bytes, and a stamp greater than all before it; a gap line may have the last one.
+ * Returns where it begins.
  */
 uint64_t log_append(struct log *, const struct iovec *parts, int n, struct log_line);
 

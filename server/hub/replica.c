@@ -12,8 +12,6 @@
 #define FORM 1
 /* A state with more records of one kind than this is not valid. */
 #define MANY 10000000u
-/* Microseconds since 1970: a stamp is before the year 10000, and so are those that follow it. */
-#define STAMP_MAX 250000000000000000u
 /* Stands for "none" where a node's place is meant: the room is on one machine. */
 #define NOWHERE UINT64_MAX
 
@@ -242,8 +240,9 @@ bool replica_load(struct room *room, struct span bytes)
     struct codec c = {.loading = true, .buf = (char *)bytes.at, .len = bytes.len};
 
     replica_state(room, &c);
-    return !c.bad && c.at == c.len && room->stamp < STAMP_MAX && nodes_are_sound(&room->nodes) &&
-           persons_are_sound(&room->members) && persons_are_sound(&room->posters);
+    return !c.bad && c.at == c.len && room->stamp < ROOM_STAMP_MAX &&
+           nodes_are_sound(&room->nodes) && persons_are_sound(&room->members) &&
+           persons_are_sound(&room->posters);
 }
 
 bool replica_stamp(struct span bytes, uint64_t *stamp)

@@ -117,6 +117,71 @@ struct event_text {
     struct span text;
 };
 
+/* Finds the line of that stamp that the transcript gave. False: it gave none. */
+static bool known_find(const struct room *room, uint64_t stamp, uint64_t *from, uint64_t *to)
+{
+    struct log_line line;
+
+    *from = log_after(room->log, stamp - 1);
+    if (*from == log_head(room->log))
+        return false;
+    *to = log_line(room->log, *from, &line);
+    return line.stamp == stamp;
+}
+
+static bool line_equal(
+    const struct log *log, uint64_t from, uint64_t to, const struct iovec *parts, int n)
+{
+    char bytes[LINE_OUT_MAX];
+
+    for (int i = 0; i < n; i++) {
+        if (parts[i].iov_len == 0)
+            continue; /* an empty text may have no address */
+        if (parts[i].iov_len > to - from)
+            return false;
+        log_copy(log, from, from + parts[i].iov_len, bytes);
+        if (memcmp(bytes, parts[i].iov_base, parts[i].iov_len) != 0)
+            return false;
+        from += parts[i].iov_len;
+    }
+    return from == to;
+}
+
+/* What it gave of that time is not in the log any more, or a gap line stands behind it. */
+static bool known_is_gone(const struct room *room, uint64_t stamp)
+{
+    return log_dropped_after(room->log, stamp - 1);
+}
+
+/* Events are missing: before that stamp, or behind all that the transcript gave, where that is
+ * later. One line is enough for all that it does not have. */
+static void gap_append(struct room *room, uint64_t stamp)
+{
+    static const char gap[] = " gap ? 0\n";
+    char line[STAMP_LEN + sizeof(gap) - 1];
+    struct iovec part = {line, sizeof(line)};
+
+    if (stamp <= room->known) {
+        stamp = room->known;
+        log_note_dropped(room->log, stamp);
+    }
+    stamp_format_next(&room->stamp_memo, line, stamp);
+    memcpy(line + STAMP_LEN, gap, sizeof(gap) - 1);
+    log_append(room_lines(room), &part, 1, (struct log_line){.stamp = stamp});
+}
+
+/* An event is not appended. The transcript of another room, or of a machine that was alone, does
+ * not have it. */
+static void known_compare(struct room *room, const struct iovec *parts, int n)
+{
+    uint64_t from;
+    uint64_t to;
+
+    if (!known_is_gone(room, room->stamp) &&
+        !(known_find(room, room->stamp, &from, &to) && line_equal(room->log, from, to, parts, n)))
+        gap_append(room, room->stamp);
+}
+
 static void event_append(struct room *room, const struct room_request *request,
     const struct event_text *event, struct room_outcome *outcome)
 {
@@ -143,8 +208,10 @@ static void event_append(struct room *room, const struct room_request *request,
     parts[1] = (struct iovec){(char *)event->text.at, event->text.len};
     parts[2] = (struct iovec){&lf, 1};
     outcome->stamp = room->stamp;
-    if (room->stamp <= room->known)
+    if (room->stamp <= room->known) {
+        known_compare(room, parts, 3);
         return;
+    }
     outcome->start = log_append(room_lines(room), parts, 3,
         (struct log_line){.stamp = room->stamp, .author = request->author, .message = message});
     outcome->end = log_head(room_lines(room));
@@ -392,6 +459,7 @@ static bool has_its_person(const struct room_request *request)
     case ROOM_FORM:
     case ROOM_HASH:
     case ROOM_PART:
+    case ROOM_STAMP:
     case ROOM_REQUESTS:
         break;
     }
@@ -438,6 +506,9 @@ enum room_result room_apply(
         request->node->told_place = request->part.place;
         request->node->told_hash = request->part.hash;
         break;
+    case ROOM_STAMP:
+        room->stamp = request->stamp > room->stamp ? request->stamp : room->stamp;
+        break;
     case ROOM_PART:
     case ROOM_REQUESTS:
         break;
@@ -474,14 +545,12 @@ void room_remember_absent(struct room *room, const char *name, uint64_t time)
 
 void room_note_missing(struct room *room)
 {
-    char line[STAMP_LEN + 16];
-    struct iovec part = {line, STAMP_LEN + strlen(" gap ? 0\n")};
+    uint64_t from;
+    uint64_t to;
 
-    if (room->stamp <= room->known)
-        return;
-    stamp_format_next(&room->stamp_memo, line, room->stamp);
-    memcpy(line + STAMP_LEN, " gap ? 0\n", strlen(" gap ? 0\n"));
-    log_append(room_lines(room), &part, 1, (struct log_line){.stamp = room->stamp});
+    if (room->stamp > room->known || (room->stamp != 0 && !known_is_gone(room, room->stamp) &&
+                                         !known_find(room, room->stamp, &from, &to)))
+        gap_append(room, room->stamp);
 }
 
 bool room_restore(struct room *room, struct person *person)

@@ -27,6 +27,9 @@
 struct link;
 struct shared;
 
+/* Microseconds since 1970: a stamp is before the year 10000, and so are those that follow it. */
+#define ROOM_STAMP_MAX 250000000000000000u
+
 /* The state that room_apply() changes. Others read it. */
 struct room {
     struct log *log;     /* the settled lines */
@@ -43,7 +46,9 @@ struct room {
     struct nodes nodes;
     struct table by_number; /* struct person: by its node and its number there */
     struct table by_token;  /* struct person */
-    uint64_t known; /* events up to this stamp are not appended: a transcript gave them before */
+    /* Events up to this stamp are not appended, for they would stand behind later ones: they are in
+     * the transcript that was read back, or else a gap line is in their place. */
+    uint64_t known;
 };
 
 enum room_request_kind {
@@ -63,6 +68,7 @@ enum room_request_kind {
     ROOM_FORM,       /* from here on batches may be of that form, if all nodes read it */
     ROOM_HASH,       /* a node tells the hash of its state */
     ROOM_PART,       /* nothing in the room: a part of a snapshot is stored */
+    ROOM_STAMP,      /* further events have later stamps than the end of a node's transcript */
     ROOM_REQUESTS    /* how many kinds there are */
 };
 
@@ -95,6 +101,7 @@ struct room_request {
     uint32_t minutes;               /* kick: of a ban, 0: none; ban: 0: it is lifted */
     struct source_key source;       /* ban, not where it is lifted: an address */
     unsigned form;                  /* node reads, form */
+    uint64_t stamp;                 /* stamp: less than ROOM_STAMP_MAX */
     struct snapshot_part part;      /* part; hash: without index and count */
 };
 
@@ -148,8 +155,8 @@ void room_remember(struct room *, struct span line, struct log_line);
 void room_remember_gap(struct room *, uint64_t stamp);
 /* The quit of a member of an earlier run, at this time. */
 void room_remember_absent(struct room *, const char *name, uint64_t time);
-/* The room was loaded from a snapshot: where its last event is newer than what is known, a gap line
- * stands for what is missing. */
+/* The room was loaded from a snapshot: where the transcript does not have its last event, a gap
+ * line stands for what is missing. */
 void room_note_missing(struct room *);
 /* Puts back a person that was handed over. False where the name is held, or without memory. */
 bool room_restore(struct room *, struct person *);
