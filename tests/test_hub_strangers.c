@@ -157,6 +157,31 @@ START_TEST(right_secrets_behind_wrong_ones)
 }
 END_TEST
 
+/* It may wait for longer than a session has for its name: it has given its own, and is not late.
+ * One that has given none is. */
+START_TEST(a_right_secret_that_waits)
+{
+    struct mock *silent;
+    struct mock *ann;
+
+    stage_open(&stage, &(struct hub_config){.secret = "sesame", .login_us = 3 * SECOND});
+    for (int i = 0; i < 8; i++)
+        mock_say(mock_add_as(&stage, "[2001:db8::1]:1", NULL), "/pass open\neve");
+    stage_settle(&stage);
+    ann = mock_add_as(&stage, "[2001:db8::2]:1", NULL);
+    mock_say(ann, "/pass sesame\nann");
+    silent = mock_add_as(&stage, "[2001:db8::2]:2", NULL);
+    mock_say(silent, "/history 1");
+    stage_settle(&stage);
+    stage_wait(&stage, 7 * SECOND);
+    ensure(mock_line(silent) != NULL && silent->event.verb == VERB_ERROR, "it has no limit");
+    ensure(mock_line(ann) == NULL && !ann->ended, "%s", ann->text);
+    stage_wait(&stage, 2 * SECOND);
+    ensure(mock_line(ann) != NULL && ann->event.verb == VERB_HERE, "%s", ann->text);
+    stage_close(&stage);
+}
+END_TEST
+
 /* What drains for the longest time is cut first; a member is not. */
 START_TEST(the_draining_are_cut)
 {
@@ -428,6 +453,7 @@ int main(void)
         {the_draining_are_cut, 1, 10},
         {wrong_secrets_of_one_source, 1, 10},
         {right_secrets_behind_wrong_ones, 1, 10},
+        {a_right_secret_that_waits, 1, 10},
         {lines_before_the_name_at_a_rate, 2, 10},
         {sessions_of_a_source_at_a_rate, 1, 10},
         {sessions_that_wait, 2, 10},

@@ -60,15 +60,6 @@ static enum taken unknown_command(struct connections *cs, struct connection *c, 
                : LINE_LATER;
 }
 
-void login_late(struct connections *cs, struct connection *c)
-{
-    (void)connection_say(cs, c, "error login-timeout no name within %llu seconds",
-        (unsigned long long)(cs->config->login_us / 1000000u));
-    report_stranger(cs->config->report, cs->turn.now, LOG_INFO,
-        "%s: gave no name in time (pid %ld)", c->peer, (long)c->worker.pid);
-    session_end(cs, c, ENDING_SERVER, "lost", no_text);
-}
-
 /* ---- The secret ------------------------------------------------------------------------------ */
 
 static bool has_secret(const struct connections *cs, const struct connection *c)
@@ -106,6 +97,12 @@ static bool secret_waits(struct connections *cs, struct connection *c)
     return true;
 }
 
+/* It has done its part, and waits for the guesses of others: it is not late. */
+static bool secret_is_queued(const struct connections *cs, const struct connection *c)
+{
+    return !has_secret(cs, c) && !list_is_empty(&c->waiting);
+}
+
 /* A right secret makes nobody wait. */
 static void secret_next(struct connections *cs, struct source *source)
 {
@@ -137,6 +134,19 @@ static enum taken take_pass(struct connections *cs, struct connection *c, struct
         return LINE_TAKEN;
     }
     return take_wrong_pass(cs, c);
+}
+
+void login_late(struct connections *cs, struct connection *c)
+{
+    if (secret_is_queued(cs, c)) {
+        deadline_set(cs, c, DEADLINE_NAME, cs->turn.now + WRONG_SECRET_US);
+        return;
+    }
+    (void)connection_say(cs, c, "error login-timeout no name within %llu seconds",
+        (unsigned long long)(cs->config->login_us / 1000000u));
+    report_stranger(cs->config->report, cs->turn.now, LOG_INFO,
+        "%s: gave no name in time (pid %ld)", c->peer, (long)c->worker.pid);
+    session_end(cs, c, ENDING_SERVER, "lost", no_text);
 }
 
 /* ---- Resuming -------------------------------------------------------------------------------- */
