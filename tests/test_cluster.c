@@ -1033,6 +1033,46 @@ START_TEST(a_ban_of_a_claimed_session)
 }
 END_TEST
 
+/* The session is over where the ban comes, at its own node or at another where it had gone on, and
+ * its leave is stored behind it; or before it, and then nobody is banned. */
+START_TEST(a_ban_of_a_session_that_is_over)
+{
+    struct hub_config config = {.standing = all_operators};
+    bool leaves_first = _i == 3;
+    char token[TOKEN_LEN + 1];
+    struct mock *ann;
+    struct mock *ben;
+
+    nodes_open(&config);
+    ann = join(0, "ann");
+    if (_i == 2)
+        (void)join_with_token(0, "ben", token);
+    ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    nodes_settle();
+    if (_i == 2)
+        mock_say(ben, "/resume %s", token);
+    mock_say(ben, "ben");
+    nodes_settle();
+    read_all(ann);
+    read_all(ben);
+    nodes[leaves_first ? 0 : 1].engine.cut = true;
+    mock_leave(&nodes[1], ben);
+    if (_i == 1)
+        ensure(stage_handover(&nodes[1]), "a handover");
+    say(ann, "/ban ben 5");
+    nodes[0].engine.cut = nodes[1].engine.cut = false;
+    nodes_settle();
+    expect(ann, leaves_first ? "quit ben left" : "quit ben kicked");
+    expect(ann, leaves_first ? "error no-such-user nobody here is called ben"
+                             : "note ben is banned for 5 minutes");
+    expect_nothing(ann);
+    for (size_t i = 0; i < NODES; i++)
+        ensure(is_banned(i, "198.51.100.7") != leaves_first, "node %zu", i);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* ---- Private messages ------------------------------------------------------------------------ */
 
 static bool has_text(const struct stored *stored, const char *text)
@@ -1836,6 +1876,7 @@ int main(void)
         {an_order_that_is_handed_over, 1, 20},
         {a_transcript_of_its_own, COUNT_OF(transcripts), 20},
         {a_ban_of_a_claimed_session, 1, 20},
+        {a_ban_of_a_session_that_is_over, 4, 20},
         {a_stream_without_its_beginning, 1, 60},
         {a_room_that_differs, COUNT_OF(groups), 60},
         {private_messages, 2, 20},

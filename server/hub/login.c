@@ -230,6 +230,7 @@ void login_resumed(struct connections *cs, const struct submission *s, enum room
     connection_put(cs, c, s->answer);
     if (result != ROOM_DONE)
         return;
+    outcome->person->source = c->source->key;
     if (c->session == SESSION_LEFT) {
         person_give_back(cs, c);
         return;
@@ -380,6 +381,8 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
     struct connection *c = s->connection;
 
     deadline_set(cs, c, DEADLINE_LOGIN, TIME_NEVER);
+    if (result == ROOM_DONE)
+        outcome->person->source = c->source->key;
     if (c->session == SESSION_LEFT) {
         if (result == ROOM_DONE) /* its leave may follow already: then this one finds nobody */
             person_give_back(cs, c);

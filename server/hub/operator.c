@@ -199,18 +199,17 @@ void operator_kicked(struct connections *cs, const struct submission *s, enum ro
 }
 
 /* Only here the source of the session is known. A user of this machine is nobody elsewhere. */
-static void ban_source(
-    struct connections *cs, struct connection *c, const struct room_request *kick)
+void operator_ban_source(
+    struct connections *cs, const struct source_key *key, const struct room_request *kick)
 {
-    struct submission ban = {.connection = c,
-        .request = {.kind = ROOM_BAN,
-            .time = cs->turn.wall,
-            .name = kick->name,
-            .minutes = kick->minutes,
-            .source = c->source->key}};
+    struct submission ban = {.request = {.kind = ROOM_BAN,
+                                 .time = cs->turn.wall,
+                                 .name = kick->name,
+                                 .minutes = kick->minutes,
+                                 .source = *key}};
 
     operator_ban(cs, &ban.request);
-    if (source_key_is_address(&c->source->key))
+    if (source_key_is_address(key))
         (void)submit(cs, &ban);
 }
 
@@ -222,7 +221,6 @@ void operator_end(struct connections *cs, struct connection *c, const struct roo
         session_kick(cs, c, REMOVED, kick->text);
         return;
     }
-    ban_source(cs, c, kick);
     banned_format(banned, "note you are", kick->minutes);
     session_kick(cs, c, banned, kick->text);
 }

@@ -17,9 +17,11 @@
 enum taken operator_line(struct connections *, struct connection *, const struct request *);
 /* Completion of ROOM_KICK, which is for a room on several machines. */
 completion operator_kicked;
-/* A kick was applied that has removed the person of this session: it is over, and where the kick is
- * a ban, every node is told the source. */
+/* A kick was applied that has removed the person of this session: it is over. */
 void operator_end(struct connections *, struct connection *, const struct room_request *kick);
+/* It is a ban, and the person was this node's: every node is told the source. */
+void operator_ban_source(
+    struct connections *, const struct source_key *, const struct room_request *kick);
 /* A ban was applied: it is in force here, or lifted. */
 void operator_ban(struct connections *, const struct room_request *ban);
 /*

@@ -10,6 +10,7 @@
 
 #include "list.h"
 #include "protocol.h"
+#include "source.h"
 #include "table.h"
 
 struct link;
@@ -30,9 +31,10 @@ struct person {
     char name[NAME_LEN_MAX + 1];  /* in the room */
     char login[NAME_LEN_MAX + 1]; /* proved by the kernel; empty: none is */
     /* Where several machines share the room: */
-    struct node *node;   /* whose person it is; NULL: there is one machine */
-    uint32_t number;     /* its number there */
-    struct list of_node; /* among the persons of its node */
+    struct node *node;        /* whose person it is; NULL: there is one machine */
+    uint32_t number;          /* its number there */
+    struct source_key source; /* at this node: of its session, which may be over already */
+    struct list of_node;      /* among the persons of its node */
     struct table_entry by_number;
     struct table_entry by_token;
     char token[TOKEN_LEN + 1]; /* with which its session is resumed at another node; empty: none */

@@ -45,6 +45,7 @@ void resume_pass(struct connections *cs, struct connection *old)
     claimant->person = old->person;
     if (claimant->person != NULL) {
         claimant->person->link = NULL; /* until its welcome */
+        claimant->person->source = claimant->source->key;
         connection_leave_nameless(cs, claimant);
     }
     old->person = NULL;

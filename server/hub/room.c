@@ -328,6 +328,7 @@ static void person_part(struct room *room, const struct room_request *request,
 {
     outcome->parted = person->link;
     outcome->node = person->node;
+    outcome->source = person->source;
     outcome->person = person;
     if (person->kind == PERSON_MEMBER) {
         room->member_count--;

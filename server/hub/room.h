@@ -117,9 +117,10 @@ struct room_outcome {
     struct person *person; /* of a login, a resume; of one that has left, only to be compared */
     struct link *parted;   /* of a person that left or resumed at another node; NULL: it had none */
     struct node *node;     /* whose person that was before; NULL: there is one machine */
-    uint64_t start;        /* the event in room_lines(): from here */
-    uint64_t end;          /* to here; equal where there was none */
-    uint64_t stamp;        /* of it */
+    struct source_key source; /* that person's */
+    uint64_t start;           /* the event in room_lines(): from here */
+    uint64_t end;             /* to here; equal where there was none */
+    uint64_t stamp;           /* of it */
 };
 
 /*

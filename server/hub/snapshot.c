@@ -603,6 +603,13 @@ static void numbers_free(struct numbers *n)
     free(n->persons);
 }
 
+/* Also of those whose session is over and whose leave is under way. */
+static void persons_sources_state(struct codec *c, struct numbers *n)
+{
+    for (size_t i = 0; i < n->person_count && !c->bad; i++)
+        codec_bytes(c, n->persons[i]->source.bytes, SOURCE_KEY_LEN);
+}
+
 void snapshot(struct connections *cs, struct codec *c)
 {
     struct numbers n;
@@ -615,6 +622,8 @@ void snapshot(struct connections *cs, struct codec *c)
     counters_state(c, &cs->counters);
     if (!numbers_init(cs, c, &n))
         c->bad = true;
+    if (!c->bad)
+        persons_sources_state(c, &n);
     if (!c->bad && c->loading) {
         connections_load(cs, c, &n);
         persons_restore(c, &n);

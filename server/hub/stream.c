@@ -139,15 +139,20 @@ static void resume_follow(struct connections *cs, const struct applied *applied)
 }
 
 /* An operator, here or elsewhere, has removed the person. A session that is over still has it while
- * its requests are under way; its source is banned, too, and a connection that claims it ends. */
+ * its requests are under way; a connection that claims it ends. One whose leave is under way has no
+ * person, and its connection may be gone; its source is banned, too. */
 static void kick_follow(struct connections *cs, const struct applied *applied)
 {
-    struct connection *c = connection_of_outcome(cs, &applied->outcome);
+    const struct room_outcome *outcome = &applied->outcome;
+    const struct room_request *kick = applied->request;
+    struct connection *c = connection_of_outcome(cs, outcome);
 
+    if (kick->minutes > 0 && outcome->node == cluster_node(cs->cluster, cs->room))
+        operator_ban_source(cs, c != NULL ? &c->source->key : &outcome->source, kick);
     if (c == NULL)
         return;
     c->person = NULL;
-    operator_end(cs, c, applied->request);
+    operator_end(cs, c, kick);
 }
 
 static void applied_follow(struct connections *cs, const struct applied *applied)

@@ -12,7 +12,7 @@ struct item;
 
 struct submission {
     struct room_request request;
-    struct connection *connection; /* whose request it is */
+    struct connection *connection; /* whose request it is; NULL: a ban, of this node */
     /* Memory for an answer that the outcome decides, or NULL; the completion's, which frees it
      * where there is no such answer. */
     struct item *answer;

@@ -17,7 +17,10 @@ static bool submit_to_stream(struct connections *cs, const struct submission *s)
         .kind = request.kind,
         .author = request.author};
 
-    request.number = request.person != NULL ? request.person->number : c->out.link.author;
+    if (request.person != NULL)
+        request.number = request.person->number;
+    else if (c != NULL)
+        request.number = c->out.link.author;
     if (!cluster_submit(cs->cluster, &request, &ticket))
         return false;
     if (ticket.owner != NULL)
