@@ -206,6 +206,44 @@ START_TEST(one_name_at_once)
 }
 END_TEST
 
+/* ann and ben at two nodes, in the same instant, and what all are told. */
+static const struct {
+    const char *ann;
+    const char *ben;
+    const char *events[3];
+} crossings[] = {
+    {"/nick cat", "/nick cat", {"nick ann cat", "nick ben cat_2"}},
+    {"/nick ben", "/nick ann", {"nick ann ben_2", "nick ben ann"}},
+    {"/nick cat", "/nick CAT\n/nick ann", {"nick ann cat", "nick ben CAT_2", "nick CAT_2 ann"}},
+    {"/nick ben\n/nick ann", "/nick ann", {"nick ann ben_2", "nick ben_2 ann", "nick ben ann_2"}},
+    {"/nick cat\nhello", "/quit", {"nick ann cat", "msg cat hello", "quit ben left"}},
+};
+
+START_TEST(renames_that_cross)
+{
+    struct mock *all[3];
+
+    nodes_open(NULL);
+    all[0] = join(0, "ann");
+    all[1] = join(1, "ben");
+    all[2] = join(2, "watcher");
+    for (size_t i = 0; i < 3; i++)
+        while (mock_line(all[i]) != NULL) {}
+    stream.away = true;
+    mock_say(all[0], "%s", crossings[_i].ann);
+    mock_say(all[1], "%s", crossings[_i].ben);
+    nodes_settle();
+    stream.away = false;
+    nodes_settle();
+    for (size_t i = 0; i < 3; i++)
+        for (size_t e = 0; e < 3 && crossings[_i].events[e] != NULL; e++)
+            if (!all[i]->ended)
+                expect(all[i], crossings[_i].events[e]);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* While nothing is stored lines wait, and what does not depend on the stream goes on. */
 START_TEST(nothing_is_stored)
 {
@@ -1850,6 +1888,7 @@ int main(void)
     const struct test tests[] = {
         {one_room, 1, 20},
         {one_name_at_once, 1, 20},
+        {renames_that_cross, COUNT_OF(crossings), 20},
         {nothing_is_stored, 1, 20},
         {a_resumption_waits, 1, 20},
         {an_engine_dies, 1, 20},
