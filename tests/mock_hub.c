@@ -66,6 +66,7 @@ void mock_hub_start_engine(struct mock_hub *mock_hub, const char *servers, const
         .credentials = {credentials, strlen(credentials)},
         .servers = {servers, strlen(servers)},
         .next = mock_hub->sequence > 0 ? mock_hub->sequence + 1 : 0,
+        .time = mock_hub->time,
         .back = mock_hub->back};
     char frame[FRAME_SETUP_MAX];
     int sv[2];

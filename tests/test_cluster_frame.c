@@ -123,6 +123,7 @@ START_TEST(setups)
 {
     struct frame_setup setup = {.next = 1ULL << 40,
         .back = 25000,
+        .time = 1ULL << 60,
         .room = S("tea"),
         .node = S("n_1"),
         .credentials = S("a:b"),

@@ -272,7 +272,13 @@ START_TEST(stream_is_removed)
     for (int i = 0; i < 100; i++)
         ck_assert(mock_hub_turn(&mock_hub));
     ck_assert_int_eq(mock_hub.state, ENGINE_GONE);
-    /* The same for an engine that is told to go on behind its end. */
+    ck_assert_ptr_nonnull(strstr(mock_hub.text, "differs"));
+    /* The same for another engine, */
+    ck_assert_int_eq(mock_hub_end_engine(&mock_hub, 0), 0);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_await_state(&mock_hub, ENGINE_GONE);
+    ck_assert_ptr_nonnull(strstr(mock_hub.text, "differs"));
+    /* and for one that is told to go on behind its end. */
     ck_assert_int_eq(mock_hub_end_engine(&mock_hub, 0), 0);
     mock_hub.sequence = 30;
     mock_hub_start_engine(&mock_hub, list, "");
@@ -596,10 +602,14 @@ static const struct {
     {S("\0\x08\0\0\1"), 0},
     {S("\0\0\0\0\1"), 1},
     {S("\0\0\0\2\2hi"), 1},
-    {S("\0\0\0\x23\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\x09localhost"), 0},
-    {S("\0\0\0\x1d\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\3::x"), 1},
-    {S("\0\0\0\x1b\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\1h\0\0\0\2\2hi"), 1},
-    {S("\0\0\0\x1b\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\1h\0\0\0\0\1"), 1},
+    {S("\0\0\0\x2b\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\x09localhost"),
+        0},
+    {S("\0\0\0\x25\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\3::x"), 1},
+    {S("\0\0\0\x23\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\1h\0\0\0\2\2h"
+       "i"),
+        1},
+    {S("\0\0\0\x23\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1a\0\1b\0\0\0\1h\0\0\0\0\1"),
+        1},
 };
 
 START_TEST(pairs)

@@ -233,6 +233,13 @@ static void fake_deliver(unsigned stream, unsigned consumer, unsigned pending, s
     fake_tell("\r\n");
 }
 
+/* The consumer begins with the message that was read last, which is still there. */
+static void fake_goes_on(struct mock_hub *mock_hub, unsigned last, unsigned pending)
+{
+    fake_consumes(mock_hub, last);
+    fake_deliver(last, 1, pending, (struct span)S("hi"));
+}
+
 static void fake_status(const char *headers, const char *reply)
 {
     fake_tell("HMSG %s %s %s %zu %zu\r\n%s\r\n", fake.deliver, fake.sid, reply, strlen(headers),
@@ -343,12 +350,53 @@ START_TEST(gaps)
     fake_deliver(6, 6, 0, (struct span)S("hi")); /* of the old one: nobody listens */
     fake_has_stream(1, 5);
     fake_expect(&mock_hub, "UNSUB ");
-    fake_consumes(&mock_hub, 4);
-    fake_deliver(4, 1, 1, (struct span)S("hi"));
-    fake_deliver(5, 2, 0, (struct span)S("hi"));
+    fake_goes_on(&mock_hub, 3, 2);
+    fake_deliver(4, 2, 1, (struct span)S("hi"));
+    fake_deliver(5, 3, 0, (struct span)S("hi"));
     mock_hub_await_sequence(&mock_hub, 5);
     ck_assert_uint_eq(mock_hub.holes, 0);
     ck_assert_uint_eq(mock_hub.ends, 1);
+    play_end(&mock_hub);
+}
+END_TEST
+
+/* A message as the last one that was read, but stored at another time. */
+static void fake_deliver_another(unsigned stream)
+{
+    fake_tell("MSG %s %s $JS.ACK.CHAT_" ROOM ".c.1.%u.1.1764334083056399999.0 2\r\nhi\r\n",
+        fake.deliver, fake.sid, stream);
+}
+
+/* Another connection finds other messages in the stream: it is not the same, and nothing of it is
+ * told or published. Then the messages are there again (0), or the last one was removed (1). */
+START_TEST(stream_differs)
+{
+    struct mock_hub mock_hub;
+
+    play_start(&mock_hub, 3);
+    fake_hang_up();
+    mock_hub.wanted = 1;
+    fake_greet(&mock_hub);
+    fake_has_stream(1, 5);
+    fake_consumes(&mock_hub, 3);
+    fake_deliver_another(3);
+    mock_hub_await_state(&mock_hub, ENGINE_GONE);
+    ck_assert_ptr_nonnull(strstr(mock_hub.text, "differs"));
+    ck_assert_uint_eq(mock_hub.ends, 1);
+    fake_expect(&mock_hub, "PUB " STREAM_INFO " _INBOX.");
+    fake_has_stream(1, 5);
+    fake_expect(&mock_hub, "UNSUB ");
+    if (_i == 0) {
+        fake_goes_on(&mock_hub, 3, 2);
+    } else {
+        fake_consumes(&mock_hub, 3);
+    }
+    fake_deliver(4, 2 - (unsigned)_i, 1, (struct span)S("hi"));
+    fake_deliver(5, 3 - (unsigned)_i, 0, (struct span)S("hi"));
+    mock_hub_await_state(&mock_hub, ENGINE_READY);
+    ck_assert_uint_eq(mock_hub.sequence, 5);
+    ck_assert_uint_eq(mock_hub.holes, 0);
+    fake_gets_batch(&mock_hub, 1);
     play_end(&mock_hub);
 }
 END_TEST
@@ -383,9 +431,9 @@ START_TEST(server_is_behind)
         }
         fake_greet(&mock_hub);
         fake_has_stream(1, 4);
-        fake_consumes(&mock_hub, 3);
-        fake_deliver(3, 1, 1, (struct span)S("hi"));
-        fake_deliver(4, 2, 0, (struct span)S("hi"));
+        fake_goes_on(&mock_hub, 2, 2);
+        fake_deliver(3, 2, 1, (struct span)S("hi"));
+        fake_deliver(4, 3, 0, (struct span)S("hi"));
     }
     mock_hub_await_state(&mock_hub, ENGINE_READY);
     ck_assert_uint_eq(mock_hub.end, 4);
@@ -458,11 +506,11 @@ START_TEST(lost_while_reading)
     fake_tell("HMSG %s 2 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", reply);
     fake_has_stream(1, 3);
     fake_expect(&mock_hub, "UNSUB ");
-    fake_consumes(&mock_hub, 2);
-    fake_deliver(2, 1, 1, (struct span)S("hi"));
-    fake_deliver(3, 2, 0, (struct span)S("hi"));
+    fake_goes_on(&mock_hub, 1, 2);
+    fake_deliver(2, 2, 1, (struct span)S("hi"));
+    fake_deliver(3, 3, 0, (struct span)S("hi"));
     fake_gets_batch(&mock_hub, 1);
-    fake_deliver(4, 3, 0, batch_got());
+    fake_deliver(4, 4, 0, batch_got());
     mock_hub_await(&mock_hub, 1);
     ck_assert_int_eq(mock_hub.state, ENGINE_READY);
     play_end(&mock_hub);
@@ -491,10 +539,10 @@ START_TEST(nothing_stored)
     ck_assert_ptr_nonnull(strstr(mock_hub.text, "nothing is stored"));
     fake_greet(&mock_hub);
     fake_has_stream(1, 2);
-    fake_consumes(&mock_hub, 2);
-    fake_deliver(2, 1, 0, (struct span){first, len});
+    fake_goes_on(&mock_hub, 1, 1);
+    fake_deliver(2, 2, 0, (struct span){first, len});
     fake_gets_batch(&mock_hub, 2);
-    fake_deliver(3, 2, 0, batch_got());
+    fake_deliver(3, 3, 0, batch_got());
     mock_hub_await(&mock_hub, 2);
     mock_hub_await_state(&mock_hub, ENGINE_READY);
     ck_assert_uint_eq(mock_hub.doubles, 0);
@@ -828,6 +876,7 @@ int main(void)
         {newer_server, 1, 60},
         {begins_near_the_end, COUNT_OF(beginnings), 60},
         {gaps, 3, 60},
+        {stream_differs, 2, 60},
         {server_is_behind, 2, 60},
         {flow_control, 1, 60},
         {lost_publications, 3, 60},

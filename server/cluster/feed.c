@@ -79,7 +79,7 @@ static void ask_to_deliver(struct upstream *u, uint64_t now)
     r->is_idle = false;
     upstream_inbox(u, subject, 'd', r->consumer);
     upstream_subscribe(u, subject, r->subscribed);
-    len = jetstream_write_consumer(request, &u->names, subject, r->next);
+    len = jetstream_write_consumer(request, &u->names, subject, r->proof != 0 ? r->proof : r->next);
     jetstream_ask(
         u, UPSTREAM_CONSUMING, u->names.consumer_create, (struct span){request, len}, now);
 }
@@ -119,7 +119,7 @@ static void behind_end(struct reading *r)
 /* Everything that the stream had when it was found is delivered. */
 static bool is_read(struct reading *r, uint64_t now)
 {
-    if (r->next > r->end)
+    if (r->next > r->end && r->proof == 0)
         return true;
     if (!r->is_idle)
         return false;
@@ -237,12 +237,10 @@ static void stream_is_gone(struct upstream *u, const char *why, uint64_t now)
 
 static void stream_is_missing(struct upstream *u, uint64_t now)
 {
-    if (u->reading.next <= 1) {
+    if (u->reading.next <= 1)
         ask_to_make(u, now);
-        return;
-    }
-    strcpy(u->reading.created, "missing"); /* one that is found from now on is another */
-    stream_is_gone(u, "the stream does not exist any more", now);
+    else
+        stream_is_gone(u, "the stream does not exist any more", now);
 }
 
 /* Microseconds since 1970 of a time as servers write it, to the second; 0: it is none. */
@@ -275,17 +273,26 @@ static uint64_t first_wanted(const struct upstream *u, uint64_t last)
     return back != 0 && last >= back ? last - back + 1 : 1;
 }
 
+/* The last message that was read is there, or another one in its place. */
+static bool has_proof(const struct reading *r, const struct jetstream_answer *stream)
+{
+    return r->time != 0 && r->next > 1 && r->next > stream->first;
+}
+
 static void stream_is_found(struct upstream *u, const struct jetstream_answer *stream, uint64_t now)
 {
     struct reading *r = &u->reading;
 
-    if (r->next > 1 && is_made_anew(r->created, stream->created)) {
-        stream_is_gone(u, "the stream was made anew", now);
-        return;
-    }
     if (r->next > stream->last + 1) {
         stream_is_gone(u, "the stream ends before what was read of it", now);
         return;
+    }
+    if (r->next > 1 && is_made_anew(r->created, stream->created)) {
+        r->has_consumer = false; /* the next one shows whether it has the same messages */
+        if (!has_proof(r, stream)) {
+            stream_is_gone(u, "the stream was made anew", now);
+            return;
+        }
     }
     memcpy(r->created, stream->created, sizeof(r->created));
     memcpy(r->leader, stream->leader, sizeof(r->leader));
@@ -295,10 +302,12 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
         r->next = stream->first;
     r->end = stream->last;
     r->is_idle = false;
-    if (r->has_consumer)
+    if (r->has_consumer) {
         read_on(u, now);
-    else
-        ask_to_deliver(u, now);
+        return;
+    }
+    r->proof = has_proof(r, stream) ? r->next - 1 : 0;
+    ask_to_deliver(u, now);
 }
 
 /* Tries with fewer replicas, unless servers of -c may still become available. */
@@ -429,6 +438,7 @@ static void delivery_take(struct upstream *u, const struct nats_operation *op,
     pair_tell_message(u->pair, &message);
     u->reading.deliveries++;
     u->reading.next = place->stream + 1;
+    u->reading.time = place->time;
     u->reading.is_idle = place->pending == 0;
     behind_end(&u->reading);
     result = window_return(u->window, op->payload);
@@ -442,6 +452,25 @@ static void delivery_take(struct upstream *u, const struct nats_operation *op,
     serve_if_read(u, now);
 }
 
+/* The first delivery of a consumer that begins with what was read last. */
+static void proof_take(struct upstream *u, const struct nats_operation *op,
+    const struct jetstream_place *place, uint64_t now)
+{
+    struct reading *r = &u->reading;
+    bool is_there = place->stream == r->proof;
+
+    r->proof = 0;
+    if (!is_there) { /* it was removed meanwhile */
+        delivery_take(u, op, place, now);
+    } else if (place->time != r->time) {
+        stream_is_gone(u, "the stream differs from what was read of it", now);
+    } else {
+        r->deliveries++;
+        r->is_idle = place->pending == 0;
+        serve_if_read(u, now);
+    }
+}
+
 static void take_delivery(struct upstream *u, const struct nats_operation *op, uint64_t now)
 {
     struct jetstream_place place;
@@ -451,8 +480,11 @@ static void take_delivery(struct upstream *u, const struct nats_operation *op, u
     u->times.heard = now;
     if (!jetstream_read_place(&place, op->reply))
         take_status(u, op, status, now);
-    else if (place.consumer != u->reading.deliveries + 1 || place.stream < u->reading.next ||
-             place.stream == UINT64_MAX)
+    else if (place.consumer != u->reading.deliveries + 1 || place.stream == UINT64_MAX)
+        deliver_again(u, now);
+    else if (u->reading.proof != 0 && place.stream >= u->reading.proof)
+        proof_take(u, op, &place, now);
+    else if (place.stream < u->reading.next)
         deliver_again(u, now);
     else
         delivery_take(u, op, &place, now);

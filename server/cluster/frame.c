@@ -69,7 +69,8 @@ size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *se
         return 0;
     u64_put(at, setup->next);
     u64_put(at + 8, setup->back);
-    at = field_put(at + 16, setup->room);
+    u64_put(at + 16, setup->time);
+    at = field_put(at + 24, setup->room);
     at = field_put(at, setup->node);
     at = field_put(at, setup->credentials);
     at = field_put(at, setup->servers);
@@ -79,12 +80,13 @@ size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *se
 
 bool frame_setup_read(struct frame_setup *setup, struct span payload)
 {
-    if (payload.len < 16)
+    if (payload.len < 24)
         return false;
     setup->next = u64_get(payload.at);
     setup->back = u64_get(payload.at + 8);
-    payload.at += 16;
-    payload.len -= 16;
+    setup->time = u64_get(payload.at + 16);
+    payload.at += 24;
+    payload.len -= 24;
     return field_take(&payload, NODE_NAME_MAX, &setup->room) &&
            field_take(&payload, NODE_NAME_MAX, &setup->node) &&
            field_take(&payload, FRAME_CREDENTIALS_MAX, &setup->credentials) &&

@@ -49,12 +49,13 @@ void frame_head_write(char out[FRAME_HEAD], enum frame_kind, size_t payload);
 
 #define FRAME_SERVERS_MAX 4096
 #define FRAME_CREDENTIALS_MAX 1024
-#define FRAME_SETUP_MAX (FRAME_HEAD + 16 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
+#define FRAME_SETUP_MAX (FRAME_HEAD + 24 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
 
 /* The engine's task. The spans point into the memory of the caller, or of the payload. */
 struct frame_setup {
     uint64_t next;           /* the first stream sequence that is wanted; 0: the oldest there is, */
     uint64_t back;           /* but at most so many messages before the end; 0: any number */
+    uint64_t time;           /* of the message before next, in ns; 0: not known */
     struct span room, node;  /* letters, digits, `-` and `_` */
     struct span credentials; /* `user:password`, a token, or nothing */
     struct span servers;     /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
@@ -72,7 +73,7 @@ enum engine_state {
     ENGINE_AWAY,       /* no longer ready; the text says why */
     ENGINE_REFUSED,    /* the server rejects the credentials, or wants some */
     ENGINE_UNUSABLE,   /* no JetStream, or it cannot keep the stream; the text has the reason */
-    ENGINE_GONE        /* the stream is missing, or ends before what was read of it */
+    ENGINE_GONE        /* the stream is missing, or ends before or differs at what was read of it */
 };
 
 #define FRAME_TEXT_MAX 256

@@ -217,6 +217,7 @@ bool upstream_init(struct upstream *u, const struct frame_setup *setup, struct p
     u->replicas = JETSTREAM_REPLICAS_MAX;
     u->failure = ENGINE_CONNECTING;
     u->reading.next = setup->next;
+    u->reading.time = setup->time;
     buffer_init(&u->in, u->in_bytes, sizeof(u->in_bytes));
     buffer_init(&u->out, u->out_bytes, sizeof(u->out_bytes));
     jetstream_names_set(&u->names, setup->room);

@@ -50,6 +50,9 @@ enum { SID_ANSWERS = 1, SID_STORED, SID_QUESTIONS, SID_REPLIES, SID_CONSUMERS };
 /* The stream, and how far it has been read. */
 struct reading {
     uint64_t next;         /* the sequence that is wanted next; 0: the stream was not found yet */
+    uint64_t time;         /* of the message before it, in ns; 0: not known */
+    uint64_t proof;        /* the consumer begins with that message, which shows whether it is still
+                            * the same stream; 0: with the next */
     uint64_t end;          /* the stream's last sequence, when it was found */
     uint64_t deliveries;   /* of the present consumer */
     uint64_t consumer;     /* its number, which is in its subject */
