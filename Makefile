@@ -82,12 +82,14 @@ CLIENT_SRCS := $(wildcard client/*.c)
 TEST_SRCS := $(wildcard tests/test_*.c)
 CHAOS_SRC := tests/chaos.c
 WIDTHS_SRC := tests/widths.c
-TEST_LIB_SRCS := $(filter-out $(TEST_SRCS) $(CHAOS_SRC) $(WIDTHS_SRC),$(wildcard tests/*.c))
+OBSERVER_SRC := tests/observer.c
+TEST_LIB_SRCS := $(filter-out $(TEST_SRCS) $(CHAOS_SRC) $(WIDTHS_SRC) $(OBSERVER_SRC),\
+	$(wildcard tests/*.c))
 TEST_SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRCS := $(wildcard bench/*.c)
 SRCS = chatd.c chat.c $(COMMON_SRCS) $(SERVER_SRCS) $(CLIENT_SRCS) $(TEST_SRCS) $(TEST_LIB_SRCS) \
-	$(CHAOS_SRC) $(WIDTHS_SRC) $(wildcard tests/fuzz/*.c) $(BENCH_SRCS)
+	$(CHAOS_SRC) $(WIDTHS_SRC) $(OBSERVER_SRC) $(wildcard tests/fuzz/*.c) $(BENCH_SRCS)
 
 PROGRAMS = $(B)chatd $(B)chat
 # Everything but the two mains: the linker takes from a library what a program asks for.
@@ -101,6 +103,7 @@ LIBS = $(COMMON) $(SERVER) $(CLIENT) $(TEST_LIB) $(BENCH_LIB)
 TESTS = $(TEST_SRCS:%.c=$(B)%)
 CHAOS = $(CHAOS_SRC:%.c=$(B)%)
 WIDTHS = $(WIDTHS_SRC:%.c=$(B)%)
+OBSERVER = $(OBSERVER_SRC:%.c=$(B)%)
 REPLAYS = $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=$(B)tests/fuzz/replay_%)
 BENCHES = $(patsubst %,$(B)bench/%,$(filter load floor stream,$(basename $(notdir $(BENCH_SRCS)))))
 # What scripts are told.
@@ -109,7 +112,7 @@ PROGRAM_PATHS = dir=$$(cd "$(or $(B),.)" && pwd) && export CHATD="$$dir/chatd" C
 all: $(PROGRAMS)
 
 # All that is compiled, and nothing run.
-everything: all $(TESTS) $(CHAOS) $(WIDTHS) $(REPLAYS) $(BENCHES)
+everything: all $(TESTS) $(CHAOS) $(WIDTHS) $(OBSERVER) $(REPLAYS) $(BENCHES)
 
 $(B)chatd: $(B)chatd.o $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) -o $@ $^ $(LDLIBS)
@@ -179,6 +182,9 @@ model:
 	@CC='$(CC)' sh tests/run.sh tests/spin.sh
 
 $(WIDTHS): %: %.o $(CLIENT) $(COMMON)
+	$(call quiet,LD)$(LINK) -o $@ $^ $(LDLIBS)
+
+$(OBSERVER): %: %.o $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) -o $@ $^ $(LDLIBS)
 
 # Not part of check: see tests/chaos.c for its variables, which may stand on the command line.
@@ -347,7 +353,7 @@ distcheck: dist
 	rm -r $(DIST)
 
 clean:
-	$(call quiet,RM)rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(WIDTHS) $(REPLAYS) $(FUZZERS) $(BENCHES) \
+	$(call quiet,RM)rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(WIDTHS) $(OBSERVER) $(REPLAYS) $(FUZZERS) $(BENCHES) \
 	    $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d) $(NAMED)
 	@rm -rf $(DIST) $(DIST).tar.gz $(STAGE) static fuzz analyzed bench/builds
 
