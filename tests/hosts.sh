@@ -7,7 +7,7 @@
 
 # Sets host to the process that keeps a new host's namespace.
 host() {
-    unshare --net sleep 3600 &
+    unshare --net sleep 36000 &
     host=$!
     pids="$pids $host"
     until_true is_apart "$host"

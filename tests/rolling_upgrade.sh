@@ -20,8 +20,8 @@ install "$before"
 CHATD=$dir/chatd
 # shellcheck source=tests/trio.sh
 . "$(dirname "$0")/trio.sh"
-# shellcheck source=tests/talkers.sh
-. "$(dirname "$0")/talkers.sh"
+# shellcheck source=tests/clients.sh
+. "$(dirname "$0")/clients.sh"
 
 # ---- A node becomes another program ----
 
@@ -81,8 +81,7 @@ replace_blindly() { kill -USR2 "$(pid "node$1")"; }
 
 # ---- The upgrades ----
 
-for i in $talkers; do talk "$i"; done
-for i in $talkers; do expect "client $i has joined" until_true seen "talker$i" ' you '; done
+clients_start
 expect 'lines come' goes_on
 roll restart "$CHATD_NEXT" 1 2
 fall_back restart "$before" "$CHATD_NEXT"
@@ -93,25 +92,7 @@ fall_back replace_blindly "$CHATD_NEXT" "$CHATD_LATER"
 
 # ---- The accounts ----
 
-: >"$dir/hush"
-for i in 1 2 3; do expect "everything is at node $i" until_true has_all $i; done
-for i in 1 2 3; do
-    expect "the users of node $i" is 'talker1 talker2 talker3 talker4 talker5 talker6 ' "$(users $i)"
-done
-: >"$dir/end"
-for i in $talkers; do
-    until_true is_gone "talker$i" || kill "$(pid "talker$i")"
-    wait "$(pid "talker$i")"
-    status=$?
-    rm "$dir/talker$i.pid"
-    expect "every line of client $i was accepted" is 0 $status
-done
-expect 'the transcripts are equal' become_equal
-expect 'no line is missing in them' is 0 "$(grep -c '^[^ ]* gap ' "$dir/transcript1")"
-for i in $talkers; do
-    expect "each line of client $i once and in order" is_whole transcript1 "talker$i" "$(count "$i")"
-    expect 'and as its echo' is_whole "talker$i" "talker$i" "$(count "$i")"
-    expect "client $i has heard everything" heard_all "talker$i"
-done
+accounts
+expect 'no line is missing in the transcripts' is 0 "$(grep -c '^[^ ]* gap ' "$dir/transcript1")"
 echo "$(lines 1) lines; connections lost: $(losses)"
 finish

@@ -48,12 +48,13 @@ begin() {
 }
 pid() { cat "$dir/$1.pid"; }
 is_over() { ! kill -0 "$(pid "$1")" 2>/dev/null; }
-at_end() {
+kill_all() {
     for name in "$dir"/*.pid; do
         name=${name##*/}
         kill -KILL "$(pid "${name%.pid}")" 2>/dev/null
     done
 }
+at_end() { kill_all; }
 
 # neighbour FROM TO ETHERNET-ADDRESS: FROM sends there what is for TO. Nobody asks for addresses.
 neighbour() { at "$1" ip neighbour replace "$(address "$2")" lladdr "$3" dev "to$2" nud permanent; }
@@ -93,6 +94,7 @@ server() {
     cat >"$dir/nats$1.conf" <<END
 server_name: n$1
 listen: $(address "$1"):4222
+http: $(address "$1"):8222
 ping_interval: "2s"
 jetstream { store_dir: "$dir/js$1" }
 cluster {
