@@ -379,11 +379,20 @@ static struct span stamped(uint64_t stamp)
     return bytes;
 }
 
-/* The state at a place, in two parts: 1 and 2 are stored as a message, or w and x, with a wrong
- * hash. */
-static void part_store(
-    struct search *s, uint64_t sequence, uint64_t stamp, char which, uint64_t known)
+static bool message_take(struct search *s, uint64_t sequence, uint64_t time, struct span bytes,
+    const struct search_goal *goal)
 {
+    const struct frame_message message = {sequence, time * 1000u, bytes};
+
+    return search_take(s, &message, goal);
+}
+
+/* The state at a place, in two parts: 1 and 2 are stored as a message, or w and x, with a wrong
+ * hash. True: the search reads no further. */
+static bool part_store(
+    struct search *s, uint64_t sequence, uint64_t stamp, char which, const struct search_goal *goal)
+{
+    bool is_over;
     struct span bytes = stamped(stamp);
     bool wrong = which > '9';
     uint32_t index = (uint32_t)(which - (wrong ? 'w' : '1'));
@@ -396,14 +405,15 @@ static void part_store(
     size_t len = batch_id_write(message, &id);
 
     len += request_write(message + len, &request);
-    search_take(s, sequence, (struct span){message, len}, known);
+    is_over = message_take(s, sequence, 0, (struct span){message, len}, goal);
     free((char *)bytes.at);
+    return is_over;
 }
 
 /*
  * The stream: "STAMP WHICH, ..." from sequence 151 on; a place is a hundred times the stamp. It
  * begins there where it is whole; the node's transcript ends with the stamp known; what is taken is
- * that of a stamp, 0: none, 9: it looks further.
+ * that of a stamp, 0: none, 9: it looks further; so many parts are read, 0: all.
  */
 static const struct {
     const char *stream;
@@ -411,32 +421,35 @@ static const struct {
     uint64_t known;
     size_t log_size;
     uint64_t taken;
+    unsigned read;
 } searches[] = {
-    {"2 1, 2 2", true, 5, 0, 2}, {"2 1, 2 2, 3 1, 3 2", true, 5, 0, 3},
-    {"2 1, 2 2, 3 1, 3 2", true, 2, 0, 2}, {"2 1, 2 2, 3 1, 3 2", true, 1, 0, 2},
-    {"2 1, 2 2, 3 1, 3 2", false, 1, 0, 9}, {"2 1, 2 2, 3 1, 3 2", false, 3, 0, 3},
-    {"2 1, 2 2, 3 1, 3 2", true, 0, 0, 2}, {"2 1, 2 2, 3 1, 3 2", false, 0, 100, 2},
-    {"2 1, 2 2, 3 1, 3 2", false, 0, 1000, 9}, {"2 1, 2 2, 3 1, 3 2", true, 0, 1000, 2},
-    {"2 1", true, 5, 0, 0}, {"2 1", false, 5, 0, 9}, {"2 2", true, 5, 0, 0},
-    {"2 1, 2 1, 2 2", true, 5, 0, 2}, {"2 1, 2 2, 2 2", true, 5, 0, 2},
-    {"2 2, 2 1, 2 2", true, 5, 0, 2}, {"2 1, 3 1, 2 2, 3 2", true, 5, 0, 3},
-    {"2 1, 2 2, 3 1", true, 5, 0, 2}, {"2 w, 2 x", true, 5, 0, 0},
-    {"2 1, 2 2, 3 w, 3 x", true, 5, 0, 2},
-    {"1 1, 1 2", true, 5, 0, 0}, /* what follows is not there any more */
-    {"1 1, 1 2, 2 1, 2 2", true, 1, 0, 2},
-    {"9 1, 9 2", true, 9, 0, 0}, /* a place that is yet to come */
+    {"2 1, 2 2", true, 5, 0, 2, 0}, {"2 1, 2 2, 3 1, 3 2", true, 5, 0, 3, 0},
+    {"2 1, 2 2, 3 1, 3 2", true, 2, 0, 2, 4}, {"2 1, 2 2, 3 1, 3 2, 4 1, 4 2", true, 3, 0, 3, 6},
+    {"2 1, 2 2, 3 1, 3 2", true, 1, 0, 2, 0}, {"2 1, 2 2, 3 1, 3 2", false, 1, 0, 9, 0},
+    {"2 1, 2 2, 3 1, 3 2", false, 3, 0, 3, 0}, {"2 1, 2 2, 3 1, 3 2", true, 0, 0, 2, 2},
+    {"2 1, 2 2, 3 1, 3 2", false, 0, 100, 2, 4}, {"2 1, 2 2, 3 1, 3 2", false, 0, 1000, 9, 0},
+    {"2 1, 2 2, 3 1, 3 2", true, 0, 1000, 2, 0}, {"2 1", true, 5, 0, 0, 0},
+    {"2 1", false, 5, 0, 9, 0}, {"2 2", true, 5, 0, 0, 0}, {"2 1, 2 1, 2 2", true, 5, 0, 2, 0},
+    {"2 1, 2 2, 2 2", true, 5, 0, 2, 0}, {"2 2, 2 1, 2 2", true, 5, 0, 2, 0},
+    {"2 1, 3 1, 2 2, 3 2", true, 5, 0, 3, 0}, {"2 1, 2 2, 3 1", true, 5, 0, 2, 0},
+    {"2 w, 2 x", true, 5, 0, 0, 0}, {"2 1, 2 2, 3 w, 3 x", true, 5, 0, 2, 0},
+    {"1 1, 1 2", true, 5, 0, 0, 0}, /* what follows is not there any more */
+    {"1 1, 1 2, 2 1, 2 2", true, 1, 0, 2, 0},
+    {"9 1, 9 2", true, 9, 0, 0, 0}, /* a place that is yet to come */
 };
 
 START_TEST(a_search)
 {
+    const struct search_goal goal = {searches[_i].known, searches[_i].log_size};
     struct search s = {.back = 100};
     uint64_t sequence = 150;
-    uint64_t known = searches[_i].known;
     enum search_result result;
+    unsigned parts = 0;
+    unsigned read = 0;
     uint64_t taken;
 
     search_begin(&s);
-    search_take(&s, sequence, (struct span){"", 0}, known);
+    ensure(!message_take(&s, sequence, 0, (struct span){"", 0}, &goal), "nothing will do");
     for (const char *at = searches[_i].stream; at != NULL; at = strchr(at, ',')) {
         unsigned stamp = 0;
         char which = 0;
@@ -444,10 +457,13 @@ START_TEST(a_search)
         at += *at == ',';
         ensure(sscanf(at, "%u %c", &stamp, &which) == 2, "%s", at);
         sequence = sequence < stamp * 100u && stamp < 9 ? stamp * 100u + 1 : sequence + 1;
-        part_store(&s, sequence, stamp, which, known);
+        parts++;
+        if (part_store(&s, sequence, stamp, which, &goal) && read == 0)
+            read = parts;
     }
+    ck_assert_uint_eq(read, searches[_i].read);
     s.back = searches[_i].whole ? sequence : sequence - 149;
-    result = search_end(&s, sequence, known, searches[_i].log_size);
+    result = search_end(&s, sequence, &goal);
     taken = result == SEARCH_FOUND ? s.best.stamp : result == SEARCH_NONE ? 0 : 9;
     ensure(taken == searches[_i].taken, "%llu", (unsigned long long)taken);
     search_free(&s);
@@ -457,16 +473,48 @@ END_TEST
 /* It looks eight times as far back each time, until it begins with the oldest message. */
 START_TEST(a_search_that_ends)
 {
+    const struct search_goal goal = {.known = 1};
     struct search s = {.back = SEARCH_BACK};
     unsigned passes = 0;
     enum search_result result;
 
     do {
         search_begin(&s);
-        search_take(&s, (1ULL << 50) - s.back, (struct span){"", 0}, 1);
-        result = search_end(&s, (1ULL << 50) - 1, 1, 0);
+        (void)message_take(&s, (1ULL << 50) - s.back, 0, (struct span){"", 0}, &goal);
+        result = search_end(&s, (1ULL << 50) - 1, &goal);
     } while (result == SEARCH_FURTHER && ++passes < 100);
     ensure(result == SEARCH_NONE && passes < 20, "%u", passes);
+    search_free(&s);
+}
+END_TEST
+
+/* The last 100 000 messages were stored from the time first to 1100; the transcript ends at the
+ * time known. The next pass begins so far back. */
+static const struct {
+    uint64_t first;
+    uint64_t known;
+    uint64_t back;
+} paces[] = {
+    {1000, 990, 220000},  /* a tenth further, and what a round number of passes makes of it */
+    {1000, 700, 520000},  /* four times as far */
+    {1000, 100, 800000},  /* ten times: eight */
+    {1000, 0, 800000},    /* there is no transcript */
+    {1100, 1050, 800000}, /* all at once */
+    {1200, 1050, 800000}, /* the clock was set back */
+    {1000, 1050, 800000}, /* the end is among them, and no snapshot is before it */
+    {1000, 2000, 800000}, /* it is yet to come */
+};
+
+START_TEST(how_much_further)
+{
+    const struct search_goal goal = {.known = paces[_i].known};
+    struct search s = {.back = 100000};
+
+    search_begin(&s);
+    (void)message_take(&s, 900001, paces[_i].first, (struct span){"", 0}, &goal);
+    (void)message_take(&s, 1000000, 1100, (struct span){"", 0}, &goal);
+    ensure(search_end(&s, 1000000, &goal) == SEARCH_FURTHER, "it ends");
+    ck_assert_uint_eq(s.back, paces[_i].back);
     search_free(&s);
 }
 END_TEST
@@ -482,6 +530,7 @@ int main(void)
         {the_right_ones, COUNT_OF(comparisons), 5},
         {a_search, COUNT_OF(searches), 5},
         {a_search_that_ends, 1, 5},
+        {how_much_further, COUNT_OF(paces), 5},
     };
 
     return tests_run("snapshots", tests, COUNT_OF(tests));

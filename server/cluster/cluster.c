@@ -379,26 +379,6 @@ static bool is_searching(const struct cluster *c)
     return c->state == CLUSTER_LOADING && c->inbox.sequence == 0;
 }
 
-static void inbox_take(struct cluster *c, struct room *room, struct span payload)
-{
-    struct frame_message message;
-    uint64_t last = c->inbox.sequence;
-
-    if (!frame_message_read(&message, payload)) {
-        cluster_finish(c, CLUSTER_NOT_VALID);
-    } else if (is_searching(c) && message.sequence > 1) {
-        search_take(&c->search, message.sequence, message.bytes, room->known);
-    } else if (message.sequence > last + 1) {
-        cluster_finish(c, CLUSTER_CUT);
-    } else if (message.sequence == last + 1) {
-        c->inbox.sequence = message.sequence;
-        c->inbox.mine = message_is_mine(c, message.bytes);
-        apply_begin(&c->apply, room, message.bytes, message.time / 1000u);
-        if (message_is_anothers(c, room))
-            cluster_finish(c, CLUSTER_TAKEN);
-    }
-}
-
 /* The room goes on from there. */
 static void snapshot_load(struct cluster *c, struct room *room, const struct report *r)
 {
@@ -421,10 +401,26 @@ static void snapshot_load(struct cluster *c, struct room *room, const struct rep
     c->state = CLUSTER_REWINDING;
 }
 
+static struct search_goal search_goal(const struct room *room)
+{
+    return (struct search_goal){.known = room->known, .log_size = log_size(room->log)};
+}
+
+static void search_message(struct cluster *c, struct room *room, const struct report *r,
+    const struct frame_message *message)
+{
+    const struct search_goal goal = search_goal(room);
+
+    if (search_take(&c->search, message, &goal))
+        snapshot_load(c, room, r);
+}
+
 static void search_finish(
     struct cluster *c, struct room *room, const struct report *r, uint64_t sequence)
 {
-    switch (search_end(&c->search, sequence, room->known, log_size(room->log))) {
+    const struct search_goal goal = search_goal(room);
+
+    switch (search_end(&c->search, sequence, &goal)) {
     case SEARCH_FOUND:
         snapshot_load(c, room, r);
         break;
@@ -434,6 +430,27 @@ static void search_finish(
     case SEARCH_NONE:
         cluster_finish(c, CLUSTER_CUT);
         break;
+    }
+}
+
+static void inbox_take(
+    struct cluster *c, struct room *room, const struct report *r, struct span payload)
+{
+    struct frame_message message;
+    uint64_t last = c->inbox.sequence;
+
+    if (!frame_message_read(&message, payload)) {
+        cluster_finish(c, CLUSTER_NOT_VALID);
+    } else if (is_searching(c) && message.sequence > 1) {
+        search_message(c, room, r, &message);
+    } else if (message.sequence > last + 1) {
+        cluster_finish(c, CLUSTER_CUT);
+    } else if (message.sequence == last + 1) {
+        c->inbox.sequence = message.sequence;
+        c->inbox.mine = message_is_mine(c, message.bytes);
+        apply_begin(&c->apply, room, message.bytes, message.time / 1000u);
+        if (message_is_anothers(c, room))
+            cluster_finish(c, CLUSTER_TAKEN);
     }
 }
 
@@ -484,7 +501,7 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
     if (frame.kind == FRAME_STATE)
         state_take(c, frame.payload, r, now);
     else if (frame.kind == FRAME_MESSAGE)
-        inbox_take(c, room, frame.payload);
+        inbox_take(c, room, r, frame.payload);
     else if (frame.kind == FRAME_END)
         take_end(c, room, r, frame.payload);
     else if (frame.kind == FRAME_ASKED || frame.kind == FRAME_ANSWERED)

@@ -7,8 +7,10 @@
 #include "requests.h"
 #include "server/hub/replica.h"
 
-/* From one pass to the next: reading what was read before costs an eighth. */
+/* From one pass to the next, at most: reading what was read before costs an eighth. */
 #define FURTHER 8u
+/* Two places of snapshots are not further apart, and its parts follow a place soon. */
+#define NEAR 20000u
 /* More parts than this are not collected: that would be a million members. */
 #define PARTS_MAX 16384u
 
@@ -39,11 +41,14 @@ static void snapshot_found(struct search *s, uint64_t known)
     struct span bytes = {found->bytes, found->len};
 
     if (replica_hash(bytes) == found->hash && replica_stamp(bytes, &found->stamp) &&
-        found->place + 1 >= s->first && (s->best.bytes == NULL || found->stamp <= known)) {
-        snapshot_clear(&s->best);
-        s->best = *found;
-        s->following = 0;
-        *found = (struct snapshot){.place = 0};
+        found->place + 1 >= s->first) {
+        s->passed |= found->stamp > known;
+        if (s->best.bytes == NULL || found->stamp <= known) {
+            snapshot_clear(&s->best);
+            s->best = *found;
+            s->following = 0;
+            *found = (struct snapshot){.place = 0};
+        }
     }
     snapshot_clear(found);
 }
@@ -72,30 +77,54 @@ static void part_take(struct search *s, const struct room_request *request, uint
         snapshot_found(s, known);
 }
 
-void search_take(struct search *s, uint64_t sequence, struct span bytes, uint64_t known)
+/* The best that was found will do. */
+static bool search_fits(const struct search *s, const struct search_goal *goal)
+{
+    if (s->best.bytes == NULL)
+        return false;
+    return goal->known != 0 ? s->best.stamp <= goal->known : s->following >= goal->log_size;
+}
+
+bool search_take(
+    struct search *s, const struct frame_message *message, const struct search_goal *goal)
 {
     struct requests requests;
     struct stored_request stored;
 
-    if (s->first == 0)
-        s->first = sequence;
-    s->following += bytes.len;
-    if (!requests_open(&requests, bytes))
-        return;
-    while (requests_next(&requests, &stored))
-        if (stored.request.kind == ROOM_PART && stored.request.part.place < sequence)
-            part_take(s, &stored.request, known);
+    s->last_time = message->time / 1000u;
+    if (s->first == 0) {
+        s->first = message->sequence;
+        s->first_time = s->last_time;
+    }
+    s->following += message->bytes.len;
+    if (requests_open(&requests, message->bytes))
+        while (requests_next(&requests, &stored))
+            if (stored.request.kind == ROOM_PART && stored.request.part.place < message->sequence)
+                part_take(s, &stored.request, goal->known);
+    return search_fits(s, goal) && (goal->known == 0 || s->passed);
 }
 
-enum search_result search_end(struct search *s, uint64_t sequence, uint64_t known, size_t log_size)
+/* How far back the next pass begins: as far as the transcript's end is, at the pace of what was
+ * read, and a little further. */
+static uint64_t further_back(const struct search *s, uint64_t known)
+{
+    uint64_t most = s->back > UINT64_MAX / FURTHER ? 0 : s->back * FURTHER;
+    uint64_t passes;
+
+    if (known == 0 || most == 0 || known >= s->first_time || s->last_time <= s->first_time)
+        return most;
+    passes = (s->last_time - known) / (s->last_time - s->first_time) + 1;
+    return passes < FURTHER && passes * s->back + NEAR < most ? passes * s->back + NEAR : most;
+}
+
+enum search_result search_end(struct search *s, uint64_t sequence, const struct search_goal *goal)
 {
     bool is_whole = s->back == 0 || s->first == 0 || s->first + s->back > sequence + 1;
-    bool fits = known != 0 ? s->best.stamp <= known : s->following >= log_size;
 
-    if (s->best.bytes != NULL && (fits || is_whole))
+    if (search_fits(s, goal) || (s->best.bytes != NULL && is_whole))
         return SEARCH_FOUND;
     if (is_whole)
         return SEARCH_NONE;
-    s->back = s->back > UINT64_MAX / FURTHER ? 0 : s->back * FURTHER;
+    s->back = further_back(s, goal->known);
     return SEARCH_FURTHER;
 }

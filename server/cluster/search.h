@@ -1,7 +1,8 @@
 /*
  * search.h: a node that starts looks for a snapshot near the stream's end, from which it goes on.
  * What it reads meanwhile is not applied: when it has found one it reads again from there. Where
- * none is near enough to the end it looks further back.
+ * none is near enough to the end it looks further back: as far as the times of the messages
+ * suggest, but at most eight times as far.
  *
  * A snapshot will do if it is not newer than the end of this node's transcript; without a
  * transcript, if so much follows that the log is filled. Where the stream does not reach so far
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frame.h"
 #include "server/hub/room.h"
 #include "wire/span.h"
 
@@ -32,19 +34,29 @@ struct snapshot {
 };
 
 struct search {
-    uint64_t back;      /* how far before the end it has begun; 0: with the oldest message */
-    uint64_t first;     /* sequence that was read; 0: none was */
-    uint64_t following; /* bytes of the messages behind the best snapshot */
+    uint64_t back;       /* how far before the end it has begun; 0: with the oldest message */
+    uint64_t first;      /* sequence that was read; 0: none was */
+    uint64_t first_time; /* when it was stored: microseconds since 1970 */
+    uint64_t last_time;  /* the same of the last one */
+    uint64_t following;  /* bytes of the messages behind the best snapshot */
+    bool passed;         /* a snapshot is newer than the end of the transcript */
     struct snapshot taking;
     struct snapshot best; /* bytes: NULL: none was found yet */
+};
+
+/* What a snapshot must be good for. */
+struct search_goal {
+    uint64_t known;  /* the stamp at the end of the transcript; 0: there is none */
+    size_t log_size; /* bytes that the log holds */
 };
 
 /* Zeroed memory is a search that has not begun. */
 void search_free(struct search *);
 /* The stream is read, for the first time or from further back. */
 void search_begin(struct search *);
-/* A message of the stream. known: the stamp at the end of the transcript; 0: there is none. */
-void search_take(struct search *, uint64_t sequence, struct span bytes, uint64_t known);
+/* A message of the stream. True: best will do, and nothing better follows, so that the rest need
+ * not be read. */
+bool search_take(struct search *, const struct frame_message *, const struct search_goal *);
 
 enum search_result {
     SEARCH_FOUND,   /* best is the snapshot to load */
@@ -52,7 +64,7 @@ enum search_result {
     SEARCH_NONE     /* there is none */
 };
 
-/* The stream ends at that sequence; the log holds so many bytes. */
-enum search_result search_end(struct search *, uint64_t sequence, uint64_t known, size_t log_size);
+/* The stream ends at that sequence. */
+enum search_result search_end(struct search *, uint64_t sequence, const struct search_goal *);
 
 #endif
