@@ -1111,6 +1111,42 @@ START_TEST(a_ban_of_a_session_that_is_over)
 }
 END_TEST
 
+/* The member's node is cut off where the ban comes, and the others have dropped it when it bans: it
+ * tells them again. */
+START_TEST(a_ban_at_a_node_that_is_gone)
+{
+    struct hub_config config = {.standing = all_operators};
+    struct mock *ann;
+    struct mock *ben;
+
+    nodes_open(&config);
+    ann = join(0, "ann");
+    ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    nodes_settle();
+    mock_say(ben, "ben");
+    nodes_settle();
+    read_all(ann);
+    nodes[1].engine.cut = true;
+    say(ann, "/ban ben 5");
+    expect(ann, "quit ben kicked");
+    expect(ann, "note ben is banned for 5 minutes");
+    for (size_t i = 0; i < 10; i++) {
+        stream.ahead += 2 * SECOND;
+        nodes_wait(2 * SECOND);
+    }
+    ensure(!is_banned(0, "198.51.100.7"), "it has come by itself");
+    if (_i == 1)
+        ensure(stage_handover(&nodes[1]), "a handover");
+    nodes[1].engine.cut = false;
+    nodes_settle();
+    nodes_wait(3 * SECOND);
+    for (size_t i = 0; i < NODES; i++)
+        ensure(is_banned(i, "198.51.100.7"), "node %zu", i);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* ---- Private messages ------------------------------------------------------------------------ */
 
 static bool has_text(const struct stored *stored, const char *text)
@@ -1916,6 +1952,7 @@ int main(void)
         {a_transcript_of_its_own, COUNT_OF(transcripts), 20},
         {a_ban_of_a_claimed_session, 1, 20},
         {a_ban_of_a_session_that_is_over, 4, 20},
+        {a_ban_at_a_node_that_is_gone, 2, 20},
         {a_stream_without_its_beginning, 1, 60},
         {a_room_that_differs, COUNT_OF(groups), 60},
         {private_messages, 2, 20},

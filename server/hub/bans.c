@@ -72,20 +72,21 @@ static void ban_add(struct bans *bans, struct ban *ban)
     table_add(&bans->table, &ban->entry, key_hash(bans, &ban->key));
 }
 
-bool bans_put(struct bans *bans, const struct source_key *key, const char *name, uint64_t until)
+struct ban *bans_put(
+    struct bans *bans, const struct source_key *key, const char *name, uint64_t until)
 {
     struct ban *ban = ban_find(bans, key, name);
 
     if (ban == NULL) {
         ban = calloc(1, sizeof(*ban));
         if (ban == NULL)
-            return false;
+            return NULL;
         ban->key = *key;
         strcpy(ban->name, name);
         ban_add(bans, ban);
     }
     ban->until = until;
-    return true;
+    return ban;
 }
 
 /* The first ban on that name; NULL: there is none. */
@@ -139,6 +140,7 @@ static void ban_state(struct ban *ban, struct codec *c)
 {
     codec_bytes(c, ban->key.bytes, SOURCE_KEY_LEN);
     codec_u64(c, &ban->until);
+    codec_bool(c, &ban->told);
     codec_text(c, ban->name, sizeof(ban->name));
 }
 
@@ -161,6 +163,7 @@ void bans_state(struct bans *bans, struct codec *c)
     size_t count = bans->table.count;
 
     codec_size(c, &count);
+    codec_bool(c, &bans->to_tell);
     c->bad |= count > BANS_MAX;
     if (c->loading) {
         for (size_t i = 0; i < count && !c->bad; i++)

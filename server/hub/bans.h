@@ -28,12 +28,14 @@ struct ban {
     struct list all;
     struct source_key key;
     uint64_t until;
+    bool told; /* where several machines share the room: all know it, or need not */
     char name[NAME_LEN_MAX + 1]; /* on whom it was put */
 };
 
 struct bans {
     struct table table; /* by source */
     struct list all;    /* in the order in which they were put */
+    bool to_tell;       /* to the other machines: those that are not told */
 };
 
 /* False without memory; bans_free() then too. */
@@ -42,9 +44,9 @@ void bans_free(struct bans *);
 
 /* There is space for one more. */
 bool bans_have_space(struct bans *, uint64_t now);
-/* Puts one, or changes the end of the one that this name has at this source. False without memory.
+/* Puts one, or changes the end of the one that this name has at this source. NULL without memory.
  */
-bool bans_put(struct bans *, const struct source_key *, const char *name, uint64_t until);
+struct ban *bans_put(struct bans *, const struct source_key *, const char *name, uint64_t until);
 /* A ban that was put on this name, in any case, is in force. */
 bool bans_have_name(struct bans *, struct span name, uint64_t now);
 /* Lifts what was put on it. */

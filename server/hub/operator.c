@@ -198,6 +198,19 @@ void operator_kicked(struct connections *cs, const struct submission *s, enum ro
         cs, s->connection, done ? &cs->counters.answered : &cs->counters.refused);
 }
 
+/* One that was stored some time ago ends so much sooner; what is loaded at a start is over. NULL
+ * where it is not put. */
+static struct ban *ban_put(struct connections *cs, const struct room_request *ban)
+{
+    uint64_t length = ban->minutes * (uint64_t)MINUTE_US;
+    uint64_t age = cs->turn.wall > ban->time ? cs->turn.wall - ban->time : 0;
+    uint64_t now = cs->turn.now;
+
+    if (!cs->cluster->was_running || age >= length || !bans_have_space(&cs->bans, now))
+        return NULL;
+    return bans_put(&cs->bans, &ban->source, ban->name, now + length - age);
+}
+
 /* Only here the source of the session is known. A user of this machine is nobody elsewhere. */
 void operator_ban_source(
     struct connections *cs, const struct source_key *key, const struct room_request *kick)
@@ -208,9 +221,12 @@ void operator_ban_source(
                                  .minutes = kick->minutes,
                                  .source = *key}};
 
-    operator_ban(cs, &ban.request);
-    if (source_key_is_address(key))
-        (void)submit(cs, &ban);
+    struct ban *put = ban_put(cs, &ban.request);
+
+    if (put != NULL)
+        put->told = !source_key_is_address(key);
+    if (source_key_is_address(key) && !submit(cs, &ban))
+        cs->bans.to_tell = true;
 }
 
 void operator_end(struct connections *cs, struct connection *c, const struct room_request *kick)
@@ -225,19 +241,44 @@ void operator_end(struct connections *cs, struct connection *c, const struct roo
     session_kick(cs, c, banned, kick->text);
 }
 
-/* One that was stored some time ago ends so much sooner; what is loaded at a start is over. */
 void operator_ban(struct connections *cs, const struct room_request *ban)
 {
-    uint64_t length = ban->minutes * (uint64_t)MINUTE_US;
-    uint64_t age = cs->turn.wall > ban->time ? cs->turn.wall - ban->time : 0;
-    uint64_t now = cs->turn.now;
+    struct ban *put;
 
-    if (!cs->cluster->was_running)
+    if (ban->minutes == 0 && cs->cluster->was_running) {
+        bans_lift(&cs->bans, (struct span){ban->name, strlen(ban->name)}, cs->turn.now);
         return;
-    if (ban->minutes == 0)
-        (void)bans_lift(&cs->bans, (struct span){ban->name, strlen(ban->name)}, now);
-    else if (age < length && bans_have_space(&cs->bans, now))
-        (void)bans_put(&cs->bans, &ban->source, ban->name, now + length - age);
+    }
+    put = ban_put(cs, ban);
+    if (put != NULL)
+        put->told = true;
+}
+
+static bool ban_tell(struct connections *cs, const struct ban *ban)
+{
+    uint64_t left = ban->until - cs->turn.now;
+    const struct submission s = {.request = {.kind = ROOM_BAN,
+                                     .time = cs->turn.wall,
+                                     .name = ban->name,
+                                     .minutes = (uint32_t)((left + MINUTE_US - 1) / MINUTE_US),
+                                     .source = ban->key}};
+
+    return cluster_has_room(cs->cluster) && submit(cs, &s);
+}
+
+void operator_tell_bans(struct connections *cs)
+{
+    struct list *all = &cs->bans.all;
+
+    if (!cs->bans.to_tell)
+        return;
+    for (struct list *at = all->next; at != all; at = at->next) {
+        const struct ban *ban = LIST_ENTRY(const struct ban, all, at);
+
+        if (!ban->told && ban->until > cs->turn.now && !ban_tell(cs, ban))
+            return;
+    }
+    cs->bans.to_tell = false;
 }
 
 /* The other nodes have those of addresses, too. */

@@ -24,6 +24,8 @@ void operator_ban_source(
     struct connections *, const struct source_key *, const struct room_request *kick);
 /* A ban was applied: it is in force here, or lifted. */
 void operator_ban(struct connections *, const struct room_request *ban);
+/* Tells the other nodes again of bans that were not stored when this node was gone for them. */
+void operator_tell_bans(struct connections *);
 /*
  * Compares every session with the access rules: sets which clients are operators, and ends the
  * sessions of clients that are refused now. False if the log has no more space: call it again; it

@@ -195,6 +195,7 @@ static void lost_follow(struct connections *cs)
         "the cluster has taken this node for gone; its clients are told to connect again");
     while (cluster_take_lost(cs->cluster, &ticket))
         lost_redeem(cs, &ticket);
+    cs->bans.to_tell = true;
 }
 
 /* ---- The turn -------------------------------------------------------------------------------- */
@@ -234,6 +235,7 @@ void stream_turn(struct connections *cs)
     while (private_take(cs));
     if (logins_finish(cs) && cluster->state == CLUSTER_LOST)
         lost_follow(cs);
+    operator_tell_bans(cs);
     private_turn(cs);
 }
 
