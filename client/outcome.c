@@ -48,20 +48,24 @@ static struct outcome outcome_look(struct client *client)
     return outcome;
 }
 
-static void say_unconfirmed(struct console *console, const char *why, unsigned long lines)
+static void say_unconfirmed(struct console *console, unsigned long lines)
 {
-    console_say(console, "%snot confirmed: %lu line%s", why, lines, lines == 1 ? "" : "s");
+    if (lines > 0)
+        console_say(console, "not confirmed: %lu line%s", lines, lines == 1 ? "" : "s");
 }
 
 /* The server ended it, or has no more to say: did all go well? */
 static int outcome_result(const struct outcome *outcome, struct console *console)
 {
+    unsigned long lines = outcome->unanswered;
+
     if (outcome->state == SESSION_LISTED)
         return outcome->present > 0 ? EX_OK : EXIT_NO;
     if (outcome->done)
         return outcome->verdict;
-    if (outcome->unanswered > 0)
-        say_unconfirmed(console, "the server went away; ", outcome->unanswered);
+    if (lines > 0)
+        console_say(console, "the server went away; not confirmed: %lu line%s", lines,
+            lines == 1 ? "" : "s");
     else
         console_say(console, "the server went away");
     return EX_UNAVAILABLE;
@@ -77,8 +81,7 @@ static int outcome_by_server(struct client *client, const struct outcome *outcom
     case CLIENT_KICKED:
         console_say(
             console, "you were kicked out%s%s", *client->why != '\0' ? ": " : "", client->why);
-        if (outcome->unanswered > 0)
-            say_unconfirmed(console, "", outcome->unanswered);
+        say_unconfirmed(console, outcome->unanswered);
         return EX_NOPERM;
     case CLIENT_UNANSWERED:
         console_say(console, "%s: no answer", where);
@@ -87,7 +90,7 @@ static int outcome_by_server(struct client *client, const struct outcome *outcom
         console_say(console, "%s: not a chatd server", where);
         return EX_PROTOCOL;
     case CLIENT_REJECTED:
-        console_say(console, "%s: %s", full ? "the room is full" : "refused", client->why);
+        console_say(console, full ? "the room is full: %s" : "refused: %s", client->why);
         return full ? EX_TEMPFAIL : EX_NOPERM;
     case CLIENT_WAITED:
         console_say(
@@ -112,8 +115,7 @@ int outcome_status(struct client *client, int chosen)
 
     if (chosen < 0)
         return outcome_by_server(client, &outcome);
-    if (outcome.unanswered > 0)
-        say_unconfirmed(&client->console, "", outcome.unanswered);
+    say_unconfirmed(&client->console, outcome.unanswered);
     return chosen;
 }
 
