@@ -1,7 +1,8 @@
 # Two hosts, as network namespaces, and a bad network between them: 200 ms late each way, 5 % of the
 # packets lost, cut for CUT (30) seconds now and then. What chat -k sends arrives once and in order,
-# and the server notices within two minutes that a path is dead. `sh tests/run.sh tests/paths.sh`
-# counts it, in two to five minutes. Needs root, namespaces, ip, python3 and /dev/net/tun.
+# also where the path is that of a node to the NATS server of its room, and the server notices within
+# two minutes that a path is dead. `sh tests/run.sh tests/paths.sh` counts it, in three to six
+# minutes. Needs root, namespaces, ip, python3 and /dev/net/tun.
 
 : "${CHATD:?}" "${CHAT:?}"
 # shellcheck source=tests/lib.sh
@@ -138,6 +139,60 @@ expect 'each line once and in order, in the transcript' cmp "$dir/said" "$dir/fo
 sed -n 's/^[^ ]* msg ann //p' "$dir/ben" >"$dir/found"
 expect 'and with chat -k' cmp "$dir/said" "$dir/found"
 echo "$number lines; connections lost: $(cat "$dir"/ann.log "$dir"/ben.log | grep -c 'went away')"
+
+# ---- A node far from the NATS server of its room ----
+
+# A node's lines go there and come back over the bad path, which is cut for CUT (30) seconds
+# meanwhile: so long that the node is gone for the other one, and its client connects again.
+far_node() {
+    host
+    near=$host
+    host
+    far=$host
+    way far "$near" "$far" 6
+    on "$far" ip link set lo up
+    printf '%s\n' 'listen: 192.0.2.1:4222' "jetstream { store_dir: \"$dir/js\" }" >"$dir/nats.conf"
+    start "$near" nats-server -c "$dir/nats.conf" >"$dir/nats.log" 2>&1
+    until_true seen nats.log 'Server is ready'
+    node near "$near" 192.0.2.1
+    node far "$far" 192.0.2.2
+    talk near "$near" 192.0.2.1
+    talker=$!
+    talk far "$far" 192.0.2.2
+    until_true seen near.room ' msg far far 100$'
+    echo none >&6
+    sleep "$cut"
+    echo both >&6
+    wait "$!"
+    expect 'the lines of the far node were accepted' is 0 $?
+    wait "$talker"
+    expect 'those of the near one, too' is 0 $?
+    expect 'the transcripts are equal' until_true cmp -s "$dir/near.room" "$dir/far.room"
+    for name in near far; do
+        seq -f "$name %.0f" 400 >"$dir/said"
+        sed -n "s/^[^ ]* msg $name //p" "$dir/near.room" >"$dir/found"
+        expect "each line of the $name node once and in order" cmp "$dir/said" "$dir/found"
+    done
+    echo "a cut of $cut s: $(grep -c ' quit far lost' "$dir/near.room") times the far node was gone"
+}
+# node NAME HOST ADDRESS
+node() {
+    start "$2" "$CHATD" -l "$3" -t "$dir/$1.room" -c nats://192.0.2.1/room -N "$1" 2>"$dir/$1.log"
+    expect "the $1 node is there" until_true seen "$1.log" 'listening on'
+}
+# talk NAME HOST ADDRESS: 400 lines in twenty seconds and more; $! is the client.
+talk() {
+    for line in $(seq 400); do
+        echo "$1 $line"
+        sleep 0.05
+    done | nsenter --target "$2" --net "$CHAT" -k -w 60 -n "$1" "$3" >"$dir/$1" 2>&1 &
+    pids="$pids $!"
+}
+if command -v nats-server >/dev/null; then
+    far_node
+else
+    skip 'a node far from the NATS server of its room' 'no nats-server'
+fi
 
 # ---- The dead paths again ----
 
