@@ -1,6 +1,6 @@
 /*
  * test_purged.c: nodes of a room whose stream has lost its beginning, at a real nats-server: they
- * start from a snapshot.
+ * start from a snapshot; and one whose transcript is not the room's.
  */
 #include "nats.h"
 
@@ -77,6 +77,13 @@ static size_t times_in(const char *path, const char *words)
         count += strstr(line, words) != NULL;
     fclose(file);
     return count;
+}
+
+static void file_write(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    ensure(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s", path);
 }
 
 START_TEST(a_node_starts)
@@ -174,12 +181,56 @@ START_TEST(nothing_is_left)
 }
 END_TEST
 
+/* It was written by a clock that was ahead: the room's stamps go on from there, at all nodes, and
+ * one gap stands for what the room had before. */
+START_TEST(a_transcript_that_is_ahead)
+{
+    const char *synced = _i == 1 ? "-s" : NULL;
+    char path[PATH_TEXT_MAX];
+    struct nats nats;
+    struct server a;
+    struct server b;
+    struct conn ann = {0};
+    struct conn ben = {0};
+
+    if (!nats_is_there())
+        return;
+    stream_open(&nats);
+    server_start(&a, ANY_PORT, "-c", url, "-N", "a");
+    conn_join(&ann, &a, "ann");
+    say(&ann, "before");
+    test_path(path, "transcript");
+    file_write(path, "2099-01-01T00:00:00.000000Z msg old x\n");
+    server_start(&b, ANY_PORT, "-c", url, "-N", "b", "-t", path, synced);
+    conn_join(&ben, &b, "ben");
+    say(&ben, "hello");
+    (void)conn_seek(&ann, "msg ben hello");
+    ensure(ann.event.stamp == ben.event.stamp, "another stamp");
+    conn_close(&ben);
+    (void)conn_seek(&ann, "quit ben *");
+    server_stop(&b);
+    say(&ann, "meanwhile");
+    server_start(&b, ANY_PORT, "-c", url, "-N", "b", "-t", path, synced);
+    conn_join(&ben, &b, "ben");
+    conn_close(&ben);
+    server_stop(&b);
+    ensure(times_in(path, "2099-01-01T00:00:00.000000Z gap ? 0") == 1 &&
+               times_in(path, " gap ") == 1 && times_in(path, " msg ann before") == 0 &&
+               times_in(path, "2099-01-01T00:00:00.000001Z join ben") == 1 &&
+               times_in(path, " msg ben hello") == 1 && times_in(path, " msg ann meanwhile") == 1,
+        "the transcript");
+    conn_close(&ann);
+    server_stop(&a);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
         {a_node_starts, 1, 60},
         {two_nodes, 1, 60},
         {nothing_is_left, 1, 60},
+        {a_transcript_that_is_ahead, 2, 60},
     };
 
     return tests_run("purged", tests, COUNT_OF(tests));
