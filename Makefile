@@ -164,7 +164,11 @@ $(B)tests/test_sandbox_filter: WRAP = -Wl,--wrap=prctl,--wrap=__prctl_time64
 
 $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/replay.o \
     $(CLIENT) $(SERVER) $(COMMON)
-	$(call quiet,LD)$(LINK) -pthread -o $@ $^ $(LDLIBS)
+	$(call quiet,LD)$(LINK) $(WRAP) -pthread -o $@ $(sort $(filter %.o,$^)) $(filter %.a,$^) $(LDLIBS)
+
+# The client's reads and writes stay in memory.
+$(B)tests/fuzz/replay_client $(B)fuzz_client: \
+    WRAP = -Wl,--wrap=read,--wrap=write,--wrap=queue_init,--wrap=queue_free
 
 # tests/slow has the names of those that take seconds.
 SLOW_NAMES := $(shell grep '^test_' tests/slow)
@@ -214,7 +218,7 @@ fuzzers: $(FUZZERS)
 fuzz/wire/unicode.o: override CFLAGS += -fno-sanitize-coverage=trace-cmp
 
 $(FUZZERS): $(B)fuzz_%: $(B)tests/fuzz/fuzz_%.o $(CLIENT) $(SERVER) $(COMMON)
-	$(call quiet,LD)$(LINK) -fsanitize=fuzzer -pthread -o $@ $^ $(LDLIBS)
+	$(call quiet,LD)$(LINK) $(WRAP) -fsanitize=fuzzer -pthread -o $@ $(sort $(filter %.o,$^)) $(filter %.a,$^) $(LDLIBS)
 
 # ---- Other ways to build and run. ----
 

@@ -39,4 +39,23 @@ static inline char *must_copy(const void *bytes, size_t size)
     return copy;
 }
 
+/* Bytes that become more. Zeroed memory is an empty one; its memory is freed by free(). */
+struct text {
+    char *at;
+    size_t len;
+    size_t size;
+};
+
+static inline void text_add(struct text *text, const char *bytes, size_t len)
+{
+    if (text->size - text->len < len) {
+        text->size = 2 * text->size + len;
+        text->at = realloc(text->at, text->size);
+        must(text->at != NULL);
+    }
+    if (len > 0)
+        memcpy(text->at + text->len, bytes, len);
+    text->len += len;
+}
+
 #endif

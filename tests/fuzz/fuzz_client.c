@@ -12,13 +12,12 @@
 #include "fuzz.h"
 #include "wire/text.h"
 
+#include <fcntl.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-/* Packets keep their borders on their way, and each is two system calls. */
-#define CUTS_MAX 40
-#define PACKET_MAX 32768
+/* Pieces that are shorter than the rest of the stream. */
+#define CUTS_MAX 200
 #define STREAM_MAX 60000
 #define CONNECTIONS_MAX 6
 /* Of one event, besides what it says: the time, marks of days, colours. */
@@ -34,12 +33,118 @@ struct reading {
     struct client client;
     struct options options;
     uint8_t how[4];
-    char *printed;
-    size_t printed_len;
+    struct text printed;
     struct outbuf said;
     uint32_t random;
     enum client_end end;
 };
+
+/* ---- The system: what the client reads and writes stays in memory, which is much faster ---- */
+
+/* What the server says on a connection, and how it comes. */
+struct stream {
+    const char *at;
+    const char *end;
+    size_t alone; /* so many bytes come before the first cut */
+    enum cut cut;
+    int cuts; /* so far */
+};
+
+/* Of the reading that goes on. The descriptors are of a file that is empty. */
+static struct {
+    int connection;
+    int out;
+    struct stream stream;
+    struct reading *reading;
+} mock = {.connection = -1, .out = -1};
+
+ssize_t __real_read(int fd, void *bytes, size_t size);
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_read(int fd, void *bytes, size_t size);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+
+/* The length of the next piece; 0 at the end. */
+static size_t stream_piece(struct stream *stream)
+{
+    struct reading *reading = mock.reading;
+    size_t left = (size_t)(stream->end - stream->at);
+    size_t n = left;
+
+    reading->random = reading->random * 1664525 + 1013904223;
+    if (stream->alone > 0)
+        n = stream->alone;
+    else if (stream->cut != CUT_NOWHERE && stream->cuts < CUTS_MAX)
+        n = stream->cut == CUT_BYTES ? 1 : 1 + (reading->random >> 16) % (1 + reading->how[2]);
+    stream->alone = 0;
+    stream->cuts++;
+    return n < left ? n : left;
+}
+
+ssize_t __wrap_read(int fd, void *bytes, size_t size)
+{
+    struct stream *stream = &mock.stream;
+    size_t n;
+
+    if (fd != mock.connection)
+        return __real_read(fd, bytes, size);
+    n = stream_piece(stream);
+    must(n <= size);
+    memcpy(bytes, stream->at, n);
+    stream->at += n;
+    return (ssize_t)n;
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    if (fd != mock.out)
+        return __real_write(fd, bytes, len);
+    text_add(&mock.reading->printed, bytes, len);
+    return (ssize_t)len;
+}
+
+/*
+ * The queue's memory is a megabyte, which a sanitizer maps, marks and unmaps each time: it is used
+ * again.
+ */
+static char *queues[CUT_PIECES + 1];
+
+bool __real_queue_init(struct queue *queue);
+bool __wrap_queue_init(struct queue *queue);
+void __wrap_queue_free(struct queue *queue);
+
+bool __wrap_queue_init(struct queue *queue)
+{
+    size_t i = 0;
+
+    while (i < CUT_PIECES && queues[i] == NULL)
+        i++;
+    if (queues[i] == NULL)
+        return __real_queue_init(queue);
+    *queue = (struct queue){.bytes = queues[i]};
+    queues[i] = NULL;
+    return true;
+}
+
+void __wrap_queue_free(struct queue *queue)
+{
+    size_t i = 0;
+
+    while (i < CUT_PIECES && queues[i] != NULL)
+        i++;
+    must(queues[i] == NULL);
+    queues[i] = queue->bytes;
+    queue->bytes = NULL;
+}
+
+static void mock_begin(struct reading *reading)
+{
+    if (mock.connection == -1) {
+        mock.connection = open("/dev/null", O_RDWR | O_CLOEXEC);
+        mock.out = open("/dev/null", O_RDWR | O_CLOEXEC);
+    }
+    must(mock.connection != -1 && mock.out != -1);
+    mock.reading = reading;
+}
 
 /* ---- What one says oneself ---- */
 
@@ -140,11 +245,11 @@ static void row_check(const struct console *console, const char *at, size_t len)
 static void printed_check(const struct reading *reading, size_t lines, size_t size)
 {
     const struct console *console = &reading->client.console;
-    const char *at = reading->printed;
-    const char *end = at + reading->printed_len;
+    const char *at = reading->printed.at;
+    const char *end = at != NULL ? at + reading->printed.len : at;
     size_t most = lines * EVENT_OUT_MAX + 4 * size;
 
-    must(reading->printed_len <= (console->view.columns != 0 ? WRAPPED_MAX * most : most));
+    must(reading->printed.len <= (console->view.columns != 0 ? WRAPPED_MAX * most : most));
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         must(lf != NULL);
@@ -165,42 +270,24 @@ static void roster_check(const struct roster *roster, size_t size)
 
 /* ---- A connection ---- */
 
-static void packets_send(struct reading *reading, int fd, const char *at, size_t len, enum cut cut)
-{
-    /* Somewhere on the way every byte is a piece of its own. */
-    size_t alone = len > CUTS_MAX ? (size_t)reading->how[2] * (len - CUTS_MAX) / 255 : 0;
-    int cuts = 0;
-
-    for (size_t done = 0, n; done < len; done += n, cuts++) {
-        reading->random = reading->random * 1664525 + 1013904223;
-        n = len - done;
-        if (cut == CUT_BYTES && done < alone)
-            n = alone - done;
-        else if (cut != CUT_NOWHERE && cuts < CUTS_MAX)
-            n = cut == CUT_BYTES ? 1 : 1 + (reading->random >> 16) % (1 + reading->how[2]);
-        n = n < len - done ? n : len - done;
-        n = n < PACKET_MAX ? n : PACKET_MAX;
-        must(send(fd, at + done, n, 0) == (ssize_t)n);
-    }
-}
-
 /* The receiver, from the first byte to the end of the stream or to where it has had enough. */
 static void connection_run(struct reading *reading, const char *bytes, size_t len, enum cut cut)
 {
     struct client *client = &reading->client;
-    int pair[2];
 
-    must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
-    packets_send(reading, pair[1], bytes, len, cut);
-    must(shutdown(pair[1], SHUT_WR) == 0);
+    /* Somewhere on the way every byte is a piece of its own. */
+    mock.stream = (struct stream){.at = bytes,
+        .end = bytes + len,
+        .alone = cut == CUT_BYTES && len > CUTS_MAX
+                     ? (size_t)reading->how[2] * (len - CUTS_MAX) / 255
+                     : 0,
+        .cut = cut};
     client->connection.fd = -1;
-    connection_adopt(&client->connection, pair[0], -1);
+    connection_adopt(&client->connection, mock.connection, -1);
     client->end = CLIENT_ON;
     receiver_main(client);
     must(client->end != CLIENT_ON && client->end != CLIENT_OUTPUT);
     must(client->connection.state == CONNECTION_DOWN);
-    close(pair[0]);
-    close(pair[1]);
 }
 
 /* Takes the bells out: there is one for what is read in one go, so they differ with the cuts. */
@@ -217,23 +304,11 @@ static size_t bells_remove(const struct console *console, char *text, size_t len
     return kept;
 }
 
-static void printed_collect(struct reading *reading, FILE *out)
-{
-    off_t len = lseek(fileno(out), 0, SEEK_END);
-
-    must(len >= 0);
-    reading->printed_len = (size_t)len;
-    reading->printed = must_allocate((size_t)len);
-    must(pread(fileno(out), reading->printed, (size_t)len, 0) == len);
-    reading->printed_len =
-        bells_remove(&reading->client.console, reading->printed, reading->printed_len);
-}
-
-static void reading_begin(struct reading *reading, const uint8_t *data, FILE *out)
+static void reading_begin(struct reading *reading, const uint8_t *data)
 {
     struct client *client = &reading->client;
     struct session_setup setup = setup_of(data);
-    struct console_setup console = {.out = fileno(out),
+    struct console_setup console = {.out = mock.out,
         .bell = (data[0] & 1) != 0 ? NOTICE_MENTION : NOTICE_NONE,
         .quiet = (data[0] & 2) != 0,
         .format = (data[0] & 4) != 0 ? CONSOLE_WIRE : CONSOLE_PRETTY};
@@ -259,7 +334,7 @@ static void reading_end(struct reading *reading)
     view_free(&reading->client.console.view);
     outbuf_free(&reading->client.console.output.text);
     outbuf_free(&reading->client.console.output.held);
-    free(reading->printed);
+    free(reading->printed.at);
     outbuf_free(&reading->said);
     pthread_mutex_destroy(&reading->client.console.lock);
     pthread_mutex_destroy(&reading->client.lock);
@@ -280,13 +355,9 @@ static struct reading *stream_read(const uint8_t *data, size_t size, enum cut cu
     struct reading *reading = must_allocate(sizeof *reading);
     const char *at = (const char *)data + 4;
     const char *end = (const char *)data + size;
-    static FILE *out; /* one for all: making a file costs more than most inputs */
 
-    if (out == NULL)
-        out = tmpfile();
-    must(out != NULL && ftruncate(fileno(out), 0) == 0);
-    must(lseek(fileno(out), 0, SEEK_SET) == 0);
-    reading_begin(reading, data, out);
+    mock_begin(reading);
+    reading_begin(reading, data);
     reading->random = data[2];
     for (int i = 0; i < CONNECTIONS_MAX && at < end; i++) {
         const char *stop = memchr(at, 0xFF, (size_t)(end - at));
@@ -303,7 +374,8 @@ static struct reading *stream_read(const uint8_t *data, size_t size, enum cut cu
         at = stop < end ? stop + 1 : end;
     }
     reading->end = reading->client.end;
-    printed_collect(reading, out);
+    reading->printed.len =
+        bells_remove(&reading->client.console, reading->printed.at, reading->printed.len);
     return reading;
 }
 
@@ -316,7 +388,7 @@ static bool readings_equal(const struct reading *a, const struct reading *b)
 {
     const struct session *s = &a->client.session, *t = &b->client.session;
 
-    return bytes_equal(a->printed, a->printed_len, b->printed, b->printed_len) &&
+    return bytes_equal(a->printed.at, a->printed.len, b->printed.at, b->printed.len) &&
            bytes_equal(a->said.at, a->said.len, b->said.at, b->said.len) && a->end == b->end &&
            s->state == t->state && s->queue.count == t->queue.count && s->refused == t->refused &&
            strcmp(s->me, t->me) == 0 && strcmp(a->client.why, b->client.why) == 0;

@@ -7,17 +7,6 @@
 
 #include <stdbool.h>
 
-struct text {
-    char *at;
-    size_t len;
-};
-
-static void text_add(struct text *text, const char *bytes, size_t len)
-{
-    memcpy(text->at + text->len, bytes, len);
-    text->len += len;
-}
-
 /* A space and the span. */
 static void text_add_span(struct text *text, struct span span)
 {
@@ -94,7 +83,7 @@ static void span_check(struct span span, const char *line, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *line = must_copy(data, size);
-    struct text back = {.at = must_allocate(size + STAMP_LEN + 32)};
+    struct text back = {.at = must_allocate(size + STAMP_LEN + 32), .size = size + STAMP_LEN + 32};
     struct event event;
 
     if (event_parse(&event, line, size)) {

@@ -33,12 +33,6 @@
 #define TURNS_MAX 10000
 #define SECOND 1000000u
 
-struct text {
-    char *at;
-    size_t len;
-    size_t size;
-};
-
 /* What a file says, by the plainest reading of it. */
 struct account {
     bool accepted;
@@ -66,18 +60,6 @@ struct room {
     int hub_pair;
     struct text heard;
 };
-
-static void text_add(struct text *text, const char *bytes, size_t len)
-{
-    if (text->size - text->len < len) {
-        text->size = 2 * text->size + len;
-        text->at = realloc(text->at, text->size);
-        must(text->at != NULL);
-    }
-    if (len > 0)
-        memcpy(text->at + text->len, bytes, len);
-    text->len += len;
-}
 
 static bool texts_equal(const struct text *a, const struct text *b)
 {
