@@ -24,6 +24,7 @@
 #include "server/hub/codec.h"
 #include "server/hub/hub.h"
 #include "server/report.h"
+#include "sockets.h"
 #include "wire/address.h"
 #include "wire/number.h"
 #include "wire/telnet.h"
@@ -50,8 +51,8 @@
 #define EVENTS_MAX 64
 /* What the hub puts off so shortly belongs to what goes on now. */
 #define SOON_US 50000u
-/* More than are ever open here; copies of them are above. */
-#define DESCRIPTORS_MAX 256
+/* So long takes what the hub does between two looks at the clock. */
+#define CALL_US 10u
 /* Of a server's line, without what somebody said. */
 #define FRAME_MAX 256
 
@@ -119,6 +120,28 @@ struct room {
 };
 
 static const char witness_name[] = "Witness";
+
+/* The clock, and what the hub draws at random: in each execution the same. */
+static struct {
+    uint64_t clock;
+    uint64_t random;
+} system_state;
+
+uint64_t clock_us(void)
+{
+    return system_state.clock += CALL_US;
+}
+
+bool random_bytes(void *buf, size_t len)
+{
+    uint8_t *bytes = buf;
+
+    for (size_t i = 0; i < len; i++) {
+        system_state.random = system_state.random * 6364136223846793005u + 1442695040888963407u;
+        bytes[i] = (uint8_t)(system_state.random >> 56);
+    }
+    return true;
+}
 
 static bool room_turn(struct room *);
 
@@ -506,21 +529,15 @@ static void room_wait(struct room *room, uint64_t us)
 /* Another hub takes the room over, as an upgrade does it: the old one's descriptors stay. */
 static void room_hand_over(struct room *room)
 {
-    struct codec c = {0};
-    int copies[DESCRIPTORS_MAX];
+    struct codec c = {.keep_fds = true};
 
     if (!hub_state(room->hub, &c)) {
         free(c.buf);
         return;
     }
-    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
-        copies[fd] = fcntl(fd, F_GETFD) == -1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTORS_MAX);
+    sockets_execute(true);
     hub_free(room->hub);
-    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
-        if (copies[fd] != -1 && fcntl(fd, F_GETFD) == -1)
-            must(dup2(copies[fd], fd) != -1);
-        close_once(&copies[fd]);
-    }
+    sockets_execute(false);
     room->hub = hub_new(&room->config);
     c.loading = true;
     must(room->hub != NULL && hub_state(room->hub, &c) && c.at == c.len && hub_listen(room->hub));
@@ -572,7 +589,7 @@ static pid_t lookup_start(void *context, char kind, const char *key, int *pair)
 
     (void)context;
     must(socketpair_cloexec_nonblock(ends) == 0);
-    must(write(ends[1], login ? "+root\n" : "-\n", login ? 6 : 2) == (login ? 6 : 2));
+    must(send(ends[1], login ? "+root\n" : "-\n", login ? 6 : 2, 0) == (login ? 6 : 2));
     close(ends[1]);
     *pair = ends[0];
     return 1;
@@ -647,6 +664,7 @@ static void room_close(struct room *room)
     must(hub_connections(room->hub) == 0 && hub_is_done(room->hub));
     for (size_t i = 0; i < BAD_MAX; i++)
         close_once(&room->workers[i].client);
+    must(sockets_count() == 0);
     hub_free(room->hub);
     poller_free(room->poller);
 }
@@ -736,6 +754,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 1 || size > SCRIPT_MAX)
         return 0;
+    system_state.clock = SECOND;
+    system_state.random = 1;
     struct room *room = must_allocate(sizeof *room);
     room->script = must_allocate(size * (sizeof room->token));
     room_open(room, data[0]);
