@@ -9,6 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+#ifndef ASAN_POISON_MEMORY_REGION
+#define ASAN_POISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
+#define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
+#endif
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +47,13 @@ static inline char *must_copy(const void *bytes, size_t size)
         memcpy(copy, bytes, size);
     return copy;
 }
+
+/*
+ * With a sanitizer, an access to these bytes is an error until they are allowed again; else
+ * nothing. What is forbidden begins at a multiple of 8, or where the memory does.
+ */
+#define bytes_forbid(at, len) ASAN_POISON_MEMORY_REGION(at, len)
+#define bytes_allow(at, len) ASAN_UNPOISON_MEMORY_REGION(at, len)
 
 /* Bytes that become more. Zeroed memory is an empty one; its memory is freed by free(). */
 struct text {

@@ -41,6 +41,21 @@ static void operation_note(struct reading *reading, const struct nats_operation 
     sum_add(reading, op->text);
 }
 
+/* Takes the operations of what is held; what is left of it is held on. */
+static size_t piece_take(struct reading *reading, struct nats_parser *parser, struct span rest)
+{
+    struct nats_operation op;
+
+    do {
+        size_t before = rest.len;
+        reading->last = nats_next(parser, &rest, &op);
+        must(rest.len <= before);
+        if (reading->last > NATS_BAD)
+            operation_note(reading, &op);
+    } while (reading->last > NATS_BAD);
+    return rest.len;
+}
+
 /* Reads the stream in pieces: all of it where cuts is 0, else of 1 to cuts bytes. */
 static struct reading stream_read(const char *stream, size_t size, unsigned cuts)
 {
@@ -55,18 +70,30 @@ static struct reading stream_read(const char *stream, size_t size, unsigned cuts
         if (n > size - at)
             n = size - at;
         char *piece = must_copy(stream + at - held, held + n);
-        struct span rest = {piece, held + n};
-        struct nats_operation op;
-        do {
-            size_t before = rest.len;
-            reading.last = nats_next(&parser, &rest, &op);
-            must(rest.len <= before);
-            if (reading.last > NATS_BAD)
-                operation_note(&reading, &op);
-        } while (reading.last > NATS_BAD);
-        held = rest.len;
+        held = piece_take(&reading, &parser, (struct span){piece, held + n});
         free(piece);
     }
+    return reading;
+}
+
+/* The same byte by byte, without a copy of what is held for each. */
+static struct reading bytes_read(const char *stream, size_t size)
+{
+    struct nats_parser parser = {0};
+    struct reading reading = {.last = NATS_MORE};
+    char *copy = must_copy(stream, size);
+    size_t held = 0;
+
+    bytes_forbid(copy, size);
+    for (size_t at = 0, n; at < size && reading.last != NATS_BAD; at++, held = n) {
+        char *begin = copy + at - held;
+
+        bytes_allow(copy + at, 1);
+        n = piece_take(&reading, &parser, (struct span){begin, held + 1});
+        bytes_forbid(begin, held + 1 - n);
+    }
+    bytes_allow(copy, size);
+    free(copy);
     return reading;
 }
 
@@ -76,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const char *stream = (const char *)data + 1;
     struct reading whole = stream_read(stream, size - 1, 0);
-    struct reading bytes = stream_read(stream, size - 1, 1);
+    struct reading bytes = bytes_read(stream, size - 1);
     struct reading pieces = stream_read(stream, size - 1, 2u + data[0]);
 
     must(whole.sum == bytes.sum && whole.sum == pieces.sum);
