@@ -166,13 +166,15 @@ $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/repl
     $(CLIENT) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) $(WRAP) -pthread -o $@ $(sort $(filter %.o,$^)) $(filter %.a,$^) $(LDLIBS)
 
-# The hub's sockets are in memory, and the client's reads and writes.
+# The hub's sockets are in memory, and the client's reads and writes; the transcript's writer is a
+# thread.
 SOCKET_CALLS = close dup shutdown recv __recv_chk send sendmsg __sendmsg64 setsockopt __setsockopt64 \
 	fcntl fcntl64 __fcntl_time64
 $(B)tests/fuzz/replay_hub $(B)fuzz_hub: $(B)tests/fuzz/sockets.o
 $(B)tests/fuzz/replay_hub $(B)fuzz_hub: WRAP = $(SOCKET_CALLS:%=-Wl,--wrap=%)
 $(B)tests/fuzz/replay_client $(B)fuzz_client: \
     WRAP = -Wl,--wrap=read,--wrap=write,--wrap=queue_init,--wrap=queue_free
+$(B)tests/fuzz/replay_transcript $(B)fuzz_transcript: WRAP = -Wl,--wrap=_exit
 
 # tests/slow has the names of those that take seconds.
 SLOW_NAMES := $(shell grep '^test_' tests/slow)

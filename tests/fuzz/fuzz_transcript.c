@@ -15,21 +15,24 @@
 #include "server/journal/readback.h"
 #include "server/journal/transcript.h"
 #include "server/journal/writer.h"
+#include "server/process.h"
 #include "server/report.h"
 #include "wire/line.h"
 #include "wire/text.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #define PATH_SIZE 512
-#define FILE_MAX 400000
+#define FILE_MAX 150000
 #define LONG_RUN 20000
+/* The writer has a large buffer on it. */
+#define WRITER_STACK ((size_t)2 << 20)
 #define TURNS_MAX 10000
 #define SECOND 1000000u
 
@@ -232,29 +235,45 @@ static uint64_t account_end(const struct account *account)
 
 /* ---- The file ---- */
 
-static int file_make(char path[PATH_SIZE])
-{
-    const char *dir = getenv("TMPDIR");
-    int fd;
+static char path[PATH_SIZE];
 
-    must(snprintf(path, PATH_SIZE, "%s/fuzz_transcript.XXXXXX", dir != NULL ? dir : "/tmp") <
-         PATH_SIZE);
-    fd = mkstemp(path);
-    must(fd != -1);
-    return fd;
+static void file_remove(void)
+{
+    (void)unlink(path);
 }
 
-static struct text file_read(const char *path)
+/* One file for all inputs, in memory where there is such a place. */
+static void file_make(void)
 {
-    char bytes[65536];
-    struct text text = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
+    const char *dir = getenv("TMPDIR");
+
+    if (dir == NULL)
+        dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    must(snprintf(path, PATH_SIZE, "%s/fuzz_transcript.XXXXXX", dir) < PATH_SIZE);
+    int fd = mkstemp(path);
+    must(fd != -1 && atexit(file_remove) == 0);
+    close(fd);
+}
+
+static void file_write(const struct text *text)
+{
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 
     must(fd != -1);
-    while ((n = read(fd, bytes, sizeof bytes)) > 0)
-        text_add(&text, bytes, (size_t)n);
-    must(n == 0);
+    must(write(fd, text->len > 0 ? text->at : "", text->len) == (ssize_t)text->len);
+    close(fd);
+}
+
+static struct text file_read(void)
+{
+    struct text text = {0};
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    must(fd != -1 && fstat(fd, &status) == 0);
+    text.len = text.size = (size_t)status.st_size;
+    text.at = must_allocate(text.size);
+    must(read(fd, text.at, text.len) == (ssize_t)text.len);
     close(fd);
     return text;
 }
@@ -276,7 +295,7 @@ static struct text file_expand(const uint8_t *data, size_t size)
 }
 
 /* As chatd does it; -1: it is no transcript. */
-static int file_open(const char *path)
+static int file_open(void)
 {
     char why[TRANSCRIPT_WHY_MAX];
     int fd = transcript_open(path, why);
@@ -442,42 +461,88 @@ static void memory_check(const struct account *account, const struct room *room,
     free(events.at);
 }
 
-/* ---- The writer ---- */
+/* ---- The writer, a thread that takes itself for a process ---- */
 
-/* As chatd does it, but for the fresh image. */
-static pid_t writer_start(struct room *room, int file, const char *path, bool sync)
+/* Its descriptors are 0 and 1, which are the fuzzer's again when it has ended. */
+static struct {
+    pthread_t thread;
+    int status; /* of its exit */
+    int saved[2];
+    bool sync;
+} writer;
+
+static _Thread_local bool is_writer;
+
+_Noreturn void __real__exit(int status);
+_Noreturn void __wrap__exit(int status);
+
+_Noreturn void __wrap__exit(int status)
+{
+    if (!is_writer)
+        __real__exit(status);
+    writer.status = status;
+    for (int fd = 0; fd < 2; fd++) {
+        must(dup2(writer.saved[fd], fd) == fd);
+        close(writer.saved[fd]);
+    }
+    pthread_exit(NULL);
+}
+
+/* Signals are the fuzzer's. */
+void process_begin(const struct proctitle *title, const char *name)
+{
+    (void)title;
+    (void)name;
+}
+
+static void *writer_run(void *none)
 {
     struct proctitle title = {0};
+
+    (void)none;
+    is_writer = true;
+    writer_main(&title, path, writer.sync ? "os" : "o-");
+}
+
+/* As chatd does it, but for the process. */
+static void writer_start(struct room *room, int file, bool sync)
+{
+    pthread_attr_t attributes;
     int pair[2];
 
     must(socketpair_cloexec_nonblock(pair) == 0);
-    pid_t pid = fork();
-    must(pid != -1);
-    if (pid == 0) {
-        file = fcntl(file, F_DUPFD, 10);
-        pair[1] = fcntl(pair[1], F_DUPFD, 10);
-        must(dup2(file, 0) == 0 && dup2(pair[1], 1) == 1);
-        descriptors_close_from(3);
-        writer_main(&title, path, sync ? "os" : "o-");
+    for (int fd = 0; fd < 2; fd++) {
+        writer.saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        must(writer.saved[fd] != -1 && dup2(fd == 0 ? file : pair[1], fd) == fd);
     }
     close(pair[1]);
+    writer.sync = sync;
+    writer.status = -1;
+    must(pthread_attr_init(&attributes) == 0);
+    must(pthread_attr_setstacksize(&attributes, WRITER_STACK) == 0);
+    must(pthread_create(&writer.thread, &attributes, writer_run, NULL) == 0);
+    pthread_attr_destroy(&attributes);
     must(hub_set_writer(room->hub, pair[0], room->now));
-    return pid;
+}
+
+static void writer_await(void)
+{
+    must(pthread_join(writer.thread, NULL) == 0);
+    must(writer.status == 0);
 }
 
 /* A room's life: a start, what the writer adds, and the end. Returns how much that was. */
-static size_t room_live(const char *path, size_t log_bytes, bool sync)
+static size_t room_live(size_t log_bytes, bool sync)
 {
-    struct text before = file_read(path);
+    struct text before = file_read();
     struct account account = account_of(&before, log_bytes);
     struct room room;
-    int status;
 
     room_open(&room, log_bytes, sync);
-    int fd = file_open(path);
+    int fd = file_open();
     must(fd != -1);
     must(readback(fd, path, room.hub, &room.report));
-    pid_t pid = writer_start(&room, fd, path, sync);
+    writer_start(&room, fd, sync);
     close(fd);
     hub_stop(room.hub, room.now);
     for (int i = 0; !hub_is_done(room.hub); i++) {
@@ -485,10 +550,8 @@ static size_t room_live(const char *path, size_t log_bytes, bool sync)
         room_turn(&room, 100);
     }
     room_close(&room);
-    while (waitpid(pid, &status, 0) != pid)
-        must(errno == EINTR); /* the fuzzer has an alarm clock */
-    must(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    struct text after = file_read(path);
+    writer_await();
+    struct text after = file_read();
     size_t added = after.len - account.good;
     must(after.len >= account.good);
     must(account.good == 0 || memcmp(after.at, before.at, account.good) == 0);
@@ -501,26 +564,26 @@ static size_t room_live(const char *path, size_t log_bytes, bool sync)
 }
 
 /* Two lives: those whom the first has found in the room are not there any more in the second. */
-static void lives_check(const struct text *file, const char *path, size_t log_bytes, bool sync)
+static void lives_check(const struct text *file, size_t log_bytes, bool sync)
 {
     struct account account = account_of(file, log_bytes);
 
     if (account.accepted && account_end(&account) < TRANSCRIPT_STAMP_MAX - SECOND) {
-        (void)room_live(path, log_bytes, sync);
-        must(room_live(path, log_bytes, sync) == 0);
+        (void)room_live(log_bytes, sync);
+        must(room_live(log_bytes, sync) == 0);
     }
     account_free(&account);
 }
 
 /* ---- One file ---- */
 
-static void account_check(const struct text *file, const char *path, size_t log_bytes)
+static void account_check(const struct text *file, size_t log_bytes)
 {
     struct account account = account_of(file, log_bytes);
     struct room room;
 
     room_open(&room, log_bytes, false);
-    int fd = file_open(path);
+    int fd = file_open();
     must((fd != -1) == account.accepted);
     if (fd != -1) {
         must(readback(fd, path, room.hub, &room.report));
@@ -529,7 +592,7 @@ static void account_check(const struct text *file, const char *path, size_t log_
         memory_check(&account, &room, account.events.len + account.here_count * 120 < log_bytes);
     }
     room_close(&room);
-    struct text after = file_read(path);
+    struct text after = file_read();
     struct text good = {.at = file->at, .len = account.accepted ? account.good : file->len};
     must(texts_equal(&after, &good));
     account_free(&account);
@@ -538,21 +601,19 @@ static void account_check(const struct text *file, const char *path, size_t log_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[PATH_SIZE];
-
     if (size < 1)
         return 0;
+    if (path[0] == '\0')
+        file_make();
     size_t log_bytes = (data[0] & 1) != 0 ? 65536 : 1 << 20;
     struct text file = file_expand(data + 1, size - 1);
-    int fd = file_make(path);
-    must(write(fd, file.at != NULL ? file.at : "", file.len) == (ssize_t)file.len);
-    close(fd);
-    account_check(&file, path, log_bytes);
-    struct text once = file_read(path);
-    account_check(&once, path, log_bytes);
+    file_write(&file);
+    account_check(&file, log_bytes);
+    struct text once = file_read();
+    if (!texts_equal(&once, &file))
+        account_check(&once, log_bytes);
     if ((data[0] & 2) != 0)
-        lives_check(&file, path, log_bytes, (data[0] & 4) != 0);
-    must(unlink(path) == 0);
+        lives_check(&file, log_bytes, (data[0] & 4) != 0);
     free(once.at);
     free(file.at);
     return 0;
