@@ -58,14 +58,16 @@ while now=$(date +%s) && [ "$now" -lt "$end" ]; do
 done
 kill "$hub"
 wait
-cat "$dir"/sum.* | sort | uniq -c
 [ "$(sort -u "$dir"/sum.* | wc -l)" -eq 1 ] || {
+    sort "$dir"/sum.* | uniq -c
     echo 'not all have heard the same'
     exit 1
 }
-awk 'NR == 1 { memory = $2; descriptors = $3 }
+awk -v listeners="$listeners" 'NR == 1 { memory = $2; descriptors = $3 }
     { worst = $2 > worst ? $2 : worst; last = $3 }
     END {
-        printf "%d rounds; %d kB after a minute, %d kB at most\n", $1, memory, worst
+        printf "%d rounds, %d listeners heard the same in one order; ", $1, listeners
+        printf "%d kB after a minute, %d kB at most; ", memory, worst
+        printf "%d descriptors after a minute, %d in the end\n", descriptors, last
         exit worst > memory + 1024 || last > descriptors + 2
     }' "$dir/samples"
