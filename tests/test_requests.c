@@ -16,6 +16,7 @@
 #include "server/report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -716,6 +717,64 @@ START_TEST(a_limit_falls)
 }
 END_TEST
 
+static void flood(struct mailbox *mailbox, struct outbox *outbox)
+{
+    static const char text[2000];
+    const struct frame_ask ask = {.until = 1, .node = id.node, .bytes = {text, sizeof text}};
+    const struct room_request say = {.kind = ROOM_SAY, .number = 1, .text = {text, sizeof text}};
+    const struct ticket nobody = {.owner = NULL};
+
+    while (mailbox_ask(mailbox, &ask)) {}
+    while (outbox->bytes < (1u << 20))
+        ensure(outbox_put(outbox, &say, &nobody) &&
+                   outbox_seal(outbox, id.node, (struct incarnation){1, 1}, 1),
+            "no memory");
+}
+
+/* Private messages and batches share the pair: neither waits until there are none of the other. */
+START_TEST(a_flood_of_both)
+{
+    static char bytes[1 << 20];
+    struct engine_end end = {.fd = -1};
+    struct mailbox mailbox;
+    struct outbox outbox;
+    size_t len = 0;
+    size_t waits[2] = {0, 0};
+    uint64_t batches = 0;
+    int pair[2];
+
+    ensure(mailbox_init(&mailbox) && outbox_init(&outbox), "no memory");
+    ensure(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "no pair");
+    ensure(fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0, "%s", strerror(errno));
+    end.fd = pair[0];
+    for (unsigned i = 0; i < 200; i++) {
+        struct span rest = {bytes, 0};
+        struct frame frame;
+        ssize_t n;
+
+        flood(&mailbox, &outbox);
+        (void)engine_end_send(&end, &outbox, &mailbox);
+        n = recv(pair[1], bytes + len, sizeof bytes - len, MSG_DONTWAIT);
+        rest.len = len += n > 0 ? (size_t)n : 0;
+        while (frame_next(&frame, &rest) == FRAME_READY) {
+            bool is_batch = frame.kind == FRAME_PUBLISH;
+
+            ensure(is_batch || frame.kind == FRAME_ASK, "kind %u", frame.kind);
+            waits[is_batch] = 0;
+            outbox_forget(&outbox, batches += is_batch);
+            waits[!is_batch] += frame.payload.len;
+            ensure(waits[!is_batch] <= 2 * 65536, "one waits for %zu bytes", waits[!is_batch]);
+        }
+        memmove(bytes, rest.at, rest.len);
+        len = rest.len;
+    }
+    close(pair[0]);
+    close(pair[1]);
+    mailbox_free(&mailbox);
+    outbox_free(&outbox);
+}
+END_TEST
+
 /* The engine's frame is as large as what the hub can hold: when it is applied the next is read. */
 START_TEST(a_full_inbox)
 {
@@ -809,6 +868,7 @@ int main(void)
         {what_is_known_is_not_appended, COUNT_OF(transcripts), 5},
         {two_processes, 6, 30},
         {a_limit_falls, 1, 5},
+        {a_flood_of_both, 1, 5},
         {said_once_a_minute, 1, 5},
         {a_full_inbox, 1, 5},
     };

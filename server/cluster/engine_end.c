@@ -58,7 +58,7 @@ void engine_end_reset(struct engine_end *e)
     e->setup_sent = 0;
 }
 
-bool engine_end_send(struct engine_end *e, struct outbox *outbox, struct mailbox *mailbox)
+static bool setup_send(struct engine_end *e)
 {
     while (e->setup_sent < e->setup_len) {
         ssize_t n =
@@ -70,10 +70,22 @@ bool engine_end_send(struct engine_end *e, struct outbox *outbox, struct mailbox
             return false;
         e->setup_sent += (size_t)n;
     }
-    /* What was begun is ended first; then a batch does not make private messages wait. */
-    if (outbox_is_cut(outbox) && !outbox_send(outbox, e->fd))
+    return true;
+}
+
+/* What was begun is ended first. Then batches and private messages take turns: neither makes the
+ * other wait for long, and a heartbeat is a batch. */
+bool engine_end_send(struct engine_end *e, struct outbox *outbox, struct mailbox *mailbox)
+{
+    if (!setup_send(e))
         return false;
-    return mailbox_send(mailbox, e->fd) && outbox_send(outbox, e->fd);
+    do {
+        if (!mailbox_is_cut(mailbox) && !outbox_send(outbox, e->fd))
+            return false;
+        if (!mailbox_send(mailbox, e->fd))
+            return false;
+    } while (outbox_is_waiting(outbox) || mailbox_is_waiting(mailbox));
+    return true;
 }
 
 void engine_end_listen(

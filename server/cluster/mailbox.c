@@ -10,6 +10,8 @@
 
 /* More is not kept for an engine that does not read: messages are refused then. */
 #define MAILBOX_SIZE (1u << 20)
+/* So much of it is sent before a batch has its turn, and the frame that exceeds it. */
+#define PIECE_SIZE 65536u
 /* Letters of others that wait, at most. */
 #define KEPT_MAX 64u
 
@@ -52,10 +54,33 @@ bool mailbox_answer(struct mailbox *m, const struct frame_letter *answer)
     return len > 0;
 }
 
+/* Where the next piece ends, if the last one is sent. */
+static size_t piece_end(const struct mailbox *m)
+{
+    struct span rest = {m->out + m->sent, m->out_len - m->sent};
+    struct frame frame;
+
+    while (
+        m->out_len - rest.len < m->sent + PIECE_SIZE && frame_next(&frame, &rest) == FRAME_READY) {}
+    return m->out_len - rest.len;
+}
+
+bool mailbox_is_cut(const struct mailbox *m)
+{
+    return m->sent < m->piece;
+}
+
+bool mailbox_is_waiting(const struct mailbox *m)
+{
+    return m->sent < m->out_len;
+}
+
 bool mailbox_send(struct mailbox *m, int fd)
 {
-    while (m->sent < m->out_len) {
-        ssize_t n = send(fd, m->out + m->sent, m->out_len - m->sent, MSG_NOSIGNAL);
+    if (!mailbox_is_cut(m))
+        m->piece = piece_end(m);
+    while (m->sent < m->piece) {
+        ssize_t n = send(fd, m->out + m->sent, m->piece - m->sent, MSG_NOSIGNAL);
 
         if (n == -1 && errno == EINTR)
             continue;
@@ -63,13 +88,14 @@ bool mailbox_send(struct mailbox *m, int fd)
             return false;
         m->sent += (size_t)n;
     }
-    m->sent = m->out_len = 0;
+    if (m->sent == m->out_len)
+        mailbox_forget(m);
     return true;
 }
 
 void mailbox_forget(struct mailbox *m)
 {
-    m->sent = m->out_len = 0;
+    m->sent = m->piece = m->out_len = 0;
 }
 
 /* ---- Letters that wait ----------------------------------------------------------------------- */
@@ -137,8 +163,9 @@ void mailbox_state(struct mailbox *m, struct codec *c)
     codec_u32(c, &m->asked);
     codec_size(c, &m->out_len);
     codec_size(c, &m->sent);
-    c->bad |= m->out_len > MAILBOX_SIZE || m->sent > m->out_len;
+    codec_size(c, &m->piece);
+    c->bad |= m->out_len > MAILBOX_SIZE || m->piece > m->out_len || m->sent > m->piece;
     if (c->bad)
-        m->out_len = m->sent = 0;
+        mailbox_forget(m);
     codec_bytes(c, m->out, m->out_len);
 }

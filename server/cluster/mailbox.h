@@ -23,11 +23,12 @@ struct kept {
     char bytes[];
 };
 
-/* sent <= out_len <= MAILBOX_SIZE, kept_count <= KEPT_MAX */
+/* sent <= piece <= out_len <= MAILBOX_SIZE, kept_count <= KEPT_MAX */
 struct mailbox {
     char *out; /* whole frames */
     size_t out_len;
-    size_t sent; /* of these, to the present engine */
+    size_t sent;  /* of these, to the present engine */
+    size_t piece; /* frames up to there are sent before a batch may be */
     struct kept *first;
     struct kept *last;
     unsigned kept_count;
@@ -41,9 +42,13 @@ void mailbox_free(struct mailbox *);
 /* Put a frame behind the others. False where there is no space for it. */
 bool mailbox_ask(struct mailbox *, const struct frame_ask *);
 bool mailbox_answer(struct mailbox *, const struct frame_letter *);
-/* Sends what the descriptor takes; false with errno where it takes no more. Then nothing else may
- * be sent to it before the rest. */
+/* Sends the rest of the piece that was begun, or the next one: a few frames. False with errno where
+ * the descriptor takes no more. */
 bool mailbox_send(struct mailbox *, int fd);
+/* A piece was begun: nothing else may be sent before its rest. */
+bool mailbox_is_cut(const struct mailbox *);
+/* There are frames that were not sent. */
+bool mailbox_is_waiting(const struct mailbox *);
 /* The engine has ended: what it was to be handed is dropped. */
 void mailbox_forget(struct mailbox *);
 

@@ -118,6 +118,8 @@ static void sealed_append(struct outbox *o, struct sealed *sealed)
     else
         o->last->next = sealed;
     o->last = sealed;
+    if (o->unsent == NULL)
+        o->unsent = sealed;
     o->bytes += sealed->len;
 }
 
@@ -148,6 +150,8 @@ void outbox_forget(struct outbox *o, uint64_t number)
         o->first = first->next;
         if (o->first == NULL)
             o->last = NULL;
+        if (o->unsent == first)
+            o->unsent = o->first;
         o->bytes -= first->len;
         free(first);
     }
@@ -157,32 +161,38 @@ void outbox_forget(struct outbox *o, uint64_t number)
 
 bool outbox_send(struct outbox *o, int fd)
 {
-    for (struct sealed *at = o->first; at != NULL; at = at->next)
-        while (at->sent < at->len) {
-            ssize_t n = send(fd, at->frame + at->sent, at->len - at->sent, MSG_NOSIGNAL);
+    struct sealed *at = o->unsent;
 
-            if (n == -1 && errno == EINTR)
-                continue;
-            if (n == -1)
-                return false;
-            at->sent += (size_t)n;
-        }
+    if (at == NULL)
+        return true;
+    while (at->sent < at->len) {
+        ssize_t n = send(fd, at->frame + at->sent, at->len - at->sent, MSG_NOSIGNAL);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1)
+            return false;
+        at->sent += (size_t)n;
+    }
+    o->unsent = at->next;
     return true;
 }
 
 bool outbox_is_cut(const struct outbox *o)
 {
-    const struct sealed *at = o->first;
+    return o->unsent != NULL && o->unsent->sent > 0;
+}
 
-    while (at != NULL && at->sent == at->len)
-        at = at->next;
-    return at != NULL && at->sent > 0;
+bool outbox_is_waiting(const struct outbox *o)
+{
+    return o->unsent != NULL;
 }
 
 void outbox_rewind(struct outbox *o)
 {
     for (struct sealed *at = o->first; at != NULL; at = at->next)
         at->sent = 0;
+    o->unsent = o->first;
 }
 
 /* ---- Handing over ---------------------------------------------------------------------------- */
@@ -221,6 +231,8 @@ static void batches_state(struct outbox *o, struct codec *c)
         sealed_state(o, c, c->loading ? NULL : at);
         at = c->loading ? NULL : at->next;
     }
+    while (c->loading && o->unsent != NULL && o->unsent->sent == o->unsent->len)
+        o->unsent = o->unsent->next;
 }
 
 void outbox_state(

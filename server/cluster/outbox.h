@@ -40,10 +40,11 @@ struct sealed {
 struct outbox {
     struct sealed *first;
     struct sealed *last;
-    size_t bytes;     /* of all that are sealed */
-    uint64_t next;    /* the number of the open batch */
-    size_t batch_max; /* bytes of a batch, its head included */
-    char *open;       /* BATCH_MAX bytes: the requests of the open batch */
+    struct sealed *unsent; /* the first that the present engine has not got; NULL: it has all */
+    size_t bytes;          /* of all that are sealed */
+    uint64_t next;         /* the number of the open batch */
+    size_t batch_max;      /* bytes of a batch, its head included */
+    char *open;            /* BATCH_MAX bytes: the requests of the open batch */
     size_t open_len;
     struct ticket *ring; /* of tickets */
     size_t ring_size;    /* a power of two, or 0 */
@@ -67,10 +68,13 @@ bool outbox_put(struct outbox *, const struct room_request *, const struct ticke
  * memory: it stays open. */
 bool outbox_seal(struct outbox *, struct span node, struct incarnation, unsigned form);
 
-/* Sends frames to the engine. False with errno if the descriptor takes no more. */
+/* Sends the next batch to the engine, or the rest of one; nothing where there is none. False with
+ * errno if the descriptor takes no more. */
 bool outbox_send(struct outbox *, int fd);
-/* The last frame was sent in part. */
+/* A batch was sent in part: nothing else may be sent before its rest. */
 bool outbox_is_cut(const struct outbox *);
+/* There are batches that were not sent. */
+bool outbox_is_waiting(const struct outbox *);
 /* There is another engine: all batches are sent again. */
 void outbox_rewind(struct outbox *);
 
