@@ -657,6 +657,40 @@ START_TEST(a_login_that_waits_is_claimed)
 }
 END_TEST
 
+/* A session of this node is claimed, and a line of it waits for the stream: so does the claim. A
+ * claim that waits for the worker only has nothing to do with the stream. */
+START_TEST(a_claim_waits)
+{
+    char token[TOKEN_LEN + 1];
+    struct mock *old;
+    struct mock *next;
+
+    nodes_open(NULL);
+    old = join_with_token(0, "ann", token);
+    stream.away = _i == 0;
+    say(old, "one");
+    next = mock_add(&nodes[0]);
+    nodes_settle();
+    mock_say(next, "/resume %s\nann", token);
+    nodes_wait(3 * SECOND);
+    if (_i == 0)
+        expect(next, "note the cluster does not answer: messages and logins wait for it");
+    expect_nothing(next);
+    mock_goodbye(old, CONTROL_LOST);
+    nodes_wait(30 * SECOND);
+    stream.away = false;
+    nodes_settle();
+    expect(next, "resumed 1");
+    while (mock_line(next) != NULL && next->event.verb != VERB_YOU) {}
+    ensure(span_equal(next->event.name, "ann"), "another name");
+    nodes_wait(3 * SECOND);
+    while (mock_line(next) != NULL)
+        ensure(next->event.verb != VERB_NOTE, "%s", next->text);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* A hub is killed, and starts again: its members are gone, and what was stored is there. */
 START_TEST(a_hub_dies)
 {
@@ -1935,6 +1969,7 @@ int main(void)
         {a_token_of_nobody, 1, 20},
         {a_node_that_is_behind, 1, 20},
         {a_client_returns_to_a_node_that_is_behind, 2, 20},
+        {a_claim_waits, 2, 20},
         {a_login_that_waits_is_claimed, 2, 20},
         {a_hub_dies, 1, 20},
         {a_node_is_gone, 1, 20},

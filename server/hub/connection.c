@@ -417,8 +417,10 @@ void connection_pause(
 
 void connection_unpause(struct connections *cs, struct connection *c)
 {
-    if (c->in.pause == PAUSE_RESUME && c->session == SESSION_PREPARING)
+    if (c->in.pause == PAUSE_RESUME && c->session == SESSION_PREPARING) {
         deadline_set(cs, c, DEADLINE_NAME, cs->turn.now + cs->config->login_us);
+        deadline_set(cs, c, DEADLINE_LOGIN, TIME_NEVER);
+    }
     c->in.pause = PAUSE_NONE;
     deadline_set(cs, c, DEADLINE_WAKE, TIME_NEVER);
     deadline_set(cs, c, DEADLINE_RESUME, TIME_NEVER);

@@ -181,6 +181,8 @@ static void session_claim(struct connections *cs, struct connection *c, struct t
         worker_say(old, CONTROL_END, strlen(CONTROL_END));
     connection_pause(cs, c, PAUSE_RESUME, cs->turn.now + RESUME_US);
     deadline_set(cs, c, DEADLINE_NAME, TIME_NEVER); /* the name is behind that */
+    if (cs->cluster != NULL)
+        deadline_set(cs, c, DEADLINE_LOGIN, cs->turn.now + LOGIN_WAITS_US);
 }
 
 /* No session of that token is known here. One of another node ends there, at the place in the
@@ -397,10 +399,23 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
     login_join(cs, c, outcome->start);
 }
 
+/* It claims a session, which passes on when no line of it is under way any more. */
+static bool claim_waits_for_worker(const struct connection *c)
+{
+    const struct connection *holder = c->token == NULL ? NULL : c->token->holder;
+
+    return c->in.pause == PAUSE_RESUME && (holder == NULL || holder->in.under_way == 0);
+}
+
 void login_waits(struct connections *cs, struct connection *c)
 {
-    struct item *note = item_text(connections_time(cs), "note " STREAM_HANGS);
+    struct item *note;
 
+    if (claim_waits_for_worker(c)) {
+        deadline_set(cs, c, DEADLINE_LOGIN, cs->turn.now + LOGIN_WAITS_US);
+        return;
+    }
+    note = item_text(connections_time(cs), "note " STREAM_HANGS);
     if (note != NULL && (c->session == SESSION_NAMED || c->session == SESSION_PREPARING))
         connection_put_now(cs, c, note);
     else

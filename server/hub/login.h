@@ -28,7 +28,8 @@ bool logins_finish(struct connections *);
 /* Completions of ROOM_LOGIN and ROOM_RESUME. */
 completion login_made;
 completion login_resumed;
-/* DEADLINE_LOGIN: the stream has not brought the login for a second. */
+/* DEADLINE_LOGIN: the stream has not brought the login, or the last lines of the session that it
+ * resumes, for a second. */
 void login_waits(struct connections *, struct connection *);
 /* DEADLINE_NAME: the time for giving a name is over. */
 void login_late(struct connections *, struct connection *);
