@@ -387,19 +387,22 @@ static bool message_take(struct search *s, uint64_t sequence, uint64_t time, str
     return search_take(s, &message, goal);
 }
 
-/* The state at a place, in two parts: 1 and 2 are stored as a message, or w and x, with a wrong
- * hash. True: the search reads no further. */
+/* The state at a place, in two parts: 1 or 2 is stored as a message, or w or x, with a wrong hash;
+ * or in three: a, b and c. True: the search reads no further. */
 static bool part_store(
     struct search *s, uint64_t sequence, uint64_t stamp, char which, const struct search_goal *goal)
 {
     bool is_over;
     struct span bytes = stamped(stamp);
-    bool wrong = which > '9';
-    uint32_t index = (uint32_t)(which - (wrong ? 'w' : '1'));
+    bool wrong = which >= 'w';
+    uint32_t count = which >= 'a' && !wrong ? 3 : 2;
+    uint32_t index = (uint32_t)(which - (wrong ? 'w' : count == 3 ? 'a' : '1'));
     const struct room_request request = {.kind = ROOM_PART,
-        .text = {bytes.at + 10 * index, index == 0 ? 10 : bytes.len - 10},
-        .part = {
-            .place = stamp * 100, .hash = replica_hash(bytes) ^ wrong, .index = index, .count = 2}};
+        .text = {bytes.at + 10 * index, index + 1 < count ? 10 : bytes.len - 10 * index},
+        .part = {.place = stamp * 100,
+            .hash = replica_hash(bytes) ^ wrong,
+            .index = index,
+            .count = count}};
     const struct batch_id id = {{"a", 1}, 1, 7, sequence, 1};
     char message[512];
     size_t len = batch_id_write(message, &id);
@@ -433,6 +436,13 @@ static const struct {
     {"2 1, 2 2, 2 2", true, 5, 0, 2, 0}, {"2 2, 2 1, 2 2", true, 5, 0, 2, 0},
     {"2 1, 3 1, 2 2, 3 2", true, 5, 0, 3, 0}, {"2 1, 2 2, 3 1", true, 5, 0, 2, 0},
     {"2 w, 2 x", true, 5, 0, 0, 0}, {"2 1, 2 2, 3 w, 3 x", true, 5, 0, 2, 0},
+    {"2 1, 3 1, 2 2", true, 5, 0, 2, 0}, {"2 1, 3 1, 2 2, 3 2", true, 2, 0, 2, 4},
+    {"2 1, 3 1, 3 2, 2 2", true, 2, 0, 2, 4}, {"2 1, 3 1, 3 2, 2 2", true, 5, 0, 3, 0},
+    {"2 a, 2 b, 2 c", true, 5, 0, 2, 0}, {"2 a, 2 b, 2 a, 2 b, 2 c", true, 5, 0, 2, 0},
+    {"2 a, 2 b, 2 a, 2 c", true, 5, 0, 2, 0}, {"2 1, 2 a, 2 b, 2 2", true, 5, 0, 2, 0},
+    {"2 1, 2 w, 2 2", true, 5, 0, 2, 0}, {"2 1, 3 1, 4 1, 5 1, 2 2", true, 5, 0, 2, 0},
+    {"2 1, 3 1, 4 1, 5 1, 6 1, 2 2", true, 6, 0, 0, 0},
+    {"2 1, 3 1, 4 1, 5 1, 6 1, 3 2, 2 2", true, 6, 0, 3, 0},
     {"1 1, 1 2", true, 5, 0, 0, 0}, /* what follows is not there any more */
     {"1 1, 1 2, 2 1, 2 2", true, 1, 0, 2, 0},
     {"9 1, 9 2", true, 9, 0, 0, 0}, /* a place that is yet to come */

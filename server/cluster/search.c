@@ -11,7 +11,7 @@
 #define FURTHER 8u
 /* Two places of snapshots are not further apart, and its parts follow a place soon. */
 #define NEAR 20000u
-/* More parts than this are not collected: that would be a million members. */
+/* One of more parts than this is not collected: that would be a million members. */
 #define PARTS_MAX 16384u
 
 static void snapshot_clear(struct snapshot *snapshot)
@@ -22,7 +22,8 @@ static void snapshot_clear(struct snapshot *snapshot)
 
 void search_free(struct search *s)
 {
-    snapshot_clear(&s->taking);
+    for (size_t i = 0; i < SEARCH_AT_ONCE; i++)
+        snapshot_clear(&s->taking[i]);
     snapshot_clear(&s->best);
 }
 
@@ -34,16 +35,24 @@ void search_begin(struct search *s)
     *s = (struct search){.back = back};
 }
 
-/* All parts of a snapshot are there. An earlier one that will do is better only than none. */
-static void snapshot_found(struct search *s, uint64_t known)
+/* The newest that will do is best; one that will not is better only than none. */
+static bool snapshot_is_better(
+    const struct snapshot *found, const struct snapshot *best, uint64_t known)
 {
-    struct snapshot *found = &s->taking;
+    if (best->bytes == NULL)
+        return true;
+    return found->stamp <= known && (best->stamp > known || best->place < found->place);
+}
+
+/* All parts of a snapshot are there. */
+static void snapshot_found(struct search *s, struct snapshot *found, uint64_t known)
+{
     struct span bytes = {found->bytes, found->len};
 
     if (replica_hash(bytes) == found->hash && replica_stamp(bytes, &found->stamp) &&
         found->place + 1 >= s->first) {
         s->passed |= found->stamp > known;
-        if (s->best.bytes == NULL || found->stamp <= known) {
+        if (snapshot_is_better(found, &s->best, known)) {
             snapshot_clear(&s->best);
             s->best = *found;
             s->following = 0;
@@ -53,19 +62,32 @@ static void snapshot_found(struct search *s, uint64_t known)
     snapshot_clear(found);
 }
 
+/* What the part is of: the first part begins a snapshot, instead of the one of the earliest place.
+ * NULL: it was not begun. */
+static struct snapshot *snapshot_of(struct search *s, const struct snapshot_part *part)
+{
+    struct snapshot *earliest = &s->taking[0];
+
+    for (struct snapshot *at = s->taking; at < s->taking + SEARCH_AT_ONCE; at++) {
+        if (at->place == part->place && at->hash == part->hash && at->count == part->count)
+            return at;
+        if (at->place < earliest->place)
+            earliest = at;
+    }
+    if (part->index != 0 || part->place == 0 || part->count > PARTS_MAX)
+        return NULL;
+    snapshot_clear(earliest);
+    *earliest = (struct snapshot){.place = part->place, .hash = part->hash, .count = part->count};
+    return earliest;
+}
+
 static void part_take(struct search *s, const struct room_request *request, uint64_t known)
 {
     const struct snapshot_part *part = &request->part;
-    struct snapshot *taking = &s->taking;
+    struct snapshot *taking = snapshot_of(s, part);
     char *bytes;
 
-    if (part->index == 0) {
-        snapshot_clear(taking);
-        taking->place = part->place;
-        taking->hash = part->hash;
-    }
-    if (part->place != taking->place || part->hash != taking->hash || part->index != taking->next ||
-        part->count > PARTS_MAX)
+    if (taking == NULL || part->index != taking->next)
         return;
     bytes = realloc(taking->bytes, taking->len + request->text.len);
     if (bytes == NULL) /* as if it had not been stored */
@@ -74,7 +96,7 @@ static void part_take(struct search *s, const struct room_request *request, uint
     taking->bytes = bytes;
     taking->len += request->text.len;
     if (++taking->next == part->count)
-        snapshot_found(s, known);
+        snapshot_found(s, taking, known);
 }
 
 /* The best that was found will do. */

@@ -22,12 +22,17 @@
 /* Where one begins: so many messages before the end. There is a snapshot for each 10 000. */
 #define SEARCH_BACK 25000u
 
-/* One of which all parts, or the first few, have come. Parts that do not follow one another are
- * ignored: a batch may be stored twice. */
+/* So many are collected at once. A node stores one after the other, so there are two at most,
+ * unless nodes have died in the middle. */
+#define SEARCH_AT_ONCE 4
+
+/* One of which all parts, or the first few, have come. A part that is not the next one is ignored:
+ * a batch may be stored twice, or before an earlier one. */
 struct snapshot {
-    uint64_t place;
+    uint64_t place; /* 0: none */
     uint64_t hash;
     uint64_t stamp; /* of the last event before it */
+    uint32_t count; /* of parts */
     uint32_t next;  /* part */
     char *bytes;
     size_t len;
@@ -40,7 +45,7 @@ struct search {
     uint64_t last_time;  /* the same of the last one */
     uint64_t following;  /* bytes of the messages behind the best snapshot */
     bool passed;         /* a snapshot is newer than the end of the transcript */
-    struct snapshot taking;
+    struct snapshot taking[SEARCH_AT_ONCE];
     struct snapshot best; /* bytes: NULL: none was found yet */
 };
 
