@@ -185,8 +185,8 @@ static void take_frame(struct mock_hub *mock_hub, const struct frame *frame)
     } else {
         ensure(frame->kind == FRAME_END && frame_end_read(&mock_hub->end, frame->payload),
             "frame %u", frame->kind);
-        ensure(
-            mock_hub->end <= mock_hub->sequence || mock_hub->holes > 0 || mock_hub->sequence == 0,
+        ensure(mock_hub->end.sequence <= mock_hub->sequence || mock_hub->holes > 0 ||
+                   mock_hub->sequence == 0,
             "the end is told before what is there");
         mock_hub->ends++;
     }

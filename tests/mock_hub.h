@@ -17,18 +17,18 @@ struct mock_hub {
     enum engine_state state;
     char text[FRAME_TEXT_MAX + 1];
     uint32_t batch_max;
-    uint64_t sequence; /* of the last message */
-    uint64_t time;     /* of the last message */
-    uint64_t end;      /* that was told last */
-    unsigned ends;     /* how often one was told */
-    unsigned holes;    /* messages that did not follow the one before them */
-    uint64_t wanted;   /* batches that are to be published */
-    uint64_t sent;     /* to the present engine; returned <= sent <= wanted */
-    uint64_t back;     /* at most so many messages before the end are wanted at first; 0: all */
-    uint64_t returned; /* batches that came back in their order */
-    uint64_t doubles;  /* messages of batches that do not count */
-    size_t batch_size; /* of the test's batches */
-    char told[512];    /* the questions and answers that came, a line each */
+    uint64_t sequence;    /* of the last message */
+    uint64_t time;        /* of the last message */
+    struct frame_end end; /* that was told last */
+    unsigned ends;        /* how often one was told */
+    unsigned holes;       /* messages that did not follow the one before them */
+    uint64_t wanted;      /* batches that are to be published */
+    uint64_t sent;        /* to the present engine; returned <= sent <= wanted */
+    uint64_t back;        /* at most so many messages before the end are wanted at first; 0: all */
+    uint64_t returned;    /* batches that came back in their order */
+    uint64_t doubles;     /* messages of batches that do not count */
+    size_t batch_size;    /* of the test's batches */
+    char told[512];       /* the questions and answers that came, a line each */
     size_t in_len;
     char *in;
     char *out; /* a frame under way: [out_at, out_len) */

@@ -132,7 +132,7 @@ static void greet(struct engine *e, struct span payload)
     out_put(e, state, frame_state_write(state, &ready));
     while (e->told < e->stream->count)
         message_tell(e, e->told++);
-    frame_end_write(end, e->stream->count);
+    frame_end_write(end, &(struct frame_end){e->stream->count, e->stream->max_bytes});
     out_put(e, end, sizeof end);
 }
 

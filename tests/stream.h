@@ -31,10 +31,11 @@ struct stream {
     struct stored *all;
     size_t count;
     size_t size;
-    size_t gone;    /* so many of them were removed from the beginning */
-    bool away;      /* nothing is stored: engines keep what they are given */
-    uint64_t ahead; /* microseconds by which its clock is ahead of this machine's */
-    unsigned form;  /* the newest that nodes read which start; 0: as this program does */
+    size_t gone;        /* so many of them were removed from the beginning */
+    uint64_t max_bytes; /* as engines see it; 0: no limit */
+    bool away;          /* nothing is stored: engines keep what they are given */
+    uint64_t ahead;     /* microseconds by which its clock is ahead of this machine's */
+    unsigned form;      /* the newest that nodes read which start; 0: as this program does */
     enum questions questions;
     size_t letters; /* questions and answers that have gone from one engine to another */
     struct engine *engines[ENGINES_MAX]; /* those that are open */

@@ -203,7 +203,7 @@ START_TEST(messages_and_ends)
     char end[FRAME_END_SIZE];
     struct frame_message message = {.sequence = 7, .time = 1ULL << 60, .bytes = S("hi")};
     struct frame_message read;
-    uint64_t sequence;
+    struct frame_end read_end;
 
     frame_message_write(out, &message);
     memcpy(out + sizeof out - 2, "hi", 2);
@@ -212,10 +212,11 @@ START_TEST(messages_and_ends)
     ck_assert_uint_eq(read.time, 1ULL << 60);
     ck_assert(span_equal(read.bytes, "hi"));
     ck_assert(!frame_message_read(&read, (struct span){out, FRAME_MESSAGE_HEAD - 1}));
-    frame_end_write(end, 99);
-    ck_assert(frame_end_read(&sequence, payload_of(end, sizeof end, FRAME_END)));
-    ck_assert_uint_eq(sequence, 99);
-    ck_assert(!frame_end_read(&sequence, (struct span){end, 7}));
+    frame_end_write(end, &(struct frame_end){99, 1u << 30});
+    ck_assert(frame_end_read(&read_end, payload_of(end, sizeof end, FRAME_END)));
+    ck_assert_uint_eq(read_end.sequence, 99);
+    ck_assert_uint_eq(read_end.size, 1u << 30);
+    ck_assert(!frame_end_read(&read_end, (struct span){end, 15}));
 }
 END_TEST
 

@@ -137,7 +137,7 @@ START_TEST(answers_in_full)
 {
     static const struct span none = S("");
     static const struct span info =
-        S(INFO_TYPE "\"total\":0,\"config\":{\"name\":\"CHAT_x\",\"num_replicas\":3},\"created\":"
+        S(INFO_TYPE "\"total\":0,\"config\":{\"name\":\"CHAT_x\",\"max_bytes\":77},\"created\":"
                     "\"2026-11-28T12:48:03.056309045Z\",\"state\":{\"messages\":2,\"bytes\":99,"
                     "\"first_seq\":5,\"first_ts\":\"0001-01-01T00:00:00Z\",\"last_seq\":"
                     "18446744073709551615,\"consumer_count\":1},\"cluster\":{\"name\":\"c\","
@@ -152,6 +152,7 @@ START_TEST(answers_in_full)
     ck_assert_int_eq(answer.result, JETSTREAM_DONE);
     ck_assert_uint_eq(answer.first, 5);
     ck_assert_uint_eq(answer.last, UINT64_MAX);
+    ck_assert_uint_eq(answer.size, 77);
     ck_assert_str_eq(answer.created, "2026-11-28T12:48:03.056309045Z");
     jetstream_read_answer(&answer, none, consumer);
     ck_assert_int_eq(answer.result, JETSTREAM_DONE);

@@ -44,7 +44,8 @@ START_TEST(one_server)
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_await_state(&mock_hub, ENGINE_READY);
     ck_assert_uint_eq(mock_hub.ends, 1);
-    ck_assert_uint_eq(mock_hub.end, 0);
+    ck_assert_uint_eq(mock_hub.end.sequence, 0);
+    ck_assert_uint_eq(mock_hub.end.size, 1u << 30);
     ck_assert_uint_eq(mock_hub.batch_max, BATCH_MAX);
     mock_hub_publish(&mock_hub, 2000);
     mock_hub.batch_size = BATCH_MAX;
@@ -84,7 +85,7 @@ START_TEST(killed_engines)
     mock_hub.wanted = 0;
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_await_state(&mock_hub, ENGINE_READY);
-    ck_assert_uint_eq(mock_hub.end, stored);
+    ck_assert_uint_eq(mock_hub.end.sequence, stored);
     ck_assert_uint_eq(mock_hub.returned, wanted);
     ck_assert_uint_eq(mock_hub.sequence, stored);
     mock_hub_free(&mock_hub);
@@ -313,7 +314,7 @@ START_TEST(foreign_messages)
     mock_hub.sequence = mock_hub.time = mock_hub.returned = mock_hub.wanted = 0;
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_await_state(&mock_hub, ENGINE_READY);
-    ck_assert_uint_eq(mock_hub.end, 12);
+    ck_assert_uint_eq(mock_hub.end.sequence, 12);
     ck_assert_uint_eq(mock_hub.sequence, 11);
     ck_assert_uint_eq(mock_hub.holes, 1);
     ck_assert_uint_eq(mock_hub.returned, 9);

@@ -34,7 +34,7 @@ static const struct batch_id id = {
 /* ---- The form -------------------------------------------------------------------------------- */
 
 static const struct room_request requests[] = {
-    {.kind = ROOM_NODE_START},
+    {.kind = ROOM_NODE_START, .size = 1ULL << 40},
     {.kind = ROOM_LOGIN, .number = 1, .name = "ann", .login = "", .token = ""},
     {.kind = ROOM_LOGIN,
         .number = UINT32_MAX,
@@ -73,6 +73,7 @@ static void request_compare(const struct room_request *a, const struct room_requ
     ensure(a->text.len == b->text.len &&
                (a->text.len == 0 || memcmp(a->text.at, b->text.at, a->text.len) == 0),
         "text of %d", (int)a->kind);
+    ensure(a->size == b->size, "a start");
     ensure(a->minutes == b->minutes && source_key_equal(&a->source, &b->source), "a ban");
     ensure(a->part.place == b->part.place && a->part.hash == b->part.hash &&
                a->part.index == b->part.index && a->part.count == b->part.count,
@@ -125,12 +126,12 @@ END_TEST
 START_TEST(the_bytes_stay)
 {
     static const char wanted[] = "CB\1\1n\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4"
-                                 "\1\0\0\0\0"
+                                 "\1\0\0\0\0\0\0\0\0\x40\0\0\0"
                                  "\3\0\0\1\1\0\3ann\0\0\0\0\0\0\0\6\0\0"
                                  "\4\0\0\1\1\0\2hi"
                                  "\10\0\0\1\1\1\0\0";
     const struct batch_id one = {.node = {"n", 1}, .incarnation = 2, .nonce = 3, .number = 4};
-    const struct room_request some[] = {{.kind = ROOM_NODE_START},
+    const struct room_request some[] = {{.kind = ROOM_NODE_START, .size = 1u << 30},
         {.kind = ROOM_LOGIN, .number = 257, .name = "ann", .reserved = 6},
         {.kind = ROOM_SAY, .number = 257, .text = {"hi", 2}},
         {.kind = ROOM_LEAVE, .number = 257, .reason = "lost"}};
@@ -169,6 +170,8 @@ END_TEST
     {                                                                                              \
         literal, sizeof(literal) - 1                                                               \
     }
+
+#define START "\1\0\0\0\0\0\0\0\0\x40\0\0\0"
 
 /* Behind a right header. */
 static const struct {
@@ -209,9 +212,9 @@ static const struct {
     {"a token", OF("\11\0\0\0\1\40" TOKEN_A "\0"), true},
     {"a token and a login", OF("\11\0\0\0\1\40" TOKEN_A "\3ann"), true},
     {"a resume without a token", OF("\11\0\0\0\1\0\0"), false},
-    {"a start in the middle", OF("\4\0\0\0\1\0\1x\1\0\0\0\0"), false},
-    {"two starts", OF("\1\0\0\0\0\1\0\0\0\0"), false},
-    {"a start", OF("\1\0\0\0\0"), true},
+    {"a start in the middle", OF("\4\0\0\0\1\0\1x" START), false},
+    {"two starts", OF(START START), false},
+    {"a start", OF(START), true},
     {"something behind a stop", OF("\2\0\0\0\0\4\0\0\0\1\0\1x"), false},
     {"a stamp", OF("\20\0\0\0\0\3\x78\x2d\xac\xe9\xd8\xff\xff"), true},
     {"a stamp behind which are too few", OF("\20\0\0\0\0\3\x78\x2d\xac\xe9\xd9\0\0"), false},

@@ -263,18 +263,19 @@ END_TEST
 #define TOKEN_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ONE8 "\1\0\0\0\0\0\0\0"
 #define ZERO8 "\0\0\0\0\0\0\0\0"
+#define SIZE_BYTES "\0\0\0\x40\0\0\0\0"          /* 1 GiB */
 #define STAMP_BYTES "\0\x80\x98\x28\x17\x65\6\0" /* TIME */
 
 /* The form is for programs of other versions: not a byte of it may change. */
 START_TEST(the_bytes_stay)
 {
     static const char wanted[] =
-        "\1\0\0\0\0\0\0\0" STAMP_BYTES STAMP_BYTES ZERO8 ONE8 ZERO8 ZERO8 ZERO8
+        "\1\0\0\0\0\0\0\0" STAMP_BYTES STAMP_BYTES ZERO8 ONE8 SIZE_BYTES ZERO8 ZERO8 ZERO8
         "\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0" ONE8
             ZERO8 ONE8 ONE8 STAMP_BYTES "\3\0\0\0\0\0\0\0ann\4\0\0\0\0\0\0\0root" ZERO8
         "\2\1\0\0\0\0\0\0\40\0\0\0\0\0\0\0" TOKEN_A ZERO8 "\1\0\0\0\0\0\0\0\2\1\0\0\0\0\0\0";
     const struct batch_id id = {{"a", 1}, 1, 7, 1, 1};
-    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request start = {.kind = ROOM_NODE_START, .size = 1u << 30};
     const struct room_request login = {
         .kind = ROOM_LOGIN, .number = 258, .name = "ann", .login = "root", .token = TOKEN_A};
     char message[256];
@@ -289,7 +290,7 @@ START_TEST(the_bytes_stay)
     bytes = world_write(&w);
     ensure(span_same(bytes, (struct span){wanted, sizeof wanted - 1}), "%zu bytes", bytes.len);
     ensure(
-        replica_hash(bytes) == 0x6410b3a01a5ec11a, "%llx", (unsigned long long)replica_hash(bytes));
+        replica_hash(bytes) == 0x1dbc7346c658d2a1, "%llx", (unsigned long long)replica_hash(bytes));
     free((char *)bytes.at);
     room_free(&w.room);
 }
@@ -313,6 +314,35 @@ START_TEST(places)
     nodes.clock++;
     ensure(nodes_pass(&nodes, 10130, 50) && !nodes_pass(&nodes, 10131, 50), "ten minutes");
     ensure(nodes.place.sequence == 10130 && nodes.place.bytes == 50, "the place");
+}
+END_TEST
+
+/* The size of the stream, and the bytes from one place to the next. */
+static const struct {
+    uint64_t size;
+    uint64_t bytes;
+} sizes[] = {{0, 32u << 20}, {1u << 30, 32u << 20}, {128u << 20, 4u << 20}, {1ULL << 33, 1u << 28},
+    {1u << 20, 2u << 20}};
+
+/* It is what the last node that started has seen. */
+START_TEST(places_by_size)
+{
+    struct batch_id id = {{"a", 1}, 1, 7, 1, 1};
+    char message[128];
+    struct world w;
+
+    world_open(&w, 1);
+    for (; id.incarnation <= 2; id.incarnation++) {
+        const struct room_request start = {
+            .kind = ROOM_NODE_START, .size = id.incarnation == 1 ? 77 : sizes[_i].size};
+        size_t len = batch_id_write(message, &id);
+
+        len += request_write(message + len, &start);
+        world_apply(&w, (struct span){message, len}, TIME);
+    }
+    ensure(!nodes_pass(&w.room.nodes, 1, (size_t)sizes[_i].bytes - 1), "too soon");
+    ensure(nodes_pass(&w.room.nodes, 2, 1), "too late");
+    room_free(&w.room);
 }
 END_TEST
 
@@ -537,6 +567,7 @@ int main(void)
         {what_is_changed_has_another_hash, 1, 60},
         {the_bytes_stay, 1, 5},
         {places, 1, 5},
+        {places_by_size, COUNT_OF(sizes), 5},
         {the_right_ones, COUNT_OF(comparisons), 5},
         {a_search, COUNT_OF(searches), 5},
         {a_search_that_ends, 1, 5},

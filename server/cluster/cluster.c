@@ -140,7 +140,7 @@ struct node *cluster_node(const struct cluster *c, const struct room *room)
  * another room. What follows must have later stamps to be written to it. */
 static bool start_put(struct cluster *c, const struct room *room)
 {
-    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request start = {.kind = ROOM_NODE_START, .size = c->stream_size};
     const struct room_request stamp = {.kind = ROOM_STAMP, .stamp = room->known};
     const struct ticket nobody = {.owner = NULL};
 
@@ -457,13 +457,16 @@ static void inbox_take(
 static void take_end(
     struct cluster *c, struct room *room, const struct report *r, struct span payload)
 {
-    uint64_t sequence;
+    struct frame_end end;
 
-    if (!frame_end_read(&sequence, payload))
+    if (!frame_end_read(&end, payload)) {
         cluster_finish(c, CLUSTER_NOT_VALID);
-    else if (sequence > c->inbox.sequence && is_searching(c))
-        search_finish(c, room, r, sequence);
-    else if (sequence > c->inbox.sequence)
+        return;
+    }
+    c->stream_size = end.size;
+    if (end.sequence > c->inbox.sequence && is_searching(c))
+        search_finish(c, room, r, end.sequence);
+    else if (end.sequence > c->inbox.sequence)
         cluster_finish(c, CLUSTER_CUT);
     else if (c->state == CLUSTER_LOADING)
         c->state = CLUSTER_STARTING;
@@ -600,6 +603,7 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
     c->end = (enum cluster_end)codec_choice(codec, c->end, CLUSTER_NOT_VALID + 1);
     codec_u64(codec, &c->incarnation.number);
     codec_u64(codec, &c->incarnation.random);
+    codec_u64(codec, &c->stream_size);
     codec_u64(codec, &c->beat_at);
     codec_u64(codec, &c->waits_since);
     codec_u64(codec, &c->retry_at);

@@ -39,6 +39,7 @@ struct cluster {
     enum cluster_state state;
     enum cluster_end end;
     struct incarnation incarnation; /* of this node; 0: it is yet to be chosen */
+    uint64_t stream_size; /* the bytes that the stream may have, as the engine said; 0: no limit */
     struct engine_end engine;
     struct outbox outbox;
     struct inbox inbox;

@@ -135,7 +135,7 @@ static void serve_if_read(struct upstream *u, uint64_t now)
     behind_end(&u->reading);
     upstream_enter(u, UPSTREAM_SERVING, NEVER);
     if (!u->reading.is_told)
-        pair_tell_end(u->pair, u->reading.end);
+        pair_tell_end(u->pair, &(struct frame_end){u->reading.end, u->reading.size});
     u->reading.is_told = true;
     if (!u->doubtful && window_largest(u->window) <= u->max_payload)
         ready_tell(u);
@@ -301,6 +301,7 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
     if (r->next < stream->first)
         r->next = stream->first;
     r->end = stream->last;
+    r->size = stream->size;
     r->is_idle = false;
     if (r->has_consumer) {
         read_on(u, now);

@@ -138,17 +138,19 @@ bool frame_message_read(struct frame_message *message, struct span payload)
     return true;
 }
 
-void frame_end_write(char out[FRAME_END_SIZE], uint64_t sequence)
+void frame_end_write(char out[FRAME_END_SIZE], const struct frame_end *end)
 {
-    frame_head_write(out, FRAME_END, 8);
-    u64_put(out + FRAME_HEAD, sequence);
+    frame_head_write(out, FRAME_END, 16);
+    u64_put(out + FRAME_HEAD, end->sequence);
+    u64_put(out + FRAME_HEAD + 8, end->size);
 }
 
-bool frame_end_read(uint64_t *sequence, struct span payload)
+bool frame_end_read(struct frame_end *end, struct span payload)
 {
-    if (payload.len != 8)
+    if (payload.len != 16)
         return false;
-    *sequence = u64_get(payload.at);
+    end->sequence = u64_get(payload.at);
+    end->size = u64_get(payload.at + 8);
     return true;
 }
 

@@ -24,7 +24,7 @@ enum frame_kind {
     /* To the hub. */
     FRAME_STATE = 16,   /* struct frame_state */
     FRAME_MESSAGE = 17, /* struct frame_message */
-    FRAME_END = 18,     /* a sequence number of 8 bytes */
+    FRAME_END = 18,     /* struct frame_end */
     FRAME_ASKED = 19,   /* struct frame_letter */
     FRAME_ANSWERED = 20 /* struct frame_answered */
 };
@@ -102,10 +102,16 @@ struct frame_message {
 void frame_message_write(char out[FRAME_HEAD + FRAME_MESSAGE_HEAD], const struct frame_message *);
 bool frame_message_read(struct frame_message *, struct span payload);
 
-#define FRAME_END_SIZE (FRAME_HEAD + 8)
+/* Where the stream ended when it was found; all before that was told. */
+struct frame_end {
+    uint64_t sequence;
+    uint64_t size; /* the bytes that the stream may have; 0: any number */
+};
 
-void frame_end_write(char out[FRAME_END_SIZE], uint64_t sequence);
-bool frame_end_read(uint64_t *sequence, struct span payload);
+#define FRAME_END_SIZE (FRAME_HEAD + 16)
+
+void frame_end_write(char out[FRAME_END_SIZE], const struct frame_end *);
+bool frame_end_read(struct frame_end *, struct span payload);
 
 /* ---- Questions to other nodes: nothing of these is stored ------------------------------------ */
 

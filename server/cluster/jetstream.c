@@ -125,6 +125,7 @@ static void read_json(struct jetstream_answer *answer, struct json json)
     answer->sequence = member_number(json, "seq");
     answer->first = member_number(state, "first_seq");
     answer->last = member_number(state, "last_seq");
+    answer->size = member_number(json_member(json, "config"), "max_bytes"); /* or -1 */
     answer->pending = member_number(json, "num_pending");
     (void)json_string(json_member(json, "created"), answer->created, sizeof(answer->created));
     (void)json_string(json_member(json_member(json, "cluster"), "leader"), answer->leader,

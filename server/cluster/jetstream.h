@@ -68,6 +68,7 @@ struct jetstream_answer {
     char words[JETSTREAM_WORDS_MAX]; /* of an error */
     uint64_t sequence;               /* of a publication: where it is in the stream */
     uint64_t first, last;            /* of a stream: its sequences; last + 1 == first: empty */
+    uint64_t size;                   /* of a stream: the bytes that it may have; 0: no limit */
     uint64_t pending;                /* of a consumer: messages to be delivered at once */
     char created[40];                /* of a stream: when, as the server writes it */
     char leader[64];                 /* of a stream: the name of the server that leads; "": none */

@@ -38,11 +38,11 @@ void pair_tell_message(struct pair *p, const struct frame_message *message)
     (void)buffer_add(&p->out, message->bytes.at, message->bytes.len);
 }
 
-void pair_tell_end(struct pair *p, uint64_t sequence)
+void pair_tell_end(struct pair *p, const struct frame_end *end)
 {
     char out[FRAME_END_SIZE];
 
-    frame_end_write(out, sequence);
+    frame_end_write(out, end);
     (void)buffer_add(&p->out, out, sizeof(out));
 }
 

@@ -30,7 +30,7 @@ bool pair_has_space(const struct pair *);
 /* Queue a frame for the hub. Without that space only a state may be told; it may be dropped. */
 void pair_tell_state(struct pair *, const struct frame_state *);
 void pair_tell_message(struct pair *, const struct frame_message *);
-void pair_tell_end(struct pair *, uint64_t sequence);
+void pair_tell_end(struct pair *, const struct frame_end *);
 /* A question of another node's, and an answer. It is dropped where there is no space, or where it
  * is too long. */
 void pair_tell_question(struct pair *, const struct frame_letter *);

@@ -131,6 +131,7 @@ static char *put_arguments(char *at, const struct room_request *request)
     case ROOM_STAMP:
         return put_number(at, request->stamp, 8);
     case ROOM_NODE_START:
+        return put_number(at, request->size, 8);
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
         break;
@@ -330,6 +331,8 @@ static void get_arguments(struct reader *r, struct stored_request *out)
         r->bad |= request->stamp >= ROOM_STAMP_MAX;
         break;
     case ROOM_NODE_START:
+        request->size = get_number(r, 8);
+        break;
     case ROOM_NODE_STOP:
     case ROOM_REQUESTS:
         break;

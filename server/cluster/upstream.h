@@ -54,6 +54,7 @@ struct reading {
     uint64_t proof;        /* the consumer begins with that message, which shows whether it is still
                             * the same stream; 0: with the next */
     uint64_t end;          /* the stream's last sequence, when it was found */
+    uint64_t size;         /* the bytes that it may have; 0: any number */
     uint64_t deliveries;   /* of the present consumer */
     uint64_t consumer;     /* its number, which is in its subject */
     uint64_t subscribed;   /* to the consumer, on this connection: its sid; 0: not yet */

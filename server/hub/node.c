@@ -8,10 +8,15 @@
 #define GONE_US 15000000u
 /* The clock advances at most by this time from one message to the next. */
 #define STEP_MAX_US 2000000u
-/* A place is so many messages, bytes (1/32 of a stream of 1 GiB) or microseconds from the last. */
+/* A place is so many messages, this share of the stream's size, or so many microseconds from the
+ * last. */
 #define PLACE_MESSAGES 10000u
-#define PLACE_BYTES (32u << 20)
+#define PLACE_SHARE 32u
 #define PLACE_US 600000000u
+/* So many bytes at least: parts of snapshots are stored in the stream, too, and must not lead to
+ * the next one. And so many where the stream has no limit, as if it had 1 GiB. */
+#define PLACE_BYTES_MIN (2u << 20)
+#define PLACE_BYTES (32u << 20)
 
 void nodes_init(struct nodes *nodes)
 {
@@ -66,12 +71,21 @@ void nodes_advance(struct nodes *nodes, uint64_t time)
             node->state = NODE_ENDING;
 }
 
+static uint64_t place_bytes(const struct nodes *nodes)
+{
+    uint64_t share = nodes->size / PLACE_SHARE;
+
+    if (nodes->size == 0)
+        return PLACE_BYTES;
+    return share > PLACE_BYTES_MIN ? share : PLACE_BYTES_MIN;
+}
+
 bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
 {
     struct place *place = &nodes->place;
 
     place->bytes += len;
-    if (sequence - place->sequence < PLACE_MESSAGES && place->bytes < PLACE_BYTES &&
+    if (sequence - place->sequence < PLACE_MESSAGES && place->bytes < place_bytes(nodes) &&
         nodes->clock - place->clock < PLACE_US)
         return false;
     *place = (struct place){.sequence = sequence, .clock = nodes->clock};

@@ -44,8 +44,8 @@ struct node {
     char name[NODE_NAME_MAX + 1];
 };
 
-/* Where snapshots are made: after a message that is so far from the last such place. Void messages
- * count, too, so all nodes agree without a word. */
+/* Where snapshots are made: after a message that is so many messages, bytes (1/32 of the stream's
+ * size) or microseconds from the last such place. Void messages count, too, so all nodes agree. */
 struct place {
     uint64_t sequence; /* of the message; 0: the stream's beginning */
     uint64_t bytes;    /* of the messages behind it */
@@ -62,6 +62,8 @@ struct nodes {
     uint64_t time;
     uint64_t clock;
     unsigned form;
+    uint64_t size; /* the bytes that the stream may have, as the last that started saw it; 0: no
+                    * limit */
     struct place place; /* the last one */
 };
 

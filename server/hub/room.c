@@ -416,6 +416,7 @@ static enum room_result apply_node_start(
     node->batch = 0;
     node->heard = room->nodes.clock;
     node->reads = 1;
+    room->nodes.size = request->size;
     return ROOM_DONE;
 }
 

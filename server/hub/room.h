@@ -98,6 +98,7 @@ struct room_request {
     uint32_t number;                /* login, resume: of the person, at that node from now on */
     const char *token;              /* login: of its session, empty: none; resume: of which */
     struct incarnation incarnation; /* node start */
+    uint64_t size;                  /* node start: of the stream, as the node sees it */
     uint32_t minutes;               /* kick: of a ban, 0: none; ban: 0: it is lifted */
     struct source_key source;       /* ban, not where it is lifted: an address */
     unsigned form;                  /* node reads, form */

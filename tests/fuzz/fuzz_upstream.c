@@ -62,7 +62,7 @@ static void pair_check(uint64_t *sequence)
     struct frame_letter question;
     struct frame_answered answer;
     struct frame frame;
-    uint64_t end;
+    struct frame_end end;
 
     while (frame_next(&frame, &rest) == FRAME_READY) {
         if (frame.kind == FRAME_MESSAGE) {
