@@ -1763,6 +1763,38 @@ START_TEST(a_stream_without_its_beginning)
 }
 END_TEST
 
+/* Nodes are away for more than a day, and one of another name comes meanwhile: each begins behind
+ * the incarnations that were. */
+START_TEST(nodes_are_forgotten)
+{
+    struct mock *ann;
+
+    nodes_open(NULL);
+    node_close(1);
+    node_close(2);
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    nodes_settle();
+    node_close(0);
+    node_close(2);
+    while (stream.count < 45000) {
+        stream.ahead += 2 * SECOND;
+        stream_put(&stream, "x", 1);
+    }
+    stage_open_in(&nodes[1], NULL, &stream, "new");
+    ensure(incarnation_of("new").number == 3, "not behind the second of z");
+    node_close(1);
+    for (size_t i = 0; i < NODES; i++)
+        stage_open_in(&nodes[i], NULL, &stream, names[i]);
+    nodes_settle();
+    ensure(incarnation_of("y").number == 3, "y starts with another incarnation");
+    ann = join(1, "ann");
+    say(ann, "there");
+    expect(ann, "msg ann there");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* What another node, which is this test, stores. */
 static void pretend(const char *node, uint64_t number, const struct room_request *request)
 {
@@ -1988,6 +2020,7 @@ int main(void)
         {a_ban_of_a_claimed_session, 1, 20},
         {a_ban_of_a_session_that_is_over, 4, 20},
         {a_ban_at_a_node_that_is_gone, 2, 20},
+        {nodes_are_forgotten, 1, 60},
         {a_stream_without_its_beginning, 1, 60},
         {a_room_that_differs, COUNT_OF(groups), 60},
         {private_messages, 2, 20},

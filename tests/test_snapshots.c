@@ -270,7 +270,7 @@ END_TEST
 START_TEST(the_bytes_stay)
 {
     static const char wanted[] =
-        "\1\0\0\0\0\0\0\0" STAMP_BYTES STAMP_BYTES ZERO8 ONE8 SIZE_BYTES ZERO8 ZERO8 ZERO8
+        "\1\0\0\0\0\0\0\0" STAMP_BYTES STAMP_BYTES ZERO8 ONE8 SIZE_BYTES ZERO8 ZERO8 ZERO8 ZERO8
         "\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0" ONE8
             ZERO8 ONE8 ONE8 STAMP_BYTES "\3\0\0\0\0\0\0\0ann\4\0\0\0\0\0\0\0root" ZERO8
         "\2\1\0\0\0\0\0\0\40\0\0\0\0\0\0\0" TOKEN_A ZERO8 "\1\0\0\0\0\0\0\0\2\1\0\0\0\0\0\0";
@@ -290,9 +290,60 @@ START_TEST(the_bytes_stay)
     bytes = world_write(&w);
     ensure(span_same(bytes, (struct span){wanted, sizeof wanted - 1}), "%zu bytes", bytes.len);
     ensure(
-        replica_hash(bytes) == 0x1dbc7346c658d2a1, "%llx", (unsigned long long)replica_hash(bytes));
+        replica_hash(bytes) == 0x999ed20fcf69dc16, "%llx", (unsigned long long)replica_hash(bytes));
     free((char *)bytes.at);
     room_free(&w.room);
+}
+END_TEST
+
+/* ---- Nodes that are forgotten ---------------------------------------------------------------- */
+
+/* A node starts, or stops in batch 2. */
+static void node_says(
+    struct world *w, const char *node, uint64_t incarnation, enum room_request_kind kind)
+{
+    const struct batch_id id = {
+        {node, strlen(node)}, incarnation, 7, kind == ROOM_NODE_START ? 1 : 2, 1};
+    const struct room_request request = {.kind = kind};
+    char message[128];
+    size_t len = batch_id_write(message, &id);
+
+    len += request_write(message + len, &request);
+    world_apply(w, (struct span){message, len}, TIME);
+}
+
+static struct node *node_of(const struct world *w, const char *node)
+{
+    return nodes_find(&w->room.nodes, (struct span){node, strlen(node)});
+}
+
+/* A day after its stop; a start that would not have counted before does not count then. */
+START_TEST(what_is_forgotten)
+{
+    struct world w[2];
+
+    world_open(&w[0], 1);
+    world_open(&w[1], 77);
+    node_says(&w[0], "a", 5, ROOM_NODE_START);
+    node_says(&w[0], "a", 5, ROOM_NODE_STOP);
+    w[0].room.nodes.clock += 86400000000u;
+    world_apply(&w[0], (struct span){"", 0}, TIME);
+    ensure(node_of(&w[0], "a") != NULL, "it is forgotten too soon");
+    w[0].room.nodes.clock++;
+    world_apply(&w[0], (struct span){"", 0}, TIME);
+    ensure(nodes_next(&w[0].room.nodes, NULL) == NULL, "it is not forgotten");
+    world_load(w); /* at another node, from a snapshot, it is the same */
+    for (size_t i = 0; i < COUNT_OF(w); i++) {
+        node_says(&w[i], "a", 5, ROOM_NODE_START);
+        node_says(&w[i], "b", 5, ROOM_NODE_START);
+        node_says(&w[i], "a", 5, ROOM_NODE_STOP);
+        ensure(nodes_next(&w[i].room.nodes, NULL) == NULL, "an old start counts");
+        node_says(&w[i], "b", 6, ROOM_NODE_START);
+        node_says(&w[i], "a", 6, ROOM_NODE_START);
+        ensure(node_of(&w[i], "a")->state == NODE_RUNNING, "a new start does not count");
+        ensure(node_of(&w[i], "b")->state == NODE_RUNNING, "nor does that of another");
+        room_free(&w[i].room);
+    }
 }
 END_TEST
 
@@ -566,6 +617,7 @@ int main(void)
         {what_is_cut_is_refused, 1, 20},
         {what_is_changed_has_another_hash, 1, 60},
         {the_bytes_stay, 1, 5},
+        {what_is_forgotten, 1, 5},
         {places, 1, 5},
         {places_by_size, COUNT_OF(sizes), 5},
         {the_right_ones, COUNT_OF(comparisons), 5},

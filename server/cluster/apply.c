@@ -29,7 +29,7 @@ void apply_begin(struct apply *a, struct room *room, struct span bytes, uint64_t
 
 bool apply_will_count(const struct apply *a, const struct room *room)
 {
-    static const struct node unknown;
+    const struct node unknown = {.incarnation = {.number = room->nodes.forgotten}};
     const struct batch_id *id = &a->requests.id;
     const struct node *node = a->valid ? nodes_find(&room->nodes, id->node) : NULL;
 
@@ -52,18 +52,15 @@ static bool gone_step(struct apply *a, struct room *room, struct room_outcome *o
 static enum apply_step batch_accept(struct apply *a, struct room *room)
 {
     const struct batch_id *id = &a->requests.id;
-    bool begins = a->requests.begins;
 
     a->phase = APPLY_IDLE;
-    if (!a->valid)
+    if (!apply_will_count(a, room))
         return STEP_DONE;
     a->node = nodes_find(&room->nodes, id->node);
-    if (a->node == NULL && begins && (a->node = nodes_add(&room->nodes, id->node)) == NULL) {
+    if (a->node == NULL && (a->node = nodes_add(&room->nodes, id->node)) == NULL) {
         a->phase = APPLY_GONE;
         return STEP_LATER;
     }
-    if (a->node == NULL || !node_accepts(a->node, incarnation_of(&a->requests), id->number, begins))
-        return STEP_DONE;
     a->phase = APPLY_REQUESTS;
     return STEP_REQUEST;
 }

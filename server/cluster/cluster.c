@@ -151,8 +151,7 @@ static bool start_put(struct cluster *c, const struct room *room)
 /* An incarnation is one more than the last of this node, and has a random value of its own. */
 static bool incarnation_choose(struct cluster *c, const struct room *room)
 {
-    const struct node *node = cluster_node(c, room);
-    struct incarnation next = {.number = node == NULL ? 1 : node->incarnation.number + 1};
+    struct incarnation next = {.number = nodes_last_number(&room->nodes, c->config.node) + 1};
 
     if (!random_bytes(&next.random, sizeof(next.random)) || !start_put(c, room))
         return false;
@@ -302,8 +301,8 @@ static void state_follow(struct cluster *c, const struct room *room)
         c->was_running |= runs;
         if (runs)
             c->state = CLUSTER_RUNNING;
-        else if (node != NULL && c->incarnation.number != 0 &&
-                 node->incarnation.number >= c->incarnation.number)
+        else if (c->incarnation.number != 0 &&
+                 nodes_last_number(&room->nodes, c->config.node) >= c->incarnation.number)
             start_failed(c);
         break;
     case CLUSTER_RUNNING:

@@ -6,6 +6,8 @@
 
 /* A node is gone if nothing of it was stored for this time. */
 #define GONE_US 15000000u
+/* One that is OFF is forgotten if nothing of it was stored for a day. */
+#define FORGET_US 86400000000u
 /* The clock advances at most by this time from one message to the next. */
 #define STEP_MAX_US 2000000u
 /* A place is so many messages, this share of the stream's size, or so many microseconds from the
@@ -60,15 +62,38 @@ struct node *nodes_add(struct nodes *nodes, struct span name)
     return node;
 }
 
+uint64_t nodes_last_number(const struct nodes *nodes, struct span name)
+{
+    const struct node *node = nodes_find(nodes, name);
+
+    return node == NULL ? nodes->forgotten : node->incarnation.number;
+}
+
+/* Its persons have left. */
+static void node_forget(struct nodes *nodes, struct node *node)
+{
+    if (node->incarnation.number > nodes->forgotten)
+        nodes->forgotten = node->incarnation.number;
+    list_remove(&node->entry);
+    free(node);
+}
+
 void nodes_advance(struct nodes *nodes, uint64_t time)
 {
     uint64_t step = nodes->time != 0 && time > nodes->time ? time - nodes->time : 0;
+    struct node *next;
 
     nodes->clock += step < STEP_MAX_US ? step : STEP_MAX_US;
     nodes->time = time > nodes->time ? time : nodes->time;
-    for (struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
-        if (node->state == NODE_RUNNING && nodes->clock - node->heard > GONE_US)
+    for (struct node *node = nodes_next(nodes, NULL); node != NULL; node = next) {
+        uint64_t silence = nodes->clock - node->heard;
+
+        next = nodes_next(nodes, node);
+        if (node->state == NODE_RUNNING && silence > GONE_US)
             node->state = NODE_ENDING;
+        else if (node->state == NODE_OFF && silence > FORGET_US)
+            node_forget(nodes, node);
+    }
 }
 
 static uint64_t place_bytes(const struct nodes *nodes)

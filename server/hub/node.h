@@ -30,7 +30,7 @@ enum node_state {
     NODE_ENDING   /* it is gone: its persons leave one by one */
 };
 
-/* Lives as long as the room. */
+/* Forgotten when it has been OFF for a day of the clock. */
 struct node {
     struct list entry;
     enum node_state state;
@@ -65,6 +65,7 @@ struct nodes {
     uint64_t size; /* the bytes that the stream may have, as the last that started saw it; 0: no
                     * limit */
     struct place place; /* the last one */
+    uint64_t forgotten; /* the greatest number of an incarnation of a node that was forgotten */
 };
 
 void nodes_init(struct nodes *);
@@ -72,11 +73,15 @@ void nodes_free(struct nodes *);
 /* All nodes one after the other: the one behind this one, or the first behind NULL; NULL: there is
  * none. */
 struct node *nodes_next(const struct nodes *, const struct node *);
-/* NULL: no node of that name has ever started. */
+/* NULL: no node of that name has started, or it was forgotten. */
 struct node *nodes_find(const struct nodes *, struct span name);
 /* A node that is not there yet; NULL without memory. */
 struct node *nodes_add(struct nodes *, struct span name);
-/* A message of that time was stored. Nodes of which nothing was stored for too long are ENDING. */
+/* A start of that node counts if its incarnation has a greater number. One that is not known may
+ * have been forgotten: then it is the greatest number of all that were. */
+uint64_t nodes_last_number(const struct nodes *, struct span name);
+/* A message of that time was stored. Nodes of which nothing was stored for too long are ENDING, or
+ * forgotten if they were OFF. */
 void nodes_advance(struct nodes *, uint64_t time);
 /* The first that is ENDING; NULL: there is none. */
 struct node *nodes_ending(const struct nodes *);

@@ -66,6 +66,7 @@ static void nodes_state(struct codec *c, struct nodes *nodes)
     codec_u64(c, &nodes->clock);
     codec_u32(c, &nodes->form);
     codec_u64(c, &nodes->size);
+    codec_u64(c, &nodes->forgotten);
     codec_u64(c, &nodes->place.sequence);
     codec_u64(c, &nodes->place.bytes);
     codec_u64(c, &nodes->place.clock);

@@ -86,7 +86,7 @@ static ull heard_ago(const struct nodes *nodes, const struct node *node)
     return seconds_since(node->heard, nodes->clock);
 }
 
-/* All that have ever started, as they are in what was read of the stream. */
+/* All that were not forgotten, as they are in what was read of the stream. */
 static void report_nodes(const struct connections *cs)
 {
     static const char *const states[] = {
