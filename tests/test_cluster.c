@@ -107,6 +107,53 @@ static void expect_nothing(struct mock *p)
     ensure(line == NULL, "\"%s\"", line);
 }
 
+/* Messages of nobody, until there are so many. */
+static void stream_fill(size_t count)
+{
+    while (stream.count < count) {
+        stream_put(&stream, "x", 1);
+        if (stream.count % 1000 == 0)
+            nodes_settle();
+    }
+    nodes_settle();
+}
+
+/* The hash that the node has told last, and its place. */
+static struct snapshot_part hash_of(const char *node)
+{
+    for (size_t i = stream.count; i-- > 0;) {
+        struct requests requests;
+        struct stored_request stored;
+
+        if (!requests_open(&requests, (struct span){stream.all[i].bytes, stream.all[i].len}) ||
+            !span_equal(requests.id.node, node))
+            continue;
+        while (requests_next(&requests, &stored))
+            if (stored.request.kind == ROOM_HASH)
+                return stored.request.part;
+    }
+    ck_abort_msg("node %s has told no hash", node);
+}
+
+/* So is the state of each node's room at the next place. */
+static void states_agree(void)
+{
+    size_t first = stream.count;
+    struct snapshot_part right = {.place = 0};
+
+    stream_fill(first + 10000);
+    for (size_t i = 0; i < NODES; i++) {
+        struct snapshot_part told;
+
+        if (nodes[i].hub == NULL)
+            continue;
+        told = hash_of(names[i]);
+        right = right.place == 0 ? told : right;
+        ensure(told.place > first && told.place == right.place && told.hash == right.hash,
+            "node %s has another state", names[i]);
+    }
+}
+
 /* The users list and the history of every node is the same, byte for byte but for the stamps of
  * lines that are no events. */
 static void nodes_agree(void)
@@ -133,6 +180,7 @@ static void nodes_agree(void)
         mock_leave(&nodes[i], p);
         ensure(i == 0 || strcmp(first, other) == 0, "%s instead of %s", other, first);
     }
+    states_agree();
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
@@ -1679,17 +1727,6 @@ START_TEST(forms_do_not_mix)
 END_TEST
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
-
-/* Messages of nobody, until there are so many. */
-static void stream_fill(size_t count)
-{
-    while (stream.count < count) {
-        stream_put(&stream, "x", 1);
-        if (stream.count % 1000 == 0)
-            nodes_settle();
-    }
-    nodes_settle();
-}
 
 /* A client asks for everything that the node has. */
 static void expect_first_line(size_t node, const char *want)

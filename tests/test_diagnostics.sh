@@ -11,7 +11,7 @@ sources() {
     for file in "$@"; do
         tr '\n' ' ' <"$file"
         echo
-    done | sed -e 's/%[-.*0-9]*s/%s/g' -e 's/%[-.*0-9]*[lz]*[duf]/%d/g'
+    done | sed -e 's/%[-.*0-9]*s/%s/g' -e 's/%[-.*0-9]*[lz]*[dufx]/%d/g'
 }
 
 # messages CALLS: the first string in each of these calls in $dir/plain, which report, or give a reason

@@ -100,9 +100,9 @@ static void report_nodes(const struct connections *cs)
             persons++;
         report_long(cs->config->report, LOG_NOTICE,
             "status: node %s: %s, incarnation %llu, %zu persons, heard of %llu s ago, reads form "
-            "%u",
+            "%u, state %016llx at message %llu",
             node->name, states[node->state], (ull)node->incarnation.number, persons,
-            heard_ago(nodes, node), node->reads);
+            heard_ago(nodes, node), node->reads, (ull)node->told_hash, (ull)node->told_place);
     }
 }
 
