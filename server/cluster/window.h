@@ -51,7 +51,11 @@ enum window_result {
     WINDOW_OVERTAKEN  /* one that was stored before the oldest, and so is void */
 };
 
-/* Compares a message of the stream with the batches. */
+/* Compares a message of the stream with the batches, by node, incarnation and number. That is
+ * enough here: of two batches that have these in common, nodes apply the one that is stored first.
+ * If that is another program's, the hub finds that its bytes are not those that it has under way,
+ * and ends before it applies it; what the engine has dropped from the window by then would be void.
+ */
 enum window_result window_return(struct window *, struct span message);
 
 #endif
