@@ -89,12 +89,19 @@ bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
         return false;
     search_begin(&c->search);
     engine_forget(c);
+    if (c->state == CLUSTER_REWINDING)
+        c->state = CLUSTER_LOADING;
     return true;
 }
 
 bool cluster_has_engine(const struct cluster *c)
 {
     return c->engine.fd != -1;
+}
+
+bool cluster_wants_engine(const struct cluster *c)
+{
+    return c->state == CLUSTER_REWINDING || (c->engine.fd == -1 && c->state != CLUSTER_ENDED);
 }
 
 void cluster_ready(struct cluster *c, short revents)
@@ -215,7 +222,7 @@ uint64_t cluster_due(const struct cluster *c)
         beat = mailbox_due(&c->mailbox);
     if (tell_due(c) < beat)
         beat = tell_due(c);
-    if (c->state == CLUSTER_REWINDING ||
+    if ((c->state == CLUSTER_REWINDING && c->engine.fd != -1) ||
         (cluster_has_room(c) && copy_is_waiting(&c->copy) && c->retry_at == TIME_NEVER))
         return 0;
     return beat < c->retry_at ? beat : c->retry_at;
@@ -226,10 +233,9 @@ uint64_t cluster_due(const struct cluster *c)
 void cluster_read(struct cluster *c, struct poller *poller, const struct report *r)
 {
     c->retry_at = TIME_NEVER; /* all of it is tried in this turn */
-    if (c->state == CLUSTER_REWINDING) {
+    if (c->state == CLUSTER_REWINDING && c->engine.fd != -1) {
         engine_end_close(&c->engine, poller);
         engine_forget(c);
-        c->state = CLUSTER_LOADING;
     }
     if (c->engine.fd == -1 || (c->engine.revents & (POLLIN | POLLHUP | POLLERR)) == 0)
         return;

@@ -77,6 +77,8 @@ void cluster_free(struct cluster *, struct poller *);
  * again for its successor; no batch is lost. False without memory: then fd is the caller's. */
 bool cluster_set_engine(struct cluster *, int fd, struct poller *);
 bool cluster_has_engine(const struct cluster *);
+/* There is none, or it began at another place of the stream than is wanted now. */
+bool cluster_wants_engine(const struct cluster *);
 /* The poller reported these events for the pair. */
 void cluster_ready(struct cluster *, short revents);
 /* This node; NULL: it has never started. */

@@ -720,7 +720,14 @@ bool hub_wants_engine(const struct hub *hub)
 {
     const struct cluster *cluster = hub->connections.cluster;
 
-    return cluster != NULL && !cluster_has_engine(cluster) && cluster->state != CLUSTER_ENDED;
+    return cluster != NULL && cluster_wants_engine(cluster);
+}
+
+bool hub_rewinds(const struct hub *hub)
+{
+    const struct cluster *cluster = hub->connections.cluster;
+
+    return cluster != NULL && cluster->state == CLUSTER_REWINDING;
 }
 
 bool hub_is_loading(const struct hub *hub)

@@ -70,8 +70,10 @@ bool hub_write_rest(struct hub *, int fd, int *pair, uint64_t *quits);
  * it). Again after its death: nothing is lost. False without memory: then fd is the caller's.
  */
 bool hub_set_engine(struct hub *, int fd);
-/* There is a cluster, and no engine. */
+/* There is a cluster, and no engine, or one that began at another place than is wanted now. */
 bool hub_wants_engine(const struct hub *);
+/* The latter: the one before has not failed. */
+bool hub_rewinds(const struct hub *);
 /* The room has not been loaded from the stream yet: nobody is to be admitted. */
 bool hub_is_loading(const struct hub *);
 /* Why this node is in the cluster no more: the server must end. CLUSTER_GOES_ON: it is. */

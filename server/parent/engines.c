@@ -99,6 +99,8 @@ int engines_turn(struct engines *e, uint64_t now)
 {
     if (e->options->servers == NULL)
         return -1;
+    if (hub_rewinds(e->hub) && !e->failing)
+        e->start_at = now;
     if (hub_wants_engine(e->hub) && now >= e->start_at)
         engine_start(e, now);
     return timeout_earlier(
