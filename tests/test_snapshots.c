@@ -579,31 +579,34 @@ START_TEST(a_search_that_ends)
 }
 END_TEST
 
-/* The last 100 000 messages were stored from the time first to 1100; the transcript ends at the
- * time known. The next pass begins so far back. */
+/* Of the last 100 000 messages the older half was stored from the time first to 1000; the
+ * transcript ends at the time known. The next pass begins so far back. */
 static const struct {
     uint64_t first;
     uint64_t known;
     uint64_t back;
 } paces[] = {
-    {1000, 990, 220000},  /* a tenth further, and what a round number of passes makes of it */
-    {1000, 700, 520000},  /* four times as far */
-    {1000, 100, 800000},  /* ten times: eight */
-    {1000, 0, 800000},    /* there is no transcript */
-    {1100, 1050, 800000}, /* all at once */
-    {1200, 1050, 800000}, /* the clock was set back */
-    {1000, 1050, 800000}, /* the end is among them, and no snapshot is before it */
-    {1000, 2000, 800000}, /* it is yet to come */
+    {900, 890, 170000},  /* less than a half further */
+    {900, 700, 270000},  /* two halves */
+    {900, 100, 570000},  /* eight halves */
+    {990, 100, 800000},  /* ninety: eight times as far */
+    {900, 0, 800000},    /* there is no transcript */
+    {1000, 900, 800000}, /* all at once */
+    {1100, 900, 800000}, /* the clock was set back */
+    {900, 950, 800000},  /* the end is among them, and no snapshot before it */
+    {900, 2000, 800000}, /* it is yet to come */
 };
 
 START_TEST(how_much_further)
 {
     const struct search_goal goal = {.known = paces[_i].known};
+    const struct span nothing = {"", 0};
     struct search s = {.back = 100000};
 
     search_begin(&s);
-    (void)message_take(&s, 900001, paces[_i].first, (struct span){"", 0}, &goal);
-    (void)message_take(&s, 1000000, 1100, (struct span){"", 0}, &goal);
+    (void)message_take(&s, 900001, paces[_i].first, nothing, &goal);
+    (void)message_take(&s, 950001, 1000, nothing, &goal);
+    (void)message_take(&s, 1000000, 2000, nothing, &goal);
     ensure(search_end(&s, 1000000, &goal) == SEARCH_FURTHER, "it ends");
     ck_assert_uint_eq(s.back, paces[_i].back);
     search_free(&s);

@@ -113,11 +113,12 @@ bool search_take(
     struct requests requests;
     struct stored_request stored;
 
-    s->last_time = message->time / 1000u;
     if (s->first == 0) {
         s->first = message->sequence;
-        s->first_time = s->last_time;
+        s->first_time = message->time / 1000u;
     }
+    if (message->sequence == s->first + s->back / 2)
+        s->half_time = message->time / 1000u;
     s->following += message->bytes.len;
     if (requests_open(&requests, message->bytes))
         while (requests_next(&requests, &stored))
@@ -126,17 +127,19 @@ bool search_take(
     return search_fits(s, goal) && (goal->known == 0 || s->passed);
 }
 
-/* How far back the next pass begins: as far as the transcript's end is, at the pace of what was
- * read, and a little further. */
+/* How far back the next pass begins: where the transcript ends, at the pace of the older half of
+ * what was read, and a little further. */
 static uint64_t further_back(const struct search *s, uint64_t known)
 {
     uint64_t most = s->back > UINT64_MAX / FURTHER ? 0 : s->back * FURTHER;
-    uint64_t passes;
+    uint64_t halves;
 
-    if (known == 0 || most == 0 || known >= s->first_time || s->last_time <= s->first_time)
+    if (known == 0 || most == 0 || known >= s->first_time || s->half_time <= s->first_time)
         return most;
-    passes = (s->last_time - known) / (s->last_time - s->first_time) + 1;
-    return passes < FURTHER && passes * s->back + NEAR < most ? passes * s->back + NEAR : most;
+    halves = (s->first_time - known) / (s->half_time - s->first_time) + 1;
+    if (halves >= 2 * FURTHER || s->back + halves * (s->back / 2) + NEAR >= most)
+        return most;
+    return s->back + halves * (s->back / 2) + NEAR;
 }
 
 enum search_result search_end(struct search *s, uint64_t sequence, const struct search_goal *goal)

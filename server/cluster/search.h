@@ -1,7 +1,7 @@
 /*
  * search.h: a node that starts looks for a snapshot near the stream's end, from which it goes on.
  * What it reads meanwhile is not applied: when it has found one it reads again from there. Where
- * none is near enough to the end it looks further back: as far as the times of the messages
+ * none is near enough to the end it looks further back: as far as the times of the oldest messages
  * suggest, but at most eight times as far.
  *
  * A snapshot will do if it is not newer than the end of this node's transcript; without a
@@ -42,7 +42,7 @@ struct search {
     uint64_t back;       /* how far before the end it has begun; 0: with the oldest message */
     uint64_t first;      /* sequence that was read; 0: none was */
     uint64_t first_time; /* when it was stored: microseconds since 1970 */
-    uint64_t last_time;  /* the same of the last one */
+    uint64_t half_time;  /* the same half as far back */
     uint64_t following;  /* bytes of the messages behind the best snapshot */
     bool passed;         /* a snapshot is newer than the end of the transcript */
     struct snapshot taking[SEARCH_AT_ONCE];
