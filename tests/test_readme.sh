@@ -4,13 +4,14 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 top=$(cd "$(dirname "$0")/.." && pwd)
-unset CHAT_NAME CHAT_PASS CHAT_SERVER
+unset CHAT_NAME CHAT_PASS CHAT_SERVER NO_COLOR ENV TMUX
+export LC_ALL=C.UTF-8
 mkdir "$dir/bin" "$dir/work"
 ln -s "$CHAT" "$dir/bin/chat"
-ln -s "$CHATD" "$dir/bin/chatd"
+# The options of a sanitizer's build are words of their own.
+printf '#!/bin/sh\nexec %s %s "$@"\n' "$CHATD" "${CHATD_OPTIONS-}" >"$dir/bin/chatd"
+chmod 755 "$dir/bin/chatd"
 PATH=$dir/bin:$PATH
-
-explain() { [ ! -s "$dir/$2" ] || cat "$dir/$2"; }
 
 # block PATTERN: the first block of the page that has a match, without its margin.
 block() {
@@ -29,6 +30,43 @@ begin() {
 # has FILE PATTERN: sooner or later.
 has() { until_true seen "$1" "$2"; }
 
+# ---- What people see, in terminals of tmux ----
+
+screen() { tmux -u -S "$dir/tmux" -f /dev/null "$@"; }
+at_end() { screen kill-server 2>/dev/null; }
+command -v tmux >/dev/null && terminals=yes || terminals=
+
+# terminal NAME COMMAND: where somebody can type.
+terminal() {
+    screen new-session -d -s "$1" -x 100 -y 30 "cd $dir/work && $2; cat"
+    expect "a prompt for $1" until_true on_screen "$1" '^> *$'
+}
+on_screen() { screen capture-pane -p -t "$1" | grep -q -e "$2"; }
+# ends_with NAME PATTERN: the last line above the prompt has it.
+ends_with() { screen capture-pane -p -t "$1" | grep -v '^>\|^$' | tail -n 1 | grep -q -e "$2"; }
+# types NAME LINE: and Return.
+types() {
+    screen send-keys -t "$1" -l "$2"
+    screen send-keys -t "$1" Enter
+}
+# Everything has happened at the same time, and a prompt is a prompt.
+timeless() { sed -e 's/^[0-9][0-9]:[0-9][0-9] /21:42 /' -e 's/ *$//'; }
+# shows NAME PATTERN: sooner or later the screen ends with the page's block that has it.
+screen_ends() {
+    screen capture-pane -p -J -t "$1" | grep -v '^>* *$' | timeless >"$dir/screen"
+    tail -n "$(wc -l <"$dir/block")" "$dir/screen" | cmp -s - "$dir/block"
+}
+shows() {
+    block "$2" | grep -v '^\$\|^chatd:' | timeless >"$dir/block"
+    until_true screen_ends "$1"
+}
+explain() {
+    for file in "$dir/block" "$dir/screen"; do
+        echo "${file##*/}:"
+        [ ! -e "$file" ] || cat "$file"
+    done
+}
+
 chatd -l 127.0.0.1:0 2>"$dir/room" &
 pids=$!
 has room 'listening on' || exit 1
@@ -44,7 +82,7 @@ speak() { echo "$2" >>"$dir/$1.in"; }
 join() {
     echo "$1" >"$dir/$1.in"
     mkfifo "$dir/$1.pipe"
-    tail -f -n +1 "$dir/$1.in" >"$dir/$1.pipe" &
+    tail -f -n +1 "$dir/$1.in" >"$dir/$1.pipe" 2>/dev/null &
     pids="$pids $!"
     nc "${CHAT_SERVER%:*}" "${CHAT_SERVER##*:}" <"$dir/$1.pipe" >"$dir/$1" &
     pids="$pids $!"
@@ -67,6 +105,41 @@ if command -v nc >/dev/null; then
     expect 'the session is as on the page' cmp "$dir/expected" "$dir/found"
 else
     skip 'the session' 'no nc'
+fi
+
+# ---- The session at the beginning ----
+
+if [ "$terminals" ] && command -v nc >/dev/null; then
+    expect 'the server says what it does' is 'chatd: listening on 127.0.0.1:65432' \
+        "$(block '^.* chatd &' | sed -n '/listening/p')"
+    speak ann /quit
+    has bob ' quit ann '
+    terminal top "$(block 'chat -n ann' | sed -n 's/^\$ \(chat .*\)/\1/p')"
+    speak bob 'has the build gone through?'
+    until_true ends_with top 'gone through'
+    types top 'yes, at half past nine'
+    until_true ends_with top 'half past'
+    chat -n ci -m 'deploy done'
+    until_true ends_with top deploy
+    speak bob '/quit good night'
+    until_true ends_with top 'good night'
+    screen send-keys -t top -l /quit
+    expect 'the first session is as on the page' shows top 'chat -n ann'
+    screen send-keys -t top C-u
+    rm "$dir/bob.pipe"
+    join bob
+    speak bob 'what does the log say?'
+    until_true ends_with top 'the log say'
+    screen set-buffer "$(printf 'one\n/two\nthree\n')"
+    screen paste-buffer -p -t top
+    expect 'a paste is held' shows top 'the log say'
+    screen send-keys -t top Enter
+    expect 'Return sends it' has bob ' msg ann three$'
+    expect 'all of it, as text' seen bob ' msg ann /two$'
+    screen send-keys -t top C-c
+    has bob ' quit ann '
+else
+    skip 'the session at the beginning, and a paste' 'no tmux, or no nc'
 fi
 
 # ---- From scripts ----
@@ -109,21 +182,55 @@ has witness ' join echo$'
 chat -n deploy -m 'for the bot'
 expect 'the bot answers' has witness ' msg echo heard$'
 
-# ---- A team's room ----
+# ---- A team's room, and an operator ----
 
 unset CHAT_SERVER
 block 'operator user' >"$dir/team"
 sed -n '/^chatd/q; p' "$dir/team" >"$dir/prepare"
 (cd "$dir/work" && sh -e "$dir/prepare")
-begin chatd "$(grep '^chatd' "$dir/team")"
-has chatd 'listening on room/sock$'
-cd "$dir/work" || exit 1
-begin member 'chat -k -r -x room/sock'
-has member ' you '
-name=$(sed -n 's/.* you //p' "$dir/member")
-kick="echo '/kick $name calm down'; cat >/dev/null"
-begin operator "chat -e \"$kick\" $(sed -n 's/^chat //p' "$dir/team")"
-expect 'the operator removes a member' has member "quit $name .*calm down"
-expect 'the transcript tells of it' until_true grep -q "quit $name .*calm down" room/log
+(cd "$dir/work" && eval "$(sed -n 's/:65433/127.0.0.1:0/; /^chatd/p' "$dir/team")") 2>"$dir/chatd"
+expect 'a room for a team' is 0 $?
+pids="$pids $(cat "$dir/work/room/pid")"
+port=$(sed -n 's/.*listening on 127.0.0.1//p' "$dir/chatd")
+if [ "$terminals" ]; then
+    terminal operator "$(sed -n 's/ *#.*//; /room.sock/{/^chat -n/p;}' "$dir/team")"
+    expect 'you have your own name' on_screen operator "you are $(id -un),"
+    terminal bob "$(sed -n "s/.*terminal: //; s/:65433/$port/; /^chat -n bob/p" "$dir/team")"
+    until_true on_screen operator 'bob joined'
+    types operator '/ban bob 60 calm down'
+    expect 'what the operator sees' shows operator ' bob (127.0.0.1) is banned'
+    expect 'what bob sees' shows bob ' you are banned'
+    chat -n bob -m 'here again' "$port" 2>/dev/null
+    expect 'bob does not come back' is 77 $?
+    expect 'the transcript tells of it' until_true grep -q 'quit bob kicked calm down' "$dir/work/room/log"
+else
+    skip 'an operator' 'no tmux'
+fi
+expect 'the room is told to end' sh -c "cd '$dir/work' && $(grep '^kill' "$dir/team")"
+expect 'it ends' until_true [ ! -e "$dir/work/room/sock" ]
+
+# ---- A room that outlives a machine ----
+
+own=127.$((64 + $$ % 64)).$(($$ / 64 % 256)).1
+block 'contrib/cluster' | sed "s/ *#.*//; s/127.0.0.1/$own/g" >"$dir/cluster"
+if ! command -v nats-server >/dev/null || [ -z "$terminals" ]; then
+    skip 'a room that outlives a machine' 'no nats-server, or no tmux'
+elif ! chatd -x 0.1 -l "$own:0" 2>/dev/null; then
+    skip 'a room that outlives a machine' "no address $own"
+else
+    mkfifo "$dir/numbers"
+    (cd "$top" && eval "exec $(sed -n 1p "$dir/cluster") chatd $own") <"$dir/numbers" >"$dir/nodes" 2>&1 &
+    pids="$pids $!"
+    exec 3>"$dir/numbers"
+    for i in 1 2 3; do expect "node $i" has nodes "listening on $own:700$i"; done
+    terminal ann "$(sed -n 2p "$dir/cluster")"
+    types ann before
+    until_true on_screen ann 'ann: before'
+    echo 1 >&3
+    until_true on_screen ann 'back again'
+    types ann 'and after'
+    expect 'the room goes on' shows ann 'ann: before'
+    exec 3>&-
+fi
 
 finish
