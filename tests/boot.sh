@@ -71,10 +71,26 @@ inside() {
         seen /run/past "$pattern"
     }
 
-    groupadd ops
-    for who in ann bob; do useradd -G ops $who; done
-    useradd eve
+    for who in ann bob eve; do useradd $who; done
     main=chatd.service
+
+    # A room for a team, as chatd(8) says.
+    sed 's/^chatd /chatd -d -p \/run\/team.pid /' /page/team >/run/team
+    expect 'the page: a room for a team' sh -e /run/team
+    usermod -a -G ops bob
+    echo hello >/run/hello
+    expect 'the page: one of the team joins' as ann sh -e /page/join </run/hello
+    expect 'the page: she is heard' until_true seen /var/lib/room/log ' msg ann hello$'
+    expect 'the page: others do not' not as eve sh -e /page/join </run/hello
+    kill "$(cat /run/team.pid)"
+    until_true [ ! -e /run/team.pid ]
+
+    # A room for the local network, as chatd(8) says.
+    expect 'the page: a room for the network' sh -e /page/network
+    expect 'the page: a message there' chat -n ann -m hello
+    expect 'the page: it is in the transcript' until_true seen /var/lib/lan/log ' post ann hello$'
+    pkill -o -f '^chatd: .*:65432'
+    until_true not pgrep -f '^chatd: '
 
     # The first client starts it, as a user that exists only as long.
     expect 'the socket' systemctl start chatd.socket
@@ -216,6 +232,26 @@ inside() {
     rm -r /run/systemd/system/chatd.socket.d
     systemctl daemon-reload
 
+    # An access file, and all units at once, as chatd(8) says.
+    mkdir /run/systemd/system/$main.d /etc/chatd
+    cp /page/access /run/systemd/system/$main.d/access.conf
+    echo 'deny all' >/etc/chatd/access
+    systemctl daemon-reload
+    systemctl start chatd.socket
+    chat -n ann -m hello
+    expect 'the page: access rules' equal 77 $?
+    systemctl stop chatd.socket $main
+    rm -r /run/systemd/system/$main.d
+    sed 's/make install && //; /^chat /d' /page/units >/run/units
+    expect 'the page: units' sh -e /run/units
+    expect 'the page: the first room' chat -n ann -m hello
+    sed -n '/^chat /p' /page/units >/run/chat
+    expect 'the page: the room of the team' as ann sh -e /run/chat </run/hello
+    for room in chatd chatd@lobby chatd-team@ops; do
+        systemctl disable --now $room.socket
+        systemctl stop $room.service
+    done
+
     expect 'one worker is not the room' equal continue "$(systemctl show -p OOMPolicy --value $main)"
 
     # Each room has a user of its own.
@@ -272,6 +308,9 @@ inside() {
 
 # ---- On the way in: the new namespaces' first process ----
 
+# The same as page_block in lib.sh.
+example() { sh -c '. "$0/tests/lib.sh"; page_block "$0/man/chatd.8" "$1"' "$top" "$1"; }
+
 # enter OUT: mounts what it boots below OUT, which hears what comes of it, and becomes systemd.
 enter() {
     set -e
@@ -298,6 +337,13 @@ enter() {
     cp "$top"/contrib/systemd/* root/etc/systemd/system/
     cp "$top/tests/boot.sh" root/boot.sh
     cp "$top/contrib/logrotate/chatd" root/rotate
+    # Examples of the page.
+    mkdir root/page
+    example 'useradd -r' >root/page/team
+    example '^chat /var/lib/room/sock' >root/page/join
+    example '/var/lib/lan' >root/page/network
+    example '%E/chatd/access' >root/page/access
+    example 'daemon-reload' >root/page/units
     cat >root/etc/systemd/system/trial.service <<'UNIT'
 [Unit]
 DefaultDependencies=no

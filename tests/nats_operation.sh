@@ -6,6 +6,7 @@
 : "${CHATD:?}" "${CHAT:?}"
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
+page=$(dirname "$0")/../man/chatd.8
 unset CHAT_NAME CHAT_PASS
 # A sanitizer's build wants its own.
 read -r sandbox <<END
@@ -43,35 +44,27 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -su
     -keyout "$dir/ca.key" -out "$dir/ca.pem" 2>/dev/null
 for i in 1 2 3; do certificate n$i; done
 
+# The page's configuration of machine $1: ports, not addresses, tell the three apart.
+configuration() {
+    page_block "$page" server_name | sed -n '/<<END/,/^cluster/p' | sed '1d; $d'
+    page_block "$page" 'http: 127'
+}
 server() {
-    cat >"$dir/nats$1.conf" <<END
-server_name: n$1
-listen: $own:423$1
-http: $own:823$1
-jetstream { store_dir: "$dir/js$1" }
-authorization {
-    users: [ { user: chat, password: secret, permissions: {
-        publish: [ "chat.*.log", "chat-priv.>", "\$JS.API.>", "\$JS.FC.>", "_INBOX.>" ]
-        subscribe: [ "chat-priv.>", "_INBOX.>" ]
-    } } ]
-}
-cluster {
-    name: chat
-    listen: $own:623$1
-    authorization { user: route, password: between }
-    routes: [ nats-route://route:between@$own:6231, nats-route://route:between@$own:6232,
-              nats-route://route:between@$own:6233 ]
-    tls { cert_file: "$dir/n$1.pem", key_file: "$dir/n$1.key", ca_file: "$dir/ca.pem"
-          verify: true }
-}
-END
+    configuration | sed -e "s/\$(hostname -s)/n$1/; s,/var/lib/nats,$dir/js$1," \
+        -e "s/listen: 127.0.0.1:4222/listen: $own:423$1/; s/127.0.0.1:8222/$own:823$1/" \
+        -e "s/0.0.0.0:6222/$own:623$1/; s/@a:6222/@$own:6231/; s/@b:6222/@$own:6232/" \
+        -e "s/@c:6222/@$own:6233/; s,/etc/nats/a,$dir/n$1,; s,/etc/nats/ca,$dir/ca," >"$dir/nats$1.conf"
     nats-server -c "$dir/nats$1.conf" >>"$dir/nats$1.log" 2>&1 3>&- 4>&- &
     echo $! >"$dir/nats$1.pid"
     pids="$pids $!"
 }
 # It has all that the others have.
 is_healthy() {
-    printf 'GET /healthz HTTP/1.0\r\n\r\n' | nc -N "$own" "823$1" 2>/dev/null | grep -q '"status": *"ok"'
+    if command -v curl >/dev/null; then
+        sh -c "$(page_block "$page" healthz | sed "s/127.0.0.1:8222/$own:823$1/")"
+    else
+        printf 'GET /healthz HTTP/1.0\r\n\r\n' | nc -N "$own" "823$1"
+    fi 2>/dev/null | grep -q '"status": *"ok"'
 }
 server_signal() { kill "-$1" "$(cat "$dir/nats$2.pid")"; }
 servers=$own:4231,$own:4232,$own:4233
