@@ -48,14 +48,38 @@ static bool gone_step(struct apply *a, struct room *room, struct room_outcome *o
     return false;
 }
 
+/*
+ * A batch that is not its node's next one changes nothing. But what it tells of the node's state is
+ * heard: where the node has read another message in the place of one that was read here, all of its
+ * batches are void here, and there is no other sign of it.
+ */
+static void hashes_hear(const struct apply *a, struct room *room)
+{
+    struct requests requests = a->requests;
+    struct node *node = a->valid ? nodes_find(&room->nodes, requests.id.node) : NULL;
+    struct stored_request stored;
+    struct room_outcome outcome;
+
+    if (node == NULL || node->state != NODE_RUNNING ||
+        !incarnation_equal(node->incarnation, incarnation_of(&requests)))
+        return;
+    while (requests_next(&requests, &stored)) {
+        stored.request.node = node;
+        if (stored.request.kind == ROOM_HASH && stored.request.part.place > node->told_place)
+            (void)room_apply(room, &stored.request, &outcome);
+    }
+}
+
 /* Decides whether the batch is applied, when those that are gone are out of the way. */
 static enum apply_step batch_accept(struct apply *a, struct room *room)
 {
     const struct batch_id *id = &a->requests.id;
 
     a->phase = APPLY_IDLE;
-    if (!apply_will_count(a, room))
+    if (!apply_will_count(a, room)) {
+        hashes_hear(a, room);
         return STEP_DONE;
+    }
     a->node = nodes_find(&room->nodes, id->node);
     if (a->node == NULL && (a->node = nodes_add(&room->nodes, id->node)) == NULL) {
         a->phase = APPLY_GONE;
