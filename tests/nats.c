@@ -133,11 +133,21 @@ void nats_restart(struct nats *nats)
     close(fd);
 }
 
-void nats_kill(struct nats *nats)
+static void server_end(struct nats *nats, int signal)
 {
-    kill(nats->pid, SIGKILL);
+    kill(nats->pid, signal);
     ensure(waitpid(nats->pid, NULL, 0) == nats->pid, "nats-server is not ours");
     nats->pid = -1;
+}
+
+void nats_kill(struct nats *nats)
+{
+    server_end(nats, SIGKILL);
+}
+
+void nats_end(struct nats *nats)
+{
+    server_end(nats, SIGTERM);
 }
 
 /* ---- Requests -------------------------------------------------------------------------------- */

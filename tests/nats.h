@@ -28,6 +28,8 @@ void nats_start(struct nats *, unsigned count, const char *const options[]);
 void nats_restart(struct nats *);
 /* SIGKILL, and waits for its end. */
 void nats_kill(struct nats *);
+/* The same with SIGTERM: it writes what it has. */
+void nats_end(struct nats *);
 /* Writes `ADDRESS:PORT` of a server. */
 void nats_address(unsigned place, char out[ADDRESS_TEXT_MAX]);
 /* The addresses of all, separated by commas. */

@@ -534,6 +534,39 @@ START_TEST(majority_lost)
 }
 END_TEST
 
+/* All servers are ended, and started again: what was stored is there, and what waited is stored. */
+START_TEST(all_restarted)
+{
+    struct nats nats[NATS_SERVERS_MAX];
+    struct mock_hub mock_hub;
+    unsigned leader;
+    char list[512];
+
+    if (!nats_is_there())
+        return;
+    nats_start(nats, 3, no_options);
+    nats_list(3, list, sizeof list);
+    mock_hub_init(&mock_hub);
+    mock_hub_start_engine(&mock_hub, list, "");
+    mock_hub_publish(&mock_hub, 200);
+    (void)nats_leader(nats, 3, ROOM);
+    for (unsigned i = 0; i < 3; i++)
+        nats_end(&nats[i]);
+    mock_hub.wanted += 100;
+    mock_hub_await_state(&mock_hub, ENGINE_AWAY);
+    for (unsigned i = 0; i < 3; i++)
+        nats_restart(&nats[i]);
+    if (nats_has_leader(nats, 3, ROOM, &leader)) {
+        mock_hub_await(&mock_hub, mock_hub.wanted);
+        mock_hub_await_state(&mock_hub, ENGINE_READY);
+        ck_assert_uint_eq(mock_hub.holes, 0);
+    } else {
+        test_skip("the servers have elected no leader");
+    }
+    mock_hub_free(&mock_hub);
+}
+END_TEST
+
 /* Three engines that make the stream at once, each at its own server, have one stream, also when
  * its leader is another one. */
 START_TEST(made_at_once)
@@ -654,6 +687,7 @@ int main(void)
         {leaders_killed, 1, 600},
         {majority_lost, 1, 600},
         {two_of_three, 1, 600},
+        {all_restarted, 1, 600},
         {made_at_once, 1, 600},
     };
 
