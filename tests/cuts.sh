@@ -2,12 +2,17 @@
 # or in both, while it sends COUNT (100000) lines: it moves to another node each time, CUTS (10) times,
 # and every line arrives once and in order. Then the links between the machines are cut, in
 # one direction only, those in LINKS. A cut takes three quarters of a minute, for chat
-# gives a path up after so long. Needs root, namespaces, ip, ss and nats-server.
+# gives a path up after so long. Needs root, namespaces, ip, ss, nats-server, and tests/observer.
 
 : "${CHATD:?}" "${CHAT:?}"
 trying='ways that are cut'
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
+: "${OBSERVER:=$(dirname "$0")/observer}"
+[ -x "$OBSERVER" ] || {
+    echo "$OBSERVER is needed: make $OBSERVER"
+    exit 1
+}
 # shellcheck source=tests/trio.sh
 . "$(dirname "$0")/trio.sh"
 
@@ -92,6 +97,30 @@ echo "$((part * cuts)) lines, $cuts cuts; connections lost: $(grep -c 'went away
 
 # ---- Links between the machines ----
 
+# A server that has led the stream may have kept, and delivered, a message that the others have not:
+# nats-server 2.9, when one direction is cut. Then they have different messages at one sequence from
+# then on, and a consumer gets that of its own server, which is any of them.
+servers_differ() {
+    for place in 1 2 3 1 2 3 1 2 3; do
+        at "$place" "$OBSERVER" list "$(address "$place"):4222" room
+    done | awk '{ print $2, $3 }' | sort -u >"$dir/listed"
+    awk 'sequence == $1 { print "sequence", $1, "is", batch, "and", $2; found = 1 }
+        { sequence = $1; batch = $2 } END { exit !found }' "$dir/listed"
+}
+# account WHAT COMMAND...: it is skipped where the servers are to blame.
+account() {
+    account=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    elif servers_differ; then
+        skip "$account" 'the servers differ'
+    else
+        failed=$((failed + 1))
+        echo "failed: $account"
+        explain
+    fi
+}
 # one_way FROM TO: lines at each node while FROM's packets to TO are lost
 one_way() {
     lose "$1" "$2"
@@ -110,9 +139,9 @@ one_way() {
         status=$?
         rm "$dir/talker$i.pid"
         expect "the lines to node $i were accepted, without the way from $1 to $2" is 0 $status
-        expect "each once and in order" is_whole transcript1 "link$1$2$i" 100
+        account "each once and in order" is_whole transcript1 "link$1$2$i" 100
     done
-    expect "the transcripts are equal after that" become_equal
+    account "the transcripts are equal after that" become_equal
 }
 for ends in ${LINKS:-12 21 13 31 23 32}; do one_way "${ends%?}" "${ends#?}"; done
 finish
