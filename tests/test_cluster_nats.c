@@ -228,6 +228,7 @@ START_TEST(lines_written)
     char out[NATS_HEAD_MAX];
     char long_one[NATS_HEAD_MAX];
     char *secret = must_allocate(NATS_CONNECT_MAX);
+    const struct nats_header header = {"N-L", 1234};
     size_t len;
 
     len = nats_write_sub(out, "_INBOX.a.*", 1);
@@ -236,6 +237,11 @@ START_TEST(lines_written)
     assert_bytes(out, len, (struct span)S("UNSUB 12\r\n"));
     len = nats_write_pub(out, (struct span)S("chat.x.log"), "_INBOX.a.1", 17);
     assert_bytes(out, len, (struct span)S("PUB chat.x.log _INBOX.a.1 17\r\n"));
+    len = nats_write_hpub(out, (struct span)S("chat.x.log"), "_INBOX.a.1", &header, 17);
+    assert_bytes(out, len,
+        (struct span)S("HPUB chat.x.log _INBOX.a.1 23 40\r\nNATS/1.0\r\nN-L: 1234\r\n\r\n"));
+    len = nats_write_hpub(out, (struct span)S("fc.1"), "", &header, 0);
+    assert_bytes(out, len, (struct span)S("HPUB fc.1 23 23\r\nNATS/1.0\r\nN-L: 1234\r\n\r\n"));
     len = nats_write_pub(out, (struct span)S("fc.1"), "", 0);
     assert_bytes(out, len, (struct span)S("PUB fc.1 0\r\n"));
     memset(long_one, 'x', sizeof long_one - 1);

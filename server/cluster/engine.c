@@ -9,6 +9,7 @@
 
 #include "compat/compat.h"
 #include "direct.h"
+#include "feed.h"
 #include "nats_client.h"
 #include "pair.h"
 #include "protocol.h"
@@ -52,6 +53,8 @@ static bool take_frame(struct engine *e, const struct frame *frame, uint64_t now
         return direct_ask(&e->upstream, frame->payload, now);
     if (frame->kind == FRAME_ANSWER)
         return direct_answer(&e->upstream, frame->payload);
+    if (frame->kind == FRAME_RENEW)
+        return feed_renew(&e->upstream, frame->payload);
     return frame->kind == FRAME_PUBLISH && window_add(&e->window, frame->payload);
 }
 

@@ -128,12 +128,27 @@ static bool is_read(struct reading *r, uint64_t now)
     return behind_time(r, now) >= BEHIND_US;
 }
 
+/* All that there is was told. The stream is looked at again and again. */
+static void watch_tell(struct upstream *u, uint64_t now)
+{
+    const struct reading *r = &u->reading;
+    const struct frame_end end = {r->next > r->end + 1 ? r->next - 1 : r->end, r->size};
+
+    pair_tell_end(u->pair, &end);
+    u->failure = ENGINE_AWAY;
+    u->times.ask = now + ASK_US;
+}
+
 static void serve_if_read(struct upstream *u, uint64_t now)
 {
     if (u->phase != UPSTREAM_READING || !is_read(&u->reading, now))
         return;
     behind_end(&u->reading);
     upstream_enter(u, UPSTREAM_SERVING, NEVER);
+    if (u->setup->watches) {
+        watch_tell(u, now);
+        return;
+    }
     if (!u->reading.is_told)
         pair_tell_end(u->pair, &(struct frame_end){u->reading.end, u->reading.size});
     u->reading.is_told = true;
@@ -141,9 +156,12 @@ static void serve_if_read(struct upstream *u, uint64_t now)
         ready_tell(u);
 }
 
-static void read_on(struct upstream *u, uint64_t now)
+/* new_consumer: it has been heard of. */
+static void read_on(struct upstream *u, bool new_consumer, uint64_t now)
 {
-    u->times.patience = u->times.heard = u->times.progress = now;
+    u->times.patience = u->times.progress = now;
+    if (new_consumer || !u->setup->watches)
+        u->times.heard = now;
     upstream_enter(u, UPSTREAM_READING, NEVER);
     serve_if_read(u, now);
 }
@@ -235,12 +253,29 @@ static void stream_is_gone(struct upstream *u, const char *why, uint64_t now)
     ask_later(u, now);
 }
 
+/* Another stream is read, from near its end. */
+static void watch_begin(struct upstream *u)
+{
+    u->reading.next = u->reading.time = 0;
+    u->reading.has_consumer = false;
+}
+
+static const char missing[] = "the stream does not exist any more";
+
 static void stream_is_missing(struct upstream *u, uint64_t now)
 {
-    if (u->reading.next <= 1)
+    bool watches = u->setup->watches;
+
+    if (watches) {
+        watch_begin(u);
+        upstream_tell(u, ENGINE_GONE, "%s", missing);
+        pair_tell_end(u->pair, &(struct frame_end){0, u->reading.size});
+        u->failure = ENGINE_AWAY;
+    }
+    if (u->reading.next <= 1 && (!watches || u->renewal.len > 0))
         ask_to_make(u, now);
     else
-        stream_is_gone(u, "the stream does not exist any more", now);
+        stream_is_gone(u, missing, now);
 }
 
 /* Microseconds since 1970 of a time as servers write it, to the second; 0: it is none. */
@@ -279,15 +314,25 @@ static bool has_proof(const struct reading *r, const struct jetstream_answer *st
     return r->time != 0 && r->next > 1 && r->next > stream->first;
 }
 
+static void watch_found(struct upstream *u, const struct jetstream_answer *stream)
+{
+    if (is_made_anew(u->reading.created, stream->created) || u->reading.next > stream->last + 1)
+        watch_begin(u);
+    upstream_tell(u, ENGINE_GONE, "the stream %s what was read of it",
+        u->setup->next > stream->last + 1 ? "ends before" : "differs from");
+}
+
 static void stream_is_found(struct upstream *u, const struct jetstream_answer *stream, uint64_t now)
 {
     struct reading *r = &u->reading;
 
+    if (u->setup->watches)
+        watch_found(u, stream);
     if (r->next > stream->last + 1) {
         stream_is_gone(u, "the stream ends before what was read of it", now);
         return;
     }
-    if (r->next > 1 && is_made_anew(r->created, stream->created)) {
+    if (!u->setup->watches && r->next > 1 && is_made_anew(r->created, stream->created)) {
         r->has_consumer = false; /* the next one shows whether it has the same messages */
         if (!has_proof(r, stream)) {
             stream_is_gone(u, "the stream was made anew", now);
@@ -304,10 +349,10 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
     r->size = stream->size;
     r->is_idle = false;
     if (r->has_consumer) {
-        read_on(u, now);
+        read_on(u, false, now);
         return;
     }
-    r->proof = has_proof(r, stream) ? r->next - 1 : 0;
+    r->proof = !u->setup->watches && has_proof(r, stream) ? r->next - 1 : 0;
     ask_to_deliver(u, now);
 }
 
@@ -357,7 +402,7 @@ static void take_delivering(struct upstream *u, const struct jetstream_answer *a
         refusal_take(u, answer, now);
     } else {
         u->reading.has_consumer = true;
-        read_on(u, now);
+        read_on(u, true, now);
     }
 }
 
@@ -394,6 +439,32 @@ static void take_stored(struct upstream *u, const struct nats_operation *op, uin
     } else {
         window_rewind(u->window); /* the stream is being read to its end already */
     }
+}
+
+/* ---- A stream that is gone ------------------------------------------------------------------- */
+
+bool feed_renew(struct upstream *u, struct span payload)
+{
+    struct frame_renew renew;
+
+    if (!frame_renew_read(&renew, payload))
+        return false;
+    u->renewal = (struct renewal_out){.last = renew.last, .len = renew.bytes.len};
+    memcpy(u->renewal.bytes, renew.bytes.at, renew.bytes.len);
+    return true;
+}
+
+/* Once: what is stored comes back as a message, and the hub asks again if it does not. The servers
+ * store it only behind the last message that the hub has seen, so one node alone succeeds. */
+static void publish_renewal(struct upstream *u)
+{
+    struct renewal_out *out = &u->renewal;
+    const struct nats_header last = {"Nats-Expected-Last-Sequence", out->last};
+
+    if (u->phase != UPSTREAM_SERVING || out->len == 0 || !upstream_may_publish(u, out->len))
+        return;
+    upstream_publish_with(u, u->names.subject, "", &last, (struct span){out->bytes, out->len});
+    out->len = 0;
 }
 
 /* ---- Deliveries ------------------------------------------------------------------------------ */
@@ -554,6 +625,7 @@ void feed_turn(struct upstream *u, uint64_t now)
         feed_ask(u, now);
     silence_check(u, now);
     publish_window(u, now);
+    publish_renewal(u);
 }
 
 static uint64_t time_earlier(uint64_t a, uint64_t b)

@@ -6,7 +6,10 @@
 #ifndef SERVER_CLUSTER_FEED_H
 #define SERVER_CLUSTER_FEED_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "wire/span.h"
 
 struct nats_operation;
 struct upstream;
@@ -17,6 +20,8 @@ void feed_open(struct upstream *, uint64_t now);
 void feed_ask(struct upstream *, uint64_t now);
 /* A message has come. */
 void feed_take(struct upstream *, const struct nats_operation *, uint64_t now);
+/* FRAME_RENEW: its bytes are to be stored; they replace earlier ones. False: it is malformed. */
+bool feed_renew(struct upstream *, struct span payload);
 /* Does what is due, and publishes what is in the window. */
 void feed_turn(struct upstream *, uint64_t now);
 /* When the next turn is due. */

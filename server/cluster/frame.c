@@ -70,7 +70,8 @@ size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *se
     u64_put(at, setup->next);
     u64_put(at + 8, setup->back);
     u64_put(at + 16, setup->time);
-    at = field_put(at + 24, setup->room);
+    at[24] = (char)setup->watches;
+    at = field_put(at + 25, setup->room);
     at = field_put(at, setup->node);
     at = field_put(at, setup->credentials);
     at = field_put(at, setup->servers);
@@ -80,13 +81,14 @@ size_t frame_setup_write(char out[FRAME_SETUP_MAX], const struct frame_setup *se
 
 bool frame_setup_read(struct frame_setup *setup, struct span payload)
 {
-    if (payload.len < 24)
+    if (payload.len < 25 || (unsigned char)payload.at[24] > 1)
         return false;
     setup->next = u64_get(payload.at);
     setup->back = u64_get(payload.at + 8);
     setup->time = u64_get(payload.at + 16);
-    payload.at += 24;
-    payload.len -= 24;
+    setup->watches = payload.at[24] == 1;
+    payload.at += 25;
+    payload.len -= 25;
     return field_take(&payload, NODE_NAME_MAX, &setup->room) &&
            field_take(&payload, NODE_NAME_MAX, &setup->node) &&
            field_take(&payload, FRAME_CREDENTIALS_MAX, &setup->credentials) &&
@@ -151,6 +153,25 @@ bool frame_end_read(struct frame_end *end, struct span payload)
         return false;
     end->sequence = u64_get(payload.at);
     end->size = u64_get(payload.at + 8);
+    return true;
+}
+
+/* ---- A stream that is gone ------------------------------------------------------------------- */
+
+size_t frame_renew_write(char out[FRAME_RENEW_MAX], const struct frame_renew *renew)
+{
+    frame_head_write(out, FRAME_RENEW, 8 + renew->bytes.len);
+    u64_put(out + FRAME_HEAD, renew->last);
+    memcpy(out + FRAME_HEAD + 8, renew->bytes.at, renew->bytes.len);
+    return FRAME_HEAD + 8 + renew->bytes.len;
+}
+
+bool frame_renew_read(struct frame_renew *renew, struct span payload)
+{
+    if (payload.len <= 8 || payload.len > 8 + FRAME_RENEWAL_MAX)
+        return false;
+    renew->last = u64_get(payload.at);
+    renew->bytes = (struct span){payload.at + 8, payload.len - 8};
     return true;
 }
 

@@ -21,6 +21,7 @@ enum frame_kind {
     FRAME_PUBLISH = 2, /* the bytes of one batch */
     FRAME_ASK = 3,     /* struct frame_ask */
     FRAME_ANSWER = 4,  /* struct frame_letter */
+    FRAME_RENEW = 5,   /* struct frame_renew */
     /* To the hub. */
     FRAME_STATE = 16,   /* struct frame_state */
     FRAME_MESSAGE = 17, /* struct frame_message */
@@ -49,13 +50,14 @@ void frame_head_write(char out[FRAME_HEAD], enum frame_kind, size_t payload);
 
 #define FRAME_SERVERS_MAX 4096
 #define FRAME_CREDENTIALS_MAX 1024
-#define FRAME_SETUP_MAX (FRAME_HEAD + 24 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
+#define FRAME_SETUP_MAX (FRAME_HEAD + 25 + 8 + 64 + FRAME_CREDENTIALS_MAX + FRAME_SERVERS_MAX)
 
 /* The engine's task. The spans point into the memory of the caller, or of the payload. */
 struct frame_setup {
     uint64_t next;           /* the first stream sequence that is wanted; 0: the oldest there is, */
     uint64_t back;           /* but at most so many messages before the end; 0: any number */
     uint64_t time;           /* of the message before next, in ns; 0: not known */
+    bool watches;            /* the stream that the hub has read is gone, see below; back counts */
     struct span room, node;  /* letters, digits, `-` and `_` */
     struct span credentials; /* `user:password`, a token, or nothing */
     struct span servers;     /* `host`, `host:port`, `[ipv6]:port`, separated by commas */
@@ -112,6 +114,26 @@ struct frame_end {
 
 void frame_end_write(char out[FRAME_END_SIZE], const struct frame_end *);
 bool frame_end_read(struct frame_end *, struct span payload);
+
+/* ---- A stream that is gone ------------------------------------------------------------------- */
+
+/*
+ * An engine that watches reads whatever is stored where the stream was. Its state is ENGINE_GONE as
+ * long as the servers answer. It tells messages, and after each look at the stream its end; 0: it
+ * does not exist. It publishes nothing but this, and makes the stream for it where there is none.
+ */
+#define FRAME_RENEWAL_MAX 256
+
+struct frame_renew {
+    uint64_t last; /* it is stored only if this is the stream's last sequence; 0: if it is empty */
+    struct span bytes;
+};
+
+#define FRAME_RENEW_MAX (FRAME_HEAD + 8 + FRAME_RENEWAL_MAX)
+
+/* Writes the whole frame; its length. The bytes are at most FRAME_RENEWAL_MAX. */
+size_t frame_renew_write(char out[FRAME_RENEW_MAX], const struct frame_renew *);
+bool frame_renew_read(struct frame_renew *, struct span payload);
 
 /* ---- Questions to other nodes: nothing of these is stored ------------------------------------ */
 

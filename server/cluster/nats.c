@@ -367,3 +367,17 @@ size_t nats_write_pub(
         reply, *reply == '\0' ? "" : " ", payload);
     return len > 0 && len < NATS_HEAD_MAX ? (size_t)len : 0;
 }
+
+size_t nats_write_hpub(char out[NATS_HEAD_MAX], struct span subject, const char *reply,
+    const struct nats_header *header, size_t payload)
+{
+    char headers[128];
+    int len = snprintf(headers, sizeof(headers), "NATS/1.0" NATS_END "%s: %llu" NATS_END NATS_END,
+        header->name, (unsigned long long)header->value);
+
+    if (len < 0 || (size_t)len >= sizeof(headers) || subject.len >= NATS_HEAD_MAX)
+        return 0;
+    len = snprintf(out, NATS_HEAD_MAX, "HPUB %.*s %s%s%d %zu" NATS_END "%s", (int)subject.len,
+        subject.at, reply, *reply == '\0' ? "" : " ", len, (size_t)len + payload, headers);
+    return len > 0 && len < NATS_HEAD_MAX ? (size_t)len : 0;
+}

@@ -91,4 +91,13 @@ size_t nats_write_unsub(char out[NATS_HEAD_MAX], uint64_t sid);
 size_t nats_write_pub(
     char out[NATS_HEAD_MAX], struct span subject, const char *reply, size_t payload);
 
+/* The same with a header before the payload: HPUB. */
+struct nats_header {
+    const char *name;
+    uint64_t value;
+};
+
+size_t nats_write_hpub(char out[NATS_HEAD_MAX], struct span subject, const char *reply,
+    const struct nats_header *, size_t payload);
+
 #endif

@@ -108,17 +108,31 @@ void upstream_say(struct upstream *u, const char *bytes, size_t len)
     (void)buffer_add(&u->out, bytes, len);
 }
 
-void upstream_publish(struct upstream *u, const char *subject, const char *reply, struct span bytes)
+/* Behind its head, of that length; 0: it has none. */
+static void publication_say(struct upstream *u, const char *head, size_t len, struct span bytes)
 {
-    char head[NATS_HEAD_MAX];
-    struct span to = {subject, strlen(subject)};
-    size_t len = nats_write_pub(head, to, reply, bytes.len);
-
     if (len == 0 || buffer_space(&u->out) < len + bytes.len + strlen(NATS_END))
         return; /* a head without its payload would end the protocol */
     upstream_say(u, head, len);
     upstream_say(u, bytes.at, bytes.len);
     upstream_say(u, NATS_END, strlen(NATS_END));
+}
+
+void upstream_publish(struct upstream *u, const char *subject, const char *reply, struct span bytes)
+{
+    char head[NATS_HEAD_MAX];
+    struct span to = {subject, strlen(subject)};
+
+    publication_say(u, head, nats_write_pub(head, to, reply, bytes.len), bytes);
+}
+
+void upstream_publish_with(struct upstream *u, const char *subject, const char *reply,
+    const struct nats_header *header, struct span bytes)
+{
+    char head[NATS_HEAD_MAX];
+    struct span to = {subject, strlen(subject)};
+
+    publication_say(u, head, nats_write_hpub(head, to, reply, header, bytes.len), bytes);
 }
 
 bool upstream_may_publish(const struct upstream *u, size_t len)
@@ -216,7 +230,7 @@ bool upstream_init(struct upstream *u, const struct frame_setup *setup, struct p
     u->fd = -1;
     u->replicas = JETSTREAM_REPLICAS_MAX;
     u->failure = ENGINE_CONNECTING;
-    u->reading.next = setup->next;
+    u->reading.next = setup->watches ? 0 : setup->next;
     u->reading.time = setup->time;
     buffer_init(&u->in, u->in_bytes, sizeof(u->in_bytes));
     buffer_init(&u->out, u->out_bytes, sizeof(u->out_bytes));

@@ -77,6 +77,13 @@ struct upstream_times {
     uint64_t too_few;  /* since when there are too few servers; 0: there are enough */
 };
 
+/* What is to be stored as the beginning of a stream that was gone. */
+struct renewal_out {
+    uint64_t last; /* see struct frame_renew */
+    size_t len;    /* 0: there is nothing */
+    char bytes[FRAME_RENEWAL_MAX];
+};
+
 struct upstream {
     enum upstream_phase phase;
     const struct frame_setup *setup;
@@ -89,6 +96,7 @@ struct upstream {
     struct buffer in;
     struct buffer out;
     struct reading reading;
+    struct renewal_out renewal;
     struct upstream_times times;
     /* The state to tell when the connection is lost: CONNECTING at first, then AWAY. */
     enum engine_state failure;
@@ -122,6 +130,9 @@ void upstream_say(struct upstream *, const char *bytes, size_t len);
 /* Publishes these bytes; the answer goes to the subject reply, "": there is none. What does not fit
  * is not published at all. */
 void upstream_publish(struct upstream *, const char *subject, const char *reply, struct span bytes);
+/* The same with a header. */
+void upstream_publish_with(struct upstream *, const char *subject, const char *reply,
+    const struct nats_header *, struct span bytes);
 /* A publication of so many bytes would leave the reserve. */
 bool upstream_may_publish(const struct upstream *, size_t len);
 void upstream_subscribe(struct upstream *, const char *subject, uint64_t sid);
