@@ -254,29 +254,35 @@ static void stage_make_in(
     s->config.cluster = &s->cluster;
 }
 
-void stage_begin_in(
-    struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
-{
-    stage_make_in(s, config, stream, node);
-    engine_start(s, stream);
-    stage_settle(s);
-}
-
+/* With an engine, and others where it begins elsewhere in the stream. */
 static void stage_load(struct stage *s, struct stream *stream)
 {
-    for (int i = 0; i < 20 && hub_wants_engine(s->hub); i++) { /* it begins elsewhere */
+    engine_start(s, stream);
+    stage_settle(s);
+    for (int i = 0; i < 20 && hub_wants_engine(s->hub); i++) {
         engine_close(&s->engine);
         engine_start(s, stream);
         stage_settle(s);
     }
+}
+
+static void check_loaded(const struct stage *s)
+{
     ensure(!hub_is_loading(s->hub), "the room is not loaded");
+}
+
+void stage_begin_in(
+    struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
+{
+    stage_make_in(s, config, stream, node);
+    stage_load(s, stream);
 }
 
 void stage_open_in(
     struct stage *s, const struct hub_config *config, struct stream *stream, const char *node)
 {
     stage_begin_in(s, config, stream, node);
-    stage_load(s, stream);
+    check_loaded(s);
 }
 
 void stage_open_after(
@@ -291,9 +297,8 @@ void stage_open_after(
         hub_remember(s->hub, line, &event);
     }
     hub_remember_end(s->hub);
-    engine_start(s, stream);
-    stage_settle(s);
     stage_load(s, stream);
+    check_loaded(s);
 }
 
 void stage_renew_engine(struct stage *s)

@@ -108,32 +108,99 @@ static void message_tell(struct engine *e, size_t which)
     out_put(e, stored->bytes, stored->len);
 }
 
+static void state_tell(struct engine *e, enum engine_state state)
+{
+    const struct frame_state told = {.state = state, .batch_max = BATCH_MAX};
+    char frame[FRAME_STATE_MAX];
+
+    out_put(e, frame, frame_state_write(frame, &told));
+}
+
+static void end_tell(struct engine *e)
+{
+    char end[FRAME_END_SIZE];
+
+    frame_end_write(end, &(struct frame_end){e->stream->count, e->stream->max_bytes});
+    out_put(e, end, sizeof end);
+}
+
+static void gone_tell(struct engine *e)
+{
+    e->gone = true;
+    state_tell(e, ENGINE_GONE);
+}
+
+void stream_set_state(struct stream *s, enum engine_state state)
+{
+    for (size_t i = 0; i < ENGINES_MAX; i++)
+        if (s->engines[i] != NULL) {
+            s->engines[i]->ended = 0;
+            state_tell(s->engines[i], state);
+        }
+}
+
+void stream_lose(struct stream *s, size_t kept)
+{
+    while (s->count > kept)
+        free(s->all[--s->count].bytes);
+    for (size_t i = 0; i < ENGINES_MAX; i++) {
+        struct engine *e = s->engines[i];
+
+        if (e == NULL || e->told <= kept)
+            continue;
+        if (e->watches)
+            e->told = kept;
+        else if (e->greeted)
+            gone_tell(e);
+    }
+}
+
+/* What it tells as long as the stream is gone. */
+static void watch(struct engine *e)
+{
+    if (!e->watches || e->ended == e->stream->count + 1)
+        return;
+    while (e->told < e->stream->count)
+        message_tell(e, e->told++);
+    end_tell(e);
+    e->ended = e->stream->count + 1;
+}
+
 /* The place of the first message that the hub is told. */
 static size_t first_wanted(const struct stream *s, const struct frame_setup *setup)
 {
     uint64_t first = setup->back != 0 && setup->back < s->count ? s->count - setup->back : 0;
 
-    if (setup->next != 0)
+    if (setup->next != 0 && !setup->watches)
         first = setup->next - 1;
     return first < s->gone ? s->gone : (size_t)first;
 }
 
+/* The message before the one that the hub wants is there, if it has had one. */
+static bool is_as_read(const struct stream *s, const struct frame_setup *setup)
+{
+    return setup->next <= 1 ||
+           (setup->next <= s->count + 1 &&
+               (setup->time == 0 || s->all[setup->next - 2].time == setup->time));
+}
+
 static void greet(struct engine *e, struct span payload)
 {
-    const struct frame_state ready = {.state = ENGINE_READY, .batch_max = BATCH_MAX};
-    char state[FRAME_STATE_MAX];
-    char end[FRAME_END_SIZE];
     struct frame_setup setup;
 
     ensure(frame_setup_read(&setup, payload) && !e->greeted, "a wrong SETUP");
     e->greeted = true;
     snprintf(e->node, sizeof e->node, "%.*s", (int)setup.node.len, setup.node.at);
+    e->watches = setup.watches;
     e->told = first_wanted(e->stream, &setup);
-    out_put(e, state, frame_state_write(state, &ready));
+    if (setup.watches || !is_as_read(e->stream, &setup)) {
+        gone_tell(e);
+        return;
+    }
+    state_tell(e, ENGINE_READY);
     while (e->told < e->stream->count)
         message_tell(e, e->told++);
-    frame_end_write(end, &(struct frame_end){e->stream->count, e->stream->max_bytes});
-    out_put(e, end, sizeof end);
+    end_tell(e);
 }
 
 /* ---- Questions ------------------------------------------------------------------------------- */
@@ -201,8 +268,17 @@ static void answer(struct stream *s, struct span payload)
 
 static bool frame_waits(const struct engine *e, const struct frame *frame)
 {
-    return (frame->kind == FRAME_PUBLISH && e->stream->away) ||
+    return (frame->kind == FRAME_PUBLISH && (e->stream->away || e->gone)) ||
            (frame->kind == FRAME_ASK && e->stream->questions == QUESTIONS_WAIT);
+}
+
+static void renew(struct stream *s, struct span payload)
+{
+    struct frame_renew renew;
+
+    ensure(frame_renew_read(&renew, payload), "a wrong beginning");
+    if (renew.last == s->count && !s->away)
+        stream_put(s, renew.bytes.at, renew.bytes.len);
 }
 
 static void frame_take(struct engine *e, const struct frame *frame)
@@ -214,6 +290,8 @@ static void frame_take(struct engine *e, const struct frame *frame)
         stream_put(e->stream, frame->payload.at, frame->payload.len);
     else if (frame->kind == FRAME_ASK)
         ask(e, frame->payload);
+    else if (frame->kind == FRAME_RENEW && e->watches)
+        renew(e->stream, frame->payload);
     else if (frame->kind == FRAME_ANSWER)
         answer(e->stream, frame->payload);
     else
@@ -277,7 +355,8 @@ bool engine_turn(struct engine *e)
         return false;
     moved |= pair_read(e);
     moved |= frames_take(e);
-    while (e->greeted && e->told < e->stream->count && e->out_len < OUT_MAX)
+    watch(e);
+    while (e->greeted && !e->gone && e->told < e->stream->count && e->out_len < OUT_MAX)
         message_tell(e, e->told++);
     return pair_write(e) || moved;
 }

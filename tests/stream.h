@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/cluster/frame.h"
 #include "wire/span.h"
 
 struct stored {
@@ -48,6 +49,9 @@ struct engine {
     int fd;       /* -1: there is none */
     size_t told;  /* messages that the hub was told */
     bool greeted; /* it has had its SETUP, and was told where the stream ends */
+    bool gone;    /* the stream is not what the hub has read: it was told so */
+    bool watches; /* that was in the SETUP */
+    size_t ended; /* where it was told, plus one, that the stream ends, as one that watches */
     bool cut;     /* nothing of this hub's is stored, and it is told nothing */
     char *in;     /* what the hub has sent and was not processed */
     size_t in_len;
@@ -60,6 +64,10 @@ struct engine {
 void stream_free(struct stream *);
 /* A batch of any bytes is stored. */
 void stream_put(struct stream *, const char *bytes, size_t len);
+/* It loses all but so many messages; engines that have told more say that it is gone. */
+void stream_lose(struct stream *, size_t kept);
+/* All engines that are open tell that state. */
+void stream_set_state(struct stream *, enum engine_state);
 
 /* A new engine; returns the hub's end of its pair. */
 int engine_open(struct engine *, struct stream *);

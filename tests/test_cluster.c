@@ -10,6 +10,7 @@
 #include "server/cluster/batch.h"
 #include "server/cluster/frame.h"
 #include "server/cluster/letter.h"
+#include "server/cluster/renewal.h"
 #include "server/cluster/requests.h"
 #include "server/hub/log.h"
 
@@ -2025,9 +2026,234 @@ START_TEST(nodes_described)
 }
 END_TEST
 
+/* ---- A stream that is gone ------------------------------------------------------------------- */
+
+/* Hubs that want another engine have it. */
+static void engines_settle(void)
+{
+    bool moved;
+
+    do {
+        moved = false;
+        nodes_settle();
+        for (size_t i = 0; i < NODES; i++)
+            if (nodes[i].hub != NULL && hub_wants_engine(nodes[i].hub)) {
+                stage_renew_engine(&nodes[i]);
+                moved = true;
+            }
+    } while (moved);
+}
+
+static void engines_wait(unsigned seconds)
+{
+    for (; seconds > 0; seconds--) {
+        stream.ahead += SECOND;
+        for (size_t i = 0; i < NODES; i++)
+            if (nodes[i].hub != NULL)
+                stage_wait(&nodes[i], SECOND);
+        engines_settle();
+    }
+}
+
+static void lose(size_t kept)
+{
+    stream_lose(&stream, kept);
+    engines_settle();
+}
+
+/* How many messages of the stream have made it anew. */
+static unsigned renewals(void)
+{
+    struct renewal_note note;
+    unsigned count = 0;
+
+    for (size_t i = 0; i < stream.count; i++)
+        count += renewal_read(&note, (struct span){stream.all[i].bytes, stream.all[i].len});
+    return count;
+}
+
+/* All have the same room, so all go on, with what waited: nothing is lost or doubled, and nobody
+ * leaves. It has lost everything (0), its last message (1), or that and was filled again (2). */
+START_TEST(a_stream_is_lost)
+{
+    struct mock *p[NODES];
+    char echo[64];
+
+    nodes_open(NULL);
+    for (size_t i = 0; i < NODES; i++)
+        p[i] = join(i, names[i]);
+    say(p[0], "before");
+    for (size_t i = 0; i < NODES; i++)
+        while (mock_line(p[i]) != NULL) {}
+    lose(_i == 0 ? 0 : stream.count - 1);
+    for (int i = 0; _i == 2 && i < 10; i++)
+        stream_put(&stream, "of another", 10);
+    for (size_t i = 0; i < NODES; i++)
+        mock_say(p[i], "from %s", names[i]);
+    engines_settle();
+    engines_wait(29);
+    ensure(renewals() == 0, "too early");
+    engines_wait(2);
+    ensure(renewals() == 1, "%u", renewals());
+    for (size_t i = 0; i < NODES; i++) {
+        ensure(hub_cluster_end(nodes[i].hub) == CLUSTER_GOES_ON, "node %zu leaves", i);
+        expect(p[i], "note the cluster does not answer: messages and logins wait for it");
+        for (size_t j = 0; j < NODES; j++) {
+            const char *line = mock_line(p[i]);
+
+            snprintf(echo, sizeof echo, "msg %s from %s", names[j], names[j]);
+            if (line != NULL && strncmp(line, "note", 4) == 0)
+                line = mock_line(p[i]);
+            ensure(line != NULL && strncmp(line, "msg ", 4) == 0, "%s", line);
+        }
+        while (mock_line(p[i]) != NULL)
+            ensure(p[i]->event.verb == VERB_NOTE, "%s", p[i]->text);
+    }
+    say(p[2], "behind");
+    expect(p[0], "msg z behind");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* That node has not read what was stored last, or (more) it alone has; that is lost. Those who have
+ * more find the stream gone. Where they are all that there are but one, which has not been heard of
+ * since, or which leaves the stream to them, they make it anew; the one loads it. */
+static void differ(bool more)
+{
+    struct mock *p[NODES];
+    size_t kept;
+
+    for (size_t i = 0; i < NODES; i++)
+        p[i] = join(i, names[i]);
+    nodes[2].engine.cut = !more;
+    nodes[0].engine.cut = nodes[1].engine.cut = more;
+    kept = stream.count;
+    mock_say(p[more ? 2 : 0], "lost");
+    engines_settle();
+    while (mock_line(p[2]) != NULL) {}
+    ensure(more == (p[2]->event.verb == VERB_MSG), "%s", p[2]->text);
+    lose(kept);
+    nodes[0].engine.cut = nodes[1].engine.cut = false;
+}
+
+/* Two nodes have a message that the third has not, when the stream loses it. The third finds
+ * nothing wrong, but is cut off (0), or has members who go on (1). */
+START_TEST(a_node_had_less)
+{
+    static const char *const transcript[] = {NULL};
+
+    nodes_open(NULL);
+    differ(false);
+    if (_i == 1)
+        nodes[2].engine.cut = false;
+    engines_wait(32);
+    if (_i == 1) {
+        ensure(renewals() == 0, "it was made anew");
+        ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_DIFFERS &&
+                   hub_cluster_end(nodes[1].hub) == CLUSTER_DIFFERS &&
+                   hub_cluster_end(nodes[2].hub) == CLUSTER_GOES_ON,
+            "others leave");
+        node_close(0);
+        node_close(1);
+        stage_open_in(&nodes[0], NULL, &stream, names[0]);
+        stage_open_in(&nodes[1], NULL, &stream, names[1]);
+        nodes_close();
+        return;
+    }
+    ensure(renewals() == 1, "%u", renewals());
+    nodes[2].engine.cut = false;
+    engines_wait(1);
+    ensure(hub_cluster_end(nodes[2].hub) == CLUSTER_DIFFERS, "it stays");
+    node_close(2);
+    engines_wait(16);
+    stage_open_after(&nodes[2], &stream, names[2], transcript);
+    say(join(2, "new"), "hello");
+    nodes_close();
+}
+END_TEST
+
+/* One node has a message that the others have not: it leaves them the stream. */
+START_TEST(a_node_had_more)
+{
+    nodes_open(NULL);
+    differ(true);
+    engines_wait(32);
+    ensure(renewals() == 0, "it was made anew");
+    ensure(hub_cluster_end(nodes[2].hub) == CLUSTER_DIFFERS, "it stays");
+    node_close(2);
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    (void)join(2, "new");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* The time counts only as long as the servers say, without a break, that the stream is gone. */
+START_TEST(a_stream_comes_back)
+{
+    struct mock *ann;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    lose(0);
+    engines_wait(20);
+    stream_set_state(&stream, ENGINE_AWAY);
+    engines_wait(20);
+    ensure(renewals() == 0, "while no server answers");
+    stream_set_state(&stream, ENGINE_GONE);
+    engines_wait(29);
+    ensure(renewals() == 0, "it has not been gone for so long");
+    ensure(stage_handover(&nodes[1]), "a handover");
+    engines_wait(3);
+    ensure(renewals() == 1, "%u", renewals());
+    ensure(stage_handover(&nodes[0]), "a handover");
+    mock_say(ann, "hello");
+    engines_settle();
+    while (mock_line(ann) != NULL && ann->event.verb != VERB_MSG) {}
+    ensure(span_equal(ann->event.text, "hello"), "%s", ann->text);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* A node that starts does not apply what was there before, and waits for the snapshot. */
+START_TEST(a_start_in_a_stream_made_anew)
+{
+    struct mock *ann;
+
+    nodes_open(NULL);
+    (void)join(1, "ben");
+    node_close(2);
+    engines_wait(18);
+    lose(3);
+    engines_wait(29);
+    for (int i = 0; i < 4 && renewals() == 0; i++) {
+        stream.ahead += SECOND;
+        stage_wait(&nodes[0], SECOND);
+        nodes_settle();
+    }
+    ensure(renewals() == 1, "%u", renewals());
+    stage_begin_in(&nodes[2], NULL, &stream, names[2]);
+    ensure(hub_is_loading(nodes[2].hub), "what is it loaded from?");
+    engines_wait(8);
+    ensure(!hub_is_loading(nodes[2].hub), "it is not loaded");
+    ann = join(2, "ann");
+    say(ann, "/users");
+    expect(ann, "here ben ann");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
+        {a_stream_is_lost, 3, 20},
+        {a_node_had_less, 2, 20},
+        {a_node_had_more, 1, 20},
+        {a_stream_comes_back, 1, 20},
+        {a_start_in_a_stream_made_anew, 1, 20},
         {one_room, 1, 20},
         {one_name_at_once, 1, 20},
         {renames_that_cross, COUNT_OF(crossings), 20},

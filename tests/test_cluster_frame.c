@@ -6,6 +6,7 @@
 #include "server/cluster/batch.h"
 #include "server/cluster/frame.h"
 #include "server/cluster/letter.h"
+#include "server/cluster/renewal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,7 @@ START_TEST(setups)
     struct frame_setup setup = {.next = 1ULL << 40,
         .back = 25000,
         .time = 1ULL << 60,
+        .watches = true,
         .room = S("tea"),
         .node = S("n_1"),
         .credentials = S("a:b"),
@@ -136,6 +138,7 @@ START_TEST(setups)
     ck_assert(frame_setup_read(&read, payload));
     ck_assert_uint_eq(read.next, setup.next);
     ck_assert_uint_eq(read.back, setup.back);
+    ck_assert(read.time == setup.time && read.watches);
     ck_assert(span_equal(read.room, "tea") && span_equal(read.node, "n_1"));
     ck_assert(span_equal(read.credentials, "a:b") && span_equal(read.servers, "h:1,[::1]:2"));
     for (size_t cut = 0; cut < payload.len; cut++)
@@ -217,6 +220,37 @@ START_TEST(messages_and_ends)
     ck_assert_uint_eq(read_end.sequence, 99);
     ck_assert_uint_eq(read_end.size, 1u << 30);
     ck_assert(!frame_end_read(&read_end, (struct span){end, 15}));
+}
+END_TEST
+
+/* ---- A stream that is made anew -------------------------------------------------------------- */
+
+/* A batch without a number, in a frame of its own kind; what is not exactly that is none. */
+START_TEST(renewals)
+{
+    static const char wanted[] = "CB\1\1a\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\0"
+                                 "\x11\0\0\0\0\1\2\3\4\5\6\7\x8\0\0\0\0\0\0\0\x9\0\0\0\0\0\0\0\xa";
+    const struct batch_id head = {S("a"), 2, 3, 7, 1};
+    const struct renewal_note note = {.hash = 0x102030405060708, .stamp = 9, .sequence = 10};
+    struct renewal_note got;
+    char bytes[RENEWAL_MAX + 1];
+    char out[FRAME_RENEW_MAX];
+    size_t len = renewal_write(bytes, &head, &note);
+    struct frame_renew renew = {.last = 5, .bytes = {bytes, len}};
+    struct span payload;
+
+    ck_assert(len == sizeof wanted - 1 && memcmp(bytes, wanted, len) == 0);
+    ck_assert(renewal_read(&got, renew.bytes) && span_equal(got.node, "a"));
+    ck_assert(got.hash == note.hash && got.stamp == 9 && got.sequence == 10);
+    payload = payload_of(out, frame_renew_write(out, &renew), FRAME_RENEW);
+    ck_assert(frame_renew_read(&renew, payload) && renew.last == 5 && renew.bytes.len == len);
+    for (size_t cut = 0; cut < len; cut++)
+        ck_assert(!renewal_read(&got, (struct span){bytes, cut}));
+    ck_assert(!renewal_read(&got, (struct span){bytes, len + 1}));
+    for (size_t cut = 0; cut <= 8; cut++)
+        ck_assert(!frame_renew_read(&renew, (struct span){payload.at, cut}));
+    bytes[28] = 1; /* the number */
+    ck_assert(!renewal_read(&got, (struct span){bytes, len}));
 }
 END_TEST
 
@@ -382,6 +416,7 @@ int main(void)
         {frames_in_pieces, 1, 60},
         {frames_too_long, 1, 60},
         {setups, 1, 60},
+        {renewals, 1, 60},
         {setup_names, COUNT_OF(name_rows), 60},
         {states, 1, 60},
         {messages_and_ends, 1, 60},

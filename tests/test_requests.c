@@ -797,6 +797,7 @@ START_TEST(a_full_inbox)
     ensure(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && poller != NULL && c != NULL &&
                cluster_set_engine(c, pair[0], poller),
         "no memory");
+    c->search.whole = true; /* it was found that the stream is to be applied from there */
     frame_message_write(frame, &message);
     for (size_t at = 0; at < sizeof frame;) {
         ssize_t n = send(pair[1], frame + at, sizeof frame - at, MSG_DONTWAIT);
@@ -811,7 +812,7 @@ START_TEST(a_full_inbox)
     }
     while (cluster_next(c, &s.room, &report, &applied, 1)) {}
     ensure(c->inbox.sequence == 1 && c->state == CLUSTER_LOADING, "state %d", (int)c->state);
-    cluster_flush(c, &s.room, poller, 1);
+    cluster_flush(c, &s.room, poller, &report, 1);
     ensure((c->engine.watch.events & POLLIN) != 0, "nothing is read again");
     cluster_free(c, poller);
     close(pair[1]);

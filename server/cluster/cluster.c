@@ -18,6 +18,8 @@
 #define BEAT_US 2000000u
 /* When to try again after an allocation has failed. */
 #define RETRY_US 100000u
+/* How long a node that starts waits for the snapshot of a stream that was made anew. */
+#define SNAPSHOT_US 30000000u
 
 /* ---- Making and freeing ---------------------------------------------------------------------- */
 
@@ -29,7 +31,7 @@ struct cluster *cluster_new(const struct cluster_config *config)
         return NULL;
     c->config = *config;
     engine_end_init(&c->engine);
-    c->retry_at = TIME_NEVER;
+    c->retry_at = c->wait_until = TIME_NEVER;
     c->search.back = SEARCH_BACK;
     if (!outbox_init(&c->outbox) || !mailbox_init(&c->mailbox) || !inbox_init(&c->inbox)) {
         cluster_free(c, NULL);
@@ -77,8 +79,12 @@ static void engine_lose(struct cluster *c, struct poller *poller, const struct r
 
 bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
 {
-    const struct frame_setup setup = {.next = c->inbox.sequence == 0 ? 0 : c->inbox.sequence + 1,
-        .back = c->search.back,
+    bool searches = c->inbox.sequence == 0 && !c->search.whole;
+    bool watches = renewal_wants_watch(&c->renewal);
+    const struct frame_setup setup = {.next = searches ? 0 : c->inbox.sequence + 1,
+        .back = watches ? SEARCH_BACK : c->search.back,
+        .time = c->inbox.time,
+        .watches = watches,
         .room = c->config.room,
         .node = c->config.node,
         .credentials = {c->config.credentials, strlen(c->config.credentials)},
@@ -91,6 +97,11 @@ bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
     engine_forget(c);
     if (c->state == CLUSTER_REWINDING)
         c->state = CLUSTER_LOADING;
+    c->renewal.state = RENEWAL_NONE;
+    if (watches) {
+        renewal_begin(&c->renewal);
+        c->engine.state = ENGINE_GONE; /* that was logged */
+    }
     return true;
 }
 
@@ -99,9 +110,16 @@ bool cluster_has_engine(const struct cluster *c)
     return c->engine.fd != -1;
 }
 
+/* The present engine reads what is not wanted any more. */
+static bool engine_is_stale(const struct cluster *c)
+{
+    return c->state == CLUSTER_REWINDING ||
+           (c->state != CLUSTER_ENDED && renewal_changes(&c->renewal));
+}
+
 bool cluster_wants_engine(const struct cluster *c)
 {
-    return c->state == CLUSTER_REWINDING || (c->engine.fd == -1 && c->state != CLUSTER_ENDED);
+    return engine_is_stale(c) || (c->engine.fd == -1 && c->state != CLUSTER_ENDED);
 }
 
 void cluster_ready(struct cluster *c, short revents)
@@ -188,8 +206,58 @@ static void cluster_compact(struct cluster *c)
         inbox_compact(&c->inbox);
 }
 
-void cluster_flush(struct cluster *c, const struct room *room, struct poller *poller, uint64_t now)
+static bool room_hash(struct room *room, uint64_t *hash)
 {
+    struct codec codec = {.loading = false};
+
+    replica_state(room, &codec);
+    *hash = codec.bad ? 0 : replica_hash((struct span){codec.buf, codec.len});
+    free(codec.buf);
+    return !codec.bad;
+}
+
+/* This node has a room, and the next incarnation of it, if there is to be one. */
+static bool may_renew(const struct cluster *c)
+{
+    return c->state == CLUSTER_RUNNING ||
+           (c->state == CLUSTER_STARTING && c->incarnation.number != 0);
+}
+
+/* Tries to make the stream anew, from this node's room. It comes back as a message, as any other
+ * node's does. */
+static void stream_renew(struct cluster *c, struct room *room, const struct report *r)
+{
+    const struct batch_id head = {.node = c->config.node,
+        .incarnation = c->incarnation.number,
+        .nonce = c->incarnation.random,
+        .form = (uint8_t)room->nodes.form};
+    struct renewal_note note = {.stamp = room->stamp, .sequence = c->inbox.sequence};
+    struct frame_renew renew = {.last = c->renewal.last};
+    char bytes[RENEWAL_MAX];
+
+    if (!room_hash(room, &note.hash))
+        return;
+    renew.bytes = (struct span){bytes, renewal_write(bytes, &head, &note)};
+    if (mailbox_renew(&c->mailbox, &renew))
+        report(r, LOG_NOTICE, "the room's stream is to be made anew, behind message %llu",
+            (unsigned long long)renew.last);
+}
+
+/* Batches are kept while there is no stream for them. */
+static struct outbox *outbox_to_send(struct cluster *c)
+{
+    static struct outbox none;
+
+    return c->renewal.state == RENEWAL_NONE ? &c->outbox : &none;
+}
+
+void cluster_flush(struct cluster *c, struct room *room, struct poller *poller,
+    const struct report *r, uint64_t now)
+{
+    if (c->state == CLUSTER_LOADING && now >= c->wait_until)
+        cluster_finish(c, CLUSTER_CUT);
+    if (may_renew(c) && renewal_is_due(&c->renewal, now))
+        stream_renew(c, room, r);
     if (c->state == CLUSTER_STARTING && c->incarnation.number == 0 &&
         !incarnation_choose(c, room)) {
         c->retry_at = now + RETRY_US;
@@ -205,7 +273,7 @@ void cluster_flush(struct cluster *c, const struct room *room, struct poller *po
     if (inbox_is_full(&c->inbox))
         cluster_compact(c); /* cluster_read() does it only where there is something to be read */
     engine_end_listen(
-        &c->engine, &c->inbox, poller, engine_end_send(&c->engine, &c->outbox, &c->mailbox));
+        &c->engine, &c->inbox, poller, engine_end_send(&c->engine, outbox_to_send(c), &c->mailbox));
 }
 
 static uint64_t tell_due(const struct cluster *c)
@@ -222,7 +290,11 @@ uint64_t cluster_due(const struct cluster *c)
         beat = mailbox_due(&c->mailbox);
     if (tell_due(c) < beat)
         beat = tell_due(c);
-    if ((c->state == CLUSTER_REWINDING && c->engine.fd != -1) ||
+    if (may_renew(c) && renewal_due(&c->renewal) < beat)
+        beat = renewal_due(&c->renewal);
+    if (c->state == CLUSTER_LOADING && c->wait_until < beat)
+        beat = c->wait_until;
+    if ((engine_is_stale(c) && c->engine.fd != -1) ||
         (cluster_has_room(c) && copy_is_waiting(&c->copy) && c->retry_at == TIME_NEVER))
         return 0;
     return beat < c->retry_at ? beat : c->retry_at;
@@ -233,7 +305,7 @@ uint64_t cluster_due(const struct cluster *c)
 void cluster_read(struct cluster *c, struct poller *poller, const struct report *r)
 {
     c->retry_at = TIME_NEVER; /* all of it is tried in this turn */
-    if (c->state == CLUSTER_REWINDING && c->engine.fd != -1) {
+    if (engine_is_stale(c) && c->engine.fd != -1) {
         engine_end_close(&c->engine, poller);
         engine_forget(c);
     }
@@ -247,7 +319,8 @@ void cluster_read(struct cluster *c, struct poller *poller, const struct report 
 /* In other states what was read is left where it is. */
 static bool is_reading(const struct cluster *c)
 {
-    return c->state != CLUSTER_ENDED && c->state != CLUSTER_LOST && c->state != CLUSTER_REWINDING;
+    return c->state != CLUSTER_ENDED && c->state != CLUSTER_LOST && c->state != CLUSTER_REWINDING &&
+           !renewal_changes(&c->renewal);
 }
 
 bool cluster_has_more(const struct cluster *c)
@@ -329,6 +402,113 @@ static void state_follow(struct cluster *c, const struct room *room)
     }
 }
 
+/* ---- A stream that is gone ------------------------------------------------------------------- */
+
+/* The engine has told a state. What was loaded of a stream that is gone is not a room; it is loaded
+ * again, from the beginning or, when the program is. */
+static void renewal_follow(struct cluster *c, bool is_gone, uint64_t now)
+{
+    if (c->renewal.state == RENEWAL_WATCHING) {
+        renewal_hear(&c->renewal, is_gone, now);
+    } else if (is_gone && c->state == CLUSTER_LOADING && c->inbox.sequence == 0) {
+        c->search.whole = false;
+        c->state = CLUSTER_REWINDING;
+    } else if (is_gone && c->state == CLUSTER_LOADING) {
+        cluster_finish(c, CLUSTER_DIFFERS);
+    } else if (is_gone && c->state != CLUSTER_ENDED) {
+        c->renewal.state = RENEWAL_LOST;
+    }
+}
+
+/* What was loaded comes to nothing. The snapshot behind that message is looked for. */
+static void loading_begin_again(struct cluster *c, struct room *room,
+    const struct frame_message *message, const struct renewal_note *note)
+{
+    c->search.anew = (struct search_anew){message->sequence, message->time / 1000u, note->stamp};
+    c->search.whole = false;
+    c->inbox.sequence = c->inbox.time = 0;
+    c->state = CLUSTER_REWINDING;
+    if (!room_clear(room))
+        cluster_finish(c, CLUSTER_DIFFERS);
+}
+
+/* The stream was made anew by that message: this node goes on behind it if its room is the same.
+ * Without memory to see that, the room is taken for another one. */
+static void renewal_meet(struct cluster *c, struct room *room, const struct report *r,
+    const struct frame_message *message, const struct renewal_note *note)
+{
+    int len = (int)note->node.len;
+    uint64_t hash;
+
+    if (!room_hash(room, &hash) || hash != note->hash) {
+        if (c->state == CLUSTER_LOADING) {
+            loading_begin_again(c, room, message, note);
+            return;
+        }
+        report(r, LOG_ERR, "node %.*s has made the room's stream anew, and has another room", len,
+            note->node.at);
+        cluster_finish(c, CLUSTER_DIFFERS);
+        return;
+    }
+    report(r, LOG_NOTICE, "node %.*s has made the room's stream anew: it goes on at message %llu",
+        len, note->node.at, (unsigned long long)message->sequence);
+    c->inbox.sequence = message->sequence;
+    c->inbox.time = message->time;
+    nodes_renew(&room->nodes, message->sequence);
+    copy_drop(&c->copy);
+    if (c->state == CLUSTER_RUNNING || c->state == CLUSTER_STARTING)
+        copy_take(&c->copy, room);
+    if (c->renewal.state == RENEWAL_WATCHING)
+        c->renewal.state = RENEWAL_FOUND;
+}
+
+/* The node that has stored this, and that runs in this node's room; NULL: it is none, or this one.
+ */
+static const struct node *author_of(
+    const struct cluster *c, const struct room *room, struct span bytes)
+{
+    struct batch_id id;
+    const struct node *node =
+        batch_id_read(&id, bytes) == 0 ? NULL : nodes_find(&room->nodes, id.node);
+    const struct incarnation incarnation = {id.incarnation, id.nonce};
+
+    return node != NULL && node != cluster_node(c, room) && id.number != 0 &&
+                   node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation)
+               ? node
+               : NULL;
+}
+
+/* A message of what is stored where the stream was. It may be the one that was applied last: then
+ * the servers had lost it only for a while. Or it is of a node that goes on without a word, since
+ * the stream has all that it has applied: it has new members and messages by now, so this node
+ * follows. */
+static void watch_take(struct cluster *c, const struct room *room, const struct report *r,
+    const struct frame_message *message, uint64_t now)
+{
+    const struct node *node = author_of(c, room, message->bytes);
+
+    if (message->sequence == c->inbox.sequence && message->time == c->inbox.time) {
+        c->renewal.state = RENEWAL_FOUND;
+    } else if (node != NULL && renewal_is_old(&c->renewal, now)) {
+        report(r, LOG_ERR, "node %s goes on in a stream without message %llu, which this node has",
+            node->name, (unsigned long long)c->inbox.sequence);
+        cluster_finish(c, CLUSTER_DIFFERS);
+    } else {
+        renewal_look(
+            &c->renewal, message->sequence, message->time, message->bytes, room->nodes.time);
+    }
+}
+
+static void watch_end(
+    struct cluster *c, struct room *room, const struct report *r, uint64_t sequence)
+{
+    const struct renewal_found *found = &c->renewal.found;
+    const struct frame_message message = {.sequence = found->sequence, .time = found->time};
+
+    if (renewal_end(&c->renewal, sequence))
+        renewal_meet(c, room, r, &message, &found->note);
+}
+
 /* ---- Frames ---------------------------------------------------------------------------------- */
 
 void cluster_tell(struct cluster *c, const struct report *r, uint64_t now)
@@ -347,6 +527,7 @@ static void state_take(struct cluster *c, struct span payload, const struct repo
         return;
     }
     engine_end_take_state(&c->engine, &state, r, now);
+    renewal_follow(c, state.state == ENGINE_GONE, now);
     if (state.batch_max != 0)
         c->outbox.batch_max = state.batch_max;
     if (c->state == CLUSTER_LOADING && state.state == ENGINE_REFUSED)
@@ -378,16 +559,17 @@ static bool message_is_anothers(const struct cluster *c, const struct room *room
     return !c->inbox.mine && apply_will_count(&c->apply, room) && batch_id_equal(id, &own);
 }
 
-/* Nothing is applied yet, and the stream does not begin with its first message. */
+/* Nothing is applied yet, nor is it known from where on. */
 static bool is_searching(const struct cluster *c)
 {
-    return c->state == CLUSTER_LOADING && c->inbox.sequence == 0;
+    return c->state == CLUSTER_LOADING && c->inbox.sequence == 0 && !c->search.whole;
 }
 
 /* The room goes on from there. */
 static void snapshot_load(struct cluster *c, struct room *room, const struct report *r)
 {
     const struct snapshot *best = &c->search.best;
+    const struct search_anew *anew = &c->search.anew;
 
     if (!replica_load(room, (struct span){best->bytes, best->len}) ||
         room->nodes.place.sequence != best->place) {
@@ -399,7 +581,10 @@ static void snapshot_load(struct cluster *c, struct room *room, const struct rep
         return;
     }
     room_note_missing(room);
+    if (room->known > anew->stamp && room->known < anew->time)
+        room_note_lost(room, anew->time);
     c->inbox.sequence = best->place;
+    c->wait_until = TIME_NEVER;
     report(r, LOG_INFO, "the room is loaded from a snapshot at message %llu, of %llu bytes",
         (unsigned long long)best->place, (unsigned long long)best->len);
     search_free(&c->search);
@@ -415,13 +600,17 @@ static void search_message(struct cluster *c, struct room *room, const struct re
     const struct frame_message *message)
 {
     const struct search_goal goal = search_goal(room);
+    struct renewal_note note;
 
+    if (renewal_read(&note, message->bytes))
+        search_begin_anew(&c->search,
+            &(struct search_anew){message->sequence, message->time / 1000u, note.stamp});
     if (search_take(&c->search, message, &goal))
         snapshot_load(c, room, r);
 }
 
 static void search_finish(
-    struct cluster *c, struct room *room, const struct report *r, uint64_t sequence)
+    struct cluster *c, struct room *room, const struct report *r, uint64_t sequence, uint64_t now)
 {
     const struct search_goal goal = search_goal(room);
 
@@ -429,8 +618,18 @@ static void search_finish(
     case SEARCH_FOUND:
         snapshot_load(c, room, r);
         break;
+    case SEARCH_WHOLE:
+        c->search.whole = true;
+        c->state = CLUSTER_REWINDING;
+        break;
     case SEARCH_FURTHER:
         c->state = CLUSTER_REWINDING;
+        break;
+    case SEARCH_WAIT:
+        if (c->wait_until != TIME_NEVER)
+            break;
+        c->wait_until = now + SNAPSHOT_US;
+        report(r, LOG_NOTICE, "the room's stream was made anew; a snapshot is yet to be stored");
         break;
     case SEARCH_NONE:
         cluster_finish(c, CLUSTER_CUT);
@@ -439,19 +638,25 @@ static void search_finish(
 }
 
 static void inbox_take(
-    struct cluster *c, struct room *room, const struct report *r, struct span payload)
+    struct cluster *c, struct room *room, const struct report *r, struct span payload, uint64_t now)
 {
     struct frame_message message;
+    struct renewal_note note;
     uint64_t last = c->inbox.sequence;
 
     if (!frame_message_read(&message, payload)) {
         cluster_finish(c, CLUSTER_NOT_VALID);
-    } else if (is_searching(c) && message.sequence > 1) {
+    } else if (c->renewal.state == RENEWAL_WATCHING) {
+        watch_take(c, room, r, &message, now);
+    } else if (is_searching(c)) {
         search_message(c, room, r, &message);
     } else if (message.sequence > last + 1) {
         cluster_finish(c, CLUSTER_CUT);
+    } else if (message.sequence == last + 1 && renewal_read(&note, message.bytes)) {
+        renewal_meet(c, room, r, &message, &note);
     } else if (message.sequence == last + 1) {
         c->inbox.sequence = message.sequence;
+        c->inbox.time = message.time;
         c->inbox.mine = message_is_mine(c, message.bytes);
         apply_begin(&c->apply, room, message.bytes, message.time / 1000u);
         if (message_is_anothers(c, room))
@@ -460,7 +665,7 @@ static void inbox_take(
 }
 
 static void take_end(
-    struct cluster *c, struct room *room, const struct report *r, struct span payload)
+    struct cluster *c, struct room *room, const struct report *r, struct span payload, uint64_t now)
 {
     struct frame_end end;
 
@@ -468,9 +673,13 @@ static void take_end(
         cluster_finish(c, CLUSTER_NOT_VALID);
         return;
     }
+    if (c->renewal.state == RENEWAL_WATCHING) {
+        watch_end(c, room, r, end.sequence);
+        return;
+    }
     c->stream_size = end.size;
     if (end.sequence > c->inbox.sequence && is_searching(c))
-        search_finish(c, room, r, end.sequence);
+        search_finish(c, room, r, end.sequence, now);
     else if (end.sequence > c->inbox.sequence)
         cluster_finish(c, CLUSTER_CUT);
     else if (c->state == CLUSTER_LOADING)
@@ -509,9 +718,9 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
     if (frame.kind == FRAME_STATE)
         state_take(c, frame.payload, r, now);
     else if (frame.kind == FRAME_MESSAGE)
-        inbox_take(c, room, r, frame.payload);
+        inbox_take(c, room, r, frame.payload, now);
     else if (frame.kind == FRAME_END)
-        take_end(c, room, r, frame.payload);
+        take_end(c, room, r, frame.payload, now);
     else if (frame.kind == FRAME_ASKED || frame.kind == FRAME_ANSWERED)
         c->direct = frame;
     else
@@ -623,6 +832,7 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
         outbox_state(&c->outbox, codec, ticket_state, context);
     if (!codec->bad)
         mailbox_state(&c->mailbox, codec);
+    renewal_hand(&c->renewal, codec);
     if (codec->loading && is_searching(c))
         c->state = CLUSTER_REWINDING; /* what was found is not handed over */
 }

@@ -15,6 +15,7 @@
 #include "mailbox.h"
 #include "membership.h"
 #include "outbox.h"
+#include "renewal.h"
 #include "search.h"
 
 struct poller;
@@ -22,7 +23,7 @@ struct report;
 
 /*
  * LOADING -> STARTING -> RUNNING -> STOPPING -> ENDED; LOADING -> REWINDING -> LOADING;
- * RUNNING -> LOST -> STARTING; any -> ENDED
+ * RUNNING -> LOST -> STARTING; any -> ENDED. What becomes of a stream that is gone: renewal.h.
  */
 enum cluster_state {
     CLUSTER_LOADING,   /* the stream has not been read to its end yet */
@@ -48,6 +49,8 @@ struct cluster {
     struct frame direct;  /* a question or an answer of another node, to be taken; kind 0: none */
     struct search search; /* until the room is loaded */
     struct copy copy;
+    struct renewal renewal;
+    uint64_t wait_until;  /* for a snapshot that is yet to be stored, in LOADING; TIME_NEVER */
     uint64_t beat_at;     /* a heartbeat is due then */
     uint64_t waits_since; /* no batch has come back since then; 0: none is under way */
     uint64_t retry_at;    /* what had no memory is tried again then; TIME_NEVER */
@@ -97,7 +100,8 @@ bool cluster_has_room(const struct cluster *);
 bool cluster_submit(struct cluster *, const struct room_request *, const struct ticket *);
 /* Seals the open batch, or makes a heartbeat where one is due, and hands the engine what it takes.
  */
-void cluster_flush(struct cluster *, const struct room *, struct poller *, uint64_t now);
+void cluster_flush(
+    struct cluster *, struct room *, struct poller *, const struct report *, uint64_t now);
 /* The persons of this node leave; nothing more is taken. */
 void cluster_stop(struct cluster *);
 

@@ -227,6 +227,7 @@ void inbox_hand(struct inbox *in, struct codec *c)
         return;
     codec_bytes(c, in->bytes, in->len);
     codec_u64(c, &in->sequence);
+    codec_u64(c, &in->time);
     codec_bool(c, &in->mine);
 }
 

@@ -37,6 +37,7 @@ struct inbox {
     size_t len;
     size_t at;         /* the next frame begins here; at <= len */
     uint64_t sequence; /* of the last message that was taken out, or is in the snapshot; 0: none */
+    uint64_t time;     /* of that message, in ns since 1970; 0: not known */
     bool mine;         /* that message is the oldest batch of this node that has not come back */
 };
 

@@ -54,6 +54,16 @@ bool mailbox_answer(struct mailbox *m, const struct frame_letter *answer)
     return len > 0;
 }
 
+bool mailbox_renew(struct mailbox *m, const struct frame_renew *renew)
+{
+    size_t len = 0;
+
+    if (MAILBOX_SIZE - m->out_len >= FRAME_RENEW_MAX)
+        len = frame_renew_write(m->out + m->out_len, renew);
+    m->out_len += len;
+    return len > 0;
+}
+
 /* Where the next piece ends, if the last one is sent. */
 static size_t piece_end(const struct mailbox *m)
 {

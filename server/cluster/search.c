@@ -29,10 +29,10 @@ void search_free(struct search *s)
 
 void search_begin(struct search *s)
 {
-    uint64_t back = s->back;
+    const struct search before = *s;
 
     search_free(s);
-    *s = (struct search){.back = back};
+    *s = (struct search){.anew = before.anew, .back = before.back, .whole = before.whole};
 }
 
 /* The newest that will do is best; one that will not is better only than none. */
@@ -50,7 +50,7 @@ static void snapshot_found(struct search *s, struct snapshot *found, uint64_t kn
     struct span bytes = {found->bytes, found->len};
 
     if (replica_hash(bytes) == found->hash && replica_stamp(bytes, &found->stamp) &&
-        found->place + 1 >= s->first) {
+        found->place + 1 >= s->first && found->place >= s->anew.sequence) {
         s->passed |= found->stamp > known;
         if (snapshot_is_better(found, &s->best, known)) {
             snapshot_clear(&s->best);
@@ -107,6 +107,20 @@ static bool search_fits(const struct search *s, const struct search_goal *goal)
     return goal->known != 0 ? s->best.stamp <= goal->known : s->following >= goal->log_size;
 }
 
+void search_begin_anew(struct search *s, const struct search_anew *anew)
+{
+    search_free(s);
+    s->anew = *anew;
+    s->following = 0;
+    s->passed = false;
+}
+
+/* All that there is behind the message that made the stream anew was read. */
+static bool search_is_anew(const struct search *s)
+{
+    return s->anew.sequence != 0 && s->first != 0 && s->first <= s->anew.sequence + 1;
+}
+
 bool search_take(
     struct search *s, const struct frame_message *message, const struct search_goal *goal)
 {
@@ -124,7 +138,8 @@ bool search_take(
         while (requests_next(&requests, &stored))
             if (stored.request.kind == ROOM_PART && stored.request.part.place < message->sequence)
                 part_take(s, &stored.request, goal->known);
-    return search_fits(s, goal) && (goal->known == 0 || s->passed);
+    return s->waits ? s->best.bytes != NULL
+                    : s->first > 1 && search_fits(s, goal) && (goal->known == 0 || s->passed);
 }
 
 /* How far back the next pass begins: where the transcript ends, at the pace of the older half of
@@ -144,12 +159,16 @@ static uint64_t further_back(const struct search *s, uint64_t known)
 
 enum search_result search_end(struct search *s, uint64_t sequence, const struct search_goal *goal)
 {
-    bool is_whole = s->back == 0 || s->first == 0 || s->first + s->back > sequence + 1;
+    bool is_whole =
+        s->back == 0 || s->first == 0 || s->first + s->back > sequence + 1 || search_is_anew(s);
 
+    if (s->first == 1 && s->anew.sequence == 0)
+        return SEARCH_WHOLE;
     if (search_fits(s, goal) || (s->best.bytes != NULL && is_whole))
         return SEARCH_FOUND;
+    s->waits = is_whole && s->anew.sequence != 0;
     if (is_whole)
-        return SEARCH_NONE;
+        return s->waits ? SEARCH_WAIT : SEARCH_NONE;
     s->back = further_back(s, goal->known);
     return SEARCH_FURTHER;
 }

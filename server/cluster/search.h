@@ -6,7 +6,9 @@
  *
  * A snapshot will do if it is not newer than the end of this node's transcript; without a
  * transcript, if so much follows that the log is filled. Where the stream does not reach so far
- * back, the oldest one is taken.
+ * back, the oldest one is taken. A stream that was read from its first message on is applied from
+ * there, unless it was made anew (renewal.h): what is before such a message does not count, and the
+ * snapshot of the state with which it was made anew is waited for where it is not stored yet.
  */
 #ifndef SERVER_CLUSTER_SEARCH_H
 #define SERVER_CLUSTER_SEARCH_H
@@ -38,12 +40,22 @@ struct snapshot {
     size_t len;
 };
 
+/* The last message that was found to have made the stream anew. */
+struct search_anew {
+    uint64_t sequence; /* 0: none */
+    uint64_t time;     /* when it was stored: microseconds since 1970 */
+    uint64_t stamp;    /* of the last event of the room that it is of */
+};
+
 struct search {
+    struct search_anew anew;
     uint64_t back;       /* how far before the end it has begun; 0: with the oldest message */
     uint64_t first;      /* sequence that was read; 0: none was */
     uint64_t first_time; /* when it was stored: microseconds since 1970 */
     uint64_t half_time;  /* the same half as far back */
     uint64_t following;  /* bytes of the messages behind the best snapshot */
+    bool whole;          /* it was found to have its first message, and is applied */
+    bool waits;          /* the end was reached, and any snapshot will do that comes */
     bool passed;         /* a snapshot is newer than the end of the transcript */
     struct snapshot taking[SEARCH_AT_ONCE];
     struct snapshot best; /* bytes: NULL: none was found yet */
@@ -59,6 +71,8 @@ struct search_goal {
 void search_free(struct search *);
 /* The stream is read, for the first time or from further back. */
 void search_begin(struct search *);
+/* A message has made the stream anew: what was before it does not count. */
+void search_begin_anew(struct search *, const struct search_anew *);
 /* A message of the stream. True: best will do, and nothing better follows, so that the rest need
  * not be read. */
 bool search_take(struct search *, const struct frame_message *, const struct search_goal *);
@@ -66,6 +80,8 @@ bool search_take(struct search *, const struct frame_message *, const struct sea
 enum search_result {
     SEARCH_FOUND,   /* best is the snapshot to load */
     SEARCH_FURTHER, /* begin again: back has grown */
+    SEARCH_WHOLE,   /* the stream has its first message: begin again, and apply all */
+    SEARCH_WAIT,    /* it is yet to be stored: search_take() tells when it has come */
     SEARCH_NONE     /* there is none */
 };
 

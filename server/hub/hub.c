@@ -449,7 +449,7 @@ int hub_turn(struct hub *hub, uint64_t now)
     input_read_all(cs, &hub->buffer);
     hub->logins_at = logins_make(cs);
     if (cs->cluster != NULL)
-        cluster_flush(cs->cluster, cs->room, hub->config.poller, now);
+        cluster_flush(cs->cluster, cs->room, hub->config.poller, hub->config.report, now);
     backpressure_end(&hub->backpressure, cs);
     if (hub->stopping && cs->count == 0 && cluster_has_ended(hub))
         journal_finish(&hub->journal);

@@ -117,6 +117,13 @@ bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
     return true;
 }
 
+void nodes_renew(struct nodes *nodes, uint64_t sequence)
+{
+    nodes->place = (struct place){.sequence = sequence, .clock = nodes->clock};
+    for (struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
+        node->told_place = 0; /* that was another stream's */
+}
+
 struct node *nodes_ending(const struct nodes *nodes)
 {
     struct node *node = NULL;

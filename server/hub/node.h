@@ -88,6 +88,9 @@ struct node *nodes_ending(const struct nodes *);
 /* The message of that sequence and size has been applied. True: it is a place. */
 bool nodes_pass(struct nodes *, uint64_t sequence, size_t len);
 
+/* The stream was made anew by the message of that sequence, which is a place. */
+void nodes_renew(struct nodes *, uint64_t sequence);
+
 /* The newest form that all nodes which are running read; 0: none is running. */
 unsigned nodes_read(const struct nodes *);
 

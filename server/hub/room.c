@@ -555,6 +555,29 @@ void room_note_missing(struct room *room)
         gap_append(room, room->stamp);
 }
 
+bool room_clear(struct room *room)
+{
+    const struct table_seed *seed = room->by_token.seed;
+
+    persons_free(&room->members);
+    persons_free(&room->posters);
+    room->member_count = 0;
+    members_changed(room);
+    nodes_free(&room->nodes);
+    nodes_init(&room->nodes);
+    table_free(&room->by_number);
+    table_free(&room->by_token);
+    names_free(room->names);
+    room->names = names_new(seed);
+    return room->names != NULL && table_init(&room->by_number, seed) &&
+           table_init(&room->by_token, seed);
+}
+
+void room_note_lost(struct room *room, uint64_t time)
+{
+    gap_append(room, time);
+}
+
 bool room_restore(struct room *room, struct person *person)
 {
     if (!names_put(room->names, person->name, name_holder(person)))

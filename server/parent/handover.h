@@ -19,7 +19,7 @@
 #include "server/report.h"
 
 /* Incremented with every change of the state's format. */
-#define HANDOVER_VERSION 9
+#define HANDOVER_VERSION 10
 
 enum handover_step {
     HANDOVER_NONE,
