@@ -1,23 +1,27 @@
 /*
  * observer.c: what scripts need to see of a room on several machines, beside its nodes.
  *
- *   observer ask SERVER SUBJECT     asks a NATS server and prints the answer
- *   observer list SERVER ROOM       prints the messages of a room's stream, from the first to the
- * last observer watch SERVER ROOM      the same, and goes on until it is killed, whatever becomes
- * of the server observer time                   copies its input, with the time before each line:
- * milliseconds since 1970
+ *   observer ask SERVER SUBJECT   asks a NATS server and prints the answer
+ *   observer list SERVER ROOM     prints the messages of a room's stream, from first to last
+ *   observer watch SERVER ROOM    the same, until it is killed, whatever becomes of the server
+ *   observer time                 copies lines; before each is its time, in ms since 1970
  *
  * SERVER is an IPv4 address and a port. Of a stream there is a line for each message,
  *
- *   stored SEQUENCE BATCH TEXT
+ *   stored SEQUENCE BATCH TIME TEXT
  *
- * and from watch also what nodes publish, and which of it a server has told a node to be stored:
+ * from watch also what nodes publish, and which of it a server has told a node to be stored,
  *
- *   published 0 BATCH TEXT
+ *   published 0 BATCH 0 TEXT
  *   acked SEQUENCE BATCH
- * BATCH is
- * NODE:INCARNATION:RANDOM:NUMBER, or - for what is no batch; TEXT is the message with a space for
- * each byte that is not printable ASCII. The exit status is 1 where no answer came in time.
+ *
+ * and from list the name of the server whose copy it is; the servers choose that:
+ *
+ *   copy NAME
+ *
+ * BATCH is NODE:INCARNATION:RANDOM:NUMBER, or - for what is no batch; TIME is in nanoseconds since
+ * 1970; TEXT is the message with a space for each byte that is not printable ASCII. The exit status
+ * is 1 where no answer came in time.
  */
 #include "compat/compat.h"
 #include "server/cluster/batch.h"
@@ -148,12 +152,12 @@ static void batch_name(char out[BATCH_TEXT_MAX], struct span bytes)
             (int)id.node.len, id.node.at, id.incarnation, id.nonce, id.number);
 }
 
-static void message_print(const char *what, uint64_t sequence, struct span bytes)
+static void message_print(const char *what, uint64_t sequence, uint64_t time, struct span bytes)
 {
     char batch[BATCH_TEXT_MAX];
 
     batch_name(batch, bytes);
-    printf("%s %" PRIu64 " %s ", what, sequence, batch);
+    printf("%s %" PRIu64 " %s %" PRIu64 " ", what, sequence, batch, time);
     for (size_t i = 0; i < bytes.len; i++)
         putchar(bytes.at[i] >= ' ' && bytes.at[i] <= '~' ? bytes.at[i] : ' ');
     putchar('\n');
@@ -168,7 +172,7 @@ static bool delivered(struct observer *o, const struct nats_operation *op)
         return op->reply.len == 0 || publish(o, op->reply, "", (struct span){"", 0});
     if (place.consumer != ++o->deliveries)
         return false;
-    message_print("stored", place.stream, op->payload);
+    message_print("stored", place.stream, place.time, op->payload);
     o->next = place.stream + 1;
     return true;
 }
@@ -179,7 +183,7 @@ static void remember(struct observer *o, const struct nats_operation *op)
 
     (void)snprintf(p->reply, sizeof p->reply, "%.*s", (int)op->reply.len, op->reply.at);
     batch_name(p->batch, op->payload);
-    message_print("published", 0, op->payload);
+    message_print("published", 0, 0, op->payload);
 }
 
 static void acked(const struct observer *o, const struct nats_operation *op)
@@ -287,6 +291,8 @@ static bool stream_follow(struct observer *o)
         return true;
     if (!consumer_make(o))
         return false;
+    if (o->lists)
+        printf("copy %s\n", o->answer.leader);
     if (!o->lists && (!subscribe(o, o->names.subject, SID_PUBLISHED) ||
                          !subscribe(o, "_INBOX.*.p.*", SID_ACKED)))
         return false;
