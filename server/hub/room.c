@@ -63,18 +63,16 @@ struct person *room_find_poster(const struct room *room, const char *name)
     return NULL;
 }
 
-static uint64_t number_hash(const struct room *room, const struct node *node, uint32_t number)
+/* Nodes count their persons: the numbers lie side by side, and no client chooses one. Persons of
+ * several nodes may have the same. Every request of a member is looked up by it. */
+static uint64_t number_hash(uint32_t number)
 {
-    char key[NODE_NAME_MAX + sizeof(number)] = {0};
-
-    memcpy(key, node->name, strlen(node->name));
-    memcpy(key + NODE_NAME_MAX, &number, sizeof(number));
-    return table_hash(&room->by_number, key, sizeof(key));
+    return (uint64_t)number * 0x9E3779B97F4A7C15u;
 }
 
 struct person *room_find_number(const struct room *room, const struct node *node, uint32_t number)
 {
-    struct table_entry *entry = table_first(&room->by_number, number_hash(room, node, number));
+    struct table_entry *entry = table_first(&room->by_number, number_hash(number));
 
     for (; entry != NULL; entry = table_next(entry)) {
         struct person *person = TABLE_ENTRY(struct person, by_number, entry);
@@ -229,7 +227,7 @@ static void person_settle(
     if (node == NULL)
         return;
     list_append(&node->persons, &person->of_node);
-    table_add(&room->by_number, &person->by_number, number_hash(room, node, number));
+    table_add(&room->by_number, &person->by_number, number_hash(number));
 }
 
 static void person_unsettle(struct room *room, struct person *person)
