@@ -162,6 +162,7 @@ bool request_takes_token(struct span token)
 struct reader {
     struct span rest;
     bool bad;
+    bool again; /* the batch was read before, and is right */
 };
 
 static uint64_t get_number(struct reader *r, size_t bytes)
@@ -225,8 +226,9 @@ static struct span get_text(struct reader *r, bool may_be_empty)
 {
     struct span text = get_bytes(r, 2, LINE_CLEAN_MAX);
 
-    r->bad |=
-        (text.len == 0 && !may_be_empty) || (text.len > 0 && !text_is_safe(text.at, text.len));
+    r->bad |= text.len == 0 && !may_be_empty;
+    if (text.len > 0 && !r->again)
+        r->bad |= !text_is_safe(text.at, text.len);
     return text;
 }
 
@@ -384,7 +386,7 @@ bool requests_next_is_login(const struct requests *requests)
 
 bool requests_next(struct requests *requests, struct stored_request *out)
 {
-    struct reader r = {.rest = requests->rest};
+    struct reader r = {.rest = requests->rest, .again = true};
 
     if (requests->rest.len == 0)
         return false;
