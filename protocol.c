@@ -309,11 +309,21 @@ static bool event_take_arg(struct event *event, enum event_arg arg, struct span 
     return false;
 }
 
+/* The place of a verb in the table, or the table's size. */
+static size_t verb_find(struct span word)
+{
+    size_t i = 0;
+
+    while (i < sizeof verbs / sizeof verbs[0] && !span_equal(word, verbs[i].word))
+        i++;
+    return i;
+}
+
 bool event_parse(struct event *event, const char *line, size_t len)
 {
     const struct span none = {line + len, 0};
-    struct span rest, word;
-    size_t i = 0;
+    struct span rest;
+    size_t i;
 
     *event = (struct event){.name = none, .word = none, .text = none, .counted = true};
     if (!stamp_parse(line, len, &event->stamp))
@@ -321,11 +331,9 @@ bool event_parse(struct event *event, const char *line, size_t len)
     rest = (struct span){line + STAMP_LEN, len - STAMP_LEN};
     if (!span_skip_space(&rest))
         return false;
-    word = span_take_word(&rest);
-    while (!span_equal(word, verbs[i].word)) {
-        if (++i == sizeof verbs / sizeof verbs[0])
-            return false;
-    }
+    i = verb_find(span_take_word(&rest));
+    if (i == sizeof verbs / sizeof verbs[0])
+        return false;
     event->verb = verbs[i].verb;
     for (const enum event_arg *arg = verbs[i].args; *arg != ARG_END; arg++) {
         if (!event_take_arg(event, *arg, &rest))
@@ -334,6 +342,23 @@ bool event_parse(struct event *event, const char *line, size_t len)
     if (event->verb == VERB_ERROR)
         event->error = error_find(event->word);
     return rest.len == 0;
+}
+
+bool event_verb(enum verb *verb, const char *line, size_t len)
+{
+    struct span rest;
+    size_t i;
+
+    if (len <= STAMP_LEN)
+        return false;
+    rest = (struct span){line + STAMP_LEN, len - STAMP_LEN};
+    if (!span_skip_space(&rest))
+        return false;
+    i = verb_find(span_take_word(&rest));
+    if (i == sizeof verbs / sizeof verbs[0])
+        return false;
+    *verb = verbs[i].verb;
+    return true;
 }
 
 bool verb_is_room(enum verb verb)

@@ -160,6 +160,8 @@ struct event {
 
 /* False if there is no timestamp, the verb is unknown, or an argument is missing or wrong. */
 bool event_parse(struct event *, const char *line, size_t len);
+/* The verb of a line of this server's own: nothing else of it is looked at. */
+bool event_verb(enum verb *, const char *line, size_t len);
 /* join quit nick msg me post: the events of the room, which have an order. */
 bool verb_is_room(enum verb);
 /* msg me post priv: text of a user. */

@@ -256,10 +256,12 @@ START_TEST(event_table)
     size_t len = (size_t)snprintf(line, sizeof line, STAMP "%s", event_rows[_i].line);
     char *copy = bytes_copy((struct span){line, len});
     struct event event;
+    enum verb verb;
 
     ck_assert(event_parse(&event, copy, len));
     ck_assert_uint_eq(event.stamp, 1795383727123456);
     ck_assert_int_eq(event.verb, event_rows[_i].verb);
+    ck_assert(event_verb(&verb, copy, len) && verb == event.verb);
     assert_span(event.name, event_rows[_i].name);
     assert_span(event.word, event_rows[_i].word);
     assert_span(event.text, event_rows[_i].text);
@@ -371,6 +373,26 @@ START_TEST(event_wrong)
 }
 END_TEST
 
+static const char *const lines_without_verb[] = {
+    "",
+    "msg ann hi",
+    STAMP,
+    STAMP "hum ann hi",
+    STAMP "ms",
+    STAMP " msg",
+};
+
+START_TEST(event_verb_wrong)
+{
+    struct span line = {lines_without_verb[_i], strlen(lines_without_verb[_i])};
+    char *copy = bytes_copy(line);
+    enum verb verb;
+
+    ck_assert(!event_verb(&verb, copy, line.len));
+    free(copy);
+}
+END_TEST
+
 START_TEST(verb_groups)
 {
     static const struct {
@@ -399,6 +421,7 @@ int main(void)
         {http_too_long, 1, 60},
         {event_table, COUNT_OF(event_rows), 60},
         {error_table, COUNT_OF(error_rows), 60},
+        {event_verb_wrong, COUNT_OF(lines_without_verb), 5},
         {event_wrong, COUNT_OF(events_wrong), 60},
         {verb_groups, 1, 60},
     };

@@ -21,6 +21,7 @@
 #include "server/sandbox.h"
 #include "transcript.h"
 #include "wire/line.h"
+#include "wire/stamp.h"
 
 #define FILE_FD 0
 #define HUB_FD 1
@@ -200,28 +201,25 @@ struct account {
     uint64_t last;     /* the timestamp of the last event */
 };
 
-/* A gap line of the hub's has a timestamp too, but is no event. */
-static void account_line(struct account *account, const char *line, size_t len)
-{
-    struct event event;
-
-    if (!event_parse(&event, line, len) || !verb_is_room(event.verb))
-        return;
-    account->events++;
-    account->messages += verb_is_message(event.verb);
-    account->last = event.stamp;
-}
-
+/* Counts the events. A gap line of the hub's has a timestamp too, but is none. */
 static struct account account_of(const char *bytes, size_t len, uint64_t last)
 {
     struct account account = {.last = last};
     const char *end = bytes + len;
+    const char *last_event = NULL;
     const char *lf;
+    enum verb verb;
 
     for (const char *at = bytes; at < end; at = lf + 1) {
         lf = memchr(at, '\n', (size_t)(end - at));
-        account_line(&account, at, (size_t)(lf - at));
+        if (!event_verb(&verb, at, (size_t)(lf - at)) || !verb_is_room(verb))
+            continue;
+        account.events++;
+        account.messages += verb_is_message(verb);
+        last_event = at;
     }
+    if (last_event != NULL)
+        (void)stamp_parse(last_event, STAMP_LEN, &account.last);
     return account;
 }
 
