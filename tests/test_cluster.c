@@ -1194,6 +1194,40 @@ START_TEST(a_ban_of_a_session_that_is_over)
 }
 END_TEST
 
+/* The client is at another node before the ban is, and its login is under way. */
+START_TEST(a_ban_that_comes_late)
+{
+    struct hub_config config = {.standing = all_operators};
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *again;
+
+    nodes_open(&config);
+    ann = join(0, "ann");
+    ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    nodes_settle();
+    mock_say(ben, "ben");
+    nodes_settle();
+    read_all(ann);
+    nodes[2].engine.cut = true;
+    again = mock_add_as(&nodes[2], "198.51.100.7:6", NULL);
+    stage_settle(&nodes[2]);
+    mock_say(again, "ben");
+    stage_settle(&nodes[2]);
+    say(ann, "/ban ben 5");
+    expect(ann, "quit ben kicked");
+    expect(ann, "note ben is banned for 5 minutes");
+    nodes[2].engine.cut = false;
+    nodes_settle();
+    expect(ann, "join ben");
+    expect(ann, "quit ben kicked");
+    expect(again, "error not-allowed you are banned");
+    ensure(again->ended, "it goes on");
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* The member's node is cut off where the ban comes, and the others have dropped it when it bans: it
  * tells them again. */
 START_TEST(a_ban_at_a_node_that_is_gone)
@@ -2286,6 +2320,7 @@ int main(void)
         {a_ban_of_a_claimed_session, 1, 20},
         {a_ban_of_a_session_that_is_over, 4, 20},
         {a_ban_at_a_node_that_is_gone, 2, 20},
+        {a_ban_that_comes_late, 1, 20},
         {nodes_are_forgotten, 1, 60},
         {a_stream_without_its_beginning, 1, 60},
         {a_room_that_differs, COUNT_OF(groups), 60},

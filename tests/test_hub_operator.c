@@ -210,6 +210,36 @@ START_TEST(sources)
 }
 END_TEST
 
+/* A connection that was accepted before the ban has waited for its name: it is no way back. One
+ * that has a name stays, and so does what comes from elsewhere. */
+START_TEST(a_spare_connection)
+{
+    struct mock *spare[2];
+    struct mock *other;
+
+    open_with((struct hub_config){0});
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    mock_say(mock_add_as(&stage, "192.0.2.99:1", NULL), "ben");
+    other = mock_add_as(&stage, "192.0.2.99:2", NULL);
+    mock_say(other, "other");
+    for (int i = 0; i < 2; i++)
+        spare[i] = mock_add_as(&stage, i == 0 ? "192.0.2.99:3" : "192.0.2.98:3", NULL);
+    stage_settle(&stage);
+    stage_play(&stage, "a~ join other\na> /ban ben\na~ note ben (192.0.2.99) is banned *\n");
+    if (_i == 1)
+        ensure(stage_handover(&stage), "a handover");
+    for (int i = 0; i < 2; i++)
+        mock_say(spare[i], _i == 2 ? "/post\nben" : "ben");
+    stage_settle(&stage);
+    ensure(mock_line(spare[0]) != NULL &&
+               strcmp(spare[0]->text + STAMP_LEN, " error not-allowed you are banned") == 0,
+        "%s", spare[0]->text);
+    ensure(spare[0]->ended && !spare[1]->ended && !other->ended, "the wrong one");
+    stage_play(&stage, _i == 2 ? "a0\n" : "a< join ben\na0\n");
+    stage_close(&stage);
+}
+END_TEST
+
 /* So many and no more; those that are over make space. */
 START_TEST(many_bans)
 {
@@ -347,6 +377,7 @@ int main(void)
         {a_backlog, 1, 10},
         {held_lines, 2, 10},
         {sources, 1, 20},
+        {a_spare_connection, 3, 10},
         {many_bans, 1, 30},
         {a_claimed_session, 1, 10},
         {a_session_that_is_passing, 2, 10},

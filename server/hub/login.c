@@ -27,6 +27,9 @@
 /* A login that has waited for the stream for this time gets a note that says so. */
 #define LOGIN_WAITS_US 1000000u
 
+/* As for a connection that is not accepted. */
+#define BANNED "not-allowed you are banned"
+
 static const struct span no_text = {NULL, 0};
 
 static bool wishes(const struct connection *c, enum wish wish)
@@ -368,6 +371,13 @@ static void poster_give_up(struct connections *cs, struct connection *c)
     c->person = NULL;
 }
 
+/* Its source may have been banned since the connection was accepted: it has waited in case, or
+ * comes to another node before the ban. */
+static bool login_is_banned(const struct connections *cs, const struct connection *c)
+{
+    return bans_have(&cs->bans, &c->source->key, cs->turn.now);
+}
+
 /* It has its person: its welcome comes when the others of this turn are in, too. */
 static void login_join(struct connections *cs, struct connection *c, uint64_t joins)
 {
@@ -396,6 +406,11 @@ void login_made(struct connections *cs, const struct submission *s, enum room_re
         return;
     }
     c->person = outcome->person;
+    if (cs->cluster != NULL && login_is_banned(cs, c)) {
+        (void)connection_say(cs, c, "error " BANNED);
+        session_end(cs, c, ENDING_KICKED, "kicked", no_text);
+        return;
+    }
     login_join(cs, c, outcome->start);
 }
 
@@ -474,6 +489,8 @@ static bool login_next(struct connections *cs)
 
     if (!connections_have_room(cs))
         return false;
+    if (c->person == NULL && login_is_banned(cs, c))
+        return login_refuse(cs, c, BANNED) == LINE_TAKEN;
     switch (login_reserve(cs, c, &reserved)) {
     case ACCOUNT_READY:
         break;
