@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 CHATD=${CHATD:-$PWD/chatd}
 CHAT=${CHAT:-$PWD/chat}
 unset CHAT_NAME CHAT_PASS NO_COLOR ENV TMUX
-export CHATD CHAT LC_ALL=C.UTF-8
+export CHATD CHAT LC_ALL=C.UTF-8 SHELL=/bin/sh
 quick=${1:-}
 columns=49
 rows=13

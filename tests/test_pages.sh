@@ -11,7 +11,7 @@ ln -s "$CHAT" "$dir/bin/chat"
 # The options of a sanitizer's build are words of their own.
 printf '#!/bin/sh\nexec %s %s "$@"\n' "$CHATD" "${CHATD_OPTIONS-}" >"$dir/bin/chatd"
 chmod 755 "$dir/bin/chatd"
-PATH=$dir/bin:$PATH
+PATH=$dir/bin:$PATH:/usr/sbin
 
 # ---- The table: each block of the pages, and the script that runs it ----
 

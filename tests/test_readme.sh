@@ -5,13 +5,13 @@
 . "$(dirname "$0")/lib.sh"
 top=$(cd "$(dirname "$0")/.." && pwd)
 unset CHAT_NAME CHAT_PASS CHAT_SERVER NO_COLOR ENV TMUX
-export LC_ALL=C.UTF-8
+export LC_ALL=C.UTF-8 SHELL=/bin/sh
 mkdir "$dir/bin" "$dir/work"
 ln -s "$CHAT" "$dir/bin/chat"
 # The options of a sanitizer's build are words of their own.
 printf '#!/bin/sh\nexec %s %s "$@"\n' "$CHATD" "${CHATD_OPTIONS-}" >"$dir/bin/chatd"
 chmod 755 "$dir/bin/chatd"
-PATH=$dir/bin:$PATH
+PATH=$dir/bin:$PATH:/usr/sbin
 
 # block PATTERN: the first block of the page that has a match, without its margin.
 block() {
