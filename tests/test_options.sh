@@ -93,11 +93,26 @@ export LC_ALL=C
 program "$CHATD" chatd man/chatd.8 chatd.c server/*.c server/*/*.c
 program "$CHAT" chat man/chat.1 chat.c client/*.c
 
+# refused WHY OPTION...: of the cluster's options. The address ends a server that does not refuse them.
+refused() {
+    why=$1
+    shift
+    status=0
+    "$CHATD" "$@" -l 127.0.0.1:99999 2>"$dir/said" || status=$?
+    expect "$*: 64" [ "$status" -eq 64 ]
+    expect "$*: why" grep -q -e "$why" "$dir/said"
+}
+
 # Lists that no engine takes.
 for servers in :4222 ::1 127.0.0.1:0 a,,b "$(seq -s , -f 'h%.0f' 33)"; do
-    status=0
-    "$CHATD" -c "nats://$servers/room" -N x -l 127.0.0.1:99999 2>"$dir/said" || status=$?
-    expect "servers $servers: 64" [ "$status" -eq 64 ]
-    expect "servers $servers: why" grep -q 'wants servers' "$dir/said"
+    refused 'wants servers' -c "nats://$servers/room" -N x
+done
+refused 'wants nats://HOST' -c tls://a/room -N x
+refused 'takes no credentials' -c nats://ann:sesame@a/room -N x
+for room in '' / '/a room' /room/2 "/$(printf '%033d' 0)"; do
+    refused 'as the room' -c "nats://a$room" -N x
+done
+for node in '' a.b 'a b' "$(printf '%033d' 0)"; do
+    refused '-N: wants 1 to 32 letters' -c nats://a/room -N "$node"
 done
 finish
