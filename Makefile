@@ -6,6 +6,7 @@
 #   make chaos                everything goes wrong at once, for CHAOS_SECONDS=15
 #   make model                the cluster's models in all their states, where spin is there
 #   make run                  build, and talk in a room on this machine
+#   make coverage             which lines the tests execute, by gcov
 #   make bench                chatd beside bare relays: bench/README.md; BENCHFLAGS are its options
 #   make install              see the directories below; DESTDIR is put before each
 #   make install-strip        the same, without symbols in the programs
@@ -229,6 +230,24 @@ fuzz/server/hub/codec.o fuzz/server/hub/replica.o: override CFLAGS += -fsanitize
 $(FUZZERS): $(B)fuzz_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/fuzzer.o $(CLIENT) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) $(WRAP) -fsanitize=fuzzer -pthread -o $@ $(sort $(filter %.o,$^)) $(filter %.a,$^) $(LDLIBS)
 
+# ---- Coverage: in coverage/. ----
+
+COVERAGE_CFLAGS = -O0 --coverage -fprofile-update=prefer-atomic
+# Each test is a process that writes the counters of all its files.
+coverage/tests/%.o: override CFLAGS = -O0
+COVERAGE_WRAP = -Wl,--wrap=_exit,--wrap=execv,--wrap=sandbox_enter coverage/tests/coverage.o
+# A directory of counters is open to processes that have given up root. That all tests pass is not asked
+# for here: a few count descriptors, or what a process may do, which writing counters disturbs.
+coverage:
+	rm -rf coverage
+	$(MAKE) BUILD=coverage CC=gcc CFLAGS='$(COVERAGE_CFLAGS)' coverage/tests/coverage.o
+	$(MAKE) BUILD=coverage CC=gcc CFLAGS='$(COVERAGE_CFLAGS)' LDFLAGS='$(COVERAGE_WRAP)' \
+	    all $(TEST_SRCS:%.c=coverage/%) $(REPLAYS:%=coverage/%)
+	find coverage -type d -exec chmod a+w {} +
+	-umask 0 && CHATD_OPTIONS='-S off' $(MAKE) BUILD=coverage CC=gcc CFLAGS='$(COVERAGE_CFLAGS)' \
+	    LDFLAGS='$(COVERAGE_WRAP)' TEST_SCRIPTS='$(filter %.sh,$(FAST_TESTS))' check
+	@sh tests/coverage.sh coverage
+
 # ---- Other ways to build and run. ----
 
 # Both programs in static/, with nothing to link at run time. The kernel's headers are looked for
@@ -368,10 +387,10 @@ distcheck: dist
 clean:
 	$(call quiet,RM)rm -f $(PROGRAMS) $(LIBS) $(TESTS) $(CHAOS) $(WIDTHS) $(OBSERVER) $(REPLAYS) $(FUZZERS) $(BENCHES) \
 	    $(SRCS:%.c=$(B)%.o) $(SRCS:%.c=$(B)%.d) $(NAMED)
-	@rm -rf $(DIST) $(DIST).tar.gz $(STAGE) static fuzz analyzed bench/builds
+	@rm -rf $(DIST) $(DIST).tar.gz $(STAGE) static fuzz analyzed coverage bench/builds
 
 -include $(SRCS:%.c=$(B)%.d)
 
 .DELETE_ON_ERROR:
-.PHONY: FORCE all analyze bench chaos check check-fast clean dist distcheck everything format-check fuzz fuzzers install install-strip \
+.PHONY: FORCE all analyze bench chaos check check-fast clean coverage dist distcheck everything format-check fuzz fuzzers install install-strip \
 	man-check model run stage static uninstall
