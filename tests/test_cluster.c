@@ -2251,6 +2251,57 @@ START_TEST(a_stream_comes_back)
 }
 END_TEST
 
+/* A place, and its snapshot, for which nodes that are closed are not waited for any more. */
+static void place_pass(struct mock *p)
+{
+    for (int i = 0; i < 310; i++) {
+        stream.ahead += 2 * SECOND;
+        say(p, "on");
+    }
+}
+
+/* A node that starts with an older snapshot, as its transcript has no more, applies what follows,
+ * and meets the message that has made the stream anew: its room is not that one, for the others had
+ * more than was left of the stream. It looks for the snapshot behind it. */
+START_TEST(a_start_before_a_stream_was_made_anew)
+{
+    char line[LINE_OUT_MAX];
+    const char *const transcript[] = {line, NULL};
+    struct mock *ann;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    place_pass(ann);
+    while (mock_line(ann) != NULL) {}
+    say(ann, "known");
+    expect(ann, "msg ann known");
+    snprintf(line, sizeof line, "%s", ann->text);
+    say(ann, "lost for that node");
+    node_close(2);
+    place_pass(ann);
+    say(ann, "lost");
+    lose(stream.count - 1);
+    stream.gone = 3;
+    engines_wait(32);
+    ensure(renewals() == 1, "%u", renewals());
+    say(ann, "behind");
+    place_pass(ann);
+    stage_open_after(&nodes[2], &stream, names[2], transcript);
+    say(ann, "to all");
+    nodes_wait(2 * SECOND);
+    for (size_t i = 0; i < NODES; i++) {
+        struct mock *p;
+
+        ensure(hub_cluster_end(nodes[i].hub) == CLUSTER_GOES_ON, "node %zu leaves", i);
+        p = mock_add(&nodes[i]);
+        nodes_settle();
+        say(p, "/users");
+        expect(p, "here ann");
+    }
+    nodes_close();
+}
+END_TEST
+
 /* A node that starts does not apply what was there before, and waits for the snapshot. */
 START_TEST(a_start_in_a_stream_made_anew)
 {
@@ -2288,6 +2339,7 @@ int main(void)
         {a_node_had_more, 1, 20},
         {a_stream_comes_back, 1, 20},
         {a_start_in_a_stream_made_anew, 1, 20},
+        {a_start_before_a_stream_was_made_anew, 1, 20},
         {one_room, 1, 20},
         {one_name_at_once, 1, 20},
         {renames_that_cross, COUNT_OF(crossings), 20},

@@ -6,6 +6,7 @@
  */
 #include "fuzz.h"
 #include "server/cluster/apply.h"
+#include "server/cluster/renewal.h"
 #include "server/hub/link.h"
 #include "server/hub/log.h"
 #include "wire/text.h"
@@ -104,6 +105,7 @@ static size_t message_take(struct world w[2], const uint8_t *data, size_t size, 
     const struct log *log = w[0].room.log;
     uint64_t before = log_head(log);
     size_t len = (size_t)data[0] << 8 | data[1];
+    struct renewal_note note;
     size_t whole;
     char *copy;
 
@@ -111,6 +113,8 @@ static size_t message_take(struct world w[2], const uint8_t *data, size_t size, 
     len = len > size - 3 ? size - 3 : len;
     whole = message_make(message, data + 3, len, number);
     copy = must_copy(message, whole);
+    if (renewal_read(&note, (struct span){copy, whole}))
+        must(batch_name_is_valid(note.node));
     world_apply(&w[0], copy, whole, w[0].time);
     world_apply(&w[1], copy, whole, w[0].time);
     free(copy);
