@@ -2,10 +2,12 @@
  * fuzz_upstream.c: the engine's conversation with a server that says anything, in any pieces. What
  * the hub is told must be frames, in the stream's order, and what the server is told must be lines.
  *
- * The input: a byte for the cuts, then what the server says.
+ * The input: a byte for the cuts, then what the server says. Where that byte is WATCHES the engine
+ * watches a stream that is gone, and is to make it anew; then sequences may begin again.
  */
 #include "compat/compat.h"
 #include "fuzz.h"
+#include "server/cluster/feed.h"
 #include "server/cluster/nats_client.h"
 #include "server/cluster/pair.h"
 #include "server/cluster/upstream.h"
@@ -21,7 +23,9 @@ static struct upstream upstream;
 static struct pair pair;
 static struct window window;
 
-static const struct frame_setup setup = {.next = 3,
+#define WATCHES 7
+
+static struct frame_setup setup = {.next = 3,
     .room = {"tea", 3},
     .node = {"n", 1},
     .credentials = {"a:b", 3},
@@ -67,7 +71,7 @@ static void pair_check(uint64_t *sequence)
     while (frame_next(&frame, &rest) == FRAME_READY) {
         if (frame.kind == FRAME_MESSAGE) {
             must(frame_message_read(&message, frame.payload));
-            must(message.sequence > *sequence && message.sequence >= setup.next);
+            must(setup.watches || (message.sequence > *sequence && message.sequence >= setup.next));
             *sequence = message.sequence;
         } else if (frame.kind == FRAME_STATE) {
             must(frame_state_read(&state, frame.payload));
@@ -100,7 +104,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > 65536)
         return 0;
+    setup.watches = size > 0 && data[0] == WATCHES;
     fd = upstream_open();
+    if (setup.watches)
+        must(feed_renew(&upstream, (struct span){"\0\0\0\0\0\0\0\5renewal", 15}));
 
     for (size_t at = 1, n; at < size && upstream.phase != UPSTREAM_AWAY; at += n) {
         state = state * 1664525 + 1013904223;
