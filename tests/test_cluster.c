@@ -108,6 +108,15 @@ static void expect_nothing(struct mock *p)
     ensure(line == NULL, "\"%s\"", line);
 }
 
+/* The nodes, with ann at the first and ben at the second, who have seen each other. */
+static void two_join(struct mock **ann, struct mock **ben)
+{
+    nodes_open(NULL);
+    *ann = join(0, "ann");
+    *ben = join(1, "ben");
+    expect(*ann, "join ben");
+}
+
 /* Messages of nobody, until there are so many. */
 static void stream_fill(size_t count)
 {
@@ -407,10 +416,7 @@ START_TEST(an_engine_dies)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     for (int i = 0; i < 20; i++) {
         char want[64];
 
@@ -746,10 +752,7 @@ START_TEST(a_hub_dies)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     say(ann, "one");
     expect(ben, "msg ann one");
     mock_say(ann, "two");
@@ -825,10 +828,7 @@ START_TEST(a_node_is_gone_and_its_engine_is_stuck)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     stream.away = true;
     say(ann, "too late");
     ck_assert_int_eq(send(nodes[0].engine.fd, state, len, 0), (ssize_t)len);
@@ -948,10 +948,7 @@ START_TEST(an_outage)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     stream.away = true;
     for (size_t i = 0; i < 60; i++)
         nodes_wait(SECOND);
@@ -990,10 +987,7 @@ START_TEST(a_node_stops)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     mock_say(ann, "last");
     (void)stage_turn(&nodes[0]);
     hub_stop(nodes[0].hub, nodes[0].now);
@@ -1282,10 +1276,7 @@ START_TEST(private_messages)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     stream.questions = QUESTIONS_WAIT;
     mock_say(ann, "/msg BEN psst \xe2\x80\xa6");
     mock_say(ann, "aloud");
@@ -1326,10 +1317,7 @@ START_TEST(private_without_majority)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     stream.away = true;
     say(ann, "/msg ben psst");
     expect(ann, "priv ann ben psst");
@@ -1352,10 +1340,7 @@ START_TEST(private_errors)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     stream.questions = QUESTIONS_VANISH;
     say(ann, "/msg ben one");
     nodes_wait(4 * SECOND);
@@ -1531,10 +1516,7 @@ START_TEST(batches_of_another_program)
     struct mock *ben;
     size_t len;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     id.incarnation = incarnation_of("x").number;
     id.nonce = incarnation_of("x").random + forged_rows[_i].other;
     id.number = batch_of("x") + forged_rows[_i].ahead;
@@ -1628,10 +1610,7 @@ START_TEST(letters_from_the_future)
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(NULL);
-    ann = join(0, "ann");
-    ben = join(1, "ben");
-    expect(ann, "join ben");
+    two_join(&ann, &ben);
     letter.from = incarnation_of("x");
     letter.to = incarnation_of("y");
     letter.sequence = UINT64_MAX;
