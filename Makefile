@@ -283,7 +283,7 @@ man-check:
 # The names of both programs are words of their own in the pages, so a prefix is put before each.
 RENAME_WORDS = $(foreach twice,1 2,-e 's,(^|[^[:alnum:]_./-])(chatd?|chat-protocol)($$|[^[:alnum:]_./@:-]),\1$(PROGPREFIX)\2\3,g') \
 	-e 's,$(PROGPREFIX)chat server,chat server,g' \
-	-e 's,(^|/| )(chatd[-@[:alnum:]]*\.(service|socket|pid)|chatd-team/),\1$(PROGPREFIX)\2,g'
+	-e 's,(^|/| )(chatd[-@[:alnum:]]*\.(service|socket|pid|cluster)|chatd-team/),\1$(PROGPREFIX)\2,g'
 RENAME_PAGE = sed -E -e 's,^(\.Dt )(CHAT),\1$(shell echo '$(PROGPREFIX)' | tr a-z A-Z)\2,' $(RENAME_WORDS)
 RENAME_COMPLETION = sed -E -e 's,^(\#compdef|complete .*) (chatd?)$$,\1 $(PROGPREFIX)\2,' \
 	-e 's,^(complete -c) (chatd?) ,\1 $(PROGPREFIX)\2 ,'
@@ -308,7 +308,7 @@ INSTALLED = $(bindir)/$(PROGPREFIX)chat $(sbindir)/$(PROGPREFIX)chatd \
 	$(foreach name,chat chatd,$(BASHCOMPDIR)/$(PROGPREFIX)$(name) \
 	    $(ZSHCOMPDIR)/_$(PROGPREFIX)$(name) $(FISHCOMPDIR)/$(PROGPREFIX)$(name).fish) \
 	$(DOCS:%=$(docdir)/%) $(BOTS:%=$(docdir)/examples/%) \
-	$(docdir)/examples/recipes.md $(docdir)/examples/logrotate \
+	$(addprefix $(docdir)/examples/,recipes.md logrotate cluster.conf) \
 	$(if $(UNITDIR),$(UNITS:%=$(UNITDIR)/$(PROGPREFIX)%))
 
 # Made anew each time: the directories and names may be others than before.
@@ -327,6 +327,7 @@ stage:
 	    $(RENAME_UNIT) contrib/systemd/$$unit >$(STAGE)/units/$(PROGPREFIX)$$unit; done
 	@sed -E $(RENAME_WORDS) -e 's,contrib/bots/,,g' contrib/recipes.md >$(STAGE)/recipes.md
 	@$(RENAME_UNIT) -e 's,/etc/,$(sysconfdir)/,' contrib/logrotate/chatd >$(STAGE)/logrotate
+	@$(RENAME_UNIT) contrib/systemd/cluster.conf >$(STAGE)/cluster.conf
 
 install: all stage
 	umask 022; for dir in $(sort $(dir $(INSTALLED))); do \
@@ -339,7 +340,8 @@ install: all stage
 	$(INSTALL_DATA) $(STAGE)/zsh/* "$(DESTDIR)$(ZSHCOMPDIR)/"
 	$(INSTALL_DATA) $(STAGE)/fish/* "$(DESTDIR)$(FISHCOMPDIR)/"
 	$(INSTALL_DATA) $(DOCS) "$(DESTDIR)$(docdir)/"
-	$(INSTALL_DATA) $(STAGE)/logrotate $(STAGE)/recipes.md "$(DESTDIR)$(docdir)/examples/"
+	$(INSTALL_DATA) $(STAGE)/logrotate $(STAGE)/recipes.md $(STAGE)/cluster.conf \
+	    "$(DESTDIR)$(docdir)/examples/"
 	for bot in $(BOTS); do if [ -x contrib/bots/$$bot ]; then \
 	    $(INSTALL_SCRIPT) $(STAGE)/bots/$$bot "$(DESTDIR)$(docdir)/examples/"; else \
 	    $(INSTALL_DATA) $(STAGE)/bots/$$bot "$(DESTDIR)$(docdir)/examples/"; fi || exit 1; done

@@ -277,6 +277,25 @@ inside() {
         chat -r -n bob -W 1 -H 20 /run/chatd/lobby
     systemctl stop $room.socket $room.service
 
+    # The same as a node of a room on several machines, whose server wants a password.
+    if command -v nats-server >/run/said; then
+        printf '%s\n' 'listen: 127.0.0.1:4222' 'jetstream { store_dir: /run/nats }' \
+            'authorization { user: chat, password: secret }' >/run/nats.conf
+        nats-server -c /run/nats.conf >/run/nats.log 2>&1 &
+        nats=$!
+        cp /etc/systemd/system/cluster.conf "/run/systemd/system/$room.service.d/soon.conf"
+        echo chat:secret >/etc/chatd-lobby.cluster
+        chmod 600 /etc/chatd-lobby.cluster
+        systemctl daemon-reload
+        expect 'a node' systemctl start $room.service
+        expect 'its server' until_true status_is $room.service '.*node .* of room lobby, ready.*'
+        expect 'its clients' as eve /usr/local/bin/chat -n eve -m three /run/chatd/lobby
+        expect 'its past' until_true past_has 'eve[*]: three' \
+            chat -r -n bob -W 1 -H 20 /run/chatd/lobby
+        systemctl stop $room.socket $room.service
+        kill $nats
+    fi
+
     # The group's room: members of the group can connect, and the kernel proves their names.
     team=chatd-team@ops
     expect 'a room of a team' systemctl start $team.socket
@@ -368,6 +387,7 @@ UNIT
     mkdir -p old
     pivot_root . old
     umount -l /old
+    mount --make-rshared / # as a container's manager does: credentials of services need it
     exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system \
         --unit=trial.target --log-target=null
 }
