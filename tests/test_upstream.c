@@ -658,8 +658,8 @@ static void clocked_turn(uint64_t now)
         continue;
 }
 
-/* A connection, up to where the engine reads the stream. */
-static void clocked_connect(unsigned last, uint64_t now)
+/* A connection, up to where the engine wants a consumer. */
+static void clocked_login(unsigned last, uint64_t now)
 {
     int sv[2];
 
@@ -674,6 +674,13 @@ static void clocked_connect(unsigned last, uint64_t now)
     clocked_turn(now);
     fake_has_stream(1, last);
     clocked_turn(now);
+    ck_assert_int_eq(upstream.phase, UPSTREAM_CONSUMING);
+}
+
+/* A connection, up to where the engine reads the stream. */
+static void clocked_connect(unsigned last, uint64_t now)
+{
+    clocked_login(last, now);
     fake_answer(CONSUMER_2_12);
     clocked_turn(now);
     ck_assert_int_eq(upstream.phase, UPSTREAM_READING);
@@ -731,6 +738,38 @@ START_TEST(servers_are_behind)
     ck_assert_uint_lt(behind, (BEHIND_SECONDS + 2) * SECOND);
     close(upstream.fd);
     fake_hang_up();
+}
+END_TEST
+
+/* The servers have chosen one for the consumer that is dead. The engine asks for another consumer,
+ * soon, and then less soon; with an answer that begins anew. */
+START_TEST(consumer_at_a_dead_server)
+{
+    static const unsigned limits_ms[] = {500, 1000, 2000};
+    uint64_t now = SECOND;
+
+    clocked_open(now);
+    for (unsigned round = 0; round < 2; round++) {
+        now += 10 * SECOND;
+        clocked_login(4, now);
+        for (unsigned i = 0; i < 3; i++) {
+            clocked_turn(now + limits_ms[i] * 1000u - 1);
+            ck_assert_int_eq(upstream.phase, UPSTREAM_CONSUMING);
+            now += limits_ms[i] * 1000u;
+            clocked_turn(now);
+            ck_assert_int_eq(upstream.phase, UPSTREAM_FINDING);
+            ck_assert_str_eq(fake.subject, STREAM_INFO);
+            fake_has_stream(1, 4);
+            clocked_turn(now);
+            ck_assert_int_eq(upstream.phase, UPSTREAM_CONSUMING);
+        }
+        fake_answer(CONSUMER_2_12);
+        clocked_turn(now);
+        ck_assert_int_eq(upstream.phase, UPSTREAM_READING);
+        fake_hang_up();
+        clocked_turn(now);
+        ck_assert_int_eq(upstream.phase, UPSTREAM_AWAY);
+    }
 }
 END_TEST
 
@@ -885,6 +924,7 @@ int main(void)
         {server_takes_nothing, 2, 60},
         {huge_message, 1, 60},
         {servers_are_behind, 2, 60},
+        {consumer_at_a_dead_server, 1, 20},
         {questions, 1, 60},
         {questions_of_others, 1, 60},
         {questions_too_long, 1, 60},

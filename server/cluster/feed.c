@@ -16,6 +16,10 @@
  * answered, the others change something in all servers. */
 #define FOUND_US 1000000u
 #define MADE_US 2000000u
+/* The servers choose the one that has the consumer. It can be one that has died, and then there is
+ * no answer, so another request is made soon. Each waits twice as long as the one before, up to
+ * MADE_US, for servers can be slow. */
+#define CONSUMED_US 500000u
 /* Delay before a request is repeated that the server could not fulfil. */
 #define ASK_US 500000u
 /* Nodes that start together make the stream within this time. */
@@ -31,6 +35,17 @@
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
+static uint64_t answer_limit(const struct upstream *u, enum upstream_phase phase)
+{
+    uint64_t limit = CONSUMED_US;
+
+    if (phase != UPSTREAM_CONSUMING)
+        return phase == UPSTREAM_FINDING ? FOUND_US : MADE_US;
+    for (unsigned i = 0; i < u->reading.unanswered && limit < MADE_US; i++)
+        limit *= 2;
+    return limit;
+}
+
 static void jetstream_ask(struct upstream *u, enum upstream_phase phase, const char *subject,
     struct span request, uint64_t now)
 {
@@ -39,7 +54,7 @@ static void jetstream_ask(struct upstream *u, enum upstream_phase phase, const c
     upstream_inbox(u, reply, 'a', ++u->asked);
     upstream_publish(u, subject, reply, request);
     u->times.ask = 0;
-    upstream_enter(u, phase, now + (phase == UPSTREAM_FINDING ? FOUND_US : MADE_US));
+    upstream_enter(u, phase, now + answer_limit(u, phase));
 }
 
 void feed_ask(struct upstream *u, uint64_t now)
@@ -82,6 +97,7 @@ static void ask_to_deliver(struct upstream *u, uint64_t now)
     len = jetstream_write_consumer(request, &u->names, subject, r->proof != 0 ? r->proof : r->next);
     jetstream_ask(
         u, UPSTREAM_CONSUMING, u->names.consumer_create, (struct span){request, len}, now);
+    r->unanswered++;
 }
 
 /* A message is missing in the deliveries: another consumer begins with it. */
@@ -396,6 +412,7 @@ static void take_made(struct upstream *u, const struct jetstream_answer *answer,
 
 static void take_delivering(struct upstream *u, const struct jetstream_answer *answer, uint64_t now)
 {
+    u->reading.unanswered = 0;
     if (answer->result == JETSTREAM_NO_STREAM) {
         feed_ask(u, now);
     } else if (answer->result != JETSTREAM_DONE) {

@@ -57,6 +57,7 @@ struct reading {
     uint64_t size;         /* the bytes that it may have; 0: any number */
     uint64_t deliveries;   /* of the present consumer */
     uint64_t consumer;     /* its number, which is in its subject */
+    unsigned unanswered;   /* requests for consumers since the last that had an answer */
     uint64_t subscribed;   /* to the consumer, on this connection: its sid; 0: not yet */
     uint64_t behind_since; /* all is delivered that there is, and it is not all; 0: it is not so */
     uint64_t behind_for;   /* how long it was so on the connections before, since a delivery */
