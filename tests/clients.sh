@@ -162,7 +162,7 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 # What all have said, as NUMBER:LINES.
 all_said() {
     for i in $talkers; do
-        read -r line <"$dir/said$i" || line=0
+        until read -r line <"$dir/said$i"; do :; done # it may be written just now
         printf ' %s:%s' "$i" "$line"
     done
 }
