@@ -13,6 +13,7 @@
 #   down, is_gone     kills a server or a node; it is down as long as $dir/NAME.down is there
 #   revive            starts what has ended and is not to be down, as a service manager does it
 #   leader_find       sets leader to the host whose server leads the stream
+#   watch_anew        the stream was removed on purpose: what was seen of it does not count
 #   are_current       the three servers have all that the stream has
 
 : "${dir:?}" "${CHAT:?}" "${clients:?}"
@@ -192,10 +193,15 @@ copies_read() {
     echo "not all servers' copies can be read, in $try rounds"
     touch "$dir/copy1" "$dir/copy2" "$dir/copy3"
 }
+watch_anew() {
+    sleep 1
+    for place in 1 2 3; do wc -l <"$dir/watch$place.log" >"$dir/watch$place.old"; done
+}
 watched() {
     for place in 1 2 3; do
         echo 'copy 0'
-        cat "$dir/watch$place.log"
+        read -r old 2>/dev/null <"$dir/watch$place.old" || old=0
+        tail -n +$((old + 1)) "$dir/watch$place.log"
     done
 }
 losses_compare() {

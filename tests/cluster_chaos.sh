@@ -3,8 +3,9 @@
 # cut. Then the accounts (clients.sh): every line of clients that reconnect once and in order, all in
 # one order, the transcripts of the nodes equal, their users lists, too. SEED chooses what happens,
 # and is printed. At most one NATS server at a time is killed or cut off; what the servers lose all
-# the same is told by its sequence, and an account that is wrong in nothing else is skipped. Needs
-# root, namespaces, ip, ss, nc and nats-server. A long run, with a hundred clients for each node:
+# the same is told by its sequence, and an account that is wrong in nothing else is skipped. With
+# DELETES=1 the stream is deleted now and then, too, and the nodes make it anew. Needs root,
+# namespaces, ip, ss, nc and nats-server. A long run, with a hundred clients for each node:
 #
 #   CHAOS_SECONDS=1200 TALKERS=15 RATE=3 MEMBERS=95 CHATD=./chatd CHAT=./chat sh tests/cluster_chaos.sh
 
@@ -26,7 +27,7 @@ echo "seed $seed, $seconds s"
 # Lines of: when in tenths of a second, what, of which host, for how many tenths, and for a link
 # its other end.
 plan() {
-    awk -v seed="$seed" -v end="$((10 * seconds))" '
+    awk -v seed="$seed" -v end="$((10 * seconds))" -v kinds=$((14 + ${DELETES:-0})) '
         function pick(n) { return int(n * rand()) }
         # Is that free? Then it is not, for so long.
         function take(what, span) {
@@ -42,7 +43,7 @@ plan() {
                 host = 1 + pick(3)
                 other = 1 + (host + pick(2)) % 3
                 span = 2 + pick(40)
-                kind = pick(14)
+                kind = pick(kinds)
                 if (kind == 0 && take("servers", span + 40)) say("server_kill", host, span, 0)
                 if (kind == 1 && take("servers", span + 40)) say("server_stop", host, span, 0)
                 if (kind == 2 && take("servers", span + 40)) say("link_cut", host, span, other)
@@ -58,6 +59,7 @@ plan() {
                 if (kind == 11 && take("hub" host, span)) say("hub_upgrade", host, 0, 0)
                 if (kind == 12 && take("hub" host, span + 30)) say("hub_end", host, pick(20), 0)
                 if (kind == 13 && take("servers", span + 40)) say("majority_stop", host, span, other)
+                if (kind == 14 && take("servers", 600)) say("stream_delete", host, 0, 0)
             }
         }'
 }
@@ -85,6 +87,11 @@ hub_end() {
     later "$2" rm "$dir/node$1.down"
 }
 majority_stop() { hold "$(pid "nats$1")" "$2" && hold "$(pid "nats$3")" "$2"; }
+stream_delete() {
+    # shellcheck disable=SC2016
+    at $clients "$OBSERVER" ask "$(address "$1"):4222" '$JS.API.STREAM.DELETE.CHAT_room' |
+        grep -q '"success":true' && watch_anew
+}
 engine_kill() { kill -KILL "$(child "$1" cluster)"; }
 engine_stop() { hold "$(child "$1" cluster)" "$2"; }
 writer_kill() { kill -KILL "$(child "$1" transcript)"; }
