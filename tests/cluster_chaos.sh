@@ -89,8 +89,15 @@ hub_end() {
 majority_stop() { hold "$(pid "nats$1")" "$2" && hold "$(pid "nats$3")" "$2"; }
 stream_delete() {
     # shellcheck disable=SC2016
-    at $clients "$OBSERVER" ask "$(address "$1"):4222" '$JS.API.STREAM.DELETE.CHAT_room' |
-        grep -q '"success":true' && watch_anew
+    at $clients "$OBSERVER" ask "$(address "$1"):4222" '$JS.API.STREAM.DELETE.CHAT_room' >/dev/null
+    for _ in 1 2 3 4 5; do
+        ! stream_info "$1" | grep -q 'stream not found' || {
+            watch_anew
+            return
+        }
+        sleep 1
+    done
+    false
 }
 engine_kill() { kill -KILL "$(child "$1" cluster)"; }
 engine_stop() { hold "$(child "$1" cluster)" "$2"; }
