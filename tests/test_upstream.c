@@ -742,17 +742,18 @@ START_TEST(servers_are_behind)
 END_TEST
 
 /* The servers have chosen one for the consumer that is dead. The engine asks for another consumer,
- * soon, and then less soon; with an answer that begins anew. */
+ * soon, and then less soon. That begins anew with an answer, and after the third. */
 START_TEST(consumer_at_a_dead_server)
 {
-    static const unsigned limits_ms[] = {500, 1000, 2000};
+    static const unsigned limits_ms[] = {500, 1000, 2000, 500};
     uint64_t now = SECOND;
 
     clocked_open(now);
     for (unsigned round = 0; round < 2; round++) {
         now += 10 * SECOND;
         clocked_login(4, now);
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < 4; i++) {
+            upstream.times.patience = now;
             clocked_turn(now + limits_ms[i] * 1000u - 1);
             ck_assert_int_eq(upstream.phase, UPSTREAM_CONSUMING);
             now += limits_ms[i] * 1000u;

@@ -17,9 +17,9 @@
 #define FOUND_US 1000000u
 #define MADE_US 2000000u
 /* The servers choose the one that has the consumer. It can be one that has died, and then there is
- * no answer, so another request is made soon. Each waits twice as long as the one before, up to
- * MADE_US, for servers can be slow. */
-#define CONSUMED_US 500000u
+ * no answer, so another request is made soon. Three in a row wait for this, twice and four times as
+ * long, for servers can be slow; then it begins anew, for there was perhaps no leader. */
+#define CONSUMED_US UINT64_C(500000)
 /* Delay before a request is repeated that the server could not fulfil. */
 #define ASK_US 500000u
 /* Nodes that start together make the stream within this time. */
@@ -37,13 +37,9 @@
 
 static uint64_t answer_limit(const struct upstream *u, enum upstream_phase phase)
 {
-    uint64_t limit = CONSUMED_US;
-
-    if (phase != UPSTREAM_CONSUMING)
-        return phase == UPSTREAM_FINDING ? FOUND_US : MADE_US;
-    for (unsigned i = 0; i < u->reading.unanswered && limit < MADE_US; i++)
-        limit *= 2;
-    return limit;
+    if (phase == UPSTREAM_CONSUMING)
+        return CONSUMED_US << u->reading.unanswered % 3;
+    return phase == UPSTREAM_FINDING ? FOUND_US : MADE_US;
 }
 
 static void jetstream_ask(struct upstream *u, enum upstream_phase phase, const char *subject,
