@@ -19,9 +19,9 @@
 #   stopped      the third node is stopped, LINES are said at the others, and it is started again:
 #                seconds until it listens, and until its transcript is that of the others
 #   killed       the same with SIGKILL, and the others have noticed it before the lines are said
-#   crowd        MEMBERS are in; a snapshot is taken and stored: how long a member waits for an answer
-#                of the hub meanwhile, beside the time before; then a fourth node is started: seconds
-#                until it listens, and its memory
+#   crowd        MEMBERS are in; three snapshots are taken and stored: how long a member waits for an
+#                answer of the hub meanwhile, beside the time before; then a fourth node is started:
+#                seconds until it listens, and its memory
 #
 # The programs are $CHATD, $CHAT and $STREAM.
 set -eu
@@ -76,7 +76,8 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 since() { echo "$(milliseconds) $1" | awk '{ print ($1 - $2) / 1000 }'; }
 
 listening() { [ "$(grep -c 'listening on ' "$scratch/log")" -eq 3 ]; }
-sh "$here/../contrib/cluster.sh" "$CHATD" >"$scratch/log" 2>&1 &
+: >"$scratch/log"
+sh "$here/../contrib/cluster.sh" "$CHATD" >>"$scratch/log" 2>&1 &
 pids=$!
 until_true listening
 transcript() { sed -n "s/^node $1: process .*, transcript //p" "$scratch/log"; }
@@ -89,7 +90,7 @@ listens() { grep -q 'listening on ' "$scratch/node.log"; }
 node() {
     : >"$scratch/node.log"
     begun=$(milliseconds)
-    "$CHATD" -l "127.0.0.1:700$1" -t "$2" -c "nats://$servers/room" -N "node$1" 2>"$scratch/node.log" &
+    "$CHATD" -v -l "127.0.0.1:700$1" -t "$2" -c "nats://$servers/room" -N "node$1" 2>"$scratch/node.log" &
     pids="$pids $!"
     echo "node $1: process $!, again" >>"$scratch/again"
     until_true listens
@@ -104,7 +105,7 @@ speed() {
     bytes=$(awk '$2 == "bytes_per_message" { printf "%d", $3 }' "$scratch/room")
     "$STREAM" raw 127.0.0.1:4221 127.0.0.1:4222 "$bytes" >"$scratch/raw"
     "$STREAM" raw 127.0.0.1:4221 127.0.0.1:4222 "$bytes" 127.0.0.1:4221 127.0.0.1:4223 |
-        sed 's/^raw /raw3 /' >"$scratch/raw3"
+        sed 's/^raw/raw3/' >"$scratch/raw3"
     cat "$scratch/room" "$scratch/raw" "$scratch/raw3" >>"$scratch/results"
 }
 
@@ -141,15 +142,17 @@ crowd() {
     done
     until_true is_in
     sleep 5
-    "$STREAM" answer 127.0.0.1:7001 5 | sed 's/^answer /before /' >>"$scratch/results"
-    "$STREAM" answer 127.0.0.1:7001 15 | sed 's/^answer /meanwhile /' >>"$scratch/results" &
+    "$STREAM" answer 127.0.0.1:7001 5 | sed 's/^answer/before/' >>"$scratch/results"
+    "$STREAM" answer 127.0.0.1:7001 15 | sed 's/^answer/meanwhile/' >>"$scratch/results" &
     answer=$!
     sleep 1
-    "$STREAM" void 127.0.0.1:4222 room 10000
+    "$STREAM" void 127.0.0.1:4222 room 30000
     wait "$answer"
     node 4 "$scratch/transcript4"
     grep VmRSS "/proc/$(process 4)/status"
+    sed -n 's/.*: \(the room is loaded .*\)/\1/p' "$scratch/node.log"
     [ "$(users 1)" = "$(users 4)" ] && echo "users lists are equal"
+    kill "$(process 4)"
 }
 
 round=0

@@ -48,8 +48,10 @@
 #define SPEAKER "ann"
 /* Lines of the room that may be under way: more than all the buffers between two nodes hold. */
 #define BULK_LINES 60000
-/* Messages without a meaning that are under way at once. */
+/* Messages without a meaning: how many are under way at once, and their size, with which as many as
+ * a node reads to find a snapshot fill its log. */
 #define VOID_MESSAGES 256
+#define VOID_BYTES 256
 #define READERS_MAX 8
 #define ANSWER_MS 10000
 #define HELD_MAX (2 * NATS_HELD_MAX)
@@ -542,6 +544,7 @@ static int run_say(const char *node, const char *name, unsigned long lines, long
 static int run_void(const char *server, const char *room, unsigned long count)
 {
     static struct peer p;
+    static char bytes[VOID_BYTES];
     struct heard heard = {.messages = 0};
     struct jetstream_names names;
     char inbox[64];
@@ -552,7 +555,7 @@ static int run_void(const char *server, const char *room, unsigned long count)
     for (unsigned long published = 0; heard.answers < count;) {
         for (; published < count && published < heard.answers + VOID_MESSAGES; published++)
             nats_publish(&p, (struct span){names.subject, strlen(names.subject)}, inbox,
-                (struct span){"x", 1});
+                (struct span){bytes, sizeof bytes});
         if (!peer_read(&p, ANSWER_MS))
             die("no answer");
         nats_take(&p, &heard);
