@@ -4,50 +4,28 @@
 # Needs root, Linux namespaces, overlayfs and cgroup2, systemd and procps; `sh tests/run.sh
 # tests/boot.sh` counts it. CHATD and CHAT are the programs.
 
-: "${CHATD:?}" "${CHAT:?}"
-top=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+[ "${1:-}" = inside ] || : "${CHATD:?}" "${CHAT:?}"
+# shellcheck source=tests/booted.sh
+. "$(dirname "$0")/booted.sh"
 
-# ---- Inside, as a service of the booted systemd ----
+# The same as page_block in lib.sh.
+example() { sh -c '. "$0/tests/lib.sh"; page_block "$0/man/chatd.8" "$1"' "$top" "$1"; }
+
+furnish() {
+    cp "$CHATD" root/usr/local/sbin/chatd
+    cp "$CHAT" root/usr/local/bin/chat
+    cp "$top"/contrib/systemd/* root/etc/systemd/system/
+    cp "$top/contrib/logrotate/chatd" root/rotate
+    # Examples of the page.
+    mkdir root/page
+    example 'useradd -r' >root/page/team
+    example '^chat /var/lib/room/sock' >root/page/join
+    example '/var/lib/lan' >root/page/network
+    example '%E/chatd/access' >root/page/access
+    example 'daemon-reload' >root/page/units
+}
 
 inside() {
-    passed=0
-    failed=0
-    export SYSTEMD_PAGER='' SYSTEMD_COLORS=0
-
-    # expect WHAT COMMAND...
-    expect() {
-        what=$1
-        shift
-        if "$@" >/run/said 2>&1; then
-            passed=$((passed + 1))
-        else
-            failed=$((failed + 1))
-            echo "failed: $what: $*"
-            cat /run/said
-        fi
-    }
-    finish() {
-        echo "$passed passed, $failed failed"
-        [ "$failed" -eq 0 ] && exit
-        systemctl status 'chatd*'
-        journalctl -q -o short-monotonic | tail -n 100
-        exit 1
-    }
-    not() { ! "$@"; }
-    # Tries for a minute.
-    until_true() {
-        tries=1200
-        until "$@"; do
-            tries=$((tries - 1))
-            [ "$tries" -gt 0 ] || return 1
-            sleep 0.05
-        done
-    }
-    is() { equal "$3" "$(systemctl show -p "$2" --value "$1")"; }
-    status_is() { systemctl show -p StatusText --value "$1" | grep -qx -e "$2"; }
-    seen() { grep -qs -e "$2" "$1"; }
-    equal() { [ "$1" = "$2" ] || { echo "$1 is not $2"; false; }; }
-    log_count() { [ "$(journalctl -q -o cat -u "$1" | grep -c -e "$2")" -ge "$3" ]; }
     # runs_anew PID: another hub than that is ready.
     runs_anew() { not is $main MainPID "$1" && not is $main MainPID 0 && is $main ActiveState active; }
     # late COMMAND: the service is that.
@@ -56,7 +34,6 @@ inside() {
         printf '[Service]\nExecStart=\nExecStart=%s\n' "$*" >/run/systemd/system/$main.d/late.conf
         systemctl daemon-reload
     }
-    log_has() { journalctl -q -o cat -u "$1" | grep -q -e "$2"; }
     as() {
         who=$1
         shift
@@ -325,93 +302,4 @@ inside() {
     finish
 }
 
-# ---- On the way in: the new namespaces' first process ----
-
-# The same as page_block in lib.sh.
-example() { sh -c '. "$0/tests/lib.sh"; page_block "$0/man/chatd.8" "$1"' "$top" "$1"; }
-
-# enter OUT: mounts what it boots below OUT, which hears what comes of it, and becomes systemd.
-enter() {
-    set -e
-    mount --make-rprivate /
-    mkdir "$1/tree"
-    mount -t tmpfs tmpfs "$1/tree"
-    cd "$1/tree"
-    mkdir up work root
-    mount -t overlay overlay -o lowerdir=/,upperdir=up,workdir=work root
-    mount -t proc proc root/proc
-    mount -t sysfs -o ro sysfs root/sys
-    mount -t cgroup2 cgroup2 root/sys/fs/cgroup
-    for dir in dev run tmp; do mount -t tmpfs -o mode=755 tmpfs root/$dir; done
-    cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty root/dev
-    mkdir root/dev/pts root/dev/shm root/mnt/out
-    mount -t devpts -o newinstance,ptmxmode=0666 devpts root/dev/pts
-    ln -s pts/ptmx root/dev/ptmx
-    chmod 1777 root/tmp root/dev/shm
-    mount --bind "$1" root/mnt/out
-    rm -rf root/etc/systemd/system/* root/etc/fstab root/var/log/journal
-
-    cp "$CHATD" root/usr/local/sbin/chatd
-    cp "$CHAT" root/usr/local/bin/chat
-    cp "$top"/contrib/systemd/* root/etc/systemd/system/
-    cp "$top/tests/boot.sh" root/boot.sh
-    cp "$top/contrib/logrotate/chatd" root/rotate
-    # Examples of the page.
-    mkdir root/page
-    example 'useradd -r' >root/page/team
-    example '^chat /var/lib/room/sock' >root/page/join
-    example '/var/lib/lan' >root/page/network
-    example '%E/chatd/access' >root/page/access
-    example 'daemon-reload' >root/page/units
-    cat >root/etc/systemd/system/trial.service <<'UNIT'
-[Unit]
-DefaultDependencies=no
-After=sysinit.target systemd-journald.service
-Requires=systemd-journald.service
-[Service]
-Type=oneshot
-Environment=CHATD=inside CHAT=inside PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-ExecStart=/bin/sh /boot.sh inside
-StandardOutput=append:/mnt/out/said
-StandardError=inherit
-ExecStopPost=/bin/systemctl -q --force --force poweroff
-UNIT
-    cat >root/etc/systemd/system/trial.target <<'UNIT'
-[Unit]
-Requires=trial.service
-After=trial.service
-AllowIsolate=yes
-UNIT
-    ip link set lo up
-    cd root
-    mkdir -p old
-    pivot_root . old
-    umount -l /old
-    mount --make-rshared / # as a container's manager does: credentials of services need it
-    exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system \
-        --unit=trial.target --log-target=null
-}
-
-# ---- On the way out ----
-
-case ${1:-} in
-inside)
-    inside
-    exit
-    ;;
-enter)
-    enter "$2"
-    ;;
-esac
-
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
-export CHATD CHAT
-timeout -k 5 300 unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child \
-    sh "$top/tests/boot.sh" enter "$dir" </dev/null >"$dir/console" 2>&1
-if ! tail -n 200 "$dir/said" 2>/dev/null; then
-    echo 'nothing was booted:'
-    cat "$dir/console"
-fi
-grep -qx '[1-9][0-9]* passed, 0 failed' "$dir/said"
+boot / "$@"
