@@ -331,7 +331,7 @@ stage:
 
 install: all stage
 	umask 022; for dir in $(sort $(dir $(INSTALLED))); do \
-	    $(INSTALL) -d -m 755 "$(DESTDIR)$$dir" || exit 1; done
+	    [ -d "$(DESTDIR)$$dir" ] || $(INSTALL) -d -m 755 "$(DESTDIR)$$dir" || exit 1; done
 	$(INSTALL_PROGRAM) $(B)chat "$(DESTDIR)$(bindir)/$(PROGPREFIX)chat"
 	$(INSTALL_PROGRAM) $(B)chatd "$(DESTDIR)$(sbindir)/$(PROGPREFIX)chatd"
 	for page in $(PAGES); do \
