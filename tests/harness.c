@@ -122,6 +122,20 @@ void test_skip(const char *why)
     dprintf(STDERR_FILENO, "skipped: %s: %s\n", tcase_name(), why);
 }
 
+bool test_has_ipv6(void)
+{
+    const struct sockaddr_in6 loopback = {
+        .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    bool has = fd != -1 && bind(fd, (const struct sockaddr *)&loopback, sizeof loopback) == 0;
+
+    if (fd != -1)
+        close(fd);
+    if (!has)
+        test_skip("there is no ::1");
+    return has;
+}
+
 void test_path(char out[PATH_TEXT_MAX], const char *name)
 {
     snprintf(out, PATH_TEXT_MAX, "%s/%ld.%s", getenv("CHATD_TEST_DIR"), (long)getpid(), name);

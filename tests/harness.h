@@ -44,6 +44,8 @@ int tests_run(const char *name, const struct test *tests, size_t count);
 /* Says that the running test, or a case of it, cannot be tried here; it is counted as skipped, and
  * returns. */
 void test_skip(const char *why);
+/* False, after test_skip(), where nothing can listen on ::1, as in most containers. */
+bool test_has_ipv6(void);
 
 #define PATH_TEXT_MAX 256
 /* The path of a file of that name that belongs to the running test alone, in a short directory. */

@@ -96,6 +96,8 @@ START_TEST(ipv6)
     struct server server;
     struct conn conn;
 
+    if (!test_has_ipv6())
+        return;
     rules_write("operator ::1/64\n");
     server_start(&server, ANY_PORT, "-l", "[::1]:0", "-A", rules_path);
     server_listens(&server, 1, address);
