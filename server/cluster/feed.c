@@ -38,7 +38,7 @@
 static uint64_t answer_limit(const struct upstream *u, enum upstream_phase phase)
 {
     if (phase == UPSTREAM_CONSUMING)
-        return CONSUMED_US << u->reading.unanswered % 3;
+        return CONSUMED_US << (u->reading.unanswered % 3);
     return phase == UPSTREAM_FINDING ? FOUND_US : MADE_US;
 }
 
