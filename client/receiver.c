@@ -245,6 +245,12 @@ static enum client_end receiver_lines(struct receiver *receiver, const char *at,
     }
 }
 
+/* Lines end with LF, or with CR NUL, which two reads may bring. */
+static bool bytes_may_end_line(const char *bytes, size_t len)
+{
+    return memchr(bytes, '\n', len) != NULL || memchr(bytes, '\0', len) != NULL;
+}
+
 /* Takes what came in one read. Half a line does not count against silence. */
 static enum client_end receiver_take(struct receiver *receiver, size_t len)
 {
@@ -253,7 +259,7 @@ static enum client_end receiver_take(struct receiver *receiver, size_t len)
     struct receiver_marks before, after;
     enum client_end how;
 
-    if (memchr(receiver->read, '\n', len) == NULL)
+    if (!bytes_may_end_line(receiver->read, len))
         return receiver_lines(receiver, receiver->read, end);
     before = receiver_marks(client);
     if (before.connection == CONNECTION_MADE) /* keys are no longer for the command of -c */
