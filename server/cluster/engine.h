@@ -3,9 +3,10 @@
  * the hub gives, passes every message to the hub, and publishes the hub's batches. A batch that
  * does not come back is published again, until it does. The engine reads only the heads of batches.
  *
- * The first frame from the hub is FRAME_SETUP, all others are FRAME_PUBLISH, FRAME_ASK and
- * FRAME_ANSWER; anything else ends the process. A batch may be stored twice; the number in its head
- * tells. With WINDOW_MAX batches that have not come back the process does not read the pair.
+ * The first frame from the hub is FRAME_SETUP, all others are FRAME_PUBLISH, FRAME_ASK,
+ * FRAME_ANSWER and FRAME_RENEW; anything else ends the process. A batch may be stored twice; the
+ * number in its head tells. With WINDOW_MAX batches that have not come back the process does not
+ * read the pair.
  *
  * FRAME_MESSAGE is sent for each stored message, once, in the stream's order. If a sequence is not
  * one more than the last, the stream does not have the messages between. A message without bytes
