@@ -6,7 +6,7 @@ order='
     list table timers watch codec pacing rate transcript <- source <- bans config <-
     names log token person node remainder opener writer <- hold <- link <- room <-
     users submission requests letter <- apply outbox mailbox replica renewal <-
-    search copy engine_end <- journal cluster <- connection <-
+    search copy engine_end <- cluster_state <- loading <- lost_stream <- journal cluster <- connection <-
     output backpressure resume status disk greeting accounts submit private <- welcome <- ending snapshot <-
     login operator proxy <- stream commands <- input settle deadlines <- hub <- readback'
 
@@ -45,7 +45,7 @@ order_of_the_hub() {
                     place[word[i] ".h"] = place[word[i] ".c"] = floor + 1
         }
         function is_inside(path) {
-            return path ~ /^server\/(hub|journal)\// || path ~ /^server\/cluster\/(batch|big_endian|membership|frame|requests|letter|apply|outbox|search|copy|mailbox|renewal|engine_end|cluster)\./
+            return path ~ /^server\/(hub|journal)\// || path ~ /^server\/cluster\/(batch|big_endian|membership|frame|requests|letter|apply|outbox|search|copy|mailbox|renewal|engine_end|cluster_state|loading|lost_stream|cluster)\./
         }
         function base(path) { sub(/.*\//, "", path); return path }
         function header(name) { sub(/c$/, "h", name); return name }

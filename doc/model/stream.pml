@@ -200,7 +200,7 @@ inline store(i, x, number, line)
     was = false
 }
 
-/* ---- The hub: server/cluster/cluster.c ---- */
+/* ---- The hub: server/cluster/cluster.c, cluster_state.c ---- */
 
 /* incarnation_choose(), and outbox_clear() before it */
 inline begin()

@@ -1,16 +1,15 @@
-/* cluster.c: the states of this node in the cluster, and what follows from each frame. */
+/* cluster.c: the turn of the hub's end, and what follows from each frame. */
 #include "cluster.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <syslog.h>
 
-#include "compat/compat.h"
+#include "loading.h"
+#include "lost_stream.h"
 #include "server/hub/codec.h"
-#include "server/hub/log.h"
-#include "server/hub/replica.h"
+#include "server/hub/room.h"
 #include "server/hub/timers.h"
 #include "server/report.h"
 
@@ -18,8 +17,6 @@
 #define BEAT_US 2000000u
 /* When to try again after an allocation has failed. */
 #define RETRY_US 100000u
-/* How long a node that starts waits for the snapshot of a stream that was made anew. */
-#define SNAPSHOT_US 30000000u
 
 /* ---- Making and freeing ---------------------------------------------------------------------- */
 
@@ -51,12 +48,6 @@ void cluster_free(struct cluster *c, struct poller *poller)
     copy_drop(&c->copy);
     inbox_free(&c->inbox);
     free(c);
-}
-
-static void cluster_finish(struct cluster *c, enum cluster_end end)
-{
-    c->state = CLUSTER_ENDED;
-    c->end = end;
 }
 
 /* ---- The engine ------------------------------------------------------------------------------ */
@@ -127,11 +118,6 @@ void cluster_ready(struct cluster *c, short revents)
     c->engine.revents |= revents;
 }
 
-bool cluster_is_well(const struct cluster *c)
-{
-    return c->engine.fd != -1 && c->engine.state == ENGINE_READY;
-}
-
 /* ---- The way there --------------------------------------------------------------------------- */
 
 bool cluster_has_room(const struct cluster *c)
@@ -156,34 +142,6 @@ void cluster_stop(struct cluster *c)
         cluster_finish(c, CLUSTER_STOPPED);
 }
 
-struct node *cluster_node(const struct cluster *c, const struct room *room)
-{
-    return nodes_find(&room->nodes, c->config.node);
-}
-
-/* The transcript may end behind the stream: it was written with a clock that was ahead, or in
- * another room. What follows must have later stamps to be written to it. */
-static bool start_put(struct cluster *c, const struct room *room)
-{
-    const struct room_request start = {.kind = ROOM_NODE_START, .size = c->stream_size};
-    const struct room_request stamp = {.kind = ROOM_STAMP, .stamp = room->known};
-    const struct ticket nobody = {.owner = NULL};
-
-    return outbox_put(&c->outbox, &start, &nobody) &&
-           (room->known <= room->stamp || outbox_put(&c->outbox, &stamp, &nobody));
-}
-
-/* An incarnation is one more than the last of this node, and has a random value of its own. */
-static bool incarnation_choose(struct cluster *c, const struct room *room)
-{
-    struct incarnation next = {.number = nodes_last_number(&room->nodes, c->config.node) + 1};
-
-    if (!random_bytes(&next.random, sizeof(next.random)) || !start_put(c, room))
-        return false;
-    c->incarnation = next;
-    return true;
-}
-
 static void outbox_close(struct cluster *c, unsigned form, uint64_t now)
 {
     bool beats = c->state == CLUSTER_RUNNING && now >= c->beat_at && c->outbox.first == NULL;
@@ -206,43 +164,6 @@ static void cluster_compact(struct cluster *c)
         inbox_compact(&c->inbox);
 }
 
-static bool room_hash(struct room *room, uint64_t *hash)
-{
-    struct codec codec = {.loading = false};
-
-    replica_state(room, &codec);
-    *hash = codec.bad ? 0 : replica_hash((struct span){codec.buf, codec.len});
-    free(codec.buf);
-    return !codec.bad;
-}
-
-/* This node has a room, and the next incarnation of it, if there is to be one. */
-static bool may_renew(const struct cluster *c)
-{
-    return c->state == CLUSTER_RUNNING ||
-           (c->state == CLUSTER_STARTING && c->incarnation.number != 0);
-}
-
-/* Tries to make the stream anew, from this node's room. It comes back as a message, as any other
- * node's does. */
-static void stream_renew(struct cluster *c, struct room *room, const struct report *r)
-{
-    const struct batch_id head = {.node = c->config.node,
-        .incarnation = c->incarnation.number,
-        .nonce = c->incarnation.random,
-        .form = (uint8_t)room->nodes.form};
-    struct renewal_note note = {.stamp = room->stamp, .sequence = c->inbox.sequence};
-    struct frame_renew renew = {.last = c->renewal.last};
-    char bytes[RENEWAL_MAX];
-
-    if (!room_hash(room, &note.hash))
-        return;
-    renew.bytes = (struct span){bytes, renewal_write(bytes, &head, &note)};
-    if (mailbox_renew(&c->mailbox, &renew))
-        report(r, LOG_NOTICE, "the room's stream is to be made anew, behind message %llu",
-            (unsigned long long)renew.last);
-}
-
 /* Batches are kept while there is no stream for them. */
 static struct outbox *outbox_to_send(struct cluster *c)
 {
@@ -256,8 +177,8 @@ void cluster_flush(struct cluster *c, struct room *room, struct poller *poller,
 {
     if (c->state == CLUSTER_LOADING && now >= c->wait_until)
         cluster_finish(c, CLUSTER_CUT);
-    if (may_renew(c) && renewal_is_due(&c->renewal, now))
-        stream_renew(c, room, r);
+    if (lost_stream_may_renew(c) && renewal_is_due(&c->renewal, now))
+        lost_stream_renew(c, room, r);
     if (c->state == CLUSTER_STARTING && c->incarnation.number == 0 &&
         !incarnation_choose(c, room)) {
         c->retry_at = now + RETRY_US;
@@ -290,7 +211,7 @@ uint64_t cluster_due(const struct cluster *c)
         beat = mailbox_due(&c->mailbox);
     if (tell_due(c) < beat)
         beat = tell_due(c);
-    if (may_renew(c) && renewal_due(&c->renewal) < beat)
+    if (lost_stream_may_renew(c) && renewal_due(&c->renewal) < beat)
         beat = renewal_due(&c->renewal);
     if (c->state == CLUSTER_LOADING && c->wait_until < beat)
         beat = c->wait_until;
@@ -333,180 +254,12 @@ bool cluster_has_more(const struct cluster *c)
            (c->apply.phase != APPLY_IDLE || frame_next(&frame, &rest) != FRAME_NONE);
 }
 
-/* ---- States ---------------------------------------------------------------------------------- */
-
-/* Another incarnation: what was under way has come to nothing. The engine may be in the middle of a
- * frame, or have batches that the servers do not take: it is replaced. */
-static void cluster_begin_again(struct cluster *c)
-{
-    bool is_stuck = c->outbox.first != NULL && !cluster_is_well(c);
-
-    if (c->engine.fd != -1 && (is_stuck || outbox_is_cut(&c->outbox)))
-        (void)shutdown(c->engine.fd, SHUT_RDWR);
-    outbox_clear(&c->outbox);
-    c->forming = false;
-    copy_drop(&c->copy);
-    c->incarnation = (struct incarnation){0, 0};
-    c->waits_since = 0;
-    c->state = CLUSTER_STARTING;
-}
-
 bool cluster_take_lost(struct cluster *c, struct ticket *ticket)
 {
     if (outbox_take(&c->outbox, ticket))
         return true;
     cluster_begin_again(c);
     return false;
-}
-
-/* The start of another program of this name, or an earlier one's, has come before this one's. */
-static void start_failed(struct cluster *c)
-{
-    struct ticket start;
-
-    while (outbox_take(&c->outbox, &start)) {}
-    cluster_begin_again(c);
-}
-
-/* What the room says about this node after a message. */
-static void state_follow(struct cluster *c, const struct room *room)
-{
-    const struct node *node = cluster_node(c, room);
-    bool own = node != NULL && incarnation_equal(node->incarnation, c->incarnation);
-    bool runs = own && node->state == NODE_RUNNING;
-
-    switch (c->state) {
-    case CLUSTER_STARTING:
-        c->was_running |= runs;
-        if (runs)
-            c->state = CLUSTER_RUNNING;
-        else if (c->incarnation.number != 0 &&
-                 nodes_last_number(&room->nodes, c->config.node) >= c->incarnation.number)
-            start_failed(c);
-        break;
-    case CLUSTER_RUNNING:
-        if (!own)
-            cluster_finish(c, CLUSTER_TAKEN);
-        else if (!runs)
-            c->state = CLUSTER_LOST;
-        break;
-    case CLUSTER_STOPPING:
-        if (!runs)
-            cluster_finish(c, CLUSTER_STOPPED);
-        break;
-    case CLUSTER_LOADING:
-    case CLUSTER_REWINDING:
-    case CLUSTER_LOST:
-    case CLUSTER_ENDED:
-        break;
-    }
-}
-
-/* ---- A stream that is gone ------------------------------------------------------------------- */
-
-/* The engine has told a state. What was loaded of a stream that is gone is not a room; it is loaded
- * again, from the beginning or, when the program is. */
-static void renewal_follow(struct cluster *c, bool is_gone, uint64_t now)
-{
-    if (c->renewal.state == RENEWAL_WATCHING) {
-        renewal_hear(&c->renewal, is_gone, now);
-    } else if (is_gone && c->state == CLUSTER_LOADING && c->inbox.sequence == 0) {
-        c->search.whole = false;
-        c->state = CLUSTER_REWINDING;
-    } else if (is_gone && c->state == CLUSTER_LOADING) {
-        cluster_finish(c, CLUSTER_DIFFERS);
-    } else if (is_gone && c->state != CLUSTER_ENDED) {
-        c->renewal.state = RENEWAL_LOST;
-    }
-}
-
-/* What was loaded comes to nothing. The snapshot behind that message is looked for. */
-static void loading_begin_again(struct cluster *c, struct room *room,
-    const struct frame_message *message, const struct renewal_note *note)
-{
-    c->search.anew = (struct search_anew){message->sequence, message->time / 1000u, note->stamp};
-    c->search.whole = false;
-    c->inbox.sequence = c->inbox.time = 0;
-    c->state = CLUSTER_REWINDING;
-    if (!room_clear(room))
-        cluster_finish(c, CLUSTER_DIFFERS);
-}
-
-/* The stream was made anew by that message: this node goes on behind it if its room is the same.
- * Without memory to see that, the room is taken for another one. */
-static void renewal_meet(struct cluster *c, struct room *room, const struct report *r,
-    const struct frame_message *message, const struct renewal_note *note)
-{
-    int len = (int)note->node.len;
-    uint64_t hash;
-
-    if (!room_hash(room, &hash) || hash != note->hash) {
-        if (c->state == CLUSTER_LOADING) {
-            loading_begin_again(c, room, message, note);
-            return;
-        }
-        report(r, LOG_ERR, "node %.*s has made the room's stream anew, and has another room", len,
-            note->node.at);
-        cluster_finish(c, CLUSTER_DIFFERS);
-        return;
-    }
-    report(r, LOG_NOTICE, "node %.*s has made the room's stream anew: it goes on at message %llu",
-        len, note->node.at, (unsigned long long)message->sequence);
-    c->inbox.sequence = message->sequence;
-    c->inbox.time = message->time;
-    nodes_renew(&room->nodes, message->sequence);
-    copy_drop(&c->copy);
-    if (c->state == CLUSTER_RUNNING || c->state == CLUSTER_STARTING)
-        copy_take(&c->copy, room);
-    if (c->renewal.state == RENEWAL_WATCHING)
-        c->renewal.state = RENEWAL_FOUND;
-}
-
-/* The node that has stored this, and that runs in this node's room; NULL: it is none, or this one.
- */
-static const struct node *author_of(
-    const struct cluster *c, const struct room *room, struct span bytes)
-{
-    struct batch_id id;
-    const struct node *node =
-        batch_id_read(&id, bytes) == 0 ? NULL : nodes_find(&room->nodes, id.node);
-    const struct incarnation incarnation = {id.incarnation, id.nonce};
-
-    return node != NULL && node != cluster_node(c, room) && id.number != 0 &&
-                   node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation)
-               ? node
-               : NULL;
-}
-
-/* A message of what is stored where the stream was. It may be the one that was applied last: then
- * the servers had lost it only for a while. Or it is of a node that goes on without a word, since
- * the stream has all that it has applied: it has new members and messages by now, so this node
- * follows. */
-static void watch_take(struct cluster *c, const struct room *room, const struct report *r,
-    const struct frame_message *message, uint64_t now)
-{
-    const struct node *node = author_of(c, room, message->bytes);
-
-    if (message->sequence == c->inbox.sequence && message->time == c->inbox.time) {
-        c->renewal.state = RENEWAL_FOUND;
-    } else if (node != NULL && renewal_is_old(&c->renewal, now)) {
-        report(r, LOG_ERR, "node %s goes on in a stream without message %llu, which this node has",
-            node->name, (unsigned long long)c->inbox.sequence);
-        cluster_finish(c, CLUSTER_DIFFERS);
-    } else {
-        renewal_look(
-            &c->renewal, message->sequence, message->time, message->bytes, room->nodes.time);
-    }
-}
-
-static void watch_end(
-    struct cluster *c, struct room *room, const struct report *r, uint64_t sequence)
-{
-    const struct renewal_found *found = &c->renewal.found;
-    const struct frame_message message = {.sequence = found->sequence, .time = found->time};
-
-    if (renewal_end(&c->renewal, sequence))
-        renewal_meet(c, room, r, &message, &found->note);
 }
 
 /* ---- Frames ---------------------------------------------------------------------------------- */
@@ -527,7 +280,7 @@ static void state_take(struct cluster *c, struct span payload, const struct repo
         return;
     }
     engine_end_take_state(&c->engine, &state, r, now);
-    renewal_follow(c, state.state == ENGINE_GONE, now);
+    lost_stream_follow(c, state.state == ENGINE_GONE, now);
     if (state.batch_max != 0)
         c->outbox.batch_max = state.batch_max;
     if (c->state == CLUSTER_LOADING && state.state == ENGINE_REFUSED)
@@ -559,84 +312,6 @@ static bool message_is_anothers(const struct cluster *c, const struct room *room
     return !c->inbox.mine && apply_will_count(&c->apply, room) && batch_id_equal(id, &own);
 }
 
-/* Nothing is applied yet, nor is it known from where on. */
-static bool is_searching(const struct cluster *c)
-{
-    return c->state == CLUSTER_LOADING && c->inbox.sequence == 0 && !c->search.whole;
-}
-
-/* The room goes on from there. */
-static void snapshot_load(struct cluster *c, struct room *room, const struct report *r)
-{
-    const struct snapshot *best = &c->search.best;
-    const struct search_anew *anew = &c->search.anew;
-
-    if (!replica_load(room, (struct span){best->bytes, best->len}) ||
-        room->nodes.place.sequence != best->place) {
-        cluster_finish(c, CLUSTER_CUT);
-        return;
-    }
-    if (room->nodes.form > c->config.form) {
-        cluster_finish(c, CLUSTER_FORM);
-        return;
-    }
-    room_note_missing(room);
-    if (room->known > anew->stamp && room->known < anew->time)
-        room_note_lost(room, anew->time);
-    c->inbox.sequence = best->place;
-    c->wait_until = TIME_NEVER;
-    report(r, LOG_INFO, "the room is loaded from a snapshot at message %llu, of %llu bytes",
-        (unsigned long long)best->place, (unsigned long long)best->len);
-    search_free(&c->search);
-    c->state = CLUSTER_REWINDING;
-}
-
-static struct search_goal search_goal(const struct room *room)
-{
-    return (struct search_goal){.known = room->known, .log_size = log_size(room->log)};
-}
-
-static void search_message(struct cluster *c, struct room *room, const struct report *r,
-    const struct frame_message *message)
-{
-    const struct search_goal goal = search_goal(room);
-    struct renewal_note note;
-
-    if (renewal_read(&note, message->bytes))
-        search_begin_anew(&c->search,
-            &(struct search_anew){message->sequence, message->time / 1000u, note.stamp});
-    if (search_take(&c->search, message, &goal))
-        snapshot_load(c, room, r);
-}
-
-static void search_finish(
-    struct cluster *c, struct room *room, const struct report *r, uint64_t sequence, uint64_t now)
-{
-    const struct search_goal goal = search_goal(room);
-
-    switch (search_end(&c->search, sequence, &goal)) {
-    case SEARCH_FOUND:
-        snapshot_load(c, room, r);
-        break;
-    case SEARCH_WHOLE:
-        c->search.whole = true;
-        c->state = CLUSTER_REWINDING;
-        break;
-    case SEARCH_FURTHER:
-        c->state = CLUSTER_REWINDING;
-        break;
-    case SEARCH_WAIT:
-        if (c->wait_until != TIME_NEVER)
-            break;
-        c->wait_until = now + SNAPSHOT_US;
-        report(r, LOG_NOTICE, "the room's stream was made anew; a snapshot is yet to be stored");
-        break;
-    case SEARCH_NONE:
-        cluster_finish(c, CLUSTER_CUT);
-        break;
-    }
-}
-
 static void inbox_take(
     struct cluster *c, struct room *room, const struct report *r, struct span payload, uint64_t now)
 {
@@ -647,13 +322,13 @@ static void inbox_take(
     if (!frame_message_read(&message, payload)) {
         cluster_finish(c, CLUSTER_NOT_VALID);
     } else if (c->renewal.state == RENEWAL_WATCHING) {
-        watch_take(c, room, r, &message, now);
-    } else if (is_searching(c)) {
-        search_message(c, room, r, &message);
+        lost_stream_watch(c, room, r, &message, now);
+    } else if (loading_is_searching(c)) {
+        loading_take(c, room, r, &message);
     } else if (message.sequence > last + 1) {
         cluster_finish(c, CLUSTER_CUT);
     } else if (message.sequence == last + 1 && renewal_read(&note, message.bytes)) {
-        renewal_meet(c, room, r, &message, &note);
+        lost_stream_meet(c, room, r, &message, &note);
     } else if (message.sequence == last + 1) {
         c->inbox.sequence = message.sequence;
         c->inbox.time = message.time;
@@ -674,12 +349,12 @@ static void take_end(
         return;
     }
     if (c->renewal.state == RENEWAL_WATCHING) {
-        watch_end(c, room, r, end.sequence);
+        lost_stream_end(c, room, r, end.sequence);
         return;
     }
     c->stream_size = end.size;
-    if (end.sequence > c->inbox.sequence && is_searching(c))
-        search_finish(c, room, r, end.sequence, now);
+    if (end.sequence > c->inbox.sequence && loading_is_searching(c))
+        loading_end(c, room, r, end.sequence, now);
     else if (end.sequence > c->inbox.sequence)
         cluster_finish(c, CLUSTER_CUT);
     else if (c->state == CLUSTER_LOADING)
@@ -729,30 +404,6 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
 }
 
 /* ---- What comes of messages ------------------------------------------------------------------ */
-
-/* Says what this program reads; and, when all nodes read more than what is written, that it shall
- * be written. A node that reads less than what is written by then has no place in the room. */
-static void form_follow(struct cluster *c, const struct room *room)
-{
-    const struct node *node = cluster_node(c, room);
-    const struct ticket nobody = {.owner = NULL};
-    struct room_request request = {.kind = ROOM_NODE_READS, .form = c->config.form};
-
-    if (c->state == CLUSTER_ENDED)
-        return;
-    if (room->nodes.form > c->config.form) {
-        cluster_finish(c, CLUSTER_FORM);
-        return;
-    }
-    if (c->state != CLUSTER_RUNNING || c->forming)
-        return;
-    if (node->reads == c->config.form) {
-        request = (struct room_request){.kind = ROOM_FORM, .form = nodes_read(&room->nodes)};
-        if (request.form <= room->nodes.form)
-            return;
-    }
-    c->forming = outbox_has_room(&c->outbox) && outbox_put(&c->outbox, &request, &nobody);
-}
 
 static void message_done(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
 {
@@ -833,7 +484,7 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
     if (!codec->bad)
         mailbox_state(&c->mailbox, codec);
     renewal_hand(&c->renewal, codec);
-    if (codec->loading && is_searching(c))
+    if (codec->loading && loading_is_searching(c))
         c->state = CLUSTER_REWINDING; /* what was found is not handed over */
 }
 

@@ -9,55 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "apply.h"
-#include "copy.h"
-#include "engine_end.h"
-#include "mailbox.h"
-#include "membership.h"
-#include "outbox.h"
-#include "renewal.h"
-#include "search.h"
+#include "cluster_state.h"
 
 struct poller;
 struct report;
-
-/*
- * LOADING -> STARTING -> RUNNING -> STOPPING -> ENDED; LOADING -> REWINDING -> LOADING;
- * RUNNING -> LOST -> STARTING; any -> ENDED. What becomes of a stream that is gone: renewal.h.
- */
-enum cluster_state {
-    CLUSTER_LOADING,   /* the stream has not been read to its end yet */
-    CLUSTER_REWINDING, /* another engine is to begin elsewhere in the stream */
-    CLUSTER_STARTING,  /* the start of an incarnation is under way */
-    CLUSTER_RUNNING,   /* requests are taken */
-    CLUSTER_LOST,      /* for the others this node was gone; its tickets are to be taken */
-    CLUSTER_STOPPING,  /* the stop is under way */
-    CLUSTER_ENDED
-};
-
-struct cluster {
-    struct cluster_config config;
-    enum cluster_state state;
-    enum cluster_end end;
-    struct incarnation incarnation; /* of this node; 0: it is yet to be chosen */
-    uint64_t stream_size; /* the bytes that the stream may have, as the engine said; 0: no limit */
-    struct engine_end engine;
-    struct outbox outbox;
-    struct inbox inbox;
-    struct apply apply;
-    struct mailbox mailbox;
-    struct frame direct;  /* a question or an answer of another node, to be taken; kind 0: none */
-    struct search search; /* until the room is loaded */
-    struct copy copy;
-    struct renewal renewal;
-    uint64_t wait_until;  /* for a snapshot that is yet to be stored, in LOADING; TIME_NEVER */
-    uint64_t beat_at;     /* a heartbeat is due then */
-    uint64_t waits_since; /* no batch has come back since then; 0: none is under way */
-    uint64_t retry_at;    /* what had no memory is tried again then; TIME_NEVER */
-    bool told;            /* members know that nothing is stored */
-    bool was_running;     /* it has been RUNNING */
-    bool forming;         /* a request about forms is under way */
-};
 
 /* The result of one step of a message. */
 struct applied {
@@ -84,12 +39,8 @@ bool cluster_has_engine(const struct cluster *);
 bool cluster_wants_engine(const struct cluster *);
 /* The poller reported these events for the pair. */
 void cluster_ready(struct cluster *, short revents);
-/* This node; NULL: it has never started. */
-struct node *cluster_node(const struct cluster *, const struct room *);
 /* Logs once a minute that the cluster is not ready. */
 void cluster_tell(struct cluster *, const struct report *, uint64_t now);
-/* As far as is known, the stream and a majority of its servers are available. */
-bool cluster_is_well(const struct cluster *);
 
 /* ---- The way there --------------------------------------------------------------------------- */
 

@@ -1,0 +1,30 @@
+/*
+ * loading.h: a node before it has a room. In LOADING it searches the stream for a snapshot (which
+ * one: search.h), loads it, and goes to REWINDING: the next engine begins behind the snapshot, or
+ * further back, and its messages are searched or applied in LOADING again. Where it finds nothing
+ * to begin from, the node ends.
+ */
+#ifndef SERVER_CLUSTER_LOADING_H
+#define SERVER_CLUSTER_LOADING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cluster_state.h"
+
+/* Nothing is applied yet, nor is it known from where on. */
+bool loading_is_searching(const struct cluster *);
+/* While it searches: a message of the stream. Where the search is over with it, the snapshot is
+ * loaded. */
+void loading_take(
+    struct cluster *, struct room *, const struct report *, const struct frame_message *);
+/* While it searches: the stream ends at that sequence. Where a snapshot is yet to be stored, it is
+ * waited for until wait_until. */
+void loading_end(
+    struct cluster *, struct room *, const struct report *, uint64_t sequence, uint64_t now);
+/* In LOADING: the stream was made anew by that message, and the room that was loaded is not the
+ * one it goes on with. The room is cleared, and the snapshot behind that message is looked for. */
+void loading_begin_again(
+    struct cluster *, struct room *, const struct frame_message *, const struct renewal_note *);
+
+#endif

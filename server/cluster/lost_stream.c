@@ -1,0 +1,134 @@
+/* lost_stream.c: this node where the stream is gone, and where one is made anew. */
+#include "lost_stream.h"
+
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "loading.h"
+#include "server/hub/codec.h"
+#include "server/hub/replica.h"
+#include "server/hub/room.h"
+#include "server/report.h"
+
+static bool room_hash(struct room *room, uint64_t *hash)
+{
+    struct codec codec = {.loading = false};
+
+    replica_state(room, &codec);
+    *hash = codec.bad ? 0 : replica_hash((struct span){codec.buf, codec.len});
+    free(codec.buf);
+    return !codec.bad;
+}
+
+bool lost_stream_may_renew(const struct cluster *c)
+{
+    return c->state == CLUSTER_RUNNING ||
+           (c->state == CLUSTER_STARTING && c->incarnation.number != 0);
+}
+
+void lost_stream_renew(struct cluster *c, struct room *room, const struct report *r)
+{
+    const struct batch_id head = {.node = c->config.node,
+        .incarnation = c->incarnation.number,
+        .nonce = c->incarnation.random,
+        .form = (uint8_t)room->nodes.form};
+    struct renewal_note note = {.stamp = room->stamp, .sequence = c->inbox.sequence};
+    struct frame_renew renew = {.last = c->renewal.last};
+    char bytes[RENEWAL_MAX];
+
+    if (!room_hash(room, &note.hash))
+        return;
+    renew.bytes = (struct span){bytes, renewal_write(bytes, &head, &note)};
+    if (mailbox_renew(&c->mailbox, &renew))
+        report(r, LOG_NOTICE, "the room's stream is to be made anew, behind message %llu",
+            (unsigned long long)renew.last);
+}
+
+void lost_stream_follow(struct cluster *c, bool is_gone, uint64_t now)
+{
+    if (c->renewal.state == RENEWAL_WATCHING) {
+        renewal_hear(&c->renewal, is_gone, now);
+    } else if (is_gone && c->state == CLUSTER_LOADING && c->inbox.sequence == 0) {
+        c->search.whole = false;
+        c->state = CLUSTER_REWINDING;
+    } else if (is_gone && c->state == CLUSTER_LOADING) {
+        cluster_finish(c, CLUSTER_DIFFERS);
+    } else if (is_gone && c->state != CLUSTER_ENDED) {
+        c->renewal.state = RENEWAL_LOST;
+    }
+}
+
+void lost_stream_meet(struct cluster *c, struct room *room, const struct report *r,
+    const struct frame_message *message, const struct renewal_note *note)
+{
+    int len = (int)note->node.len;
+    uint64_t hash;
+
+    if (!room_hash(room, &hash) || hash != note->hash) {
+        if (c->state == CLUSTER_LOADING) {
+            loading_begin_again(c, room, message, note);
+            return;
+        }
+        report(r, LOG_ERR, "node %.*s has made the room's stream anew, and has another room", len,
+            note->node.at);
+        cluster_finish(c, CLUSTER_DIFFERS);
+        return;
+    }
+    report(r, LOG_NOTICE, "node %.*s has made the room's stream anew: it goes on at message %llu",
+        len, note->node.at, (unsigned long long)message->sequence);
+    c->inbox.sequence = message->sequence;
+    c->inbox.time = message->time;
+    nodes_renew(&room->nodes, message->sequence);
+    copy_drop(&c->copy);
+    if (c->state == CLUSTER_RUNNING || c->state == CLUSTER_STARTING)
+        copy_take(&c->copy, room);
+    if (c->renewal.state == RENEWAL_WATCHING)
+        c->renewal.state = RENEWAL_FOUND;
+}
+
+/* The node that has stored this, and that runs in this node's room; NULL: it is none, or this one.
+ */
+static const struct node *author_of(
+    const struct cluster *c, const struct room *room, struct span bytes)
+{
+    struct batch_id id;
+    const struct node *node =
+        batch_id_read(&id, bytes) == 0 ? NULL : nodes_find(&room->nodes, id.node);
+    const struct incarnation incarnation = {id.incarnation, id.nonce};
+
+    return node != NULL && node != cluster_node(c, room) && id.number != 0 &&
+                   node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation)
+               ? node
+               : NULL;
+}
+
+/* A message of what is stored where the stream was. It may be the one that was applied last: then
+ * the servers had lost it only for a while. Or it is of a node that goes on without a word, since
+ * the stream has all that it has applied: it has new members and messages by now, so this node
+ * follows. */
+void lost_stream_watch(struct cluster *c, const struct room *room, const struct report *r,
+    const struct frame_message *message, uint64_t now)
+{
+    const struct node *node = author_of(c, room, message->bytes);
+
+    if (message->sequence == c->inbox.sequence && message->time == c->inbox.time) {
+        c->renewal.state = RENEWAL_FOUND;
+    } else if (node != NULL && renewal_is_old(&c->renewal, now)) {
+        report(r, LOG_ERR, "node %s goes on in a stream without message %llu, which this node has",
+            node->name, (unsigned long long)c->inbox.sequence);
+        cluster_finish(c, CLUSTER_DIFFERS);
+    } else {
+        renewal_look(
+            &c->renewal, message->sequence, message->time, message->bytes, room->nodes.time);
+    }
+}
+
+void lost_stream_end(
+    struct cluster *c, struct room *room, const struct report *r, uint64_t sequence)
+{
+    const struct renewal_found *found = &c->renewal.found;
+    const struct frame_message message = {.sequence = found->sequence, .time = found->time};
+
+    if (renewal_end(&c->renewal, sequence))
+        lost_stream_meet(c, room, r, &message, &found->note);
+}
