@@ -9,7 +9,9 @@
 . "$(dirname "$0")/booted.sh"
 
 # The same as page_block in lib.sh.
-example() { sh -c '. "$0/tests/lib.sh"; page_block "$0/man/chatd.8" "$1"' "$top" "$1"; }
+example() {
+    sh -c '. "$0/tests/lib.sh"; page_block "$0/man/chatd.8" "$1"' "$top" "$1" | sed 's/\\e$/\\/'
+}
 
 furnish() {
     cp "$CHATD" root/usr/local/sbin/chatd
@@ -23,6 +25,7 @@ furnish() {
     example '/var/lib/lan' >root/page/network
     example '%E/chatd/access' >root/page/access
     example 'daemon-reload' >root/page/units
+    example 'cluster.conf' >root/page/node
 }
 
 inside() {
@@ -260,15 +263,16 @@ inside() {
             'authorization { user: chat, password: secret }' >/run/nats.conf
         nats-server -c /run/nats.conf >/run/nats.log 2>&1 &
         nats=$!
-        cp /etc/systemd/system/cluster.conf "/run/systemd/system/$room.service.d/soon.conf"
-        echo chat:secret >/etc/chatd-lobby.cluster
-        chmod 600 /etc/chatd-lobby.cluster
-        systemctl daemon-reload
-        expect 'a node' systemctl start $room.service
-        expect 'its server' until_true status_is $room.service '.*node .* of room lobby, ready.*'
-        expect 'its clients' as eve /usr/local/bin/chat -n eve -m three /run/chatd/lobby
+        # In the directory of the examples.
+        (cd /etc/systemd/system && sh -e /page/node) >/run/said 2>&1
+        expect 'the page: a node as a service' equal 0 $?
+        room=chatd@ops
+        expect 'it has listened' systemctl start $room.service
+        expect 'its server' until_true status_is $room.service '.*node .* of room ops, ready.*'
+        expect 'its clients' as eve /usr/local/bin/chat -n eve -m three /run/chatd/ops
         expect 'its past' until_true past_has 'eve[*]: three' \
-            chat -r -n bob -W 1 -H 20 /run/chatd/lobby
+            chat -r -n bob -W 1 -H 20 /run/chatd/ops
+        systemctl -q disable $room.socket
         systemctl stop $room.socket $room.service
         kill $nats
     fi
