@@ -2,7 +2,7 @@
 # or in both, while it sends COUNT (100000) lines: it moves to another node each time, CUTS (10) times,
 # and every line arrives once and in order. Then the links between the machines are cut, in
 # one direction only, those in LINKS. A cut takes three quarters of a minute, for chat
-# gives a path up after so long. Needs root, namespaces, ip, ss, nats-server, and tests/observer.
+# gives a path up after that time. Needs root, namespaces, ip, ss, nats-server, and tests/observer.
 
 : "${CHATD:?}" "${CHAT:?}"
 trying='ways that are cut'

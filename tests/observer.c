@@ -41,7 +41,7 @@
 #include <unistd.h>
 
 #define ANSWER_MS 3000
-/* A connection on which nothing has come for so long is given up: consumers have heartbeats. */
+/* A connection is given up when nothing has come on it for this time: consumers have heartbeats. */
 #define SILENCE_MS 4000
 #define AGAIN_MS 200
 /* What is printed at once: a line that is cut off by a signal would be another message. */

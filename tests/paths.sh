@@ -55,8 +55,8 @@ dead_path() {
     start "$stalled_client" "$CHAT" -r -n "$1" -w 60 "192.0.2.1:$2" >"$dir/$1" 2>&1
     until_true seen "$1.log" "$1 joined"
 }
-# notice NAME PORT SECONDS: puts the seconds from the cut to the notice into a file. So long after
-# the cut somebody speaks.
+# notice NAME PORT SECONDS: puts the seconds from the cut to the notice into a file. Somebody
+# speaks SECONDS after the cut.
 notice() {
     begun=$(now)
     while ! seen "$1.log" "$1 lost" && [ $(($(now) - begun)) -lt 300 ]; do
@@ -143,7 +143,7 @@ echo "$number lines; connections lost: $(cat "$dir"/ann.log "$dir"/ben.log | gre
 # ---- A node far from the NATS server of its room ----
 
 # A node's lines go there and come back over the bad path, which is cut for CUT (30) seconds
-# meanwhile: so long that the node is gone for the other one, and its client connects again.
+# meanwhile: long enough for the node to be gone for the other one, and its client connects again.
 far_node() {
     host
     near=$host

@@ -12,7 +12,7 @@
 
 /* A part has at most so many bytes: a request has space for them. */
 #define PART_MAX LINE_CLEAN_MAX
-/* For so long, by the stream's clock, nodes that have told nothing are waited for. */
+/* Nodes that have told nothing are waited for during this time of the stream's clock. */
 #define WAIT_US 5000000u
 
 void copy_drop(struct copy *copy)
