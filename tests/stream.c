@@ -158,7 +158,7 @@ void stream_lose(struct stream *s, size_t kept)
 /* What it tells as long as the stream is gone. */
 static void watch(struct engine *e)
 {
-    if (!e->watches || e->ended == e->stream->count + 1)
+    if (!e->watches || e->stream->slow || e->ended == e->stream->count + 1)
         return;
     while (e->told < e->stream->count)
         message_tell(e, e->told++);

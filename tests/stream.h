@@ -35,6 +35,7 @@ struct stream {
     size_t gone;        /* so many of them were removed from the beginning */
     uint64_t max_bytes; /* as engines see it; 0: no limit */
     bool away;          /* nothing is stored: engines keep what they are given */
+    bool slow;          /* engines that watch have not read any messages yet */
     uint64_t ahead;     /* microseconds by which its clock is ahead of this machine's */
     unsigned form;      /* the newest that nodes read which start; 0: as this program does */
     enum questions questions;

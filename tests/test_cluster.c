@@ -2074,6 +2074,17 @@ static void lose(size_t kept)
     engines_settle();
 }
 
+/* The next batch of that node is stored, and is empty. */
+static void heartbeat(const char *node)
+{
+    const struct incarnation incarnation = incarnation_of(node);
+    const struct batch_id id = {
+        {node, strlen(node)}, incarnation.number, incarnation.random, batch_of(node) + 1, 1};
+    char batch[BATCH_HEAD_MAX];
+
+    stream_put(&stream, batch, batch_id_write(batch, &id));
+}
+
 /* How many messages of the stream have made it anew. */
 static unsigned renewals(void)
 {
@@ -2182,6 +2193,30 @@ START_TEST(a_node_had_less)
     engines_wait(16);
     stage_open_after(&nodes[2], &stream, names[2], transcript);
     say(join(2, "new"), "hello");
+    nodes_close();
+}
+END_TEST
+
+/* What is left of the stream is read when the nodes are long waiting: what they had stored before
+ * the loss (0), or before they noticed it (1), does not say that others go on. */
+START_TEST(a_stream_is_read_late)
+{
+    nodes_open(NULL);
+    for (size_t i = 0; i < NODES; i++)
+        say(join(i, names[i]), "hello");
+    stream.slow = true;
+    lose(stream.count - 1);
+    if (_i == 1) {
+        stream.ahead += 3 * SECOND;
+        heartbeat("z");
+    }
+    engines_wait(12);
+    stream.slow = false;
+    engines_wait(20);
+    for (size_t i = 0; i < NODES; i++)
+        ensure(hub_cluster_end(nodes[i].hub) == CLUSTER_GOES_ON, "node %zu leaves", i);
+    ensure(renewals() == 1, "%u", renewals());
+    nodes_agree();
     nodes_close();
 }
 END_TEST
@@ -2316,6 +2351,7 @@ int main(void)
         {a_stream_is_lost, 3, 20},
         {a_node_had_less, 2, 20},
         {a_node_had_more, 1, 20},
+        {a_stream_is_read_late, 2, 20},
         {a_stream_comes_back, 1, 20},
         {a_start_in_a_stream_made_anew, 1, 20},
         {a_start_before_a_stream_was_made_anew, 1, 20},

@@ -113,7 +113,8 @@ void lost_stream_watch(struct cluster *c, const struct room *room, const struct 
 
     if (message->sequence == c->inbox.sequence && message->time == c->inbox.time) {
         c->renewal.state = RENEWAL_FOUND;
-    } else if (node != NULL && renewal_is_old(&c->renewal, now)) {
+    } else if (node != NULL &&
+               renewal_is_ignored(&c->renewal, message->time / 1000u, room->nodes.time, now)) {
         report(r, LOG_ERR, "node %s goes on in a stream without message %llu, which this node has",
             node->name, (unsigned long long)c->inbox.sequence);
         cluster_finish(c, CLUSTER_DIFFERS);

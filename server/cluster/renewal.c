@@ -12,7 +12,8 @@
 #define BODY_SIZE (1 + 4 + 3 * 8)
 /* So long the stream is to be gone before one of the nodes makes it anew. */
 #define GONE_US 30000000u
-/* All nodes to which it is gone have noticed that. */
+/* After this all nodes to which it is gone have noticed that. What was stored before is read late
+ * where there is much to read. */
 #define NOTICED_US 10000000u
 /* An attempt that has led to nothing is repeated after this. */
 #define AGAIN_US 2000000u
@@ -94,9 +95,10 @@ bool renewal_end(struct renewal *n, uint64_t sequence)
     return n->found.sequence != 0;
 }
 
-bool renewal_is_old(const struct renewal *n, uint64_t now)
+bool renewal_is_ignored(const struct renewal *n, uint64_t time, uint64_t applied, uint64_t now)
 {
-    return n->found.sequence == 0 && n->since != 0 && now - n->since >= NOTICED_US;
+    return n->found.sequence == 0 && n->since != 0 && now - n->since >= NOTICED_US &&
+           time > applied && time - applied >= NOTICED_US;
 }
 
 bool renewal_is_due(struct renewal *n, uint64_t now)

@@ -71,9 +71,10 @@ void renewal_look(
     struct renewal *, uint64_t sequence, uint64_t time, struct span bytes, uint64_t applied);
 /* The engine has told the stream's end. True: a message that makes it anew is found. */
 bool renewal_end(struct renewal *, uint64_t sequence);
-/* It was gone for so long that a node which stores something there now does not find it gone, and
- * no message is found that makes it anew. */
-bool renewal_is_old(const struct renewal *, uint64_t now);
+/* It is gone for so long, and a message of that time was stored so much later than the last that
+ * the room was given, that its node does not find the stream gone; and no message is found that
+ * makes it anew. time, applied: microseconds since 1970. */
+bool renewal_is_ignored(const struct renewal *, uint64_t time, uint64_t applied, uint64_t now);
 /* It is time for this node to make it anew; that is counted as an attempt. */
 bool renewal_is_due(struct renewal *, uint64_t now);
 /* When it will be; UINT64_MAX: not known. */
