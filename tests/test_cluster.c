@@ -2237,6 +2237,46 @@ START_TEST(a_node_had_more)
 }
 END_TEST
 
+/* A place is lost while the hash of the one node there is (0), or the parts of its snapshot (1),
+ * are under way. They are stored behind the message that makes the stream anew, which has the
+ * sequence of that place. */
+START_TEST(a_place_is_lost)
+{
+    struct mock *ann;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    for (size_t i = 1; _i == 0 && i < NODES; i++)
+        node_close(i);
+    engines_wait(20);
+    stream_fill(9999);
+    nodes[2].engine.cut = _i == 1;
+    stream.away = _i == 0;
+    stream_put(&stream, "x", 1);
+    nodes_settle();
+    stream.away = true;
+    for (int i = 0; i < 4; i++) {
+        stream.ahead += 2 * SECOND;
+        stream_put(&stream, "x", 1);
+    }
+    nodes_settle();
+    stream.away = false;
+    lose(9999);
+    engines_wait(32);
+    ensure(renewals() == 1, "%u", renewals());
+    for (size_t i = 0; i < 2; i++)
+        ensure(nodes[i].hub == NULL || hub_cluster_end(nodes[i].hub) == CLUSTER_GOES_ON,
+            "node %zu leaves", i);
+    if (_i == 1)
+        node_close(2);
+    engines_wait(16);
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    say(ann, "hello");
+    states_agree();
+    nodes_close();
+}
+END_TEST
+
 /* The time counts only as long as the servers say, without a break, that the stream is gone. */
 START_TEST(a_stream_comes_back)
 {
@@ -2352,6 +2392,7 @@ int main(void)
         {a_node_had_less, 2, 20},
         {a_node_had_more, 1, 20},
         {a_stream_is_read_late, 2, 20},
+        {a_place_is_lost, 2, 60},
         {a_stream_comes_back, 1, 20},
         {a_start_in_a_stream_made_anew, 1, 20},
         {a_start_before_a_stream_was_made_anew, 1, 20},

@@ -561,6 +561,25 @@ START_TEST(a_search)
 }
 END_TEST
 
+/* Of a state before that with which the stream was made anew there may be a snapshot behind it,
+ * with a place that is a later one's in the new stream. */
+START_TEST(a_search_in_a_stream_made_anew)
+{
+    const struct search_goal goal = {.known = 5};
+    struct search s = {.back = 100};
+
+    search_begin(&s);
+    ensure(!message_take(&s, 150, 0, (struct span){"", 0}, &goal), "nothing will do");
+    search_begin_anew(&s, &(struct search_anew){.sequence = 151, .stamp = 3});
+    for (uint64_t stamp = 2; stamp <= 3; stamp++) {
+        (void)part_store(&s, stamp * 100 + 1, stamp, '1', &goal);
+        (void)part_store(&s, stamp * 100 + 2, stamp, '2', &goal);
+        ck_assert_uint_eq(s.best.stamp, stamp == 3 ? 3 : 0);
+    }
+    search_free(&s);
+}
+END_TEST
+
 /* It looks eight times as far back each time, until it begins with the oldest message. */
 START_TEST(a_search_that_ends)
 {
@@ -625,6 +644,7 @@ int main(void)
         {places_by_size, COUNT_OF(sizes), 5},
         {the_right_ones, COUNT_OF(comparisons), 5},
         {a_search, COUNT_OF(searches), 5},
+        {a_search_in_a_stream_made_anew, 1, 5},
         {a_search_that_ends, 1, 5},
         {how_much_further, COUNT_OF(paces), 5},
     };

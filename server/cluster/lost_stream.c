@@ -82,8 +82,10 @@ void lost_stream_meet(struct cluster *c, struct room *room, const struct report 
     copy_drop(&c->copy);
     if (c->state == CLUSTER_RUNNING || c->state == CLUSTER_STARTING)
         copy_take(&c->copy, room);
-    if (c->renewal.state == RENEWAL_WATCHING)
+    if (c->renewal.state == RENEWAL_WATCHING) { /* it had applied places that have been lost */
+        outbox_displace(&c->outbox);
         c->renewal.state = RENEWAL_FOUND;
+    }
 }
 
 /* The node that has stored this, and that runs in this node's room; NULL: it is none, or this one.

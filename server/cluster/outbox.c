@@ -195,6 +195,20 @@ void outbox_rewind(struct outbox *o)
     o->unsent = o->first;
 }
 
+void outbox_displace(struct outbox *o)
+{
+    struct batch_id id;
+
+    for (struct sealed *at = o->first; at != NULL; at = at->next) {
+        char *batch = at->frame + FRAME_HEAD;
+        size_t len = at->len - FRAME_HEAD;
+        size_t head = batch_id_read(&id, (struct span){batch, len});
+
+        requests_displace(batch + head, len - head);
+    }
+    requests_displace(o->open, o->open_len);
+}
+
 /* ---- Handing over ---------------------------------------------------------------------------- */
 
 static void sealed_state(struct outbox *o, struct codec *c, struct sealed *sealed)

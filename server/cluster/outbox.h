@@ -78,6 +78,10 @@ bool outbox_is_waiting(const struct outbox *);
 /* There is another engine: all batches are sent again. */
 void outbox_rewind(struct outbox *);
 
+/* The stream is another one from here on: what is said of the state at places of the old one is
+ * not of the new one's. The present engine has got nothing. */
+void outbox_displace(struct outbox *);
+
 /* The author of the oldest request; 0: it has none. */
 uint32_t outbox_author(const struct outbox *);
 /* Removes the ticket of the oldest request, which has come back. False: there is none. */

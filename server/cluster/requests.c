@@ -49,6 +49,9 @@ static const unsigned char codes[ROOM_REQUESTS] = {
 static const char *const reasons[] = {"left", "lost", "kicked", "crashed"};
 #define REASONS (sizeof(reasons) / sizeof(reasons[0]))
 
+/* Where a hash or a part has its place. */
+#define PLACE_AT (1 + 4)
+
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 static char *put_number(char *out, uint64_t value, int bytes)
@@ -394,4 +397,14 @@ bool requests_next(struct requests *requests, struct stored_request *out)
     out->request.incarnation = (struct incarnation){requests->id.incarnation, requests->id.nonce};
     requests->rest = r.rest;
     return !r.bad;
+}
+
+void requests_displace(char *bytes, size_t len)
+{
+    struct requests requests = {.rest = {bytes, len}};
+    struct stored_request stored;
+
+    for (char *at = bytes; requests_next(&requests, &stored); at = bytes + len - requests.rest.len)
+        if (stored.request.kind == ROOM_HASH || stored.request.kind == ROOM_PART)
+            put_number(at + PLACE_AT, 0, 8);
 }

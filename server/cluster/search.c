@@ -50,7 +50,8 @@ static void snapshot_found(struct search *s, struct snapshot *found, uint64_t kn
     struct span bytes = {found->bytes, found->len};
 
     if (replica_hash(bytes) == found->hash && replica_stamp(bytes, &found->stamp) &&
-        found->place + 1 >= s->first && found->place >= s->anew.sequence) {
+        found->place + 1 >= s->first && found->place >= s->anew.sequence &&
+        found->stamp >= s->anew.stamp) {
         s->passed |= found->stamp > known;
         if (snapshot_is_better(found, &s->best, known)) {
             snapshot_clear(&s->best);
