@@ -104,13 +104,26 @@ static const struct node *author_of(
                : NULL;
 }
 
+/* One that was stored before what this node has applied is part of what its room is; unless the
+ * clock of the server that stores them now is behind, and the room is still the one of that note.
+ */
+static bool renewal_is_new(
+    const struct frame_message *message, const struct renewal_note *note, struct room *room)
+{
+    uint64_t hash;
+
+    return message->time / 1000u > room->nodes.time ||
+           (room_hash(room, &hash) && hash == note->hash);
+}
+
 /* A message of what is stored where the stream was. It may be the one that was applied last: then
  * the servers had lost it only for a while. Or it is of a node that goes on without a word, since
  * the stream has all that it has applied: it has new members and messages by now, so this node
  * follows. */
-void lost_stream_watch(struct cluster *c, const struct room *room, const struct report *r,
+void lost_stream_watch(struct cluster *c, struct room *room, const struct report *r,
     const struct frame_message *message, uint64_t now)
 {
+    struct renewal_note note;
     const struct node *node = author_of(c, room, message->bytes);
 
     if (message->sequence == c->inbox.sequence && message->time == c->inbox.time) {
@@ -121,8 +134,9 @@ void lost_stream_watch(struct cluster *c, const struct room *room, const struct 
             node->name, (unsigned long long)c->inbox.sequence);
         cluster_finish(c, CLUSTER_DIFFERS);
     } else {
-        renewal_look(
-            &c->renewal, message->sequence, message->time, message->bytes, room->nodes.time);
+        renewal_look(&c->renewal, message->sequence);
+        if (renewal_read(&note, message->bytes) && renewal_is_new(message, &note, room))
+            renewal_find(&c->renewal, message->sequence, message->time, &note);
     }
 }
 

@@ -73,17 +73,18 @@ void renewal_hear(struct renewal *n, bool is_gone, uint64_t now)
     }
 }
 
-void renewal_look(
-    struct renewal *n, uint64_t sequence, uint64_t time, struct span bytes, uint64_t applied)
+void renewal_look(struct renewal *n, uint64_t sequence)
+{
+    n->last = sequence;
+}
+
+void renewal_find(
+    struct renewal *n, uint64_t sequence, uint64_t time, const struct renewal_note *note)
 {
     struct renewal_found *found = &n->found;
-    struct renewal_note note;
 
-    n->last = sequence;
-    if (time / 1000u <= applied || !renewal_read(&note, bytes))
-        return;
-    *found = (struct renewal_found){.sequence = sequence, .time = time, .note = note};
-    memcpy(found->node, note.node.at, note.node.len);
+    *found = (struct renewal_found){.sequence = sequence, .time = time, .note = *note};
+    memcpy(found->node, note->node.at, note->node.len);
     found->note.node.at = found->node;
 }
 

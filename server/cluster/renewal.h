@@ -65,10 +65,10 @@ struct renewal {
 void renewal_begin(struct renewal *);
 /* While it is watched: the engine has said, now, that the stream is gone, or something else. */
 void renewal_hear(struct renewal *, bool is_gone, uint64_t now);
-/* The engine has told a message. applied: the time (us since 1970) of the last that the room was
- * given; one that was stored before that is part of what the room is. */
-void renewal_look(
-    struct renewal *, uint64_t sequence, uint64_t time, struct span bytes, uint64_t applied);
+/* The engine has told a message. */
+void renewal_look(struct renewal *, uint64_t sequence);
+/* That message, stored at that time (ns since 1970), makes the stream anew. */
+void renewal_find(struct renewal *, uint64_t sequence, uint64_t time, const struct renewal_note *);
 /* The engine has told the stream's end. True: a message that makes it anew is found. */
 bool renewal_end(struct renewal *, uint64_t sequence);
 /* It is gone for so long, and a message of that time was stored so much later than the last that
