@@ -778,6 +778,57 @@ START_TEST(a_flood_of_both)
 }
 END_TEST
 
+/* What the present engine was sent in part comes back, as an earlier engine had published it. The
+ * engine gets the rest of its frame, and then the next one; or another engine gets that one. */
+START_TEST(a_batch_returns_while_it_is_sent)
+{
+    static char text[LINE_CLEAN_MAX];
+    static char bytes[1 << 20];
+    const struct room_request say = {.kind = ROOM_SAY, .number = 1, .text = {text, sizeof text}};
+    const struct ticket nobody = {.owner = NULL};
+    struct span rest = {bytes, 0};
+    struct frame frame;
+    struct outbox o;
+    ssize_t n;
+    int pair[2];
+
+    ensure(outbox_init(&o) && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "no memory");
+    ensure(fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0, "%s", strerror(errno));
+    memset(text, 'x', sizeof text);
+    o.batch_max = BATCH_MAX;
+    while (!outbox_is_cut(&o)) {
+        for (int i = 0; i < 15; i++)
+            ensure(outbox_put(&o, &say, &nobody), "there is no room");
+        ensure(outbox_seal(&o, id.node, (struct incarnation){1, 1}, 1), "no memory");
+        (void)outbox_send(&o, pair[0]);
+    }
+    ensure(outbox_seal(&o, id.node, (struct incarnation){1, 1}, 1), "no memory");
+    outbox_forget(&o, o.next - 2);
+    ensure(outbox_is_cut(&o) && outbox_oldest(&o)->number == o.next - 1, "all are forgotten");
+    for (int i = 0; _i == 0 && (outbox_is_waiting(&o) || i == 0); i++) {
+        (void)outbox_send(&o, pair[0]);
+        while ((n = recv(pair[1], bytes + rest.len, sizeof bytes - rest.len, MSG_DONTWAIT)) > 0)
+            rest.len += (size_t)n;
+    }
+    for (uint64_t i = 1; _i == 0 && i < o.next; i++) {
+        struct requests batch;
+
+        ensure(frame_next(&frame, &rest) == FRAME_READY && frame.kind == FRAME_PUBLISH &&
+                   requests_open(&batch, frame.payload) && batch.id.number == i,
+            "another frame");
+    }
+    if (_i == 1)
+        outbox_rewind(&o);
+    ensure(outbox_is_waiting(&o) == (_i == 1) && !outbox_is_cut(&o), "something is left");
+    ensure(o.first == o.last && o.bytes == o.first->len, "it is not freed");
+    outbox_forget(&o, o.next - 1);
+    ensure(outbox_oldest(&o) == NULL && o.bytes == 0, "it is not freed");
+    close(pair[0]);
+    close(pair[1]);
+    outbox_free(&o);
+}
+END_TEST
+
 /* The engine's frame is as large as what the hub can hold: when it is applied the next is read. */
 START_TEST(a_full_inbox)
 {
@@ -873,6 +924,7 @@ int main(void)
         {two_processes, 6, 30},
         {a_limit_falls, 1, 5},
         {a_flood_of_both, 1, 5},
+        {a_batch_returns_while_it_is_sent, 2, 5},
         {said_once_a_minute, 1, 5},
         {a_full_inbox, 1, 5},
     };

@@ -144,7 +144,8 @@ void cluster_stop(struct cluster *c)
 
 static void outbox_close(struct cluster *c, unsigned form, uint64_t now)
 {
-    bool beats = c->state == CLUSTER_RUNNING && now >= c->beat_at && c->outbox.first == NULL;
+    bool beats =
+        c->state == CLUSTER_RUNNING && now >= c->beat_at && outbox_oldest(&c->outbox) == NULL;
 
     if (c->outbox.open_len == 0 && !beats)
         return;
@@ -205,7 +206,7 @@ static uint64_t tell_due(const struct cluster *c)
 uint64_t cluster_due(const struct cluster *c)
 {
     uint64_t beat =
-        c->state == CLUSTER_RUNNING && c->outbox.first == NULL ? c->beat_at : TIME_NEVER;
+        c->state == CLUSTER_RUNNING && outbox_oldest(&c->outbox) == NULL ? c->beat_at : TIME_NEVER;
 
     if (mailbox_due(&c->mailbox) < beat)
         beat = mailbox_due(&c->mailbox);
@@ -292,7 +293,7 @@ static void state_take(struct cluster *c, struct span payload, const struct repo
 /* Is it the oldest batch of this node that is under way? Not one that has only its number. */
 static bool message_is_mine(const struct cluster *c, struct span bytes)
 {
-    const struct sealed *oldest = c->outbox.first;
+    const struct sealed *oldest = outbox_oldest(&c->outbox);
 
     return oldest != NULL && bytes.len == oldest->len - FRAME_HEAD &&
            memcmp(bytes.at, oldest->frame + FRAME_HEAD, bytes.len) == 0;
@@ -412,7 +413,7 @@ static void message_done(struct cluster *c, struct room *room, const struct repo
     if (c->inbox.mine && node != NULL && incarnation_equal(node->incarnation, c->incarnation))
         outbox_forget(&c->outbox, node->batch);
     if (c->inbox.mine)
-        c->waits_since = c->outbox.first == NULL ? 0 : now;
+        c->waits_since = outbox_oldest(&c->outbox) == NULL ? 0 : now;
     if (c->inbox.mine && !c->apply.valid)
         cluster_finish(c, CLUSTER_NOT_VALID);
     state_follow(c, room);

@@ -51,7 +51,7 @@ bool incarnation_choose(struct cluster *c, const struct room *room)
  * replaced. */
 void cluster_begin_again(struct cluster *c)
 {
-    bool is_stuck = c->outbox.first != NULL && !cluster_is_well(c);
+    bool is_stuck = outbox_oldest(&c->outbox) != NULL && !cluster_is_well(c);
 
     if (c->engine.fd != -1 && (is_stuck || outbox_is_cut(&c->outbox)))
         (void)shutdown(c->engine.fd, SHUT_RDWR);

@@ -25,10 +25,27 @@ bool outbox_init(struct outbox *o)
     return o->open != NULL;
 }
 
+/* It is the first one, or the one behind that. */
+static void sealed_free(struct outbox *o, struct sealed *sealed)
+{
+    struct sealed *before = sealed == o->first ? NULL : o->first;
+
+    if (before == NULL)
+        o->first = sealed->next;
+    else
+        before->next = sealed->next;
+    if (o->last == sealed)
+        o->last = before;
+    if (o->unsent == sealed)
+        o->unsent = sealed->next;
+    o->bytes -= sealed->len;
+    free(sealed);
+}
+
 void outbox_clear(struct outbox *o)
 {
     while (o->first != NULL)
-        outbox_forget(o, o->first->number);
+        sealed_free(o, o->first);
     o->next = 1;
     o->open_len = 0;
 }
@@ -144,17 +161,19 @@ bool outbox_seal(struct outbox *o, struct span node, struct incarnation incarnat
 
 void outbox_forget(struct outbox *o, uint64_t number)
 {
-    struct sealed *first;
+    struct sealed *oldest;
 
-    while ((first = o->first) != NULL && first->number <= number) {
-        o->first = first->next;
-        if (o->first == NULL)
-            o->last = NULL;
-        if (o->unsent == first)
-            o->unsent = o->first;
-        o->bytes -= first->len;
-        free(first);
+    while ((oldest = outbox_oldest(o)) != NULL && oldest->number <= number) {
+        if (oldest == o->unsent && outbox_is_cut(o))
+            oldest->number = 0;
+        else
+            sealed_free(o, oldest);
     }
+}
+
+struct sealed *outbox_oldest(const struct outbox *o)
+{
+    return o->first != NULL && o->first->number == 0 ? o->first->next : o->first;
 }
 
 /* ---- Sending --------------------------------------------------------------------------------- */
@@ -175,6 +194,8 @@ bool outbox_send(struct outbox *o, int fd)
         at->sent += (size_t)n;
     }
     o->unsent = at->next;
+    if (at->number == 0)
+        sealed_free(o, at);
     return true;
 }
 
@@ -190,6 +211,8 @@ bool outbox_is_waiting(const struct outbox *o)
 
 void outbox_rewind(struct outbox *o)
 {
+    if (o->first != NULL && o->first->number == 0)
+        sealed_free(o, o->first);
     for (struct sealed *at = o->first; at != NULL; at = at->next)
         at->sent = 0;
     o->unsent = o->first;

@@ -28,12 +28,13 @@ struct ticket {
     uint32_t text;   /* bytes of the request's text */
 };
 
-/* A batch that has not come back, as a frame for the engine. */
+/* A batch that has not come back, as a frame for the engine. The first may have come back, as an
+ * earlier engine had published it: it is kept until the present one has the rest of its frame. */
 struct sealed {
     struct sealed *next;
-    uint64_t number;
-    size_t sent; /* bytes of the frame that the present engine was sent */
-    size_t len;  /* of the frame */
+    uint64_t number; /* 0: it has come back */
+    size_t sent;     /* bytes of the frame that the present engine was sent */
+    size_t len;      /* of the frame */
     char frame[];
 };
 
@@ -82,11 +83,13 @@ void outbox_rewind(struct outbox *);
  * not of the new one's. The present engine has got nothing. */
 void outbox_displace(struct outbox *);
 
+/* The oldest batch that has not come back; NULL: there is none. */
+struct sealed *outbox_oldest(const struct outbox *);
 /* The author of the oldest request; 0: it has none. */
 uint32_t outbox_author(const struct outbox *);
 /* Removes the ticket of the oldest request, which has come back. False: there is none. */
 bool outbox_take(struct outbox *, struct ticket *);
-/* Frees the batches up to that number, which have come back. */
+/* The batches up to that number have come back. */
 void outbox_forget(struct outbox *, uint64_t number);
 
 /*
