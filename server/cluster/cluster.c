@@ -165,12 +165,10 @@ static void cluster_compact(struct cluster *c)
         inbox_compact(&c->inbox);
 }
 
-/* Batches are kept while there is no stream for them. */
+/* Batches are kept while there is no stream for them: then it is NULL. */
 static struct outbox *outbox_to_send(struct cluster *c)
 {
-    static struct outbox none;
-
-    return c->renewal.state == RENEWAL_NONE ? &c->outbox : &none;
+    return c->renewal.state == RENEWAL_NONE ? &c->outbox : NULL;
 }
 
 void cluster_flush(struct cluster *c, struct room *room, struct poller *poller,
@@ -190,7 +188,7 @@ void cluster_flush(struct cluster *c, struct room *room, struct poller *poller,
     if (copy_is_waiting(&c->copy) && cluster_has_room(c)) /* there was no memory */
         c->retry_at = now + RETRY_US;
     outbox_close(c, room->nodes.form, now);
-    if (c->engine.fd == -1)
+    if (c->engine.fd == -1 || engine_is_stale(c))
         return;
     if (inbox_is_full(&c->inbox))
         cluster_compact(c); /* cluster_read() does it only where there is something to be read */

@@ -80,11 +80,11 @@ bool engine_end_send(struct engine_end *e, struct outbox *outbox, struct mailbox
     if (!setup_send(e))
         return false;
     do {
-        if (!mailbox_is_cut(mailbox) && !outbox_send(outbox, e->fd))
+        if (outbox != NULL && !mailbox_is_cut(mailbox) && !outbox_send(outbox, e->fd))
             return false;
         if (!mailbox_send(mailbox, e->fd))
             return false;
-    } while (outbox_is_waiting(outbox) || mailbox_is_waiting(mailbox));
+    } while ((outbox != NULL && outbox_is_waiting(outbox)) || mailbox_is_waiting(mailbox));
     return true;
 }
 

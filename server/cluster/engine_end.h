@@ -51,7 +51,7 @@ void engine_end_close(struct engine_end *, struct poller *);
 bool engine_end_set(struct engine_end *, int fd, const struct frame_setup *, struct poller *);
 /* Nothing is known of the engine; its setup is to be sent from its beginning. */
 void engine_end_reset(struct engine_end *);
-/* Sends what the engine takes. False: there is more. */
+/* Sends what the engine takes; no batches where the outbox is NULL. False: there is more. */
 bool engine_end_send(struct engine_end *, struct outbox *, struct mailbox *);
 /* Waits until more can be sent, if it is to be, and read, if there is space for it. An engine that
  * is gone is noticed when it is read. */
