@@ -2388,6 +2388,36 @@ START_TEST(a_start_in_a_stream_made_anew)
 }
 END_TEST
 
+/* There is no snapshot: nobody runs who would store one. A node that starts waits for it, but not
+ * while the servers are away, and ends, to be started again. */
+START_TEST(a_start_without_the_snapshot)
+{
+    nodes_open(NULL);
+    (void)join(0, "ann");
+    lose(3);
+    engines_wait(29);
+    for (int i = 0; i < 4 && renewals() == 0; i++) {
+        stream.ahead += SECOND;
+        stage_wait(&nodes[0], SECOND);
+        nodes[0].engine.cut = renewals() > 0;
+        nodes_settle();
+    }
+    ensure(renewals() == 1, "%u", renewals());
+    for (size_t i = 0; i < NODES; i++)
+        node_close(i);
+    stage_begin_in(&nodes[2], NULL, &stream, names[2]);
+    engines_wait(20);
+    stream_set_state(&stream, ENGINE_AWAY);
+    engines_wait(60);
+    stream_set_state(&stream, ENGINE_READY);
+    engines_wait(29);
+    ensure(hub_cluster_end(nodes[2].hub) == CLUSTER_GOES_ON, "too early");
+    engines_wait(2);
+    ensure(hub_cluster_end(nodes[2].hub) == CLUSTER_LATE, "%d", (int)hub_cluster_end(nodes[2].hub));
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -2398,6 +2428,7 @@ int main(void)
         {a_place_is_lost, 2, 60},
         {a_stream_comes_back, 1, 20},
         {a_start_in_a_stream_made_anew, 1, 20},
+        {a_start_without_the_snapshot, 1, 20},
         {a_start_before_a_stream_was_made_anew, 1, 20},
         {one_room, 1, 20},
         {one_name_at_once, 1, 20},

@@ -174,8 +174,8 @@ static struct outbox *outbox_to_send(struct cluster *c)
 void cluster_flush(struct cluster *c, struct room *room, struct poller *poller,
     const struct report *r, uint64_t now)
 {
-    if (c->state == CLUSTER_LOADING && now >= c->wait_until)
-        cluster_finish(c, CLUSTER_CUT);
+    if (loading_due(c) <= now)
+        cluster_finish(c, CLUSTER_LATE);
     if (lost_stream_may_renew(c) && renewal_is_due(&c->renewal, now))
         lost_stream_renew(c, room, r);
     if (c->state == CLUSTER_STARTING && c->incarnation.number == 0 &&
@@ -212,8 +212,8 @@ uint64_t cluster_due(const struct cluster *c)
         beat = tell_due(c);
     if (lost_stream_may_renew(c) && renewal_due(&c->renewal) < beat)
         beat = renewal_due(&c->renewal);
-    if (c->state == CLUSTER_LOADING && c->wait_until < beat)
-        beat = c->wait_until;
+    if (loading_due(c) < beat)
+        beat = loading_due(c);
     if ((engine_is_stale(c) && c->engine.fd != -1) ||
         (cluster_has_room(c) && copy_is_waiting(&c->copy) && c->retry_at == TIME_NEVER))
         return 0;
@@ -280,6 +280,7 @@ static void state_take(struct cluster *c, struct span payload, const struct repo
     }
     engine_end_take_state(&c->engine, &state, r, now);
     lost_stream_follow(c, state.state == ENGINE_GONE, now);
+    loading_wait_again(c, now);
     if (state.batch_max != 0)
         c->outbox.batch_max = state.batch_max;
     if (c->state == CLUSTER_LOADING && state.state == ENGINE_REFUSED)
@@ -464,7 +465,7 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
     void (*ticket_state)(void *, struct ticket *), void *context)
 {
     c->state = (enum cluster_state)codec_choice(codec, c->state, CLUSTER_ENDED + 1);
-    c->end = (enum cluster_end)codec_choice(codec, c->end, CLUSTER_NOT_VALID + 1);
+    c->end = (enum cluster_end)codec_choice(codec, c->end, CLUSTER_LATE + 1);
     codec_u64(codec, &c->incarnation.number);
     codec_u64(codec, &c->incarnation.random);
     codec_u64(codec, &c->stream_size);

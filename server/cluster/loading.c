@@ -89,6 +89,17 @@ void loading_end(
     }
 }
 
+void loading_wait_again(struct cluster *c, uint64_t now)
+{
+    if (c->wait_until != TIME_NEVER)
+        c->wait_until = now + SNAPSHOT_US;
+}
+
+uint64_t loading_due(const struct cluster *c)
+{
+    return c->state == CLUSTER_LOADING && cluster_is_well(c) ? c->wait_until : TIME_NEVER;
+}
+
 void loading_begin_again(struct cluster *c, struct room *room, const struct frame_message *message,
     const struct renewal_note *note)
 {

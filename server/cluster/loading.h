@@ -22,6 +22,11 @@ void loading_take(
  * waited for until wait_until. */
 void loading_end(
     struct cluster *, struct room *, const struct report *, uint64_t sequence, uint64_t now);
+/* The engine has told a state: what is waited for is waited for as long again. */
+void loading_wait_again(struct cluster *, uint64_t now);
+/* When it is not waited for any longer: TIME_NEVER where nothing is, or while the servers are away.
+ */
+uint64_t loading_due(const struct cluster *);
 /* In LOADING: the stream was made anew by that message, and the room that was loaded is not the
  * one it goes on with. The room is cleared, and the snapshot behind that message is looked for. */
 void loading_begin_again(

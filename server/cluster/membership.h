@@ -18,14 +18,15 @@ struct cluster_config {
 /* Why a node has left its cluster. */
 enum cluster_end {
     CLUSTER_GOES_ON,
-    CLUSTER_STOPPED,  /* the hub was told to stop */
-    CLUSTER_TAKEN,    /* another program has this node's name, or its incarnation */
-    CLUSTER_CUT,      /* the stream has lost messages that are needed */
-    CLUSTER_FORM,     /* the room has changed to a form that this program does not read */
-    CLUSTER_DIFFERS,  /* the room of most nodes is another one than this node's */
-    CLUSTER_REFUSED,  /* while it was loaded: the credentials are wrong */
-    CLUSTER_UNUSABLE, /* while it was loaded: there is no JetStream */
-    CLUSTER_NOT_VALID /* a malformed frame of the engine, or a void batch of this program */
+    CLUSTER_STOPPED,   /* the hub was told to stop */
+    CLUSTER_TAKEN,     /* another program has this node's name, or its incarnation */
+    CLUSTER_CUT,       /* the stream has lost messages that are needed */
+    CLUSTER_FORM,      /* the room has changed to a form that this program does not read */
+    CLUSTER_DIFFERS,   /* the room of most nodes is another one than this node's */
+    CLUSTER_REFUSED,   /* while it was loaded: the credentials are wrong */
+    CLUSTER_UNUSABLE,  /* while it was loaded: there is no JetStream */
+    CLUSTER_NOT_VALID, /* a malformed frame of the engine, or a void batch of this program */
+    CLUSTER_LATE       /* while it was loaded: a snapshot that is to be stored has not come */
 };
 
 #endif

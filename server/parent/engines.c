@@ -129,6 +129,9 @@ const char *engines_end(struct engines *e, int *status)
         return "the cluster refuses this node's credentials";
     case CLUSTER_UNUSABLE:
         return "the cluster cannot keep a room";
+    case CLUSTER_LATE:
+        *status = EX_TEMPFAIL;
+        return "the room's stream was made anew, and its snapshot has not come";
     case CLUSTER_NOT_VALID:
         *status = EX_SOFTWARE;
         return "the cluster's engine said what cannot be";
