@@ -187,6 +187,41 @@ START_TEST(the_rest_of_the_stream)
 }
 END_TEST
 
+/* A room is cleared, and goes on as another one that is behind: its lines stay, and what is missing
+ * stands behind them. */
+START_TEST(what_is_cleared)
+{
+    const struct batch_id id = {{"a", 1}, 1, 7, 1, 1};
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request login = {.kind = ROOM_LOGIN, .number = 1, .name = "ann", .login = ""};
+    char message[256];
+    size_t len = batch_id_write(message, &id);
+    struct world w[2];
+    struct log_line line = {.stamp = 0};
+    struct span bytes;
+
+    len += request_write(message + len, &start);
+    len += request_write(message + len, &login);
+    for (uint64_t i = 0; i < 2; i++) {
+        world_open(&w[i], i);
+        world_apply(&w[i], (struct span){message, len}, TIME - i);
+    }
+    bytes = world_write(&w[1]);
+    ensure(room_clear(&w[0].room) && replica_load(&w[0].room, bytes), "it is not loaded");
+    room_note_missing(&w[0].room);
+    for (uint64_t at = 0; at < log_head(w[0].room.log);) {
+        uint64_t before = line.stamp;
+
+        at = log_line(w[0].room.log, at, &line);
+        ensure(line.stamp >= before, "an earlier stamp");
+    }
+    ck_assert_uint_eq(line.stamp, TIME);
+    free((char *)bytes.at);
+    for (size_t i = 0; i < 2; i++)
+        room_free(&w[i].room);
+}
+END_TEST
+
 /* A room with some of everything. The caller frees the bytes. */
 static struct span example_write(void)
 {
@@ -636,6 +671,7 @@ int main(void)
 {
     const struct test tests[] = {
         {the_rest_of_the_stream, 100, 20},
+        {what_is_cleared, 1, 5},
         {what_is_cut_is_refused, 1, 20},
         {what_is_changed_has_another_hash, 1, 60},
         {the_bytes_stay, 1, 5},

@@ -33,7 +33,7 @@ static void snapshot_load(struct cluster *c, struct room *room, const struct rep
         return;
     }
     room_note_missing(room);
-    if (room->known > anew->stamp && room->known < anew->time)
+    if (room->known > anew->stamp && room->known < anew->time && room->stamp < anew->time)
         room_note_lost(room, anew->time);
     c->inbox.sequence = best->place;
     c->wait_until = TIME_NEVER;

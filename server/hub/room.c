@@ -557,6 +557,8 @@ bool room_clear(struct room *room)
 {
     const struct table_seed *seed = room->by_token.seed;
 
+    if (room->stamp > room->known)
+        room->known = room->stamp;
     persons_free(&room->members);
     persons_free(&room->posters);
     room->member_count = 0;

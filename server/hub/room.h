@@ -160,7 +160,7 @@ void room_remember_absent(struct room *, const char *name, uint64_t time);
 /* The room was loaded from a snapshot: where the transcript does not have its last event, a gap
  * line stands for what is missing. */
 void room_note_missing(struct room *);
-/* Nobody is there and no node is known, as in a new room; lines and stamps stay. False without
+/* Nobody is there and no node is known, as in a new room; lines stay, and are known. False without
  * memory: then the room can only be freed. */
 bool room_clear(struct room *);
 /* What is known has more than the room: that was in a stream that is gone. A gap line of that time
