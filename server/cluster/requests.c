@@ -280,20 +280,25 @@ static enum room_request_kind get_kind(struct reader *r)
     return ROOM_REQUESTS;
 }
 
+static void get_login(struct reader *r, struct stored_request *out)
+{
+    uint64_t posting = get_number(r, 1);
+
+    r->bad |= posting > 1;
+    out->request.posting = posting == 1 ? PERSON_POSTER : PERSON_MEMBER;
+    get_name(r, out->name, false);
+    out->request.reserved = get_number(r, 8);
+    get_name(r, out->login, true);
+    get_token(r, out->token, true);
+}
+
 static void get_arguments(struct reader *r, struct stored_request *out)
 {
     struct room_request *request = &out->request;
-    uint64_t posting;
 
     switch (request->kind) {
     case ROOM_LOGIN:
-        posting = get_number(r, 1);
-        r->bad |= posting > 1;
-        request->posting = posting == 1 ? PERSON_POSTER : PERSON_MEMBER;
-        get_name(r, out->name, false);
-        request->reserved = get_number(r, 8);
-        get_name(r, out->login, true);
-        get_token(r, out->token, true);
+        get_login(r, out);
         break;
     case ROOM_SAY:
     case ROOM_ACT:
