@@ -285,7 +285,7 @@ void stage_open_in(
     check_loaded(s);
 }
 
-void stage_open_after(
+void stage_begin_after(
     struct stage *s, struct stream *stream, const char *node, const char *const *transcript)
 {
     stage_make_in(s, NULL, stream, node);
@@ -298,6 +298,12 @@ void stage_open_after(
     }
     hub_remember_end(s->hub);
     stage_load(s, stream);
+}
+
+void stage_open_after(
+    struct stage *s, struct stream *stream, const char *node, const char *const *transcript)
+{
+    stage_begin_after(s, stream, node, transcript);
     check_loaded(s);
 }
 

@@ -98,6 +98,8 @@ void stage_open_after(
     struct stage *, struct stream *, const char *node, const char *const *transcript);
 /* The same, whether it starts or not. */
 void stage_begin_in(struct stage *, const struct hub_config *, struct stream *, const char *node);
+void stage_begin_after(
+    struct stage *, struct stream *, const char *node, const char *const *transcript);
 /* The engine dies, with what it has; another one is started. */
 void stage_renew_engine(struct stage *);
 /* A room's start_lookup with which names need proof: what it answers is in logins and slow. */

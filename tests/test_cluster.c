@@ -2012,6 +2012,22 @@ START_TEST(a_transcript_of_its_own)
 }
 END_TEST
 
+/* Behind the end of a transcript there must be stamps for events. */
+START_TEST(a_transcript_of_the_far_future)
+{
+    const uint64_t ends[] = {ROOM_STAMP_TOLD_MAX - 1, ROOM_STAMP_TOLD_MAX, ROOM_STAMP_MAX};
+    const char *const given[] = {line_at(ends[_i], "msg old x"), NULL};
+
+    stream = (struct stream){.form = stream.form};
+    stage_begin_after(&nodes[0], &stream, names[0], given);
+    ensure(hub_cluster_end(nodes[0].hub) == (_i == 0 ? CLUSTER_GOES_ON : CLUSTER_FUTURE), "%d",
+        (int)hub_cluster_end(nodes[0].hub));
+    if (_i == 0)
+        say(join(0, "ann"), "hello");
+    nodes_close();
+}
+END_TEST
+
 /* ---- For the service manager ----------------------------------------------------------------- */
 
 START_TEST(nodes_described)
@@ -2459,6 +2475,7 @@ int main(void)
         {nodes_described, 1, 20},
         {an_order_that_is_handed_over, 1, 20},
         {a_transcript_of_its_own, COUNT_OF(transcripts), 20},
+        {a_transcript_of_the_far_future, 3, 20},
         {a_ban_of_a_claimed_session, 1, 20},
         {a_ban_of_a_session_that_is_over, 4, 20},
         {a_ban_at_a_node_that_is_gone, 2, 20},

@@ -57,7 +57,7 @@ static const struct room_request requests[] = {
     {.kind = ROOM_BAN, .name = "ben"},
     {.kind = ROOM_HASH, .part = {.place = 10000, .hash = UINT64_MAX}},
     {.kind = ROOM_PART, .text = {"\0\n\xff", 3}, .part = {20000, 1ULL << 40, 1, 2}},
-    {.kind = ROOM_STAMP, .stamp = ROOM_STAMP_MAX - 1},
+    {.kind = ROOM_STAMP, .stamp = ROOM_STAMP_TOLD_MAX - 1},
     {.kind = ROOM_NODE_STOP},
 };
 
@@ -216,8 +216,8 @@ static const struct {
     {"two starts", OF(START START), false},
     {"a start", OF(START), true},
     {"something behind a stop", OF("\2\0\0\0\0\4\0\0\0\1\0\1x"), false},
-    {"a stamp", OF("\20\0\0\0\0\3\x78\x2d\xac\xe9\xd8\xff\xff"), true},
-    {"a stamp behind which are too few", OF("\20\0\0\0\0\3\x78\x2d\xac\xe9\xd9\0\0"), false},
+    {"a stamp", OF("\20\0\0\0\0\x03\x78\x10\xfe\x5d\xc5\x1f\xff"), true},
+    {"a stamp behind which are too few", OF("\20\0\0\0\0\x03\x78\x10\xfe\x5d\xc5\x20\x00"), false},
     {"a stop", OF("\4\0\0\0\1\0\1x\2\0\0\0\0"), true},
 };
 

@@ -465,7 +465,7 @@ void cluster_state(struct cluster *c, struct codec *codec, struct room *room,
     void (*ticket_state)(void *, struct ticket *), void *context)
 {
     c->state = (enum cluster_state)codec_choice(codec, c->state, CLUSTER_ENDED + 1);
-    c->end = (enum cluster_end)codec_choice(codec, c->end, CLUSTER_LATE + 1);
+    c->end = (enum cluster_end)codec_choice(codec, c->end, CLUSTER_FUTURE + 1);
     codec_u64(codec, &c->incarnation.number);
     codec_u64(codec, &c->incarnation.random);
     codec_u64(codec, &c->stream_size);

@@ -26,7 +26,8 @@ enum cluster_end {
     CLUSTER_REFUSED,   /* while it was loaded: the credentials are wrong */
     CLUSTER_UNUSABLE,  /* while it was loaded: there is no JetStream */
     CLUSTER_NOT_VALID, /* a malformed frame of the engine, or a void batch of this program */
-    CLUSTER_LATE       /* while it was loaded: a snapshot that is to be stored has not come */
+    CLUSTER_LATE,      /* while it was loaded: a snapshot that is to be stored has not come */
+    CLUSTER_FUTURE     /* the transcript ends too late: further events would have no stamps */
 };
 
 #endif

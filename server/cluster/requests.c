@@ -338,7 +338,7 @@ static void get_arguments(struct reader *r, struct stored_request *out)
         break;
     case ROOM_STAMP:
         request->stamp = get_number(r, 8);
-        r->bad |= request->stamp >= ROOM_STAMP_MAX;
+        r->bad |= request->stamp >= ROOM_STAMP_TOLD_MAX;
         break;
     case ROOM_NODE_START:
         request->size = get_number(r, 8);

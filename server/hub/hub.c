@@ -639,6 +639,8 @@ void hub_remember_end(struct hub *hub)
     if (hub->connections.cluster != NULL) {
         hub->room.known = hub->room.stamp;
         hub->room.stamp = 0; /* the stream gives these events their stamps once more */
+        if (hub->room.known >= ROOM_STAMP_TOLD_MAX)
+            cluster_finish(hub->connections.cluster, CLUSTER_FUTURE);
     }
     hub->connections.turn.visible = hub->sent_to = log_head(hub->room.log);
     journal_begin(&hub->journal, &hub->room);

@@ -29,6 +29,9 @@ struct shared;
 
 /* Microseconds since 1970: a stamp is before the year 10000, and so are those that follow it. */
 #define ROOM_STAMP_MAX 250000000000000000u
+/* A transcript ends before this where several machines share the room: for a year from there on its
+ * state can be loaded. */
+#define ROOM_STAMP_TOLD_MAX (ROOM_STAMP_MAX - 31536000000000u)
 
 /* The state that room_apply() changes. Others read it. */
 struct room {
@@ -102,7 +105,7 @@ struct room_request {
     uint32_t minutes;               /* kick: of a ban, 0: none; ban: 0: it is lifted */
     struct source_key source;       /* ban, not where it is lifted: an address */
     unsigned form;                  /* node reads, form */
-    uint64_t stamp;                 /* stamp: less than ROOM_STAMP_MAX */
+    uint64_t stamp;                 /* stamp: less than ROOM_STAMP_TOLD_MAX */
     struct snapshot_part part;      /* part; hash: without index and count */
 };
 

@@ -132,6 +132,9 @@ const char *engines_end(struct engines *e, int *status)
     case CLUSTER_LATE:
         *status = EX_TEMPFAIL;
         return "the room's stream was made anew, and its snapshot has not come";
+    case CLUSTER_FUTURE:
+        *status = EX_CONFIG;
+        return "the transcript's last timestamp is too far in the future for a cluster";
     case CLUSTER_NOT_VALID:
         *status = EX_SOFTWARE;
         return "the cluster's engine said what cannot be";
