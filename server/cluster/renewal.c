@@ -10,7 +10,7 @@
 #define CODE_RENEWAL 17
 /* Behind the head. */
 #define BODY_SIZE (1 + 4 + 3 * 8)
-/* So long the stream is to be gone before one of the nodes makes it anew. */
+/* The stream must be gone for this time before a node makes it anew. */
 #define GONE_US 30000000u
 /* After this all nodes to which it is gone have noticed that. What was stored before is read late
  * where there is much to read. */

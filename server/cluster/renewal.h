@@ -55,7 +55,7 @@ struct renewal_found {
 /* Times are those of clock_us(). */
 struct renewal {
     enum renewal_state state;
-    uint64_t since; /* so long the servers have said without a break that it is gone; 0: no */
+    uint64_t since; /* the servers have said since then that it is gone; 0: not now */
     uint64_t last;  /* the last sequence of what is stored there; 0: nothing is */
     uint64_t due;   /* this node makes it anew then, unless another one has */
     struct renewal_found found;
@@ -71,9 +71,10 @@ void renewal_look(struct renewal *, uint64_t sequence);
 void renewal_find(struct renewal *, uint64_t sequence, uint64_t time, const struct renewal_note *);
 /* The engine has told the stream's end. True: a message that makes it anew is found. */
 bool renewal_end(struct renewal *, uint64_t sequence);
-/* It is gone for so long, and a message of that time was stored so much later than the last that
- * the room was given, that its node does not find the stream gone; and no message is found that
- * makes it anew. time, applied: microseconds since 1970. */
+/* True where a message of that time shows that its node does not find the stream gone: it was
+ * stored when all that do had noticed it, some seconds after the last that the room was given
+ * (applied), and is told as late; and no message is found that makes the stream anew. Times of
+ * messages: microseconds since 1970. */
 bool renewal_is_ignored(const struct renewal *, uint64_t time, uint64_t applied, uint64_t now);
 /* It is time for this node to make it anew; that is counted as an attempt. */
 bool renewal_is_due(struct renewal *, uint64_t now);
