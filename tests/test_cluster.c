@@ -2434,6 +2434,64 @@ START_TEST(a_start_without_the_snapshot)
 }
 END_TEST
 
+/* The parts of snapshots that were stored first are void: the node that did it has died. */
+static void snapshot_spoil(void)
+{
+    uint64_t place = 0;
+
+    for (size_t i = 0; i < stream.count; i++) {
+        struct requests requests;
+        struct stored_request stored;
+
+        if (!requests_open(&requests, (struct span){stream.all[i].bytes, stream.all[i].len}))
+            continue;
+        while (requests_next(&requests, &stored)) {
+            if (stored.request.kind != ROOM_PART ||
+                (place != 0 && place != stored.request.part.place))
+                continue;
+            place = stored.request.part.place;
+            stream.all[i].len = 1;
+        }
+    }
+    ensure(place != 0, "there is none");
+}
+
+/* Its transcript has lines that were lost, and the snapshot is of a later place than the renewal's:
+ * one gap stands for both, and stamps do not go back. */
+START_TEST(a_start_with_a_later_snapshot)
+{
+    const char *transcript[] = {NULL, NULL};
+    struct mock *ann;
+    struct mock *p;
+    uint64_t last = 0;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    node_close(1);
+    node_close(2);
+    engines_wait(18);
+    say(ann, "lost");
+    transcript[0] = line_at(stream.all[stream.count - 1].time / 1000u + 5 * SECOND, "msg old x");
+    lose(stream.count - 1);
+    engines_wait(32);
+    ensure(renewals() == 1, "%u", renewals());
+    say(ann, "behind");
+    place_pass(ann);
+    snapshot_spoil();
+    stage_open_after(&nodes[2], &stream, names[2], transcript);
+    p = mock_add(&nodes[2]);
+    nodes_settle();
+    mock_say(p, "/since 1970-01-01T00:00:00.000000Z");
+    say(p, "ben");
+    while (mock_line(p) != NULL && p->event.verb != VERB_YOU) {
+        ensure(p->event.stamp >= last, "%s", p->text);
+        last = verb_is_room(p->event.verb) || p->event.verb == VERB_GAP ? p->event.stamp : last;
+    }
+    ensure(p->event.verb == VERB_YOU && last != 0, "no welcome");
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -2445,6 +2503,7 @@ int main(void)
         {a_stream_comes_back, 1, 20},
         {a_start_in_a_stream_made_anew, 1, 20},
         {a_start_without_the_snapshot, 1, 20},
+        {a_start_with_a_later_snapshot, 1, 20},
         {a_start_before_a_stream_was_made_anew, 1, 20},
         {one_room, 1, 20},
         {one_name_at_once, 1, 20},
