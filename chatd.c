@@ -91,7 +91,7 @@ static void act_on_signals(struct parent *p, uint64_t now)
     if (has_come(SIGUSR2))
         handover_ask(&p->handover, now);
     if (stops > 0)
-        lifetime_stop(&p->lifetime, "stopping", now);
+        lifetime_stop(&p->lifetime, LOG_NOTICE, "stopping", now);
     if (stops > 1)
         lifetime_hurry(&p->lifetime, now);
     if (p->handover.step == HANDOVER_AGREED && p->ready && !lifetime_is_stopping(&p->lifetime))
@@ -259,10 +259,8 @@ static int end_follow(struct parent *p, uint64_t now)
     int status;
     const char *why = engines_end(&p->engines, &status);
 
-    if (why != NULL && !lifetime_is_stopping(&p->lifetime)) {
-        report(&p->report, LOG_ERR, "%s", why);
-        lifetime_stop(&p->lifetime, why, now);
-    }
+    if (why != NULL)
+        lifetime_stop(&p->lifetime, LOG_ERR, why, now);
     return status;
 }
 

@@ -218,6 +218,7 @@ expect "the first of two of one name ends" until_true node_is_over 1
 wait "$(cat "$dir/node1.pid")"
 expect "with status 69" is 69 $?
 expect "and says why" seen node1.log 'another chatd is node node1'
+expect "once" is 1 "$(grep -c 'another chatd is node node1' "$dir/node1.log")"
 
 # ---- Servers that do not want ----
 

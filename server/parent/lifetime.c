@@ -16,11 +16,11 @@
 #define KILLED_MS 100
 #define KILLED_US 1000000u
 
-void lifetime_stop(struct lifetime *l, const char *why, uint64_t now)
+void lifetime_stop(struct lifetime *l, int priority, const char *why, uint64_t now)
 {
     if (l->kill_at != 0)
         return;
-    report(l->report, LOG_NOTICE, "%s", why);
+    report(l->report, priority, "%s", why);
     notify_say(l->notify, "STOPPING=1\nSTATUS=%s", why);
     listeners_close(l->listeners);
     hub_stop(l->hub, now);
@@ -65,7 +65,7 @@ int lifetime_turn(struct lifetime *l, uint64_t now)
 void lifetime_idle(struct lifetime *l, uint64_t now)
 {
     if (timeout_of_emptiness(l, now) == 0)
-        lifetime_stop(l, "stopping: nobody is here", now);
+        lifetime_stop(l, LOG_NOTICE, "stopping: nobody is here", now);
 }
 
 bool lifetime_is_over(const struct lifetime *l, uint64_t now)

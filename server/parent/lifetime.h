@@ -25,8 +25,9 @@ struct lifetime {
     uint64_t kill_at;     /* when a stop that is under way kills the workers; 0: there is none */
 };
 
-/* Begins a stop, once: nobody is admitted, pending output is flushed. */
-void lifetime_stop(struct lifetime *, const char *why, uint64_t now);
+/* Begins a stop, once: nobody is admitted, pending output is flushed. Why is logged, with that
+ * priority (see syslog(3)), and told to the service manager. */
+void lifetime_stop(struct lifetime *, int priority, const char *why, uint64_t now);
 /* A stop is under way. */
 bool lifetime_is_stopping(const struct lifetime *);
 /* Ends the grace period of a stop that is under way. */
