@@ -32,6 +32,12 @@ enum cluster_state {
     CLUSTER_ENDED
 };
 
+/*
+ * This node in its cluster: what is under way to the stream (outbox) and to other nodes (mailbox),
+ * what has come (inbox, and in apply the message that is being applied), and what it does about
+ * snapshots and a stream that is gone. It lives as long as the hub, and is handed over at an
+ * upgrade.
+ */
 struct cluster {
     struct cluster_config config;
     enum cluster_state state;
