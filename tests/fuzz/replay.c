@@ -26,7 +26,7 @@ static void input_run(const char *path)
     free(bytes);
 }
 
-/* Runs the file, or all files of the directory; their number. */
+/* Runs the file, or all files of the directory and of those in it; their number. */
 static unsigned path_run(const char *path)
 {
     DIR *dir = opendir(path);
@@ -42,8 +42,7 @@ static unsigned path_run(const char *path)
         if (entry->d_name[0] == '.')
             continue;
         must(snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name) < PATH_SIZE);
-        input_run(inner);
-        count++;
+        count += path_run(inner);
     }
     closedir(dir);
     return count;
