@@ -167,15 +167,19 @@ $(REPLAYS): $(B)tests/fuzz/replay_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/repl
     $(CLIENT) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) $(WRAP) -pthread -o $@ $(sort $(filter %.o,$^)) $(filter %.a,$^) $(LDLIBS)
 
-# The hub's sockets are in memory, and the client's reads and writes; the transcript's writer is a
-# thread.
+# A hub's sockets are in memory, and the client's reads and writes; the transcript's writer waits in
+# poll() until the hub has had its turns.
 SOCKET_CALLS = close dup shutdown recv __recv_chk send sendmsg __sendmsg64 setsockopt __setsockopt64 \
 	fcntl fcntl64 __fcntl_time64
-$(B)tests/fuzz/replay_hub $(B)fuzz_hub: $(B)tests/fuzz/sockets.o
-$(B)tests/fuzz/replay_hub $(B)fuzz_hub: WRAP = $(SOCKET_CALLS:%=-Wl,--wrap=%)
+MEMORY_CALLS = memory_file_blank mmap mmap64 munmap input_init input_free
+HUB_CALLS = $(SOCKET_CALLS) $(MEMORY_CALLS)
+WRITER_CALLS = _exit poll __poll_chk socket_recv socket_send
+$(B)tests/fuzz/replay_hub $(B)fuzz_hub $(B)tests/fuzz/replay_transcript $(B)fuzz_transcript: \
+    $(B)tests/fuzz/sockets.o $(B)tests/fuzz/memory.o
+$(B)tests/fuzz/replay_hub $(B)fuzz_hub: WRAP = $(HUB_CALLS:%=-Wl,--wrap=%)
 $(B)tests/fuzz/replay_client $(B)fuzz_client: \
     WRAP = -Wl,--wrap=read,--wrap=write,--wrap=queue_init,--wrap=queue_free
-$(B)tests/fuzz/replay_transcript $(B)fuzz_transcript: WRAP = -Wl,--wrap=_exit
+$(B)tests/fuzz/replay_transcript $(B)fuzz_transcript: WRAP = $(HUB_CALLS:%=-Wl,--wrap=%) $(WRITER_CALLS:%=-Wl,--wrap=%)
 
 # tests/slow has the names of those that take seconds.
 SLOW_NAMES := $(shell grep '^test_' tests/slow)
@@ -225,7 +229,16 @@ fuzzers: $(FUZZERS)
 # more than it finds where they are characters and lengths; it is left to forms with binary numbers.
 fuzz/tests/fuzz/%.o fuzz/protocol.o fuzz/wire/%.o fuzz/client/%.o fuzz/compat/%.o fuzz/server/hub/%.o \
     fuzz/server/journal/%.o fuzz/server/report.o: override CFLAGS += -fno-sanitize-coverage=trace-cmp
+# What these do themselves is no reason to keep an input.
+fuzz/tests/fuzz/fuzz_hub.o fuzz/tests/fuzz/fuzz_transcript.o fuzz/tests/fuzz/sockets.o \
+    fuzz/tests/fuzz/memory.o: override CFLAGS += -fno-sanitize=fuzzer-no-link
 fuzz/server/hub/codec.o fuzz/server/hub/replica.o: override CFLAGS += -fsanitize-coverage=trace-cmp
+
+# What the hub hands over is its own, and all of it numbers: there these notes are half of the time.
+fuzz/fuzz_hub: fuzz/tests/fuzz/codec.o fuzz/tests/fuzz/replica.o
+fuzz/tests/fuzz/codec.o fuzz/tests/fuzz/replica.o: fuzz/tests/fuzz/%.o: server/hub/%.c $(NAMED)
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(COMPILE) -c -o $@ $<
 
 $(FUZZERS): $(B)fuzz_%: $(B)tests/fuzz/fuzz_%.o $(B)tests/fuzz/fuzzer.o $(CLIENT) $(SERVER) $(COMMON)
 	$(call quiet,LD)$(LINK) $(WRAP) -fsanitize=fuzzer -pthread -o $@ $(sort $(filter %.o,$^)) $(filter %.a,$^) $(LDLIBS)

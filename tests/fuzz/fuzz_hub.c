@@ -12,8 +12,9 @@
  *   |        the worker closes its pair       *   the worker dies
  *   -        the client reads no more, or does again
  *   o        the client closes its socket     n   no worker can be started, or can be again
- *   ^        another hub takes the room over
- *   x        what the speaker has to say is said a hundred times
+ *   ^        another hub takes the room over, up to four times
+ *   x        what the speaker has to say is said 25 times, up to three times in a script
+ *   X        it is said 100 times, which takes as long as all else
  *   t        the token that was given last    s   the stamp of the last event
  *   w        the witness says its next line   \   only this byte
  */
@@ -47,6 +48,9 @@
 /* Lines of the witness; no rate limit stops so few. */
 #define ASKED_MAX 40
 #define SCRIPT_MAX 20000
+/* What takes longest; more of it finds little more. */
+#define REPEATS_MAX 3
+#define HANDOVERS_MAX 4
 #define TURNS_MAX 50000
 #define EVENTS_MAX 64
 /* What the hub puts off so shortly belongs to what goes on now. */
@@ -74,7 +78,7 @@ struct worker {
     bool ended;    /* the client's stream */
     uint64_t last; /* the stamp of the last room event */
     size_t len;    /* of half a line */
-    char line[LINE_OUT_MAX];
+    char *line;    /* of LINE_OUT_MAX bytes */
 };
 
 /* Who is here, by what the witness was told. */
@@ -111,7 +115,9 @@ struct room {
     bool stopping;
     int pair_bytes;
     unsigned count; /* workers that there were */
-    size_t bytes;   /* that bad ones have said */
+    unsigned repeats;
+    unsigned handovers;
+    size_t bytes; /* that bad ones have said */
     size_t lines;
     char token[64];
     char stamp[STAMP_LEN];
@@ -120,6 +126,9 @@ struct room {
 };
 
 static const char witness_name[] = "Witness";
+
+/* Of the workers: not cleared for each. */
+static char lines[PEOPLE_MAX][LINE_OUT_MAX];
 
 /* The clock, and what the hub draws at random: in each execution the same. */
 static struct {
@@ -338,7 +347,7 @@ static void bytes_hear(struct room *room, struct worker *worker, const char *at,
     while (at < end) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         size_t n = (size_t)((lf != NULL ? lf : end) - at);
-        must(worker->len + n < sizeof worker->line);
+        must(worker->len + n < LINE_OUT_MAX);
         memcpy(worker->line + worker->len, at, n);
         worker->len += n;
         at += n;
@@ -378,7 +387,7 @@ static void close_once(int *fd)
 /* The client takes what is there, and closes at the end. True where there was something. */
 static bool worker_take(struct room *room, struct worker *worker)
 {
-    char bytes[16384];
+    static char bytes[16384]; /* a sanitizer marks a local one in each call */
     bool moved = false;
     ssize_t n = 1;
 
@@ -459,6 +468,7 @@ static void worker_add(struct room *room, struct worker *worker, const char *log
         .hub_pair = pair[0],
         .pid = (pid_t)(1000 + room->count++),
         .state = WORKER_GONE,
+        .line = lines[worker - room->workers],
         .reads = true};
     client.fd = sockets[0];
     snprintf(client.peer, sizeof client.peer, "192.0.2.%u:1000", room->count % 200 + 1);
@@ -607,7 +617,7 @@ static void room_open(struct room *room, uint8_t options)
     char line[64];
 
     room->report = (struct report){.to = REPORT_SYSLOG, .syslog = -1, .level = LOG_DEBUG};
-    room->config = (struct hub_config){.log_bytes = (options & 1) != 0 ? 65536 : 1 << 20,
+    room->config = (struct hub_config){.log_bytes = (options & 1) != 0 ? 65536 : 1 << 17,
         .history = (options & 2) != 0 ? 5 : 0,
         .login_us = 60 * SECOND,
         .wait_us = (options & 4) != 0 ? SECOND : 0,
@@ -700,7 +710,7 @@ static void script_do(struct room *room, char what)
         script_add(room, "\xff", 1);
         return;
     }
-    script_say(room, what == 'x' ? 100 : 1);
+    script_say(room, what == 'X' ? 100 : what == 'x' && room->repeats++ < REPEATS_MAX ? 25 : 1);
     switch (what) {
     case '.':
         room_settle(room);
@@ -718,7 +728,8 @@ static void script_do(struct room *room, char what)
         room->start_fails = !room->start_fails;
         break;
     case '^':
-        room_hand_over(room);
+        if (room->handovers++ < HANDOVERS_MAX)
+            room_hand_over(room);
         break;
     case '*':
         worker_die(room, room->speaker, statuses[room->count % 4]);

@@ -5,7 +5,8 @@
  * says a quit for everybody who is in the room by these. Then the writer goes on: the file grows by
  * the new events, and a second start finds the same, nobody in the room, and nothing to repair.
  *
- * The input: a byte of options, then the file. 0xFF there stands for 20000 times the byte before.
+ * The input: a byte of options, then the file. 0xFF there stands for 20000 times the byte before,
+ * or for 40 times where that is a line end, if the file does not get too long by it.
  */
 #include "compat/compat.h"
 #include "compat/poller.h"
@@ -20,8 +21,10 @@
 #include "wire/line.h"
 #include "wire/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
+#include <setjmp.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,10 +32,14 @@
 #include <unistd.h>
 
 #define PATH_SIZE 512
-#define FILE_MAX 150000
+#define FILE_MAX 24000
+#define FILE_LONG_MAX 120000
+/* With these upper bits of the options the file may be long; most faults are found in short ones.
+ */
+#define LONG_MASK 0xF8
+#define LONG_OPTIONS 0x78
 #define LONG_RUN 20000
-/* The writer has a large buffer on it. */
-#define WRITER_STACK ((size_t)2 << 20)
+#define LINES_RUN 40
 #define TURNS_MAX 10000
 #define SECOND 1000000u
 
@@ -63,6 +70,20 @@ struct room {
     int hub_pair;
     struct text heard;
 };
+
+static uint64_t random_state;
+
+/* The same in each execution. */
+bool random_bytes(void *buf, size_t len)
+{
+    uint8_t *bytes = buf;
+
+    for (size_t i = 0; i < len; i++) {
+        random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+        bytes[i] = (uint8_t)(random_state >> 56);
+    }
+    return true;
+}
 
 static bool texts_equal(const struct text *a, const struct text *b)
 {
@@ -202,22 +223,26 @@ static size_t begin_of(const struct text *file)
 static struct account account_of(const struct text *file, size_t log_size)
 {
     struct account account = {.begin = begin_of(file)};
+    uint64_t gap_last = 0; /* of the parts before */
     size_t to;
 
     account.accepted = account_accepts(&account, file);
-    for (size_t i = 0; i < file->len; i++)
-        if (file->at[i] == '\n')
-            account.good = i + 1;
+    account.good = file->len;
+    while (account.good > 0 && file->at[account.good - 1] != '\n')
+        account.good--;
     if (account.begin > account.good)
         account.begin = account.good;
     to = account.good;
     do {
         account.from = to - account.begin > log_size ? to - log_size : account.begin;
+        account.gap_last = 0;
         if (to > account.from)
             account_part(&account, file, account.from, to);
         to =
             account.from + LINE_OUT_MAX < account.good ? account.from + LINE_OUT_MAX : account.good;
+        gap_last = account.gap_last > gap_last ? account.gap_last : gap_last;
     } while (account.last == 0 && account.from > account.begin);
+    account.gap_last = gap_last;
     return account;
 }
 
@@ -236,6 +261,7 @@ static uint64_t account_end(const struct account *account)
 /* ---- The file ---- */
 
 static char path[PATH_SIZE];
+static int contents = -1; /* what the target itself writes and reads it by */
 
 static void file_remove(void)
 {
@@ -250,48 +276,43 @@ static void file_make(void)
     if (dir == NULL)
         dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     must(snprintf(path, PATH_SIZE, "%s/fuzz_transcript.XXXXXX", dir) < PATH_SIZE);
-    int fd = mkstemp(path);
-    must(fd != -1 && atexit(file_remove) == 0);
-    close(fd);
+    contents = mkstemp(path);
+    must(contents != -1 && atexit(file_remove) == 0);
 }
 
 static void file_write(const struct text *text)
 {
-    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-    must(fd != -1);
-    must(write(fd, text->len > 0 ? text->at : "", text->len) == (ssize_t)text->len);
-    close(fd);
+    must(ftruncate(contents, 0) == 0);
+    must(pwrite(contents, text->len > 0 ? text->at : "", text->len, 0) == (ssize_t)text->len);
 }
 
 static struct text file_read(void)
 {
     struct text text = {0};
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    must(fd != -1 && fstat(fd, &status) == 0);
+    must(fstat(contents, &status) == 0);
     text.len = text.size = (size_t)status.st_size;
     text.at = must_allocate(text.size);
-    must(read(fd, text.at, text.len) == (ssize_t)text.len);
-    close(fd);
+    must(pread(contents, text.at, text.len, 0) == (ssize_t)text.len);
     return text;
 }
 
-/* The input's bytes, the long runs written out. */
-static struct text file_expand(const uint8_t *data, size_t size)
+/* The input's bytes, the runs written out as far as there may be so many. */
+static struct text file_expand(const uint8_t *data, size_t size, size_t most)
 {
-    struct text text = {0};
-    char run[LONG_RUN];
+    static char bytes[FILE_LONG_MAX];
+    size_t len = 0;
 
-    for (size_t i = 0; i < size && text.len < FILE_MAX; i++)
-        if (data[i] != 0xFF || i == 0) {
-            text_add(&text, (const char *)&data[i], 1);
-        } else {
-            memset(run, text.at[text.len - 1], sizeof run);
-            text_add(&text, run, sizeof run);
-        }
-    return text;
+    for (size_t i = 0; i < size && len < most; i++) {
+        char byte = data[i] == 0xFF && i > 0 ? bytes[len - 1] : (char)data[i];
+        size_t times = data[i] != 0xFF || i == 0 ? 1 : byte == '\n' ? LINES_RUN : LONG_RUN;
+        if (times > most - len)
+            continue;
+        memset(bytes + len, byte, times);
+        len += times;
+    }
+    return (struct text){.at = must_copy(bytes, len), .len = len, .size = len};
 }
 
 /* As chatd does it; -1: it is no transcript. */
@@ -345,11 +366,11 @@ static void room_open(struct room *room, size_t log_bytes, bool sync)
     must(room->poller != NULL && room->hub != NULL);
 }
 
-static void room_turn(struct room *room, int timeout)
+static void room_turn(struct room *room)
 {
     struct poller_event events[8];
-    int n = poller_wait(room->poller, timeout, NULL, events, 8);
-    char bytes[65536];
+    int n = poller_wait(room->poller, 0, NULL, events, 8);
+    static char bytes[65536]; /* a sanitizer marks a local one in each call */
     ssize_t got;
 
     for (int i = 0; i < n; i++)
@@ -376,11 +397,11 @@ static void room_look(struct room *room)
     must(hub_admit(room->hub, &client, room->now));
     must(send(room->fd, "x", 1, 0) == 1);
     must(send(room->pair, asks, sizeof asks - 1, 0) == (ssize_t)sizeof asks - 1);
-    room_turn(room, 0);
+    room_turn(room);
     for (size_t before = 1; before != room->heard.len || before == 0;) {
         before = room->heard.len;
-        room_turn(room, 0);
-        room_turn(room, 0);
+        room_turn(room);
+        room_turn(room);
     }
 }
 
@@ -461,31 +482,73 @@ static void memory_check(const struct account *account, const struct room *room,
     free(events.at);
 }
 
-/* ---- The writer, a thread that takes itself for a process ---- */
+/* ---- The writer, a function that takes itself for a process ---- */
 
-/* Its descriptors are 0 and 1, which are the fuzzer's again when it has ended. */
+#define FILE_FD 0
+#define HUB_FD 1
+
 static struct {
-    pthread_t thread;
-    int status; /* of its exit */
-    int saved[2];
-    bool sync;
+    struct room *room; /* NULL: it does not run */
+    int pair;          /* what it knows as HUB_FD */
+    int status;        /* of its exit */
+    jmp_buf end;
 } writer;
-
-static _Thread_local bool is_writer;
 
 _Noreturn void __real__exit(int status);
 _Noreturn void __wrap__exit(int status);
+ssize_t __wrap_socket_recv(int fd, void *bytes, size_t size);
+ssize_t __wrap_socket_send(int fd, const void *bytes, size_t len);
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __wrap___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
 
 _Noreturn void __wrap__exit(int status)
 {
-    if (!is_writer)
+    if (writer.room == NULL)
         __real__exit(status);
     writer.status = status;
-    for (int fd = 0; fd < 2; fd++) {
-        must(dup2(writer.saved[fd], fd) == fd);
-        close(writer.saved[fd]);
+    longjmp(writer.end, 1);
+}
+
+ssize_t __wrap_socket_recv(int fd, void *bytes, size_t size)
+{
+    must(fd == HUB_FD);
+    return recv(writer.pair, bytes, size, 0);
+}
+
+ssize_t __wrap_socket_send(int fd, const void *bytes, size_t len)
+{
+    must(fd == HUB_FD);
+    return send(writer.pair, bytes, len, MSG_NOSIGNAL);
+}
+
+static bool writer_has_input(void)
+{
+    char byte;
+
+    return recv(writer.pair, &byte, 1, MSG_PEEK) != -1 || errno != EAGAIN;
+}
+
+/* While the writer waits the hub has its turns. */
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    if (writer.room == NULL)
+        return __real_poll(fds, count, timeout);
+    must(count == 1 && fds->fd == HUB_FD && timeout == -1); /* its file takes everything */
+    for (int i = 0; fds->events == POLLIN && !writer_has_input(); i++) {
+        must(i < TURNS_MAX);
+        room_turn(writer.room);
     }
-    pthread_exit(NULL);
+    if (fds->events == POLLOUT)
+        room_turn(writer.room);
+    fds->revents = fds->events;
+    return 1;
+}
+
+int __wrap___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
+{
+    must(count * sizeof *fds <= room);
+    return __wrap_poll(fds, count, timeout);
 }
 
 /* Signals are the fuzzer's. */
@@ -495,40 +558,28 @@ void process_begin(const struct proctitle *title, const char *name)
     (void)name;
 }
 
-static void *writer_run(void *none)
+/* As chatd does it, but for the process. Its file is standard input, which nobody reads. */
+static void writer_run(struct room *room, int file, bool sync)
 {
+    static int nothing = -1;
     struct proctitle title = {0};
-
-    (void)none;
-    is_writer = true;
-    writer_main(&title, path, writer.sync ? "os" : "o-");
-}
-
-/* As chatd does it, but for the process. */
-static void writer_start(struct room *room, int file, bool sync)
-{
-    pthread_attr_t attributes;
     int pair[2];
 
+    if (nothing == -1)
+        nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    must(dup2(file, FILE_FD) == FILE_FD);
+    close(file);
     must(socketpair_cloexec_nonblock(pair) == 0);
-    for (int fd = 0; fd < 2; fd++) {
-        writer.saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        must(writer.saved[fd] != -1 && dup2(fd == 0 ? file : pair[1], fd) == fd);
-    }
-    close(pair[1]);
-    writer.sync = sync;
-    writer.status = -1;
-    must(pthread_attr_init(&attributes) == 0);
-    must(pthread_attr_setstacksize(&attributes, WRITER_STACK) == 0);
-    must(pthread_create(&writer.thread, &attributes, writer_run, NULL) == 0);
-    pthread_attr_destroy(&attributes);
     must(hub_set_writer(room->hub, pair[0], room->now));
-}
-
-static void writer_await(void)
-{
-    must(pthread_join(writer.thread, NULL) == 0);
+    hub_stop(room->hub, room->now);
+    writer.room = room;
+    writer.pair = pair[1];
+    if (setjmp(writer.end) == 0)
+        writer_main(&title, path, sync ? "os" : "o-");
+    writer.room = NULL;
     must(writer.status == 0);
+    close(writer.pair);
+    must(dup2(nothing, FILE_FD) == FILE_FD);
 }
 
 /* A room's life: a start, what the writer adds, and the end. Returns how much that was. */
@@ -542,15 +593,12 @@ static size_t room_live(size_t log_bytes, bool sync)
     int fd = file_open();
     must(fd != -1);
     must(readback(fd, path, room.hub, &room.report));
-    writer_start(&room, fd, sync);
-    close(fd);
-    hub_stop(room.hub, room.now);
+    writer_run(&room, fd, sync);
     for (int i = 0; !hub_is_done(room.hub); i++) {
         must(i < TURNS_MAX);
-        room_turn(&room, 100);
+        room_turn(&room);
     }
     room_close(&room);
-    writer_await();
     struct text after = file_read();
     size_t added = after.len - account.good;
     must(after.len >= account.good);
@@ -605,8 +653,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (path[0] == '\0')
         file_make();
-    size_t log_bytes = (data[0] & 1) != 0 ? 65536 : 1 << 20;
-    struct text file = file_expand(data + 1, size - 1);
+    random_state = 1;
+    size_t log_bytes = (data[0] & 1) != 0 ? 65536 : 1 << 17;
+    size_t most = (data[0] & LONG_MASK) == LONG_OPTIONS ? FILE_LONG_MAX : FILE_MAX;
+    struct text file = file_expand(data + 1, size - 1, most);
     file_write(&file);
     account_check(&file, log_bytes);
     struct text once = file_read();

@@ -3,6 +3,7 @@
 #include "compat/compat.h"
 #include "compat/poller.h"
 #include "fuzz.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,7 +127,7 @@ int __wrap_close(int fd)
     if (executing && is_inherited(fd))
         return 0;
     if (end == NULL)
-        return __real_close(fd);
+        return memory_close(fd) ? 0 : __real_close(fd);
     ends[fd - SOCKETS_FIRST] = NULL;
     while (ends_top > 0 && ends[ends_top - 1] == NULL)
         ends_top--;
