@@ -36,10 +36,11 @@ struct reading {
     struct table_seed seed;
     struct names *names; /* holder: struct present */
     struct present *first;
-    off_t begin;   /* of the first line: behind NUL bytes at the file's beginning */
-    off_t end;     /* behind the last line end */
-    uint64_t last; /* the stamp of the last event; 0: none was read */
-    uint64_t gap;  /* events up to this stamp are missing before the next one; 0: none are */
+    off_t begin;       /* of the first line: behind NUL bytes at the file's beginning */
+    off_t end;         /* behind the last line end */
+    uint64_t last;     /* the stamp of the last event; 0: none was read */
+    uint64_t gap;      /* events up to this stamp are missing before the next one; 0: none are */
+    uint64_t gap_line; /* the latest of the gap lines behind the last event; 0: there is none */
     unsigned long bad;
 };
 
@@ -136,9 +137,11 @@ static void present_quit(struct reading *rd)
 /* The missing events are older than the next one, even if the gap line has a later stamp. */
 static void note_gap(struct reading *rd, uint64_t next)
 {
-    if (rd->gap != 0)
-        hub_remember_gap(rd->hub, rd->gap < next ? rd->gap : next - 1);
-    rd->gap = 0;
+    uint64_t gap = rd->gap_line > rd->gap ? rd->gap_line : rd->gap;
+
+    if (gap != 0)
+        hub_remember_gap(rd->hub, gap < next ? gap : next - 1);
+    rd->gap = rd->gap_line = 0;
 }
 
 static void read_line(struct reading *rd, struct span line)
@@ -150,7 +153,7 @@ static void read_line(struct reading *rd, struct span line)
         return;
     }
     if (event.verb == VERB_GAP) {
-        rd->gap = event.stamp > rd->gap ? event.stamp : rd->gap;
+        rd->gap_line = event.stamp > rd->gap_line ? event.stamp : rd->gap_line;
         return;
     }
     if (!verb_is_room(event.verb) || event.stamp <= rd->last) {
@@ -204,14 +207,18 @@ static bool read_end(struct reading *rd)
     off_t size = (off_t)hub_log_size(rd->hub);
     off_t to = rd->end;
     off_t from;
+    uint64_t behind = 0; /* a gap line of what was read before going further back */
 
     do {
         from = to - rd->begin > size ? to - size : rd->begin;
+        behind = rd->gap_line > behind ? rd->gap_line : behind;
+        rd->gap_line = 0;
         rd->gap = from > rd->begin ? UINT64_MAX : 0;
         if (!read_lines(rd, from, to))
             return false;
         to = rd->end - from > LINE_OUT_MAX ? from + LINE_OUT_MAX : rd->end;
     } while (rd->last == 0 && from > rd->begin);
+    rd->gap_line = behind > rd->gap_line ? behind : rd->gap_line;
     note_gap(rd, UINT64_MAX);
     return true;
 }
