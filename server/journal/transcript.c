@@ -243,8 +243,8 @@ static bool begins_like_a_stamp(const char *buf, size_t len)
     return true;
 }
 
-/* A valid line from there on. Most files have one in the first block. */
-static bool has_valid_line(int fd, off_t from)
+/* A valid line in [from, to). Most files have one in the first block. */
+static bool has_valid_line(int fd, off_t from, off_t to)
 {
     char held[LINE_OUT_MAX];
     char buf[BLOCK];
@@ -252,7 +252,8 @@ static bool has_valid_line(int fd, off_t from)
     ssize_t n;
 
     line_splitter_init(&splitter, held, sizeof(held) - 1);
-    while ((n = pread(fd, buf, sizeof(buf), from)) > 0) {
+    while (from < to &&
+           (n = pread(fd, buf, to - from < BLOCK ? (size_t)(to - from) : BLOCK, from)) > 0) {
         const char *at = buf;
         enum line_result result;
         struct event event;
@@ -276,13 +277,17 @@ static bool is_torn_line(int fd, off_t from)
            begins_like_a_stamp(buf, (size_t)len);
 }
 
-/* Nobody's letters are repaired, or appended to, by mistake. */
+/*
+ * Nobody's letters are repaired, or appended to, by mistake. What a start cuts off behind the last
+ * line end does not count: the next start would refuse what is left.
+ */
 bool transcript_check(int fd, char why[TRANSCRIPT_WHY_MAX])
 {
     off_t begin;
+    off_t end;
 
-    if (!transcript_find_begin(fd, &begin))
+    if (!transcript_find_begin(fd, &begin) || !transcript_find_end(fd, &end))
         return reason_set(why, strerror(errno));
-    return has_valid_line(fd, begin) || is_torn_line(fd, begin) ||
+    return has_valid_line(fd, begin, end) || is_torn_line(fd, begin) ||
            reason_set(why, "is no transcript of a room");
 }

@@ -6,7 +6,9 @@
  * the new events, and a second start finds the same, nobody in the room, and nothing to repair.
  *
  * The input: a byte of options, then the file. 0xFF there stands for 20000 times the byte before,
- * or for 40 times where that is a line end, if the file does not get too long by it.
+ * or for 40 times where that is a line end, if the file does not get too long by it. A file
+ * that begins with "long!", which is not part of it, may have several such runs: most faults are
+ * found in short ones.
  */
 #include "compat/compat.h"
 #include "compat/poller.h"
@@ -34,10 +36,6 @@
 #define PATH_SIZE 512
 #define FILE_MAX 24000
 #define FILE_LONG_MAX 120000
-/* With these upper bits of the options the file may be long; most faults are found in short ones.
- */
-#define LONG_MASK 0xF8
-#define LONG_OPTIONS 0x78
 #define LONG_RUN 20000
 #define LINES_RUN 40
 #define TURNS_MAX 10000
@@ -200,7 +198,8 @@ static bool account_accepts(const struct account *account, const struct text *fi
         return true;
     begin = at = file->at + account->begin;
     line_splitter_init(&splitter, held, sizeof held - 1);
-    while (line_take(&splitter, &at, begin + len, &line, &result))
+    while (account->good > account->begin &&
+           line_take(&splitter, &at, file->at + account->good, &line, &result))
         if (result == LINE_READY && is_valid(&event, line))
             return true;
     for (size_t i = 0; i < len && i < STAMP_LEN; i++)
@@ -226,10 +225,10 @@ static struct account account_of(const struct text *file, size_t log_size)
     uint64_t gap_last = 0; /* of the parts before */
     size_t to;
 
-    account.accepted = account_accepts(&account, file);
     account.good = file->len;
     while (account.good > 0 && file->at[account.good - 1] != '\n')
         account.good--;
+    account.accepted = account_accepts(&account, file);
     if (account.begin > account.good)
         account.begin = account.good;
     to = account.good;
@@ -296,6 +295,17 @@ static struct text file_read(void)
     text.at = must_allocate(text.size);
     must(pread(contents, text.at, text.len, 0) == (ssize_t)text.len);
     return text;
+}
+
+/* The length of the mark; 0: there is none. A fuzzer would see what memcmp() compares. */
+static size_t long_mark(const uint8_t *data, size_t size)
+{
+    static const char mark[] = "long!";
+    size_t i = 0;
+
+    while (i < sizeof mark - 1 && i < size && data[i] == (uint8_t)mark[i])
+        i++;
+    return mark[i] == '\0' ? i : 0;
 }
 
 /* The input's bytes, the runs written out as far as there may be so many. */
@@ -655,8 +665,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         file_make();
     random_state = 1;
     size_t log_bytes = (data[0] & 1) != 0 ? 65536 : 1 << 17;
-    size_t most = (data[0] & LONG_MASK) == LONG_OPTIONS ? FILE_LONG_MAX : FILE_MAX;
-    struct text file = file_expand(data + 1, size - 1, most);
+    size_t mark = long_mark(data + 1, size - 1);
+    size_t most = mark > 0 ? FILE_LONG_MAX : FILE_MAX;
+    struct text file = file_expand(data + 1 + mark, size - 1 - mark, most);
     file_write(&file);
     account_check(&file, log_bytes);
     struct text once = file_read();
