@@ -169,6 +169,14 @@ sleep 30 3>&- 4>&- | "$CHAT" -w 3 -n cat "$own:7012" >"$dir/cat.out" 2>&1 3>&- 4
 expect 'chat does not wait longer than -w' is 75 $?
 server_signal CONT 2
 server_signal CONT 3
+# Servers of version 2.9 that were stopped can store different messages under one number, for good. A node that
+# reads the one copy then has a line that a node which reads another does not have.
+stored_by() { cat "$dir/js$1/jetstream/"*/streams/CHAT_room/msgs/*.blk | grep -ac "$2"; }
+if ! until_true seen bob.out ' msg ann it waits' &&
+    [ "$(for i in 1 2 3; do stored_by $i 'it waits'; done | sort -u | wc -l)" -gt 1 ]; then
+    skip 'the rest' "the servers' copies of the stream differ"
+    finish
+fi
 for i in 1 2 3; do
     # One of version 2.9 that was stopped may say for good that it has not caught up; started again it has.
     until_true is_healthy $i || {
