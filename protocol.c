@@ -309,14 +309,18 @@ static bool event_take_arg(struct event *event, enum event_arg arg, struct span 
     return false;
 }
 
-/* The place of a verb in the table, or the table's size. */
-static size_t verb_find(struct span word)
+/* Takes the verb that follows the stamp of a line, and gives its place in the table. */
+static bool verb_take(struct span *rest, size_t *place)
 {
-    size_t i = 0;
+    struct span word;
 
-    while (i < sizeof verbs / sizeof verbs[0] && !span_equal(word, verbs[i].word))
-        i++;
-    return i;
+    if (!span_skip_space(rest))
+        return false;
+    word = span_take_word(rest);
+    for (*place = 0; *place < sizeof verbs / sizeof verbs[0]; ++*place)
+        if (span_equal(word, verbs[*place].word))
+            return true;
+    return false;
 }
 
 bool event_parse(struct event *event, const char *line, size_t len)
@@ -329,10 +333,7 @@ bool event_parse(struct event *event, const char *line, size_t len)
     if (!stamp_parse(line, len, &event->stamp))
         return false;
     rest = (struct span){line + STAMP_LEN, len - STAMP_LEN};
-    if (!span_skip_space(&rest))
-        return false;
-    i = verb_find(span_take_word(&rest));
-    if (i == sizeof verbs / sizeof verbs[0])
+    if (!verb_take(&rest, &i))
         return false;
     event->verb = verbs[i].verb;
     for (const enum event_arg *arg = verbs[i].args; *arg != ARG_END; arg++) {
@@ -352,10 +353,7 @@ bool event_verb(enum verb *verb, const char *line, size_t len)
     if (len <= STAMP_LEN)
         return false;
     rest = (struct span){line + STAMP_LEN, len - STAMP_LEN};
-    if (!span_skip_space(&rest))
-        return false;
-    i = verb_find(span_take_word(&rest));
-    if (i == sizeof verbs / sizeof verbs[0])
+    if (!verb_take(&rest, &i))
         return false;
     *verb = verbs[i].verb;
     return true;
