@@ -8,7 +8,7 @@ order='
     users submission requests letter <- apply outbox mailbox replica renewal <-
     search copy engine_end <- cluster_state <- loading <- lost_stream <- journal cluster <- connection <-
     output backpressure resume status disk greeting accounts submit private <- welcome <- ending snapshot <-
-    login operator proxy <- stream commands <- input settle deadlines <- hub <- readback'
+    login operator proxy <- stream commands <- input settle deadlines <- hub_private.h <- hub <- hub_parent.c readback'
 
 # All that the parent may include of the hub: what it is told and does, how state is written, and
 # the limits of its log, whose connection one is, and how often something may happen.
