@@ -402,6 +402,32 @@ START_TEST(a_server_that_sends_escapes)
 }
 END_TEST
 
+/* A line is shown when CR NUL ends it, in one read or in two. */
+START_TEST(a_line_that_ends_with_cr_nul)
+{
+    static const char lines[] = "2099-11-22T21:42:07.000001Z msg ann one\n"
+                                "2099-11-22T21:42:07.000002Z msg ann two\r";
+    static const char whole[] = "2099-11-22T21:42:07.000003Z msg ann three\r";
+    struct chat chat;
+    struct fake fake;
+
+    fake_open(&fake);
+    chat_start(&chat, "-p", "-n", "x", fake.address);
+    fake_accept(&fake);
+    fake_welcome(&fake, "x");
+    fake_send(&fake, lines, sizeof lines - 1);
+    chat_seek(&chat, "*ann: one"); /* so the CR was read as well */
+    fake_send(&fake, "", 1);
+    chat_seek(&chat, "*ann: two");
+    fake_send(&fake, whole, sizeof whole); /* with its NUL */
+    chat_seek(&chat, "*ann: three");
+    fake_hang_up(&fake);
+    ck_assert_int_eq(chat_exit(&chat, EXIT_MS), EX_UNAVAILABLE);
+    fake_close(&fake);
+    chat_end(&chat);
+}
+END_TEST
+
 /* The server reads nothing while the client has a lot to say: it still hears. */
 START_TEST(a_server_that_does_not_read)
 {
@@ -1355,6 +1381,7 @@ int main(int argc, char **argv)
         {a_server_that_is_silent, 2, 20},
         {a_command_that_never_works, 1, 20},
         {a_server_that_sends_escapes, 2, 20},
+        {a_line_that_ends_with_cr_nul, 1, 20},
         {a_server_that_does_not_read, 1, 30},
         {the_server_closes_at_the_end_of_input, 1, 60},
         {piped_text_is_data, COUNT_OF(pieces), 20},
