@@ -287,6 +287,59 @@ START_TEST(a_gap_with_a_late_stamp)
 }
 END_TEST
 
+#define LATE_GAP "2026-11-22T21:42:09.000000Z gap 3 0\n"
+#define SMALL_LOG 65536
+
+/* Adds the line until these are more bytes than a small log has. */
+static void file_write_often(const char *path, const char *line)
+{
+    static char bytes[SMALL_LOG + 64];
+    size_t len = strlen(line);
+    size_t at = 0;
+    while (len > 0 && at <= SMALL_LOG) {
+        memcpy(bytes + at, line, len);
+        at += len;
+    }
+    file_write(path, bytes, at);
+}
+
+/*
+ * A gap line is behind the last event by more than the log holds, with lines that are no events, or
+ * with more gap lines, on either side. It is told, and so is one in a file without an event.
+ */
+START_TEST(a_gap_far_behind)
+{
+    static const char event[] = "2026-11-22T21:42:01.000000Z msg bob one\n";
+    static const char since[] = "/since 2026-11-22T21:42:01.000000Z";
+    static const struct {
+        const char *first;
+        const char *before; /* what stands before the gap line, longer than the log */
+        const char *after;
+    } rows[] = {
+        {event, "no event\n", ""},
+        {event, "", "no event\n"},
+        {event, "no event\n", "no event\n"},
+        {event, LATE_GAP, ""},
+        {"", LATE_GAP, ""},
+    };
+    struct server server;
+    struct conn reader;
+    struct record heard = {0};
+    char path[PATH_TEXT_MAX];
+    test_path(path, "transcript");
+    file_write(path, rows[_i].first, strlen(rows[_i].first));
+    file_write_often(path, rows[_i].before);
+    file_write(path, LATE_GAP, sizeof LATE_GAP - 1);
+    file_write_often(path, rows[_i].after);
+    server_start(&server, ANY_PORT, "-t", path, "-b", "65536");
+    join_since(&reader, &server, since, "reader", &heard);
+    ck_assert_uint_eq(record_count(&heard, "gap ? 0"), 1);
+    conn_close(&reader);
+    server_stop(&server);
+    record_clear(&heard);
+}
+END_TEST
+
 /* ---- Repair ---- */
 
 #define WHOLE "2026-11-22T21:42:07.123456Z msg ann whole\n"
@@ -1232,6 +1285,7 @@ enum kind {
     DIRECTORY,
     TWO_NAMES,
     STRANGE,
+    STRANGE_BUT_THE_END,
     BINARY,
     MISSING,
     /* Only root can make somebody else's file. */
@@ -1262,6 +1316,11 @@ static void kind_make(enum kind kind, const char *path, const char *other)
         break;
     case STRANGE:
         file_write(path, "Dear Ann,\nyours\nBen\n", 20);
+        break;
+    case STRANGE_BUT_THE_END: /* the event is behind the last LF, where a start cuts the file */
+        file_write(path, "Dear Ann,\n", 10);
+        file_write(path, WHOLE, sizeof WHOLE - 2);
+        file_write(path, "\r\0", 2);
         break;
     case BINARY:
         file_write(path,
@@ -1474,7 +1533,8 @@ START_TEST(rotation_to_a_wrong_kind)
         enum kind kind;
         const char *why;
     } rows[] = {{FIFO, "not a regular file"}, {DIRECTORY, "Is a directory"}, {LINK, "is a link"},
-        {STRANGE, "is no transcript of a room"}};
+        {STRANGE, "is no transcript of a room"},
+        {STRANGE_BUT_THE_END, "is no transcript of a room"}};
     struct room room;
     struct record file = {0};
     char path[PATH_TEXT_MAX];
@@ -1819,6 +1879,7 @@ int main(void)
         {a_long_past, 1, 20},
         {a_clock_that_was_ahead, 1, 20},
         {a_gap_with_a_late_stamp, 1, 20},
+        {a_gap_far_behind, 5, 20},
         {a_torn_end, COUNT_OF(torn), 20},
         {zeros_at_the_end, 1, 20},
         {a_damaged_head, COUNT_OF(heads), 20},
@@ -1846,7 +1907,7 @@ int main(void)
         {rotation, 2, 60},
         {rotation_and_a_death, 2, 30},
         {rotation_and_a_death_with_a_line_under_way, 2, 30},
-        {rotation_to_a_wrong_kind, 4, 30},
+        {rotation_to_a_wrong_kind, 5, 30},
         {hangups_without_rotation, 2, 60},
         {a_full_disk, 2, 30},
         {a_full_disk_with_s, 2, 30},
