@@ -3,6 +3,8 @@
 #   dir       a directory, which is gone in the end
 #   pids      processes that are killed in the end, where they are still there
 #   expect    counts a command that must succeed; finish ends the script with the counts
+#   comes     expects a line that is waited for; in a scene, a function, `comes ... || return` ends it
+#   join      lets nc join the room, and speak lets it say something
 #   start     starts a daemon, and stop ends it
 #   skip      counts what cannot be tried here, and says why
 #   at_end    is to be defined anew by who has more to do in the end
@@ -37,18 +39,23 @@ need() {
     done
 }
 
-# Tries a command for a minute, times CHATD_PATIENCE.
-until_true() {
-    tries=$((600 * ${CHATD_PATIENCE:-1}))
+# try_for SECONDS COMMAND...: tries it for so long, times CHATD_PATIENCE.
+try_for() {
+    tries=$((10 * $1 * ${CHATD_PATIENCE:-1}))
+    shift
     until "$@"; do
         tries=$((tries - 1))
         [ "$tries" -gt 0 ] || return 1
         sleep 0.1 2>/dev/null || sleep 1
     done
 }
+# The same for a minute.
+until_true() { try_for 60 "$@"; }
 
 # A line of the file $dir/$1 matches.
 seen() { grep -qs -e "$2" "$dir/$1"; }
+# has FILE PATTERN: sooner or later.
+has() { until_true seen "$1" "$2"; }
 
 # page_block PAGE PATTERN: the first literal block of a manual page that has a match.
 page_block() {
@@ -59,7 +66,7 @@ page_block() {
         END { exit !found }' "$1"
 }
 
-# expect WHAT COMMAND...
+# expect WHAT COMMAND...: false where the command fails.
 expect() {
     what=$1
     shift
@@ -69,8 +76,11 @@ expect() {
         failed=$((failed + 1))
         echo "failed: $what"
         explain "$@"
+        false
     fi
 }
+# comes FILE PATTERN
+comes() { expect "in $1: $2" has "$1" "$2"; }
 
 # skip WHAT WHY
 skip() {
@@ -124,6 +134,27 @@ stop() {
     kill "$daemon"
     wait "$daemon"
 }
+
+# is_own ADDRESS: a server can listen there.
+is_own() { "$CHATD" -S off -x 0.1 -l "$1:0" 2>/dev/null; }
+
+# ---- Clients: nc is needed, and CHAT_SERVER is HOST:PORT. ----
+
+# join NAME LINE...: sends the lines, and later what speak says; what comes is in $dir/NAME.
+join() {
+    name=$1
+    shift
+    printf '%s\n' "$@" >"$dir/$name.in"
+    : >"$dir/$name" # of an earlier one of that name
+    rm -f "$dir/$name.pipe"
+    mkfifo "$dir/$name.pipe"
+    tail -f -n +1 "$dir/$name.in" >"$dir/$name.pipe" 2>/dev/null &
+    pids="$pids $!"
+    nc "${CHAT_SERVER%:*}" "${CHAT_SERVER##*:}" <"$dir/$name.pipe" >"$dir/$name" &
+    pids="$pids $!"
+}
+# speak NAME LINE
+speak() { echo "$2" >>"$dir/$1.in"; }
 
 # ---- The end ----
 

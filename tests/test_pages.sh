@@ -98,7 +98,6 @@ begin() {
     (cd "$dir/work" && eval "exec $(example "$2" "$3")") >"$dir/$1" 2>&1 </dev/null &
     pids="$pids $!"
 }
-has() { until_true seen "$1" "$2"; }
 explain() {
     for file in "$dir/out" "$dir/witness" "$dir/log"; do
         echo "${file##*/}:"
@@ -114,45 +113,37 @@ open_room() {
     chatd -l 127.0.0.1:0 "$@" 2>"$dir/log" &
     room=$!
     pids="$pids $room"
-    has log 'listening on' || exit 1
+    comes log 'listening on' || finish
     CHAT_SERVER=$(sed -n 's/.*listening on //p' "$dir/log")
     export CHAT_SERVER
 }
-# join NAME LINE...: an nc that sends the lines, and what is written to $dir/NAME.in later
-join() {
-    name=$1
-    shift
-    printf '%s\n' "$@" >"$dir/$name.in"
-    mkfifo "$dir/$name.pipe"
-    tail -f -n +1 "$dir/$name.in" >"$dir/$name.pipe" &
-    pids="$pids $!"
-    nc "${CHAT_SERVER%:*}" "${CHAT_SERVER##*:}" <"$dir/$name.pipe" >"$dir/$name" &
-    pids="$pids $!"
-}
-speak() { echo "$2" >>"$dir/$1.in"; }
 
 # ---- chat-protocol(7): a session ----
 
-if command -v nc >/dev/null; then
-    open_room
-    page=chat-protocol.7
+session() {
     example $page '/history 1' >"$dir/session"
     join bob bob 'anybody here?'
-    has bob ' msg bob '
+    comes bob ' msg bob ' || return
     join ann '/history 1' ann
-    has ann ' you ann$'
+    comes ann ' you ann$' || return
     speak ann hello
-    has ann ' msg ann hello$'
+    comes ann ' msg ann hello$' || return
     speak bob 'good evening'
-    has ann ' good evening$'
+    comes ann ' good evening$' || return
     speak ann '/msg carl are you there?'
-    has ann ' error '
+    comes ann ' error ' || return
     speak bob '/quit supper'
     expect 'the session has come' has ann ' supper$'
     expect 'it was typed as in the page' is "$(sed -n 's/^> //p' "$dir/session")" "$(cat "$dir/ann.in")"
     expect 'it came as in the page' is "$(sed -n 's/^[^ ]*Z //p' "$dir/session")" \
         "$(sed 's/^[^ ]* //' "$dir/ann")"
+}
+if command -v nc >/dev/null; then
+    open_room
+    page=chat-protocol.7
+    session
     kill "$room"
+    wait "$room"
 else
     skip 'a session' 'no nc'
 fi
@@ -162,54 +153,61 @@ fi
 open_room -p "$dir/chatd.pid" -t "$dir/transcript"
 chat -k -n witness -r -x >"$dir/witness" 2>&1 &
 pids="$pids $!"
-has witness ' you witness$' || exit 1
+comes witness ' you witness$' || finish
 page=chat.1
 
-echo hello | sh -c "$(example $page '^chat -n ann')" >/dev/null
-expect 'who talks is heard' has witness ' msg ann hello$'
-expect 'a post' run $page 'not posted'
-expect 'it has arrived' has witness ' post deploy done$'
-(CHAT_SERVER=$dir/none && export CHAT_SERVER && run $page 'not posted')
-expect 'a post that nobody takes' seen out '^not posted$'
-expect 'what a command prints' run $page 'df -h'
-expect 'it has arrived, too' has witness ' post disks Filesystem'
-begin scribe $page 'chat -n scribe'
-has witness ' join scribe$'
-begin waiter $page 'chat -n waiter'
-has witness ' join waiter$'
-chat -n ann -m 'for the record'
-expect 'the room is recorded' until_true grep -q ' post ann for the record$' "$dir/work/log"
-expect 'the next message is shown' has waiter ' ann\*: for the record$'
-begin bot $page 'pong'
-has witness ' join echo$'
-echo ping | chat -n ben >/dev/null
-expect 'the bot answers' has witness ' msg echo pong, ben$'
-(
-    cd "$dir/work" || exit
-    example $page 'a.example' | sed "s,a.example:65432,$dir/none,; s,b.example:65432,$CHAT_SERVER," >"$dir/two.sh"
-    echo 'at the second' | sh "$dir/two.sh" >/dev/null 2>&1
-)
-expect 'one of two machines is down' has witness ' msg ann at the second$'
+chat_examples() {
+    echo hello | sh -c "$(example $page '^chat -n ann')" >/dev/null
+    expect 'who talks is heard' has witness ' msg ann hello$'
+    expect 'a post' run $page 'not posted'
+    expect 'it has arrived' has witness ' post deploy done$'
+    (CHAT_SERVER=$dir/none && export CHAT_SERVER && run $page 'not posted')
+    expect 'a post that nobody takes' seen out '^not posted$'
+    expect 'what a command prints' run $page 'df -h'
+    expect 'it has arrived, too' has witness ' post disks Filesystem'
+    begin scribe $page 'chat -n scribe'
+    comes witness ' join scribe$' || return
+    begin waiter $page 'chat -n waiter'
+    comes witness ' join waiter$' || return
+    chat -n ann -m 'for the record'
+    expect 'the room is recorded' until_true grep -q ' post ann for the record$' "$dir/work/log"
+    expect 'the next message is shown' has waiter ' ann\*: for the record$'
+    begin bot $page 'pong'
+    comes witness ' join echo$' || return
+    echo ping | chat -n ben >/dev/null
+    expect 'the bot answers' has witness ' msg echo pong, ben$'
+    (
+        cd "$dir/work" || exit
+        example $page 'a.example' | sed "s,a.example:65432,$dir/none,; s,b.example:65432,$CHAT_SERVER," >"$dir/two.sh"
+        echo 'at the second' | sh "$dir/two.sh" >/dev/null 2>&1
+    )
+    expect 'one of two machines is down' has witness ' msg ann at the second$'
+}
+chat_examples
 expect 'ssh and TLS are those of chatd(8)' is '' "$(page_block "$top/man/chat.1" 'chat -c' |
     grep -vxF -f "$top/man/chatd.8" | sed 's/\\$/\\e/' | grep -vxF -f "$top/man/chatd.8")"
 
 # ---- chat-protocol(7) ----
 
 page=chat-protocol.7
+few_lines() {
+    mkfifo "$dir/end"
+    example $page 'echo reader' | sed "s,sleep 10,cat $dir/end," >"$dir/reader.sh"
+    sh "$dir/reader.sh" >"$dir/reader" &
+    pids="$pids $!"
+    exec 3>"$dir/end"
+    comes witness ' join reader$' || return
+    echo 'to all' | chat -n ben >/dev/null
+    expect 'a client of a few lines' has reader '^ben: to all$'
+    exec 3>&-
+    comes witness ' quit reader left$'
+}
 if nc_knows -N; then
     expect 'two lines by nc' run $page "printf 'bot.*nc"
     expect 'they have arrived' has witness ' msg bot hello$'
     expect 'the members' run $page 'printf ./users'
     expect 'with their number' seen out ' users [1-9]'
-    mkfifo "$dir/end"
-    example $page 'echo reader' | sed "s,sleep 10,cat $dir/end," >"$dir/reader.sh"
-    sh "$dir/reader.sh" >"$dir/reader" &
-    exec 3>"$dir/end"
-    has witness ' join reader$'
-    echo 'to all' | chat -n ben >/dev/null
-    expect 'a client of a few lines' has reader '^ben: to all$'
-    exec 3>&-
-    has witness ' quit reader left$'
+    few_lines
     # A connection that ends is resumed within ten minutes.
     nc_room() { nc -N "${CHAT_SERVER%:*}" "${CHAT_SERVER##*:}"; }
     printf '/token\nfay\nhello\n' | nc_room >"$dir/fay"
@@ -245,8 +243,10 @@ expect 'which is all' is '' "$(cat "$dir/out")"
 expect 'no room answers' seen out '^no room$'
 expect 'an upgrade' sh -c "$(example $page 'kill -s USR2' | sed '/systemctl/d; s/make install &&//')"
 expect 'it is done' has log 'this is chatd'
-example $page '^grep' | sed "s/2026-11-22/$(date -u +%Y-%m-%d)/; s,/var/lib/room/log,$dir/transcript," >"$dir/day.sh"
-expect 'the messages of a day' until_true eval 'sh "$dir/day.sh" | grep -q " msg ann hello$"'
+expect 'the transcript has the first message' until_true grep -q ' msg ann hello$' "$dir/transcript"
+day=$(sed -n 's/T.* msg ann hello$//p' "$dir/transcript")
+example $page '^grep' | sed "s/2026-11-22/$day/; s,/var/lib/room/log,$dir/transcript," >"$dir/day.sh"
+expect 'the messages of a day' eval 'sh "$dir/day.sh" | grep -q " msg ann hello$"'
 echo 'I am bob' | sh -c "$(example $page '^chatd &' | sed -n '/bob/p')" >/dev/null
 expect 'a second member' has witness ' msg bob I am bob$'
 (cd "$dir/work" && example $page '2>room.log' | sed 's/-x 10/& -p room.pid/' >../short.sh && sh ../short.sh) >"$dir/out" 2>&1
@@ -265,12 +265,7 @@ machine() {
         -e "s,//a:,//$own.1:,; s,//b:,//$own.2:,; s,//c:,//$own.3:," \
         -e "s,-d -u _chatd,-N n$1,; s,/var/lib/room/log,$dir/room$1,"
 }
-own=127.$((64 + $$ % 64)).$(($$ / 64 % 256))
-if ! command -v nats-server >/dev/null; then
-    skip 'a room on several machines' 'no nats-server'
-elif ! chatd -m 1 -x 0.1 -l "$own.1:0" 2>"$dir/log"; then
-    skip 'a room on several machines' "no address $own.1"
-else
+several_machines() {
     for i in 1 2 3; do
         machine $i | sed -n '/<<END/,/^END/p' | sed '1d; $d' >"$dir/nats$i.conf"
         nats-server -c "$dir/nats$i.conf" >"$dir/nats$i.log" 2>&1 &
@@ -280,12 +275,20 @@ else
         (eval "exec $(machine $i | sed -n '/^chatd/,$p')") 2>"$dir/node$i" &
         pids="$pids $!"
     done
-    for i in 1 2 3; do expect "node $i" has node$i 'listening on'; done
+    for i in 1 2 3; do expect "node $i" has node$i 'listening on' || return; done
     chat -n cia -r -x "$own.3" >"$dir/cia" 2>&1 &
     pids="$pids $!"
-    has cia ' you cia$'
+    comes cia ' you cia$' || return
     echo 'to all machines' | chat -n ann -k "$own.1,$own.2,$own.3" >"$dir/out"
     expect 'what is said at one is heard at another' has cia ' msg ann to all machines$'
+}
+own=127.$((64 + $$ % 64)).$(($$ / 64 % 256))
+if ! command -v nats-server >/dev/null; then
+    skip 'a room on several machines' 'no nats-server'
+elif ! is_own "$own.1"; then
+    skip 'a room on several machines' "no address $own.1"
+else
+    several_machines
 fi
 
 finish
