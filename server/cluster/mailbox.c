@@ -34,34 +34,33 @@ void mailbox_free(struct mailbox *m)
 
 /* ---- To the engine --------------------------------------------------------------------------- */
 
-bool mailbox_ask(struct mailbox *m, const struct frame_ask *ask)
+static bool has_space(const struct mailbox *m, size_t len)
 {
-    size_t len = 0;
+    return MAILBOX_SIZE - m->out_len >= len;
+}
 
-    if (MAILBOX_SIZE - m->out_len >= FRAME_ASK_MAX)
-        len = frame_ask_write(m->out + m->out_len, ask);
+/* A frame of that length was written behind the others; 0: it was not. */
+static bool frame_add(struct mailbox *m, size_t len)
+{
     m->out_len += len;
     return len > 0;
+}
+
+bool mailbox_ask(struct mailbox *m, const struct frame_ask *ask)
+{
+    return has_space(m, FRAME_ASK_MAX) && frame_add(m, frame_ask_write(m->out + m->out_len, ask));
 }
 
 bool mailbox_answer(struct mailbox *m, const struct frame_letter *answer)
 {
-    size_t len = 0;
-
-    if (MAILBOX_SIZE - m->out_len >= FRAME_LETTER_MAX)
-        len = frame_letter_write(m->out + m->out_len, FRAME_ANSWER, answer);
-    m->out_len += len;
-    return len > 0;
+    return has_space(m, FRAME_LETTER_MAX) &&
+           frame_add(m, frame_letter_write(m->out + m->out_len, FRAME_ANSWER, answer));
 }
 
 bool mailbox_renew(struct mailbox *m, const struct frame_renew *renew)
 {
-    size_t len = 0;
-
-    if (MAILBOX_SIZE - m->out_len >= FRAME_RENEW_MAX)
-        len = frame_renew_write(m->out + m->out_len, renew);
-    m->out_len += len;
-    return len > 0;
+    return has_space(m, FRAME_RENEW_MAX) &&
+           frame_add(m, frame_renew_write(m->out + m->out_len, renew));
 }
 
 /* Where the next piece ends, if the last one is sent. */
