@@ -58,26 +58,11 @@ void engine_end_reset(struct engine_end *e)
     e->setup_sent = 0;
 }
 
-static bool setup_send(struct engine_end *e)
-{
-    while (e->setup_sent < e->setup_len) {
-        ssize_t n =
-            send(e->fd, e->setup + e->setup_sent, e->setup_len - e->setup_sent, MSG_NOSIGNAL);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1)
-            return false;
-        e->setup_sent += (size_t)n;
-    }
-    return true;
-}
-
 /* What was begun is ended first. Then batches and private messages take turns: neither makes the
  * other wait for long, and a heartbeat is a batch. */
 bool engine_end_send(struct engine_end *e, struct outbox *outbox, struct mailbox *mailbox)
 {
-    if (!setup_send(e))
+    if (!frames_send(e->fd, e->setup, e->setup_len, &e->setup_sent))
         return false;
     do {
         if (outbox != NULL && !mailbox_is_cut(mailbox) && !outbox_send(outbox, e->fd))

@@ -1,7 +1,9 @@
 /* frame.c: writes and checks each kind of frame. */
 #include "frame.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "batch.h"
 #include "big_endian.h"
@@ -31,8 +33,21 @@ enum frame_result frame_next(struct frame *frame, struct span *rest)
     return FRAME_READY;
 }
 
-/* ---- Fields: a length of 2 bytes before each --------------------------------------------------
- */
+bool frames_send(int fd, const char *frames, size_t len, size_t *sent)
+{
+    while (*sent < len) {
+        ssize_t n = send(fd, frames + *sent, len - *sent, MSG_NOSIGNAL);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1)
+            return false;
+        *sent += (size_t)n;
+    }
+    return true;
+}
+
+/* ---- Fields: a length of 2 bytes before each ------------------------------------------------- */
 
 static char *field_put(char *at, struct span field)
 {

@@ -45,6 +45,9 @@ struct frame {
 enum frame_result frame_next(struct frame *, struct span *rest);
 /* Writes the head of a frame. */
 void frame_head_write(char out[FRAME_HEAD], enum frame_kind, size_t payload);
+/* Sends the rest of frames of len bytes, of which *sent were sent before. False with errno where
+ * the descriptor takes no more now, or has failed. */
+bool frames_send(int fd, const char *frames, size_t len, size_t *sent);
 
 /* ---- Payloads -------------------------------------------------------------------------------- */
 

@@ -1,10 +1,8 @@
 /* mailbox.c: see mailbox.h. */
 #include "mailbox.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "server/hub/codec.h"
 
@@ -88,15 +86,8 @@ bool mailbox_send(struct mailbox *m, int fd)
 {
     if (!mailbox_is_cut(m))
         m->piece = piece_end(m);
-    while (m->sent < m->piece) {
-        ssize_t n = send(fd, m->out + m->sent, m->piece - m->sent, MSG_NOSIGNAL);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1)
-            return false;
-        m->sent += (size_t)n;
-    }
+    if (!frames_send(fd, m->out, m->piece, &m->sent))
+        return false;
     if (m->sent == m->out_len)
         mailbox_forget(m);
     return true;

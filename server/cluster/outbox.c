@@ -1,10 +1,8 @@
 /* outbox.c: a list of sealed batches, and a ring of the tickets of their requests. */
 #include "outbox.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "frame.h"
 #include "server/hub/codec.h"
@@ -184,15 +182,8 @@ bool outbox_send(struct outbox *o, int fd)
 
     if (at == NULL)
         return true;
-    while (at->sent < at->len) {
-        ssize_t n = send(fd, at->frame + at->sent, at->len - at->sent, MSG_NOSIGNAL);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1)
-            return false;
-        at->sent += (size_t)n;
-    }
+    if (!frames_send(fd, at->frame, at->len, &at->sent))
+        return false;
     o->unsent = at->next;
     if (at->number == 0)
         sealed_free(o, at);
