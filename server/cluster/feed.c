@@ -140,30 +140,30 @@ static bool is_read(struct reading *r, uint64_t now)
     return behind_time(r, now) >= BEHIND_US;
 }
 
-/* All that there is was told. The stream is looked at again and again. */
-static void watch_tell(struct upstream *u, uint64_t now)
+/* All that there is was told: the stream ends there; 0: it does not exist. It is looked at again
+ * and again. */
+static void watch_tell(struct upstream *u, uint64_t end, uint64_t now)
 {
-    const struct reading *r = &u->reading;
-    const struct frame_end end = {r->next > r->end + 1 ? r->next - 1 : r->end, r->size};
-
-    pair_tell_end(u->pair, &end);
+    pair_tell_end(u->pair, &(struct frame_end){end, u->reading.size});
     u->failure = ENGINE_AWAY;
     u->times.ask = now + ASK_US;
 }
 
 static void serve_if_read(struct upstream *u, uint64_t now)
 {
-    if (u->phase != UPSTREAM_READING || !is_read(&u->reading, now))
+    struct reading *r = &u->reading;
+
+    if (u->phase != UPSTREAM_READING || !is_read(r, now))
         return;
-    behind_end(&u->reading);
+    behind_end(r);
     upstream_enter(u, UPSTREAM_SERVING, NEVER);
     if (u->setup->watches) {
-        watch_tell(u, now);
+        watch_tell(u, r->next > r->end + 1 ? r->next - 1 : r->end, now);
         return;
     }
-    if (!u->reading.is_told)
-        pair_tell_end(u->pair, &(struct frame_end){u->reading.end, u->reading.size});
-    u->reading.is_told = true;
+    if (!r->is_told)
+        pair_tell_end(u->pair, &(struct frame_end){r->end, r->size});
+    r->is_told = true;
     if (!u->doubtful && window_largest(u->window) <= u->max_payload)
         ready_tell(u);
 }
@@ -276,15 +276,14 @@ static const char missing[] = "the stream does not exist any more";
 
 static void stream_is_missing(struct upstream *u, uint64_t now)
 {
-    bool watches = u->setup->watches;
+    bool makes = u->setup->watches ? u->renewal.len > 0 : u->reading.next <= 1;
 
-    if (watches) {
+    if (u->setup->watches) {
         watch_begin(u);
         upstream_tell(u, ENGINE_GONE, "%s", missing);
-        pair_tell_end(u->pair, &(struct frame_end){0, u->reading.size});
-        u->failure = ENGINE_AWAY;
+        watch_tell(u, 0, now);
     }
-    if (u->reading.next <= 1 && (!watches || u->renewal.len > 0))
+    if (makes)
         ask_to_make(u, now);
     else
         stream_is_gone(u, missing, now);
@@ -326,6 +325,16 @@ static bool has_proof(const struct reading *r, const struct jetstream_answer *st
     return r->time != 0 && r->next > 1 && r->next > stream->first;
 }
 
+/* What shows already that this is not what was read of the stream; NULL: nothing does. */
+static const char *difference_of(const struct reading *r, const struct jetstream_answer *stream)
+{
+    if (r->next > stream->last + 1)
+        return "the stream ends before what was read of it";
+    if (r->next > 1 && is_made_anew(r->created, stream->created) && !has_proof(r, stream))
+        return "the stream was made anew";
+    return NULL;
+}
+
 static void watch_found(struct upstream *u, const struct jetstream_answer *stream)
 {
     if (is_made_anew(u->reading.created, stream->created) || u->reading.next > stream->last + 1)
@@ -337,20 +346,17 @@ static void watch_found(struct upstream *u, const struct jetstream_answer *strea
 static void stream_is_found(struct upstream *u, const struct jetstream_answer *stream, uint64_t now)
 {
     struct reading *r = &u->reading;
+    const char *difference;
 
     if (u->setup->watches)
         watch_found(u, stream);
-    if (r->next > stream->last + 1) {
-        stream_is_gone(u, "the stream ends before what was read of it", now);
+    difference = difference_of(r, stream);
+    if (difference != NULL) {
+        stream_is_gone(u, difference, now);
         return;
     }
-    if (!u->setup->watches && r->next > 1 && is_made_anew(r->created, stream->created)) {
+    if (r->next > 1 && is_made_anew(r->created, stream->created))
         r->has_consumer = false; /* the next one shows whether it has the same messages */
-        if (!has_proof(r, stream)) {
-            stream_is_gone(u, "the stream was made anew", now);
-            return;
-        }
-    }
     memcpy(r->created, stream->created, sizeof(r->created));
     memcpy(r->leader, stream->leader, sizeof(r->leader));
     if (r->next == 0)
