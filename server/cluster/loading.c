@@ -48,6 +48,15 @@ static struct search_goal search_goal(const struct room *room)
     return (struct search_goal){.known = room->known, .log_size = log_size(room->log)};
 }
 
+/* That message has made the stream anew: it is searched from there. */
+static void search_from(
+    struct cluster *c, const struct frame_message *message, const struct renewal_note *note)
+{
+    const struct search_anew anew = {message->sequence, message->time / 1000u, note->stamp};
+
+    search_begin_anew(&c->search, &anew);
+}
+
 void loading_take(struct cluster *c, struct room *room, const struct report *r,
     const struct frame_message *message)
 {
@@ -55,8 +64,7 @@ void loading_take(struct cluster *c, struct room *room, const struct report *r,
     struct renewal_note note;
 
     if (renewal_read(&note, message->bytes))
-        search_begin_anew(&c->search,
-            &(struct search_anew){message->sequence, message->time / 1000u, note.stamp});
+        search_from(c, message, &note);
     if (search_take(&c->search, message, &goal))
         snapshot_load(c, room, r);
 }
@@ -71,9 +79,6 @@ void loading_end(
         snapshot_load(c, room, r);
         break;
     case SEARCH_WHOLE:
-        c->search.whole = true;
-        c->state = CLUSTER_REWINDING;
-        break;
     case SEARCH_FURTHER:
         c->state = CLUSTER_REWINDING;
         break;
@@ -103,8 +108,7 @@ uint64_t loading_due(const struct cluster *c)
 void loading_begin_again(struct cluster *c, struct room *room, const struct frame_message *message,
     const struct renewal_note *note)
 {
-    c->search.anew = (struct search_anew){message->sequence, message->time / 1000u, note->stamp};
-    c->search.whole = false;
+    search_from(c, message, note);
     c->inbox.sequence = c->inbox.time = 0;
     c->state = CLUSTER_REWINDING;
     if (!room_clear(room))

@@ -113,7 +113,7 @@ void search_begin_anew(struct search *s, const struct search_anew *anew)
     search_free(s);
     s->anew = *anew;
     s->following = 0;
-    s->passed = false;
+    s->whole = s->passed = false;
 }
 
 /* All that there is behind the message that made the stream anew was read. */
@@ -163,7 +163,8 @@ enum search_result search_end(struct search *s, uint64_t sequence, const struct 
     bool is_whole =
         s->back == 0 || s->first == 0 || s->first + s->back > sequence + 1 || search_is_anew(s);
 
-    if (s->first == 1 && s->anew.sequence == 0)
+    s->whole = s->first == 1 && s->anew.sequence == 0;
+    if (s->whole)
         return SEARCH_WHOLE;
     if (search_fits(s, goal) || (s->best.bytes != NULL && is_whole))
         return SEARCH_FOUND;

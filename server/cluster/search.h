@@ -71,7 +71,8 @@ struct search_goal {
 void search_free(struct search *);
 /* The stream is read, for the first time or from further back. */
 void search_begin(struct search *);
-/* A message has made the stream anew: what was before it does not count. */
+/* A message has made the stream anew: what was before it does not count, and it is not
+ * applied from its first message on. */
 void search_begin_anew(struct search *, const struct search_anew *);
 /* A message of the stream. True: best will do, and nothing better follows, so that the rest need
  * not be read. */
