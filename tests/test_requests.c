@@ -909,6 +909,46 @@ START_TEST(said_once_a_minute)
 }
 END_TEST
 
+/* A node whose start is under way in an empty stream applies it from its first message on, however
+ * much is stored until there is another engine. */
+START_TEST(an_engine_in_an_empty_stream)
+{
+    const struct cluster_config config = {
+        .servers = {"h", 1}, .room = {"r", 1}, .node = id.node, .form = 1, .credentials = ""};
+    const struct frame_end end = {.sequence = 0};
+    char bytes[FRAME_SETUP_MAX];
+    struct frame_setup setup;
+    static struct report report;
+    struct poller *poller = poller_new();
+    struct cluster *c = cluster_new(&config);
+    struct applied applied;
+    struct story s;
+    int pairs[2][2];
+
+    story_open(&s, 1);
+    ensure(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[0]) == 0 &&
+               socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[1]) == 0 && poller != NULL && c != NULL &&
+               cluster_set_engine(c, pairs[0][0], poller),
+        "no memory");
+    frame_end_write(bytes, &end);
+    ensure(write_all(pairs[0][1], bytes, FRAME_END_SIZE), "a full pair");
+    cluster_ready(c, POLLIN);
+    cluster_read(c, poller, &report);
+    while (cluster_next(c, &s.room, &report, &applied, 1)) {}
+    ensure(c->state == CLUSTER_STARTING, "state %d", (int)c->state);
+    ensure(cluster_set_engine(c, pairs[1][0], poller), "no memory");
+    ensure(frame_setup_read(&setup,
+               (struct span){c->engine.setup + FRAME_HEAD, c->engine.setup_len - FRAME_HEAD}),
+        "no setup");
+    ck_assert_uint_eq(setup.next, 1);
+    cluster_free(c, poller);
+    close(pairs[0][1]);
+    close(pairs[1][1]);
+    poller_free(poller);
+    room_free(&s.room);
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -927,6 +967,7 @@ int main(void)
         {a_batch_returns_while_it_is_sent, 2, 5},
         {said_once_a_minute, 1, 5},
         {a_full_inbox, 1, 5},
+        {an_engine_in_an_empty_stream, 1, 5},
     };
 
     return tests_run("batch", tests, COUNT_OF(tests));

@@ -70,9 +70,8 @@ static void engine_lose(struct cluster *c, struct poller *poller, const struct r
 
 bool cluster_set_engine(struct cluster *c, int fd, struct poller *poller)
 {
-    bool searches = c->inbox.sequence == 0 && !c->search.whole;
     bool watches = renewal_wants_watch(&c->renewal);
-    const struct frame_setup setup = {.next = searches ? 0 : c->inbox.sequence + 1,
+    const struct frame_setup setup = {.next = loading_is_searching(c) ? 0 : c->inbox.sequence + 1,
         .back = watches ? SEARCH_BACK : c->search.back,
         .time = c->inbox.time,
         .watches = watches,

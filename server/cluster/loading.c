@@ -14,7 +14,8 @@
 
 bool loading_is_searching(const struct cluster *c)
 {
-    return c->state == CLUSTER_LOADING && c->inbox.sequence == 0 && !c->search.whole;
+    return (c->state == CLUSTER_LOADING || c->state == CLUSTER_REWINDING) &&
+           c->inbox.sequence == 0 && !c->search.whole;
 }
 
 /* The room goes on from there. */
