@@ -46,6 +46,8 @@ int tests_run(const char *name, const struct test *tests, size_t count);
 void test_skip(const char *why);
 /* False, after test_skip(), where nothing can listen on ::1, as in most containers. */
 bool test_has_ipv6(void);
+/* From now on this call fails with that error. False where the system has no such filter. */
+bool call_refuse(unsigned number, unsigned error);
 
 #define PATH_TEXT_MAX 256
 /* The path of a file of that name that belongs to the running test alone, in a short directory. */
