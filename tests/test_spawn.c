@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,6 +169,23 @@ START_TEST(a_worker_has_two_descriptors_and_nothing_else)
     ck_assert_ptr_eq(signal(SIGPIPE, SIG_IGN), SIG_IGN);
     ck_assert_int_eq(sigaction(SIGTERM, NULL, &action), 0);
     ck_assert_ptr_eq(action.sa_handler, handle_nothing);
+}
+END_TEST
+
+/* A kernel without close_range(2), or a container that refuses it, gets the portable way. */
+START_TEST(a_call_is_refused)
+{
+    static const unsigned errors[] = {ENOSYS, EPERM};
+    struct state state;
+
+    descriptors_guard();
+    if (!call_refuse(SYS_close_range, errors[_i])) {
+        test_skip("needs a filter of system calls");
+        return;
+    }
+    state_get(&state);
+    worker_check();
+    state_compare(&state);
 }
 END_TEST
 
@@ -335,6 +353,7 @@ int main(int argc, char **argv)
 {
     const struct test tests[] = {
         {a_worker_has_two_descriptors_and_nothing_else, 1, 20},
+        {a_call_is_refused, 2, 20},
         {a_full_room_makes_no_difference, 1, 20},
         {a_failed_execution_leaves_no_process, COUNT_OF(failures), 10},
         {a_full_table_is_told, 4, 20},
