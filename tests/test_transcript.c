@@ -1272,6 +1272,7 @@ enum kind {
     STRANGE_BUT_THE_END,
     BINARY,
     MISSING,
+    CLOSED, /* in a directory to which the server's user has no right to write */
     /* Only root can make somebody else's file. */
     OTHERS,
     OTHERS_FOR_ROOT,
@@ -1314,6 +1315,9 @@ static void kind_make(enum kind kind, const char *path, const char *other)
         break;
     case MISSING:
         break;
+    case CLOSED:
+        ck_assert_int_eq(mkdir(other, 0555), 0);
+        break;
     case OTHERS:
     case OTHERS_FOR_ROOT:
         file_write(path, WHOLE, sizeof WHOLE - 1);
@@ -1334,21 +1338,24 @@ START_TEST(wrong_kinds_of_file)
     struct stat after;
     char path[PATH_TEXT_MAX];
     char other[PATH_TEXT_MAX];
+    bool as_nobody = kind == OTHERS || (kind == CLOSED && geteuid() == 0);
     if (kind >= OTHERS && geteuid() != 0) {
         test_skip("needs root");
         return;
     }
-    test_path(path, kind == MISSING ? "no/transcript" : "transcript");
-    test_path(other, "other");
+    test_path(path, kind == MISSING ? "no/transcript" : kind == CLOSED ? "closed/t" : "transcript");
+    test_path(other, kind == CLOSED ? "closed" : "other");
     chmod(getenv("CHATD_TEST_DIR"), 0755);
     kind_make(kind, path, other);
-    if (kind == OTHERS)
+    if (as_nobody)
         program_for_all();
     int there = lstat(path, &before);
-    server_spawn(&server, kind == OTHERS ? become_nobody : NULL,
+    server_spawn(&server, as_nobody ? become_nobody : NULL,
         (const char *const[]){ANY_PORT, "-t", path, NULL});
     ck_assert_int_eq(server_exit(&server, 5000), 73);
     server_says(&server, path);
+    if (kind == CLOSED)
+        server_says(&server, "Permission denied");
     ck_assert_int_eq(lstat(path, &after), there);
     if (there == 0) {
         ck_assert_uint_eq(before.st_ino, after.st_ino);
