@@ -321,7 +321,7 @@ static void inbox_take(
     if (!frame_message_read(&message, payload)) {
         cluster_finish(c, CLUSTER_NOT_VALID);
     } else if (c->renewal.state == RENEWAL_WATCHING) {
-        lost_stream_watch(c, room, r, &message, now);
+        lost_stream_take(c, room, r, &message, now);
     } else if (loading_is_searching(c)) {
         loading_take(c, room, r, &message);
     } else if (message.sequence > last + 1) {

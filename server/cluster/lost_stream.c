@@ -120,7 +120,7 @@ static bool renewal_is_new(
  * the servers had lost it only for a while. Or it is of a node that goes on without a word, since
  * the stream has all that it has applied: it has new members and messages by now, so this node
  * follows. */
-void lost_stream_watch(struct cluster *c, struct room *room, const struct report *r,
+void lost_stream_take(struct cluster *c, struct room *room, const struct report *r,
     const struct frame_message *message, uint64_t now)
 {
     struct renewal_note note;
@@ -129,12 +129,12 @@ void lost_stream_watch(struct cluster *c, struct room *room, const struct report
     if (message->sequence == c->inbox.sequence && message->time == c->inbox.time) {
         c->renewal.state = RENEWAL_FOUND;
     } else if (node != NULL &&
-               renewal_is_ignored(&c->renewal, message->time / 1000u, room->nodes.time, now)) {
+               renewal_will_not_come(&c->renewal, message->time / 1000u, room->nodes.time, now)) {
         report(r, LOG_ERR, "node %s goes on in a stream without message %llu, which this node has",
             node->name, (unsigned long long)c->inbox.sequence);
         cluster_finish(c, CLUSTER_DIFFERS);
     } else {
-        renewal_look(&c->renewal, message->sequence);
+        renewal_take(&c->renewal, message->sequence);
         if (renewal_read(&note, message->bytes) && renewal_is_new(message, &note, room))
             renewal_find(&c->renewal, message->sequence, message->time, &note);
     }

@@ -18,7 +18,7 @@
 void lost_stream_follow(struct cluster *, bool is_gone, uint64_t now);
 
 /* While it is watched: the engine has told a message of what is stored there. */
-void lost_stream_watch(struct cluster *, struct room *, const struct report *,
+void lost_stream_take(struct cluster *, struct room *, const struct report *,
     const struct frame_message *, uint64_t now);
 /* While it is watched: what is stored there ends at that sequence. */
 void lost_stream_end(struct cluster *, struct room *, const struct report *, uint64_t sequence);

@@ -42,7 +42,7 @@ void mailbox_free(struct mailbox *);
 /* Put a frame behind the others. False where there is no space for it. */
 bool mailbox_ask(struct mailbox *, const struct frame_ask *);
 bool mailbox_answer(struct mailbox *, const struct frame_letter *);
-/* What makes the stream anew goes the same way. */
+/* What makes the stream anew goes the same way, for batches are not sent then. */
 bool mailbox_renew(struct mailbox *, const struct frame_renew *);
 /* Sends the rest of the piece that was begun, or the next one: a few frames. False with errno where
  * the descriptor takes no more. */

@@ -73,7 +73,7 @@ void renewal_hear(struct renewal *n, bool is_gone, uint64_t now)
     }
 }
 
-void renewal_look(struct renewal *n, uint64_t sequence)
+void renewal_take(struct renewal *n, uint64_t sequence)
 {
     n->last = sequence;
 }
@@ -96,7 +96,7 @@ bool renewal_end(struct renewal *n, uint64_t sequence)
     return n->found.sequence != 0;
 }
 
-bool renewal_is_ignored(const struct renewal *n, uint64_t time, uint64_t applied, uint64_t now)
+bool renewal_will_not_come(const struct renewal *n, uint64_t time, uint64_t applied, uint64_t now)
 {
     return n->found.sequence == 0 && n->since != 0 && now - n->since >= NOTICED_US &&
            time > applied && time - applied >= NOTICED_US;

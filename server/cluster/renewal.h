@@ -61,21 +61,21 @@ struct renewal {
     struct renewal_found found;
 };
 
-/* An engine that watches is started. */
+/* An engine that watches is started. The next ones are for what it tells. */
 void renewal_begin(struct renewal *);
-/* While it is watched: the engine has said, now, that the stream is gone, or something else. */
+/* Its state, now: the stream is gone, or something else. */
 void renewal_hear(struct renewal *, bool is_gone, uint64_t now);
-/* The engine has told a message. */
-void renewal_look(struct renewal *, uint64_t sequence);
+/* A message. */
+void renewal_take(struct renewal *, uint64_t sequence);
 /* That message, stored at that time (ns since 1970), makes the stream anew. */
 void renewal_find(struct renewal *, uint64_t sequence, uint64_t time, const struct renewal_note *);
-/* The engine has told the stream's end. True: a message that makes it anew is found. */
+/* The stream's end. True: a message that makes it anew was found. */
 bool renewal_end(struct renewal *, uint64_t sequence);
-/* True where a message of that time shows that its node does not find the stream gone: it was
- * stored when all that do had noticed it, some seconds after the last that the room was given
- * (applied), and is told as late; and no message is found that makes the stream anew. Times of
- * messages: microseconds since 1970. */
-bool renewal_is_ignored(const struct renewal *, uint64_t time, uint64_t applied, uint64_t now);
+/* No message that makes the stream anew was found, nor is one to be expected: a batch of another
+ * node, stored at that time, shows that the stream is not gone for that node. It was stored when
+ * all nodes for which it is had noticed that, some seconds after the last message that the room
+ * was given (applied), and is told as late. Times of messages: microseconds since 1970. */
+bool renewal_will_not_come(const struct renewal *, uint64_t time, uint64_t applied, uint64_t now);
 /* It is time for this node to make it anew; that is counted as an attempt. */
 bool renewal_is_due(struct renewal *, uint64_t now);
 /* When it will be; UINT64_MAX: not known. */
