@@ -175,8 +175,8 @@ void cluster_flush(struct cluster *c, struct room *room, struct poller *poller,
 {
     if (loading_due(c) <= now)
         cluster_finish(c, CLUSTER_LATE);
-    if (lost_stream_may_renew(c) && renewal_is_due(&c->renewal, now))
-        lost_stream_renew(c, room, r);
+    if (lost_stream_due(c) <= now)
+        lost_stream_renew(c, room, r, now);
     if (c->state == CLUSTER_STARTING && c->incarnation.number == 0 &&
         !incarnation_choose(c, room)) {
         c->retry_at = now + RETRY_US;
@@ -209,8 +209,8 @@ uint64_t cluster_due(const struct cluster *c)
         beat = mailbox_due(&c->mailbox);
     if (tell_due(c) < beat)
         beat = tell_due(c);
-    if (lost_stream_may_renew(c) && renewal_due(&c->renewal) < beat)
-        beat = renewal_due(&c->renewal);
+    if (lost_stream_due(c) < beat)
+        beat = lost_stream_due(c);
     if (loading_due(c) < beat)
         beat = loading_due(c);
     if ((engine_is_stale(c) && c->engine.fd != -1) ||

@@ -8,6 +8,7 @@
 #include "server/hub/codec.h"
 #include "server/hub/replica.h"
 #include "server/hub/room.h"
+#include "server/hub/timers.h"
 #include "server/report.h"
 
 static bool room_hash(struct room *room, uint64_t *hash)
@@ -20,13 +21,15 @@ static bool room_hash(struct room *room, uint64_t *hash)
     return !codec.bad;
 }
 
-bool lost_stream_may_renew(const struct cluster *c)
+uint64_t lost_stream_due(const struct cluster *c)
 {
-    return c->state == CLUSTER_RUNNING ||
-           (c->state == CLUSTER_STARTING && c->incarnation.number != 0);
+    bool may_renew =
+        c->state == CLUSTER_RUNNING || (c->state == CLUSTER_STARTING && c->incarnation.number != 0);
+
+    return may_renew ? renewal_due(&c->renewal) : TIME_NEVER;
 }
 
-void lost_stream_renew(struct cluster *c, struct room *room, const struct report *r)
+void lost_stream_renew(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
 {
     const struct batch_id head = {.node = c->config.node,
         .incarnation = c->incarnation.number,
@@ -36,6 +39,7 @@ void lost_stream_renew(struct cluster *c, struct room *room, const struct report
     struct frame_renew renew = {.last = c->renewal.last};
     char bytes[RENEWAL_MAX];
 
+    renewal_try(&c->renewal, now);
     if (!room_hash(room, &note.hash))
         return;
     renew.bytes = (struct span){bytes, renewal_write(bytes, &head, &note)};

@@ -28,10 +28,11 @@ void lost_stream_end(struct cluster *, struct room *, const struct report *, uin
 void lost_stream_meet(struct cluster *, struct room *, const struct report *,
     const struct frame_message *, const struct renewal_note *);
 
-/* This node has a room, and the next incarnation of it, if there is to be one. */
-bool lost_stream_may_renew(const struct cluster *);
-/* Tries to make the stream anew, from this node's room. Its message comes back as any other node's
- * does. Without memory nothing is done this time. */
-void lost_stream_renew(struct cluster *, struct room *, const struct report *);
+/* When this node is to make the stream anew; TIME_NEVER: it is not known, or it has no room yet, or
+ * not the next incarnation of it. */
+uint64_t lost_stream_due(const struct cluster *);
+/* Tries to, from this node's room. Its message comes back as any other node's does. Without memory
+ * nothing is done this time. */
+void lost_stream_renew(struct cluster *, struct room *, const struct report *, uint64_t now);
 
 #endif

@@ -102,18 +102,15 @@ bool renewal_will_not_come(const struct renewal *n, uint64_t time, uint64_t appl
            time > applied && time - applied >= NOTICED_US;
 }
 
-bool renewal_is_due(struct renewal *n, uint64_t now)
-{
-    if (renewal_due(n) > now)
-        return false;
-    n->due = now + AGAIN_US;
-    return true;
-}
-
 uint64_t renewal_due(const struct renewal *n)
 {
     return n->state == RENEWAL_WATCHING && n->since != 0 && n->last != RENEWAL_UNKNOWN ? n->due
                                                                                        : UINT64_MAX;
+}
+
+void renewal_try(struct renewal *n, uint64_t now)
+{
+    n->due = now + AGAIN_US;
 }
 
 bool renewal_changes(const struct renewal *n)

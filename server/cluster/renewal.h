@@ -76,10 +76,10 @@ bool renewal_end(struct renewal *, uint64_t sequence);
  * all nodes for which it is had noticed that, some seconds after the last message that the room
  * was given (applied), and is told as late. Times of messages: microseconds since 1970. */
 bool renewal_will_not_come(const struct renewal *, uint64_t time, uint64_t applied, uint64_t now);
-/* It is time for this node to make it anew; that is counted as an attempt. */
-bool renewal_is_due(struct renewal *, uint64_t now);
-/* When it will be; UINT64_MAX: not known. */
+/* When this node is to make it anew; UINT64_MAX: not known. */
 uint64_t renewal_due(const struct renewal *);
+/* It tries to, now; where that leads to nothing it is due again a little later. */
+void renewal_try(struct renewal *, uint64_t now);
 /* An engine is to be started in place of the present one. */
 bool renewal_changes(const struct renewal *);
 /* The next engine is to watch. */
