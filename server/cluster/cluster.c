@@ -141,12 +141,17 @@ void cluster_stop(struct cluster *c)
         cluster_finish(c, CLUSTER_STOPPED);
 }
 
+/* No heartbeat is due while a batch is under way. */
+static uint64_t beat_due(const struct cluster *c)
+{
+    bool beats = c->state == CLUSTER_RUNNING && outbox_oldest(&c->outbox) == NULL;
+
+    return beats ? c->beat_at : TIME_NEVER;
+}
+
 static void outbox_close(struct cluster *c, unsigned form, uint64_t now)
 {
-    bool beats =
-        c->state == CLUSTER_RUNNING && now >= c->beat_at && outbox_oldest(&c->outbox) == NULL;
-
-    if (c->outbox.open_len == 0 && !beats)
+    if (c->outbox.open_len == 0 && now < beat_due(c))
         return;
     if (!outbox_seal(&c->outbox, c->config.node, c->incarnation, form)) {
         c->retry_at = now + RETRY_US;
@@ -202,21 +207,15 @@ static uint64_t tell_due(const struct cluster *c)
 
 uint64_t cluster_due(const struct cluster *c)
 {
-    uint64_t beat =
-        c->state == CLUSTER_RUNNING && outbox_oldest(&c->outbox) == NULL ? c->beat_at : TIME_NEVER;
+    uint64_t due = time_earlier(c->retry_at, beat_due(c));
 
-    if (mailbox_due(&c->mailbox) < beat)
-        beat = mailbox_due(&c->mailbox);
-    if (tell_due(c) < beat)
-        beat = tell_due(c);
-    if (lost_stream_due(c) < beat)
-        beat = lost_stream_due(c);
-    if (loading_due(c) < beat)
-        beat = loading_due(c);
     if ((engine_is_stale(c) && c->engine.fd != -1) ||
         (cluster_has_room(c) && copy_is_waiting(&c->copy) && c->retry_at == TIME_NEVER))
         return 0;
-    return beat < c->retry_at ? beat : c->retry_at;
+    due = time_earlier(due, mailbox_due(&c->mailbox));
+    due = time_earlier(due, tell_due(c));
+    due = time_earlier(due, lost_stream_due(c));
+    return time_earlier(due, loading_due(c));
 }
 
 /* ---- What is read ---------------------------------------------------------------------------- */

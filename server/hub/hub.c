@@ -331,11 +331,6 @@ static void send_all(struct hub *hub)
     hub->flush_at = clock_us() + hub->room.member_count * QUIET_US;
 }
 
-static uint64_t time_earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* When the next turn is due at the latest. */
 static uint64_t next_turn(struct hub *hub)
 {

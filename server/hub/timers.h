@@ -13,6 +13,11 @@
 
 #define TIME_NEVER UINT64_MAX
 
+static inline uint64_t time_earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* What the owner embeds. Zeroed memory is a timer that is not set. */
 struct timer {
     uint64_t at;
