@@ -130,42 +130,50 @@ static void scene_stop(struct scene *s, size_t nodes)
         server_stop(&s->nodes[i]);
 }
 
-/* With three servers and with one: the members stay, and what they said meanwhile comes once. */
+static const struct {
+    unsigned servers;
+    size_t nodes;
+    const char *here;
+} rooms[] = {{3, 3, "here a b c"}, {1, 3, "here a b c"}, {1, 1, "here a"}};
+
+/* The members stay, and what they said meanwhile comes once. */
 START_TEST(stream_is_deleted)
 {
     static struct scene s;
+    size_t nodes = rooms[_i].nodes;
     char echo[64];
 
     if (!nats_is_there())
         return;
-    scene_open(&s, _i == 0 ? 3 : 1, NODES);
+    scene_open(&s, rooms[_i].servers, nodes);
     say(&s, 0, "before");
-    (void)conn_seek(&s.members[2], "msg a before");
+    for (size_t i = 1; i < nodes; i++)
+        (void)conn_seek(&s.members[i], "msg a before");
     stream_ask(&s, "DELETE", NULL);
-    for (size_t i = 0; i < NODES; i++)
+    for (size_t i = 0; i < nodes; i++)
         server_says(&s.nodes[i], "has lost the room's stream");
-    for (size_t i = 0; i < NODES; i++)
+    for (size_t i = 0; i < nodes; i++)
         conn_say(&s.members[i], "meanwhile");
-    for (size_t i = 0; i < NODES; i++) {
+    for (size_t i = 0; i < nodes; i++) {
         seek_long(&s.members[i], "msg * meanwhile");
-        (void)conn_seek(&s.members[i], "msg * meanwhile");
-        (void)conn_seek(&s.members[i], "msg * meanwhile");
+        for (size_t more = 1; more < nodes; more++)
+            (void)conn_seek(&s.members[i], "msg * meanwhile");
     }
-    for (size_t i = 0; i < NODES; i++)
+    for (size_t i = 0; i < nodes; i++)
         say(&s, i, "behind");
-    for (size_t i = 0; i < NODES; i++) {
+    for (size_t i = 0; i < nodes; i++) {
         conn_say(&s.members[i], "/users");
-        (void)conn_seek(&s.members[i], "here a b c");
+        (void)conn_seek(&s.members[i], rooms[_i].here);
     }
     say(&s, 0, "the end");
-    (void)conn_seek(&s.members[1], "msg a the end");
-    (void)conn_seek(&s.members[2], "msg a the end");
-    scene_stop(&s, NODES);
-    for (size_t i = 0; i < NODES; i++) {
+    for (size_t i = 1; i < nodes; i++)
+        (void)conn_seek(&s.members[i], "msg a the end");
+    scene_stop(&s, nodes);
+    for (size_t i = 0; i < nodes; i++) {
         snprintf(echo, sizeof echo, " msg %s meanwhile\n", names[i]);
         ensure(lines_in(s.transcripts[0], echo) == 1, "%s", echo);
     }
-    ensure(strstr(transcripts_compare(&s, NODES, " msg a the end\n"), " quit ") == NULL,
+    ensure(strstr(transcripts_compare(&s, nodes, " msg a the end\n"), " quit ") == NULL,
         "somebody has left");
 }
 END_TEST
@@ -208,7 +216,7 @@ END_TEST
 int main(void)
 {
     const struct test tests[] = {
-        {stream_is_deleted, 2, 200},
+        {stream_is_deleted, COUNT_OF(rooms), 200},
         {stream_is_replaced, 1, 200},
     };
 
