@@ -26,6 +26,8 @@ furnish() {
     example '%E/chatd/access' >root/page/access
     example 'daemon-reload' >root/page/units
     example 'cluster.conf' >root/page/node
+    example 'ListenStream=65432' >root/page/address
+    example 'restart chatd@ops' >root/page/restart
 }
 
 inside() {
@@ -272,6 +274,13 @@ inside() {
         expect 'its clients' as eve /usr/local/bin/chat -n eve -m three /run/chatd/ops
         expect 'its past' until_true past_has 'eve[*]: three' \
             chat -r -n bob -W 1 -H 20 /run/chatd/ops
+        expect 'the page: an address for clients of other machines' \
+            script -qec "SYSTEMD_EDITOR='cp /page/address' systemctl edit $room.socket" /dev/null
+        expect 'the page: it is in force' sh -e /page/restart
+        expect 'a client of another machine' chat -n bob -m four :65432
+        expect 'the others are heard there' until_true past_has 'eve[*]: three' \
+            chat -r -n bob -W 1 -H 20 :65432
+        systemctl revert $room.socket
         systemctl -q disable $room.socket
         systemctl stop $room.socket $room.service
         kill $nats

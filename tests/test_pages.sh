@@ -35,6 +35,8 @@ chatd.8|useradd -r|boot.sh
 chatd.8|^chat /var/lib/room/sock|boot.sh
 chatd.8|daemon-reload|boot.sh
 chatd.8|cluster.conf|boot.sh
+chatd.8|ListenStream=65432|boot.sh
+chatd.8|restart chatd@ops|boot.sh
 chatd.8|server_name|test_pages.sh
 chatd.8|http: 127|nats_operation.sh
 chatd.8|healthz|nats_operation.sh
