@@ -253,10 +253,10 @@ static void option_take(struct options *o, int c, const char *text)
         o->user = text;
         break;
     case 't':
-        o->transcript.path = path_option(c, text);
+        o->transcript = path_option(c, text);
         break;
     case 's':
-        o->transcript.sync = true;
+        o->hub.sync = true;
         break;
     case 'S':
         o->sandbox = sandbox_option(text);
@@ -294,7 +294,7 @@ static char *option_path(const struct options *o, int c)
     case 'K':
         return o->cluster.credentials_file;
     case 't':
-        return o->transcript.path;
+        return o->transcript;
     default:
         return NULL;
     }
@@ -359,7 +359,7 @@ void options_read(struct options *o, int argc, char **argv)
     }
     if (optind < argc)
         usage_error(argv[optind], "no arguments are wanted");
-    if (o->transcript.sync && o->transcript.path == NULL)
+    if (o->hub.sync && o->transcript == NULL)
         usage_error("-s", "needs a transcript, -t FILE");
     options_check_cluster(&o->cluster);
 }

@@ -15,12 +15,6 @@
 
 enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
 
-/* -t and -s. */
-struct transcript_options {
-    char *path; /* NULL: none */
-    bool sync;
-};
-
 /* Paths of files are absolute and allocated, for the life of the program. */
 struct options {
     const char *addresses[LISTENERS_MAX];
@@ -28,11 +22,11 @@ struct options {
     unsigned long clients; /* 0: what the system allows */
     unsigned long clients_each;
     enum sandbox_mode sandbox;
-    struct transcript_options transcript;
     struct cluster_options cluster;
     bool verbose;
     bool detach;
     bool authenticated;  /* names are login names, where the kernel knows them */
+    char *transcript;    /* NULL: none; whether it is synchronized (-s) is in hub */
     char *pid_file;      /* NULL: none */
     char *secret_file;   /* NULL: no secret is asked for */
     char *access_file;   /* NULL: every client is admitted */

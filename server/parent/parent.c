@@ -38,8 +38,8 @@ void parent_connect(struct parent *p)
     p->recording.children = &p->children;
     p->recording.report = &p->report;
     p->recording.notify = &p->notify;
-    p->recording.path = o->transcript.path;
-    p->recording.sync = o->transcript.sync;
+    p->recording.path = o->transcript;
+    p->recording.sync = o->hub.sync;
     p->engines.children = &p->children;
     p->engines.report = &p->report;
     p->engines.notify = &p->notify;
@@ -103,7 +103,6 @@ int parent_make_room(struct parent *p)
     }
     p->listeners.poller = p->admission.refused.poller = config->poller = p->poller;
     config->report = &p->report;
-    config->sync = p->options.transcript.sync;
     config->start_worker = start_worker;
     config->signal_worker = signal_worker;
     config->start_lookup = p->options.authenticated ? start_lookup : NULL;
