@@ -98,14 +98,15 @@ static const struct node *author_of(
     const struct cluster *c, const struct room *room, struct span bytes)
 {
     struct batch_id id;
-    const struct node *node =
-        batch_id_read(&id, bytes) == 0 ? NULL : nodes_find(&room->nodes, id.node);
-    const struct incarnation incarnation = {id.incarnation, id.nonce};
+    const struct node *node;
 
-    return node != NULL && node != cluster_node(c, room) && id.number != 0 &&
-                   node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation)
-               ? node
-               : NULL;
+    if (batch_id_read(&id, bytes) == 0 || id.number == 0)
+        return NULL;
+    node = nodes_find(&room->nodes, id.node);
+    if (node == NULL || node == cluster_node(c, room) || node->state != NODE_RUNNING ||
+        !incarnation_equal(node->incarnation, (struct incarnation){id.incarnation, id.nonce}))
+        return NULL;
+    return node;
 }
 
 /* One that was stored before what this node has applied is part of what its room is; unless the
