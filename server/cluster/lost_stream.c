@@ -62,33 +62,45 @@ void lost_stream_follow(struct cluster *c, bool is_gone, uint64_t now)
     }
 }
 
-void lost_stream_meet(struct cluster *c, struct room *room, const struct report *r,
-    const struct frame_message *message, const struct renewal_note *note)
+/* The room is the one of that note; without memory to see that, it is not. */
+static bool room_is_noted(struct room *room, const struct renewal_note *note)
 {
-    int len = (int)note->node.len;
     uint64_t hash;
 
-    if (!room_hash(room, &hash) || hash != note->hash) {
-        if (c->state == CLUSTER_LOADING) {
-            loading_begin_again(c, room, message, note);
-            return;
-        }
-        report(r, LOG_ERR, "node %.*s has made the room's stream anew, and has another room", len,
-            note->node.at);
-        cluster_finish(c, CLUSTER_DIFFERS);
-        return;
-    }
-    report(r, LOG_NOTICE, "node %.*s has made the room's stream anew: it goes on at message %llu",
-        len, note->node.at, (unsigned long long)message->sequence);
-    c->inbox.sequence = message->sequence;
-    c->inbox.time = message->time;
-    nodes_renew(&room->nodes, message->sequence);
+    return room_hash(room, &hash) && hash == note->hash;
+}
+
+/* This node's room goes on behind that message. */
+static void stream_go_on(struct cluster *c, struct room *room, uint64_t sequence, uint64_t time)
+{
+    c->inbox.sequence = sequence;
+    c->inbox.time = time;
+    nodes_renew(&room->nodes, sequence);
     copy_drop(&c->copy);
     if (c->state == CLUSTER_RUNNING || c->state == CLUSTER_STARTING)
         copy_take(&c->copy, room);
     if (c->renewal.state == RENEWAL_WATCHING) { /* it had applied places that have been lost */
         outbox_displace(&c->outbox);
         c->renewal.state = RENEWAL_FOUND;
+    }
+}
+
+void lost_stream_meet(struct cluster *c, struct room *room, const struct report *r,
+    const struct frame_message *message, const struct renewal_note *note)
+{
+    int len = (int)note->node.len;
+
+    if (room_is_noted(room, note)) {
+        report(r, LOG_NOTICE,
+            "node %.*s has made the room's stream anew: it goes on at message %llu", len,
+            note->node.at, (unsigned long long)message->sequence);
+        stream_go_on(c, room, message->sequence, message->time);
+    } else if (c->state == CLUSTER_LOADING) {
+        loading_begin_again(c, room, message, note);
+    } else {
+        report(r, LOG_ERR, "node %.*s has made the room's stream anew, and has another room", len,
+            note->node.at);
+        cluster_finish(c, CLUSTER_DIFFERS);
     }
 }
 
@@ -115,10 +127,7 @@ static const struct node *author_of(
 static bool renewal_is_new(
     const struct frame_message *message, const struct renewal_note *note, struct room *room)
 {
-    uint64_t hash;
-
-    return message->time / 1000u > room->nodes.time ||
-           (room_hash(room, &hash) && hash == note->hash);
+    return message->time / 1000u > room->nodes.time || room_is_noted(room, note);
 }
 
 /* A message of what is stored where the stream was. It may be the one that was applied last: then
