@@ -115,4 +115,24 @@ done
 for node in '' a.b 'a b' "$(printf '%033d' 0)"; do
     refused '-N: wants 1 to 32 letters' -c nats://a/room -N "$node"
 done
+
+# Without -N the node is the host's name up to its first dot, if that can be one.
+on_host() {
+    name=$1
+    shift
+    unshare -u sh -c 'echo "$0" >/proc/sys/kernel/hostname && exec "$@"' "$name" "$@"
+}
+if on_host a true 2>/dev/null; then
+    for name in 'a b' .example "$(printf '%033d' 0)"; do
+        status=0
+        on_host "$name" "$CHATD" -c nats://a/room -p "$dir/no/pid" 2>"$dir/said" || status=$?
+        expect "on the host $name: 64" [ "$status" -eq 64 ]
+        expect "on the host $name: why" seen said "the host's name is no name for a node"
+    done
+    status=0
+    on_host one_2-3.example.org "$CHATD" -c nats://a/room -p "$dir/no/pid" 2>"$dir/said" || status=$?
+    expect 'on a host whose name is one: only the file is wrong' [ "$status" -eq 73 ]
+else
+    skip 'the name of the host' 'needs root'
+fi
 finish
