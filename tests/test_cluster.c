@@ -1047,6 +1047,45 @@ START_TEST(a_ban_at_a_node_that_is_gone)
 }
 END_TEST
 
+/* A reader that is a log behind makes its own node wait; the others go on, and nothing is lost. */
+START_TEST(a_slow_reader)
+{
+    enum { LINES = 600, LINE = 900 };
+    struct mock *ann;
+    struct mock *ben;
+    struct mock *slow;
+    unsigned waiting = 0;
+    char line[LINE + 1];
+    char echo[LINE + 16];
+
+    nodes_open(&(struct hub_config){.log_bytes = 65536, .wait_us = 3600 * (uint64_t)SECOND});
+    ann = join(0, "ann");
+    ben = join(1, "ben");
+    slow = join(1, "slow");
+    read_all(ann);
+    read_all(ben);
+    slow->reads = false;
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(line, sizeof line, "%0*u", LINE, i);
+        snprintf(echo, sizeof echo, "msg ann %s", line);
+        say(ann, line);
+        expect(ann, echo);
+        waiting += mock_line(ben) == NULL;
+    }
+    ensure(waiting > 0, "its node has not waited");
+    slow->reads = true;
+    nodes_settle();
+    for (unsigned i = 0; i < waiting; i++)
+        ensure(mock_line(ben) != NULL && ben->event.verb == VERB_MSG, "line %u of %u", i, waiting);
+    expect_nothing(ben);
+    for (unsigned i = 0; i < LINES; i++)
+        ensure(mock_line(slow) != NULL && slow->event.verb == VERB_MSG, "line %u", i);
+    expect_nothing(slow);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 int main(void)
 {
     const struct test tests[] = {
@@ -1071,6 +1110,7 @@ int main(void)
         {deadlines_with_a_full_queue, 1, 60},
         {a_node_is_gone_with_a_resumption, 1, 20},
         {an_outage, 1, 20},
+        {a_slow_reader, 1, 20},
         {two_programs_of_one_name, 1, 20},
         {a_node_stops, 1, 20},
         {a_kick, 2, 20},
