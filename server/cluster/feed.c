@@ -10,7 +10,6 @@
 #include "pair.h"
 #include "upstream.h"
 #include "window.h"
-#include "wire/stamp.h"
 
 /* A request can be lost while the servers elect a leader: it is made again. The first is quickly
  * answered, the others change something in all servers. */
@@ -22,13 +21,8 @@
 #define CONSUMED_US UINT64_C(500000)
 /* Delay before a request is repeated that the server could not fulfil. */
 #define ASK_US 500000u
-/* Nodes that start together make the stream within this time. */
-#define MADE_AT_ONCE_US 10000000u
 /* A consumer that has missed three heartbeats is made anew. */
 #define SILENCE_US (3 * JETSTREAM_HEARTBEAT_US)
-/* How long servers, all together, may say that nothing more comes before the end that the leader
- * has told: theirs is behind the leader's stream, unless the last messages were removed. */
-#define BEHIND_US 20000000u
 /* How long a stream waits for as many servers as were given, before it is made with fewer. */
 #define TOO_FEW_US 10000000u
 #define NEVER UINT64_MAX
@@ -117,29 +111,6 @@ static void ready_tell(struct upstream *u)
         u, ENGINE_READY, "%s%s%s", name, leader[0] != '\0' ? "; the leader is " : "", leader);
 }
 
-/* How long servers have said that nothing more comes, while something is missing. */
-static uint64_t behind_time(const struct reading *r, uint64_t now)
-{
-    return r->behind_for + (r->behind_since != 0 ? now - r->behind_since : 0);
-}
-
-static void behind_end(struct reading *r)
-{
-    r->behind_since = r->behind_for = 0;
-}
-
-/* Everything that the stream had when it was found is delivered. */
-static bool is_read(struct reading *r, uint64_t now)
-{
-    if (r->next > r->end && r->proof == 0)
-        return true;
-    if (!r->is_idle)
-        return false;
-    if (r->behind_since == 0)
-        r->behind_since = now;
-    return behind_time(r, now) >= BEHIND_US;
-}
-
 /* All that there is was told: the stream ends there; 0: it does not exist. It is looked at again
  * and again. */
 static void watch_tell(struct upstream *u, uint64_t end, uint64_t now)
@@ -153,9 +124,9 @@ static void serve_if_read(struct upstream *u, uint64_t now)
 {
     struct reading *r = &u->reading;
 
-    if (u->phase != UPSTREAM_READING || !is_read(r, now))
+    if (u->phase != UPSTREAM_READING || !reading_is_done(r, now))
         return;
-    behind_end(r);
+    reading_behind_end(r);
     upstream_enter(u, UPSTREAM_SERVING, NEVER);
     if (u->setup->watches) {
         watch_tell(u, r->next > r->end + 1 ? r->next - 1 : r->end, now);
@@ -289,28 +260,6 @@ static void stream_is_missing(struct upstream *u, uint64_t now)
         stream_is_gone(u, missing, now);
 }
 
-/* Microseconds since 1970 of a time as servers write it, to the second; 0: it is none. */
-static uint64_t created_time(const char *text)
-{
-    char stamp[STAMP_LEN + 1] = "YYYY-MM-DDTHH:MM:SS.000000Z";
-    uint64_t time = 0;
-
-    if (strlen(text) > strlen("YYYY-MM-DDTHH:MM:SS"))
-        memcpy(stamp, text, strlen("YYYY-MM-DDTHH:MM:SS"));
-    return stamp_parse(stamp, STAMP_LEN, &time) ? time : 0;
-}
-
-/* Several nodes that make the stream at once make one, but its time may still change a little. */
-static bool is_made_anew(const char *before, const char *after)
-{
-    uint64_t a = created_time(before);
-    uint64_t b = created_time(after);
-
-    if (before[0] == '\0' || strcmp(before, after) == 0)
-        return false;
-    return a == 0 || b == 0 || (a > b ? a - b : b - a) > MADE_AT_ONCE_US;
-}
-
 /* The first message that the hub wants, where it wants none in particular. */
 static uint64_t first_wanted(const struct upstream *u, uint64_t last)
 {
@@ -319,25 +268,10 @@ static uint64_t first_wanted(const struct upstream *u, uint64_t last)
     return back != 0 && last >= back ? last - back + 1 : 1;
 }
 
-/* The last message that was read is there, or another one in its place. */
-static bool has_proof(const struct reading *r, const struct jetstream_answer *stream)
-{
-    return r->time != 0 && r->next > 1 && r->next > stream->first;
-}
-
-/* What shows already that this is not what was read of the stream; NULL: nothing does. */
-static const char *difference_of(const struct reading *r, const struct jetstream_answer *stream)
-{
-    if (r->next > stream->last + 1)
-        return "the stream ends before what was read of it";
-    if (r->next > 1 && is_made_anew(r->created, stream->created) && !has_proof(r, stream))
-        return "the stream was made anew";
-    return NULL;
-}
-
 static void watch_found(struct upstream *u, const struct jetstream_answer *stream)
 {
-    if (is_made_anew(u->reading.created, stream->created) || u->reading.next > stream->last + 1)
+    if (stream_is_made_anew(u->reading.created, stream->created) ||
+        u->reading.next > stream->last + 1)
         watch_begin(u);
     upstream_tell(u, ENGINE_GONE, "the stream %s what was read of it",
         u->setup->next > stream->last + 1 ? "ends before" : "differs from");
@@ -350,12 +284,12 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
 
     if (u->setup->watches)
         watch_found(u, stream);
-    difference = difference_of(r, stream);
+    difference = reading_difference(r, stream);
     if (difference != NULL) {
         stream_is_gone(u, difference, now);
         return;
     }
-    if (r->next > 1 && is_made_anew(r->created, stream->created))
+    if (r->next > 1 && stream_is_made_anew(r->created, stream->created))
         r->has_consumer = false; /* the next one shows whether it has the same messages */
     memcpy(r->created, stream->created, sizeof(r->created));
     memcpy(r->leader, stream->leader, sizeof(r->leader));
@@ -370,7 +304,7 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
         read_on(u, false, now);
         return;
     }
-    r->proof = !u->setup->watches && has_proof(r, stream) ? r->next - 1 : 0;
+    r->proof = !u->setup->watches && reading_has_proof(r, stream) ? r->next - 1 : 0;
     ask_to_deliver(u, now);
 }
 
@@ -513,7 +447,7 @@ static void take_status(
     }
     r->is_idle = true;
     serve_if_read(u, now);
-    if (u->phase == UPSTREAM_READING && behind_time(r, now) >= UPSTREAM_PATIENCE_US &&
+    if (u->phase == UPSTREAM_READING && reading_behind_time(r, now) >= UPSTREAM_PATIENCE_US &&
         now - u->times.patience >= UPSTREAM_PATIENCE_US)
         upstream_lose_server(
             u, u->failure, "the server has less of the stream than its leader", now);
@@ -531,7 +465,7 @@ static void delivery_take(struct upstream *u, const struct nats_operation *op,
     u->reading.next = place->stream + 1;
     u->reading.time = place->time;
     u->reading.is_idle = place->pending == 0;
-    behind_end(&u->reading);
+    reading_behind_end(&u->reading);
     result = window_return(u->window, op->payload);
     if (result == WINDOW_CAME_BACK) {
         u->times.progress = now;

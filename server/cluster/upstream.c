@@ -49,14 +49,6 @@ void upstream_enter(struct upstream *u, enum upstream_phase phase, uint64_t due)
     u->times.due = due;
 }
 
-/* While there is no connection, no server is behind. */
-static void behind_pause(struct reading *r, uint64_t now)
-{
-    if (r->behind_since != 0)
-        r->behind_for += now - r->behind_since;
-    r->behind_since = 0;
-}
-
 /* Closes the connection. The next is due at once, or, at the end of a round, after ROUND_US. */
 static void server_leave(struct upstream *u, uint64_t now)
 {
@@ -69,7 +61,7 @@ static void server_leave(struct upstream *u, uint64_t now)
     window_rewind(u->window);
     u->reading.has_consumer = u->reading.is_told = u->waits_for_hub = false;
     u->reading.subscribed = 0;
-    behind_pause(&u->reading, now);
+    reading_behind_pause(&u->reading, now);
     u->times.ask = 0;
     upstream_enter(u, UPSTREAM_AWAY, servers_are_tried(&u->servers) ? now + ROUND_US : now);
 }

@@ -13,6 +13,7 @@
 #include "frame.h"
 #include "jetstream.h"
 #include "nats.h"
+#include "reading.h"
 #include "servers.h"
 
 struct pair;
@@ -46,27 +47,6 @@ enum upstream_phase {
 /* Subscriptions: answers of the API, acknowledgements of publications, other nodes' questions and
  * the answers to this node's, and, one after the other, what consumers deliver. */
 enum { SID_ANSWERS = 1, SID_STORED, SID_QUESTIONS, SID_REPLIES, SID_CONSUMERS };
-
-/* The stream, and how far it has been read. */
-struct reading {
-    uint64_t next;         /* the sequence that is wanted next; 0: the stream was not found yet */
-    uint64_t time;         /* of the message before it, in ns; 0: not known */
-    uint64_t proof;        /* the consumer begins with that message, which shows whether it is still
-                            * the same stream; 0: with the next */
-    uint64_t end;          /* the stream's last sequence, when it was found */
-    uint64_t size;         /* the bytes that it may have; 0: any number */
-    uint64_t deliveries;   /* of the present consumer */
-    uint64_t consumer;     /* its number, which is in its subject */
-    unsigned unanswered;   /* requests for consumers since the last that had an answer */
-    uint64_t subscribed;   /* to the consumer, on this connection: its sid; 0: not yet */
-    uint64_t behind_since; /* all is delivered that there is, and it is not all; 0: it is not so */
-    uint64_t behind_for;   /* how long it was so on the connections before, since a delivery */
-    bool has_consumer;
-    bool is_idle;     /* the consumer has delivered everything */
-    bool is_told;     /* FRAME_END was sent for this connection */
-    char created[40]; /* when the stream was made; "": not known yet */
-    char leader[64];  /* of the stream's servers, when it was found; "": none, or not known */
-};
 
 /* Times of clock_us(). */
 struct upstream_times {
