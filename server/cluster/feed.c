@@ -270,8 +270,7 @@ static uint64_t first_wanted(const struct upstream *u, uint64_t last)
 
 static void watch_found(struct upstream *u, const struct jetstream_answer *stream)
 {
-    if (stream_is_made_anew(u->reading.created, stream->created) ||
-        u->reading.next > stream->last + 1)
+    if (reading_is_made_anew(&u->reading, stream) || u->reading.next > stream->last + 1)
         watch_begin(u);
     upstream_tell(u, ENGINE_GONE, "the stream %s what was read of it",
         u->setup->next > stream->last + 1 ? "ends before" : "differs from");
@@ -289,7 +288,7 @@ static void stream_is_found(struct upstream *u, const struct jetstream_answer *s
         stream_is_gone(u, difference, now);
         return;
     }
-    if (r->next > 1 && stream_is_made_anew(r->created, stream->created))
+    if (r->next > 1 && reading_is_made_anew(r, stream))
         r->has_consumer = false; /* the next one shows whether it has the same messages */
     memcpy(r->created, stream->created, sizeof(r->created));
     memcpy(r->leader, stream->leader, sizeof(r->leader));

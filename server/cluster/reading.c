@@ -55,12 +55,12 @@ static uint64_t created_time(const char *text)
     return stamp_parse(stamp, STAMP_LEN, &time) ? time : 0;
 }
 
-bool stream_is_made_anew(const char *before, const char *after)
+bool reading_is_made_anew(const struct reading *r, const struct jetstream_answer *stream)
 {
-    uint64_t a = created_time(before);
-    uint64_t b = created_time(after);
+    uint64_t a = created_time(r->created);
+    uint64_t b = created_time(stream->created);
 
-    if (before[0] == '\0' || strcmp(before, after) == 0)
+    if (r->created[0] == '\0' || strcmp(r->created, stream->created) == 0)
         return false;
     return a == 0 || b == 0 || (a > b ? a - b : b - a) > MADE_AT_ONCE_US;
 }
@@ -74,8 +74,7 @@ const char *reading_difference(const struct reading *r, const struct jetstream_a
 {
     if (r->next > stream->last + 1)
         return "the stream ends before what was read of it";
-    if (r->next > 1 && stream_is_made_anew(r->created, stream->created) &&
-        !reading_has_proof(r, stream))
+    if (r->next > 1 && reading_is_made_anew(r, stream) && !reading_has_proof(r, stream))
         return "the stream was made anew";
     return NULL;
 }

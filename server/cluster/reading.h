@@ -41,9 +41,9 @@ void reading_behind_end(struct reading *);
 /* It stands still: while there is no connection, no server is behind. */
 void reading_behind_pause(struct reading *, uint64_t now);
 
-/* The times at which a stream was made are those of two. Several nodes that make the stream at once
- * make one, but its time may still change a little. */
-bool stream_is_made_anew(const char *before, const char *after);
+/* By the time at which it was made, this is another stream. Several nodes that make the stream at
+ * once make one, but its time may still change a little. */
+bool reading_is_made_anew(const struct reading *, const struct jetstream_answer *stream);
 /* The last message that was read is there, or another one in its place. */
 bool reading_has_proof(const struct reading *, const struct jetstream_answer *stream);
 /* What shows already that this is not what was read of the stream; NULL: nothing does. */
