@@ -646,6 +646,51 @@ START_TEST(a_node_is_gone_and_its_engine_is_stuck)
 }
 END_TEST
 
+/* The tokens of a node that was gone stay valid there: the client learns which lines were answered,
+ * and says the others. */
+START_TEST(a_token_of_a_node_that_was_gone)
+{
+    char token[TOKEN_LEN + 1];
+    struct mock *ann;
+    struct mock *ben;
+
+    nodes_open(NULL);
+    ben = join(1, "ben");
+    ann = join_with_token(0, "ann", token);
+    say(ann, "one");
+    expect(ben, "join ann");
+    expect(ben, "msg ann one");
+    mock_say(ann, "two");
+    for (size_t i = 0; i < 10; i++) {
+        stream.ahead += 2 * SECOND;
+        stage_wait(&nodes[1], 2 * SECOND);
+    }
+    expect(ben, "quit ann lost");
+    nodes_settle();
+    ensure(ann->ended, "the connection stays");
+    ann = mock_add(&nodes[0]);
+    nodes_settle();
+    mock_say(ann, "/resume %s", token);
+    mock_say(ann, "/since 2020-01-01T00:00:00.000000Z");
+    say(ann, "ann");
+    expect(ann, "resumed 1");
+    expect(ann, "join ben");
+    expect(ann, "join ann");
+    expect(ann, "msg ann one");
+    expect(ann, "quit ann lost");
+    expect(ann, "here ben ann");
+    expect(ann, "users 2");
+    expect(ann, "you ann");
+    say(ann, "two");
+    expect(ann, "msg ann two");
+    expect(ben, "join ann");
+    expect(ben, "msg ann two");
+    expect_nothing(ben);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 #define LOGIN_SECONDS 20
 /* As many posters, with as many lines, as the queue to the stream takes. */
 #define FILLERS 66
@@ -1106,6 +1151,7 @@ int main(void)
         {a_login_that_waits_is_claimed, 2, 20},
         {a_hub_dies, 1, 20},
         {a_node_is_gone, 1, 20},
+        {a_token_of_a_node_that_was_gone, 1, 20},
         {a_node_is_gone_and_its_engine_is_stuck, 1, 20},
         {deadlines_with_a_full_queue, 1, 60},
         {a_node_is_gone_with_a_resumption, 1, 20},
