@@ -3,12 +3,6 @@
 
 #include "server/hub/codec.h"
 
-/* The incarnation that has made the batch. */
-static struct incarnation incarnation_of(const struct requests *requests)
-{
-    return (struct incarnation){requests->id.incarnation, requests->id.nonce};
-}
-
 /* A form that the room has not changed to is nobody's. */
 static bool batch_open(struct apply *a, const struct room *room)
 {
@@ -24,7 +18,7 @@ void apply_begin(struct apply *a, struct room *room, struct span bytes, uint64_t
     nodes_advance(&room->nodes, time);
     node = a->valid ? nodes_find(&room->nodes, a->requests.id.node) : NULL;
     if (node != NULL)
-        node_hear(&room->nodes, node, incarnation_of(&a->requests));
+        node_hear(&room->nodes, node, batch_incarnation(&a->requests.id));
 }
 
 bool apply_will_count(const struct apply *a, const struct room *room)
@@ -33,7 +27,7 @@ bool apply_will_count(const struct apply *a, const struct room *room)
     const struct batch_id *id = &a->requests.id;
     const struct node *node = a->valid ? nodes_find(&room->nodes, id->node) : NULL;
 
-    return a->valid && node_accepts(node == NULL ? &unknown : node, incarnation_of(&a->requests),
+    return a->valid && node_accepts(node == NULL ? &unknown : node, batch_incarnation(id),
                            id->number, a->requests.begins);
 }
 
@@ -61,7 +55,7 @@ static void hashes_hear(const struct apply *a, struct room *room)
     struct room_outcome outcome;
 
     if (node == NULL || node->state != NODE_RUNNING ||
-        !incarnation_equal(node->incarnation, incarnation_of(&requests)))
+        !incarnation_equal(node->incarnation, batch_incarnation(&requests.id)))
         return;
     while (requests_next(&requests, &stored)) {
         stored.request.node = node;

@@ -116,7 +116,7 @@ static const struct node *author_of(
         return NULL;
     node = nodes_find(&room->nodes, id.node);
     if (node == NULL || node == cluster_node(c, room) || node->state != NODE_RUNNING ||
-        !incarnation_equal(node->incarnation, (struct incarnation){id.incarnation, id.nonce}))
+        !incarnation_equal(node->incarnation, batch_incarnation(&id)))
         return NULL;
     return node;
 }

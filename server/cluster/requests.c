@@ -399,7 +399,7 @@ bool requests_next(struct requests *requests, struct stored_request *out)
     if (requests->rest.len == 0)
         return false;
     get_request(&r, out);
-    out->request.incarnation = (struct incarnation){requests->id.incarnation, requests->id.nonce};
+    out->request.incarnation = batch_incarnation(&requests->id);
     requests->rest = r.rest;
     return !r.bad;
 }

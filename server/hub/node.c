@@ -142,6 +142,11 @@ unsigned nodes_read(const struct nodes *nodes)
     return newest;
 }
 
+struct incarnation batch_incarnation(const struct batch_id *id)
+{
+    return (struct incarnation){id->incarnation, id->nonce};
+}
+
 bool incarnation_equal(struct incarnation a, struct incarnation b)
 {
     return a.number == b.number && a.random == b.random;

@@ -99,5 +99,7 @@ void node_hear(const struct nodes *, struct node *, struct incarnation);
 /* Shall the node's batch of that number be applied? begins: it says that the incarnation starts. */
 bool node_accepts(const struct node *, struct incarnation, uint64_t batch, bool begins);
 bool incarnation_equal(struct incarnation, struct incarnation);
+/* The incarnation that has made the batch. */
+struct incarnation batch_incarnation(const struct batch_id *);
 
 #endif
