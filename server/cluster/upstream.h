@@ -50,7 +50,7 @@ enum { SID_ANSWERS = 1, SID_STORED, SID_QUESTIONS, SID_REPLIES, SID_CONSUMERS };
 
 /* Times of clock_us(). */
 struct upstream_times {
-    uint64_t due;      /* deadline of the phase; in AWAY the next attempt; TIME_NEVER */
+    uint64_t due;      /* deadline of the phase; in AWAY the next attempt; UINT64_MAX: none */
     uint64_t ask;      /* the stream is asked for then; 0: no request is due */
     uint64_t patience; /* when the last progress was made with this server */
     uint64_t heard;    /* the last delivery or heartbeat of the consumer */
