@@ -155,7 +155,7 @@ bool line_is_http(const char *line, size_t len)
         return false;
     const char *target = line + method + 1;
     size_t rest = len - method - 1;
-    if (len >= LINE_IN_MAX && *target == '/')
+    if (len >= LINE_IN_MAX && rest > 0 && *target == '/')
         return true;
     for (size_t number_len = 1; number_len <= 3; number_len += 2) { /* "2", "1.1" */
         if (rest < version_len + number_len + 1)

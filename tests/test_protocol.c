@@ -203,6 +203,17 @@ START_TEST(http_too_long)
 }
 END_TEST
 
+/* What follows the line in memory is not looked at. */
+START_TEST(http_ends_with_its_method)
+{
+    static char line[LINE_IN_MAX + 1];
+
+    memset(line, 'X', sizeof line);
+    bytes_put(line + LINE_IN_MAX - 1, " /", 2);
+    ck_assert(!line_is_http(line, LINE_IN_MAX));
+}
+END_TEST
+
 /* ---- What the server sends ---------------------------------------------------------------- */
 
 #define STAMP "2026-11-22T21:42:07.123456Z "
@@ -419,6 +430,7 @@ int main(void)
         {ban_table, COUNT_OF(ban_rows), 60},
         {http_table, COUNT_OF(http_rows), 60},
         {http_too_long, 1, 60},
+        {http_ends_with_its_method, 1, 60},
         {event_table, COUNT_OF(event_rows), 60},
         {error_table, COUNT_OF(error_rows), 60},
         {event_verb_wrong, COUNT_OF(lines_without_verb), 5},
