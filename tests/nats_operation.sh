@@ -21,15 +21,10 @@ for tool in nats-server openssl; do
 done
 # Ports are this script's own at an address of its own.
 own=127.$((64 + $$ / 65536 % 64)).$(($$ / 256 % 256)).$(($$ % 256))
-(exec 3<>/dev/null) && "$CHATD" -S off -l "$own:0" 2>"$dir/address" &
-address=$!
-until_true grep -qs 'chatd:' "$dir/address"
-kill "$address"
-wait "$address"
-if ! grep -q 'listening on' "$dir/address"; then
+is_own "$own" || {
     skip 'operation of a room on several machines' "no address $own"
     finish
-fi
+}
 
 # ---- Servers, with TLS between them ----
 
