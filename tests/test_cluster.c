@@ -900,6 +900,20 @@ static bool is_banned(size_t node, const char *address)
     return hub_is_banned(nodes[node].hub, &origin, nodes[node].now);
 }
 
+/* The nodes, with ann, an operator, at the first, and ben at the second, from 198.51.100.7. */
+static void ban_open(struct mock **ann, struct mock **ben)
+{
+    const struct hub_config config = {.standing = all_operators};
+
+    nodes_open(&config);
+    *ann = join(0, "ann");
+    *ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
+    nodes_settle();
+    mock_say(*ben, "ben");
+    nodes_settle();
+    read_all(*ann);
+}
+
 /* An address is banned at every node, a user at the member's. */
 START_TEST(a_ban)
 {
@@ -1025,18 +1039,11 @@ END_TEST
 /* The client is at another node before the ban is, and its login is under way. */
 START_TEST(a_ban_that_comes_late)
 {
-    struct hub_config config = {.standing = all_operators};
     struct mock *ann;
     struct mock *ben;
     struct mock *again;
 
-    nodes_open(&config);
-    ann = join(0, "ann");
-    ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
-    nodes_settle();
-    mock_say(ben, "ben");
-    nodes_settle();
-    read_all(ann);
+    ban_open(&ann, &ben);
     nodes[2].engine.cut = true;
     again = mock_add_as(&nodes[2], "198.51.100.7:6", NULL);
     stage_settle(&nodes[2]);
@@ -1060,17 +1067,10 @@ END_TEST
  * tells them again. */
 START_TEST(a_ban_at_a_node_that_is_gone)
 {
-    struct hub_config config = {.standing = all_operators};
     struct mock *ann;
     struct mock *ben;
 
-    nodes_open(&config);
-    ann = join(0, "ann");
-    ben = mock_add_as(&nodes[1], "198.51.100.7:5", NULL);
-    nodes_settle();
-    mock_say(ben, "ben");
-    nodes_settle();
-    read_all(ann);
+    ban_open(&ann, &ben);
     nodes[1].engine.cut = true;
     say(ann, "/ban ben 5");
     expect(ann, "quit ben kicked");
