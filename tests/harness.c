@@ -156,6 +156,19 @@ void test_path(char out[PATH_TEXT_MAX], const char *name)
     snprintf(out, PATH_TEXT_MAX, "%s/%ld.%s", getenv("CHATD_TEST_DIR"), (long)getpid(), name);
 }
 
+size_t file_count(const char *path, const char *text)
+{
+    char line[4096];
+    FILE *file = fopen(path, "r");
+    size_t count = 0;
+
+    ensure(file != NULL, "%s", path);
+    while (fgets(line, sizeof line, file) != NULL)
+        count += strstr(line, text) != NULL;
+    fclose(file);
+    return count;
+}
+
 int64_t clock_ms(void)
 {
     struct timespec now;

@@ -52,6 +52,8 @@ bool call_refuse(unsigned number, unsigned error);
 #define PATH_TEXT_MAX 256
 /* The path of a file of that name that belongs to the running test alone, in a short directory. */
 void test_path(char out[PATH_TEXT_MAX], const char *name);
+/* How many lines of the file, of less than 4096 bytes each, contain that text. */
+size_t file_count(const char *path, const char *text);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t clock_ms(void);

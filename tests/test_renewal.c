@@ -87,19 +87,6 @@ static void seek_long(struct conn *conn, const char *pattern)
     ck_abort_msg("no `%s`", pattern);
 }
 
-static size_t lines_in(const char *path, const char *words)
-{
-    char line[4096];
-    FILE *file = fopen(path, "r");
-    size_t count = 0;
-
-    ensure(file != NULL, "%s", path);
-    while (fgets(line, sizeof line, file) != NULL)
-        count += strstr(line, words) != NULL;
-    fclose(file);
-    return count;
-}
-
 /* All have the same lines up to that one. Returns them. */
 static const char *transcripts_compare(const struct scene *s, size_t nodes, const char *end)
 {
@@ -171,7 +158,7 @@ START_TEST(stream_is_deleted)
     scene_stop(&s, nodes);
     for (size_t i = 0; i < nodes; i++) {
         snprintf(echo, sizeof echo, " msg %s meanwhile\n", names[i]);
-        ensure(lines_in(s.transcripts[0], echo) == 1, "%s", echo);
+        ensure(file_count(s.transcripts[0], echo) == 1, "%s", echo);
     }
     ensure(strstr(transcripts_compare(&s, nodes, " msg a the end\n"), " quit ") == NULL,
         "somebody has left");
@@ -209,7 +196,7 @@ START_TEST(stream_is_replaced)
     (void)conn_seek(&s.members[2], "msg a the end");
     scene_stop(&s, NODES);
     (void)transcripts_compare(&s, 2, " msg a the end\n");
-    ensure(lines_in(s.transcripts[2], " gap ? 0\n") == 1, "no gap");
+    ensure(file_count(s.transcripts[2], " gap ? 0\n") == 1, "no gap");
 }
 END_TEST
 
