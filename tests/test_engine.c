@@ -20,15 +20,21 @@
 
 static const char *const no_options[] = {NULL};
 
-/* One nats-server, and a hub that has no engine yet. False: no nats-server is installed. */
-static bool scene_open(struct nats *nats, char list[LIST_SIZE], struct mock_hub *mock_hub)
+/* So many nats-servers, and a hub that has no engine yet. False: no nats-server is installed. */
+static bool servers_open(
+    struct nats *nats, unsigned count, char list[LIST_SIZE], struct mock_hub *mock_hub)
 {
     if (!nats_is_there())
         return false;
-    nats_start(nats, 1, no_options);
-    nats_list(1, list, LIST_SIZE);
+    nats_start(nats, count, no_options);
+    nats_list(count, list, LIST_SIZE);
     mock_hub_init(mock_hub);
     return true;
+}
+
+static bool scene_open(struct nats *nats, char list[LIST_SIZE], struct mock_hub *mock_hub)
+{
+    return servers_open(nats, 1, list, mock_hub);
 }
 
 /* ---- One server ------------------------------------------------------------------------------ */
@@ -511,13 +517,10 @@ START_TEST(majority_lost)
 {
     struct nats nats[NATS_SERVERS_MAX];
     struct mock_hub mock_hub;
-    char list[512];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!servers_open(nats, 3, list, &mock_hub))
         return;
-    nats_start(nats, 3, no_options);
-    nats_list(3, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_publish(&mock_hub, 100);
     unsigned leader = nats_leader(nats, 3, ROOM);
@@ -540,13 +543,10 @@ START_TEST(all_restarted)
     struct nats nats[NATS_SERVERS_MAX];
     struct mock_hub mock_hub;
     unsigned leader;
-    char list[512];
+    char list[LIST_SIZE];
 
-    if (!nats_is_there())
+    if (!servers_open(nats, 3, list, &mock_hub))
         return;
-    nats_start(nats, 3, no_options);
-    nats_list(3, list, sizeof list);
-    mock_hub_init(&mock_hub);
     mock_hub_start_engine(&mock_hub, list, "");
     mock_hub_publish(&mock_hub, 200);
     (void)nats_leader(nats, 3, ROOM);
