@@ -44,7 +44,7 @@ kill_one() {
     said=$(all_said)
     [ "$1 $((count % 2))" != 'hub 1' ] || rm "$dir/$2.down"
     echo "$1 $killed $2 moving$3 said$said" >>"$dir/kills"
-    until_true go_on || echo "after kill $count of $2 somebody has no echo"
+    expect "after kill $count, of $2, all have an echo" until_true go_on
     rm -f "$dir/$2.down"
 }
 kill_leader() { kill_one leader "nats$leader" ''; }
