@@ -68,8 +68,9 @@ fall_back() {
     install "$2"
     : >"$dir/node2.log"
     "$1" 2
+    expect "an older program ends after $1" until_true is_gone node2 || kill -KILL "$(pid node2)"
     wait "$(pid node2)"
-    expect "an older program ends after $1" is 69 $?
+    expect 'with that status' is 69 $?
     expect 'and says why' seen node2.log 'a newer form than this chatd reads'
     install "$3"
     node 2
