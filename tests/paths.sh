@@ -30,7 +30,7 @@ way() {
     python3 "$(dirname "$0")/wan.py" 200 5 <"$dir/$1.way" >"$dir/$1.log" 2>&1 &
     pids="$pids $!"
     eval "exec $4>\"\$dir/$1.way\""
-    until_true seen "$1.log" ready
+    comes "$1.log" ready || finish
     ip link set wan0 netns "$2"
     ip link set wan1 netns "$3"
     on "$2" ip address add 192.0.2.1/24 dev wan0
@@ -51,9 +51,9 @@ way stalled "$stalled_server" "$stalled_client" 8
 # dead_path NAME PORT: a room with one member behind the path.
 dead_path() {
     start "$stalled_server" "$CHATD" -l "192.0.2.1:$2" -l "127.0.0.1:$2" 2>"$dir/$1.log"
-    until_true seen "$1.log" 'listening on 127'
+    comes "$1.log" 'listening on 127' || return
     start "$stalled_client" "$CHAT" -r -n "$1" -w 60 "192.0.2.1:$2" >"$dir/$1" 2>&1
-    until_true seen "$1.log" "$1 joined"
+    comes "$1.log" "$1 joined" || return
 }
 # notice NAME PORT SECONDS: puts the seconds from the cut to the notice into a file. Somebody
 # speaks SECONDS after the cut.
@@ -85,7 +85,7 @@ host
 client=$host
 way bad "$server" "$client" 9
 start "$server" "$CHATD" -l 192.0.2.1:65432 -t "$dir/transcript" 2>"$dir/chatd.log"
-until_true seen chatd.log 'listening on 192'
+comes chatd.log 'listening on 192' || finish
 mkfifo "$dir/keys"
 nsenter --target "$client" --net \
     "$CHAT" -k -w 60 -n ann 192.0.2.1 <"$dir/keys" >"$dir/ann" 2>"$dir/ann.log" &
@@ -93,8 +93,8 @@ ann=$!
 pids="$pids $ann"
 start "$client" "$CHAT" -k -r -x -w 60 -n ben 192.0.2.1 >"$dir/ben" 2>"$dir/ben.log"
 exec 7>"$dir/keys"
-until_true seen chatd.log 'ann joined'
-until_true seen chatd.log 'ben joined'
+comes chatd.log 'ann joined' || finish
+comes chatd.log 'ben joined' || finish
 number=0
 # say COUNT: so many lines, about twenty a second.
 say() {
@@ -153,13 +153,13 @@ far_node() {
     on "$far" ip link set lo up
     printf '%s\n' 'listen: 192.0.2.1:4222' "jetstream { store_dir: \"$dir/js\" }" >"$dir/nats.conf"
     start "$near" nats-server -c "$dir/nats.conf" >"$dir/nats.log" 2>&1
-    until_true seen nats.log 'Server is ready'
+    comes nats.log 'Server is ready' || return
     node near "$near" 192.0.2.1
     node far "$far" 192.0.2.2
     talk near "$near" 192.0.2.1
     talker=$!
     talk far "$far" 192.0.2.2
-    until_true seen near.room ' msg far far 100$'
+    comes near.room ' msg far far 100$' || return
     echo none >&6
     sleep "$cut"
     echo both >&6
