@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -241,6 +242,31 @@ START_TEST(a_start_that_waits_is_extended)
     while (strncmp(heard, "EXTEND_TIMEOUT_USEC=", 20) == 0);
     ck_assert_msg(pattern_match("READY=1\nSTATUS=0 members, *", heard), "\"%s\"", heard);
     server_stop(&server);
+    close(manager);
+}
+END_TEST
+
+/* The same, while no server of the cluster can be reached. */
+START_TEST(a_start_without_a_cluster_is_extended)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    struct server server;
+    char url[64];
+    int manager = manager_open(false);
+    /* A port that is taken, and where nothing listens. */
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    snprintf(url, sizeof url, "nats://127.0.0.1:%d/room", ntohs(address.sin_port));
+    server_spawn(&server, NULL, (const char *const[]){ANY_PORT, "-c", url, "-N", "a", NULL});
+    manager_expect(
+        manager, "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=loading the room from the cluster");
+    server_says(&server, "Connection refused");
+    ck_assert_uint_eq(server_times_said(&server, "listening on"), 0);
+    server_stop(&server);
+    manager_expect(manager, "STOPPING=1*");
+    close(fd);
     close(manager);
 }
 END_TEST
@@ -529,6 +555,7 @@ int main(void)
         {no_sockets_for_us, COUNT_OF(mistakes), 20},
         {a_manager_is_told, 2, 30},
         {a_start_that_waits_is_extended, 1, 30},
+        {a_start_without_a_cluster_is_extended, 1, 30},
         {a_manager_is_not_told_too_often, 1, 30},
         {a_stalled_manager, 2, 30},
         {the_log_is_not_a_strangers, COUNT_OF(habits), 40},
