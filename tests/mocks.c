@@ -26,9 +26,9 @@
 #define EVENTS_MAX 1024
 /* What the hub puts off so shortly belongs to what goes on now. */
 #define SOON_US 50000u
-/* The stage's time is so far ahead of the clock's: what the hub reads there itself is over. */
+/* The stage's clock is ahead of the system's by this: what the hub reads there itself is over. */
 #define AHEAD_US (3600 * UINT64_C(1000000))
-/* A turn takes so long. */
+/* Each turn moves the stage's clock on by this. */
 #define TURN_US 10u
 /* More descriptors than a stage ever has. */
 #define DESCRIPTORS_MAX 8192
