@@ -302,6 +302,90 @@ START_TEST(an_order_that_is_handed_over)
 }
 END_TEST
 
+/* ---- Upgrades in the middle of a message ---------------------------------------------------- */
+
+enum { CROWD = 12 };
+
+/* What node x does makes so many events in one message, while node y is told nothing. */
+static void all_talk(struct mock **crowd)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        mock_say(crowd[0], "line %zu", i);
+    nodes_settle();
+}
+
+static void all_rename(struct mock **crowd)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        mock_say(crowd[i], "/nick other");
+    nodes_settle();
+}
+
+static void all_join(struct mock **crowd)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        crowd[i] = mock_add(&nodes[0]);
+    stage_settle(&nodes[0]);
+    for (size_t i = 0; i < CROWD; i++)
+        mock_say(crowd[i], "new%zu", i);
+    nodes_settle();
+}
+
+static void node_starts_again(struct mock **crowd)
+{
+    (void)crowd;
+    node_close(0);
+    stage_open_in(&nodes[0], NULL, &stream, names[0]);
+    stage_settle(&nodes[2]);
+}
+
+static void node_is_gone(struct mock **crowd)
+{
+    (void)crowd;
+    for (size_t i = 0; i < 9; i++) { /* y lives on, and has heard nothing of the last seconds */
+        nodes[1].engine.cut = i >= 6;
+        stream.ahead += 2 * SECOND;
+        if (!nodes[1].engine.cut)
+            stage_wait(&nodes[1], 2 * SECOND);
+        stage_wait(&nodes[2], 2 * SECOND);
+    }
+}
+
+static void (*const crowds[])(struct mock **) = {
+    all_talk, all_rename, all_join, node_starts_again, node_is_gone};
+
+/* The log has space for one event a turn, and after each turn another program takes over. */
+START_TEST(upgrades_within_a_message)
+{
+    struct mock *crowd[CROWD];
+    struct mock *ben;
+    unsigned heard = 0;
+    unsigned within = 0;
+
+    nodes_open(&(struct hub_config){.log_bytes = 65536});
+    ben = join(1, "ben");
+    for (size_t i = 0; i < CROWD; i++)
+        crowd[i] = join(0, "ann");
+    read_all(ben);
+    nodes[1].engine.cut = true;
+    crowds[_i](crowd);
+    nodes[1].engine.cut = false;
+    for (unsigned turns = 0; heard < CROWD; turns++) {
+        ensure(turns < 1000, "%u events of %d", heard, CROWD);
+        (void)stage_turn(&nodes[1]);
+        while (mock_line(ben) != NULL)
+            heard++;
+        ensure(stage_handover(&nodes[1]), "a handover");
+        within += heard > 0 && heard < CROWD;
+    }
+    ensure(within >= CROWD - 1, "%u upgrades within the message", within);
+    nodes_settle();
+    expect_nothing(ben);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* ---- Transcripts of another origin ---------------------------------------------------------- */
 
 /* Where a node's transcript ends, in seconds from now, and what its members get as their past. The
@@ -422,6 +506,7 @@ int main(void)
     const struct test tests[] = {
         {nodes_described, 1, 20},
         {an_order_that_is_handed_over, 1, 20},
+        {upgrades_within_a_message, COUNT_OF(crowds), 20},
         {a_transcript_of_its_own, COUNT_OF(transcripts), 20},
         {a_transcript_of_the_far_future, 3, 20},
         {nodes_are_forgotten, 1, 60},
