@@ -3,6 +3,7 @@
 #include "recording.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 #include <syslog.h>
@@ -18,6 +19,8 @@
 #include "timeout.h"
 
 #define RETRY_US 1000000u
+/* How long a start waits for the first writer's first word. */
+#define FIRST_WORD_MS 10000
 /* By how much a start that waits is extended, once a second: it has to read the file after that. */
 #define EXTEND_US 30000000u
 
@@ -35,21 +38,36 @@ static void descriptor_close(int *fd)
 
 /* ---- The start ------------------------------------------------------------------------------- */
 
-/* Starting a process closes a copy of the file's descriptor, which removes the mark: set it again.
- */
-static bool writer_start(struct recording *r, uint64_t now)
+/* Returns the hub's end of the new writer's pair, or -1. Starting a process closes a copy of the
+ * file's descriptor, which removes the mark: set it again. */
+static int writer_spawn(struct recording *r, uint64_t now)
 {
-    int pair;
+    int pair = -1;
     bool started = children_start_writer(r->children, r->file, r->path, r->sync, &pair);
 
     transcript_mark(r->file);
     r->start_at = now + RETRY_US;
-    if (!started)
+    return started ? pair : -1;
+}
+
+/* Gives the hub that pair. False without one, or without memory. */
+static bool writer_set(struct recording *r, int pair, uint64_t now)
+{
+    if (pair == -1)
         return false;
     if (hub_set_writer(r->hub, pair, now))
         return true;
     close(pair);
     return false;
+}
+
+/* Until a writer has said where its file ends it takes no lines, and on a busy machine that can be
+ * long after its start. What members got before that would not outlive the hub. */
+static void first_word_await(int pair)
+{
+    struct pollfd pfd = {.fd = pair, .events = POLLIN};
+
+    (void)poll(&pfd, 1, FIRST_WORD_MS);
 }
 
 /* The service manager's limit for a start does not run out while an earlier writer is at work. */
@@ -79,11 +97,16 @@ static bool recording_open(struct recording *r)
 
 int recording_begin(struct recording *r)
 {
+    int pair;
+
     if (r->path == NULL)
         return 0;
     if (!recording_open(r) || !readback(r->file, r->path, r->hub, r->report))
         return EX_CANTCREAT;
-    if (writer_start(r, clock_us()))
+    pair = writer_spawn(r, clock_us());
+    if (pair != -1)
+        first_word_await(pair);
+    if (writer_set(r, pair, clock_us()))
         return 0;
     report(r->report, LOG_ERR, "cannot start the transcript's writer: %s", strerror(errno));
     return EX_OSERR;
@@ -148,7 +171,7 @@ static void writer_restart(struct recording *r, uint64_t now)
         r->file = r->next;
         r->next = -1;
     }
-    if (writer_start(r, now)) {
+    if (writer_set(r, writer_spawn(r, now), now)) {
         r->reported = false;
         if (finish_first)
             recording_renew(r);

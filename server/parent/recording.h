@@ -38,8 +38,8 @@ struct recording {
 
 void recording_init(struct recording *);
 /*
- * At the start: opens the file, reads its end back into the hub's log, and starts the writer.
- * Returns 0, or the exit status after a report.
+ * At the start: opens the file, reads its end back into the hub's log, starts the writer, and waits
+ * until it has begun, for 10 s at most. Returns 0, or the exit status after a report.
  */
 int recording_begin(struct recording *);
 /* Replaces the writer when it has finished: by one of this program after an upgrade. */
