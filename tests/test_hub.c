@@ -1024,6 +1024,25 @@ START_TEST(a_poster_that_waits_for_the_writer)
 }
 END_TEST
 
+/* One that starts is given more time than one that takes nothing. */
+START_TEST(a_writer_that_takes_long_to_start)
+{
+    int writer;
+
+    stage_open(&stage, NULL);
+    stage_play(&stage, "a> ann\na~ you ann\n");
+    writer = writer_add(&stage);
+    stage_play(&stage, "a> hi\n+1.9\na0\n");
+    if (_i == 0)
+        writer_says(writer, WRITER_KEPT);
+    else
+        stage_play(&stage, "+0.2\n");
+    stage_play(&stage, "a< msg ann hi\na0\n");
+    close(writer);
+    stage_close(&stage);
+}
+END_TEST
+
 static int writer_open(void)
 {
     int fd = writer_add(&stage);
@@ -1702,6 +1721,7 @@ int main(void)
         {stopping_with_pending_output, 2, 10},
         {a_dead_writer, 1, 10},
         {a_poster_that_waits_for_the_writer, 2, 10},
+        {a_writer_that_takes_long_to_start, 2, 20},
         {a_welcome_that_waits_for_the_disk, 1, 10},
         {refused_after_the_goodbye, 2, 10},
         {held_lines_of_a_session_that_resumes, 4, 20},

@@ -19,6 +19,8 @@
 
 /* Without -s: how long members wait for a writer that takes nothing. */
 #define SLOW_US 200000u
+/* The same for one that starts: a busy machine is no slow disk. */
+#define STARTING_US 2000000u
 /* When to try again after an allocation has failed. */
 #define RETRY_US 100000u
 /* With -s: how long the disk may confirm nothing until that is logged, and until members get a
@@ -358,8 +360,14 @@ static void writer_end_input(struct journal *j, const struct room *room)
     j->state = JOURNAL_FINISHING;
 }
 
+/* While lines wait, without -s: when members get them all the same. */
+static uint64_t slow_at(const struct journal *j)
+{
+    return j->waiting_since + (j->state == JOURNAL_STARTING ? STARTING_US : SLOW_US);
+}
+
 /* Without -s: the position up to which members may see the log: what the writer was sent, or, if it
- * has taken nothing for SLOW_US, the head. */
+ * has taken nothing for too long, the head. */
 static uint64_t find_visible(
     struct journal *j, const struct room *room, const struct report *r, uint64_t now)
 {
@@ -379,7 +387,7 @@ static uint64_t find_visible(
     if (j->waiting_since == 0 || handed > j->visible)
         j->waiting_since = now;
     j->visible = handed;
-    if (j->health == JOURNAL_WELL && now - j->waiting_since >= SLOW_US) {
+    if (j->health == JOURNAL_WELL && now >= slow_at(j)) {
         j->health = JOURNAL_SLOW;
         report(
             r, LOG_WARNING, "the disk is slow: members get lines before the transcript has them");
@@ -468,7 +476,7 @@ uint64_t journal_due(const struct journal *j, const struct room *room)
         return TIME_NEVER;
     if (j->sync)
         return j->waiting_since + (j->health == JOURNAL_SLOW ? HANGING_US : UNCONFIRMED_US);
-    return j->health == JOURNAL_WELL ? j->waiting_since + SLOW_US : TIME_NEVER;
+    return j->health == JOURNAL_WELL ? slow_at(j) : TIME_NEVER;
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */
