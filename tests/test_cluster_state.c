@@ -268,6 +268,50 @@ START_TEST(a_room_that_differs)
 }
 END_TEST
 
+/* The same for a room that is loaded behind that place: it has told nothing there, and does not
+ * start. */
+START_TEST(a_loaded_room_that_differs)
+{
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request hash = {.kind = ROOM_HASH, .part = {.place = 10000, .hash = 1}};
+    size_t stored;
+
+    stream = (struct stream){.form = stream.form};
+    for (size_t i = 0; i < 2 && groups[_i].others[i] != NULL; i++)
+        pretend(groups[_i].others[i], 1, &start);
+    stream_fill(10000);
+    for (size_t i = 0; i < 2 && groups[_i].others[i] != NULL; i++)
+        pretend(groups[_i].others[i], 2 + groups[_i].lost, &hash);
+    stored = stream.count;
+    stage_begin_in(&nodes[0], NULL, &stream, "x");
+    nodes_settle();
+    ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_DIFFERS, "it goes on");
+    ensure(stream.count == stored, "it has stored something");
+    nodes_close();
+}
+END_TEST
+
+/* One that does not differ starts, whoever has told something there. */
+START_TEST(a_loaded_room_that_agrees)
+{
+    struct mock *ann;
+    struct mock *ben;
+
+    two_join(&ann, &ben);
+    stream_fill(10000);
+    node_close(2);
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    say(ann, "hello");
+    expect(ann, "msg ann hello");
+    nodes_agree();
+    node_close(0);
+    node_close(1);
+    stage_open_in(&nodes[0], NULL, &stream, names[0]);
+    nodes_agree();
+    nodes_close();
+}
+END_TEST
+
 /* The members of a node quit in the order in which they came to it, also at a node that was
  * upgraded. */
 START_TEST(an_order_that_is_handed_over)
@@ -512,6 +556,8 @@ int main(void)
         {nodes_are_forgotten, 1, 60},
         {a_stream_without_its_beginning, 1, 60},
         {a_room_that_differs, COUNT_OF(groups), 60},
+        {a_loaded_room_that_differs, COUNT_OF(groups), 60},
+        {a_loaded_room_that_agrees, 1, 60},
         {forms_change, 3, 20},
         {forms_do_not_mix, 1, 20},
     };

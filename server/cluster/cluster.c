@@ -403,6 +403,13 @@ static bool frame_take(struct cluster *c, struct room *room, const struct report
 
 /* ---- What comes of messages ------------------------------------------------------------------ */
 
+/* In these states the room is compared with that of other nodes. */
+static bool copy_is_taken(const struct cluster *c)
+{
+    return c->state == CLUSTER_LOADING || c->state == CLUSTER_STARTING ||
+           c->state == CLUSTER_RUNNING;
+}
+
 static void message_done(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
 {
     const struct node *node = cluster_node(c, room);
@@ -415,10 +422,9 @@ static void message_done(struct cluster *c, struct room *room, const struct repo
         cluster_finish(c, CLUSTER_NOT_VALID);
     state_follow(c, room);
     form_follow(c, room);
-    if (nodes_pass(&room->nodes, c->inbox.sequence, c->apply.message.len) &&
-        c->state == CLUSTER_RUNNING)
-        copy_take(&c->copy, room);
-    if (c->state == CLUSTER_RUNNING && !copy_follow(&c->copy, &room->nodes, node, r))
+    if (nodes_pass(&room->nodes, c->inbox.sequence, c->apply.message.len) && copy_is_taken(c))
+        copy_take(&c->copy, room, c->state == CLUSTER_RUNNING);
+    if (copy_is_taken(c) && !copy_follow(&c->copy, &room->nodes, c->config.node, r))
         cluster_finish(c, CLUSTER_DIFFERS);
 }
 

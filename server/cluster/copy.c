@@ -21,7 +21,7 @@ void copy_drop(struct copy *copy)
     *copy = (struct copy){.state = COPY_NONE};
 }
 
-void copy_take(struct copy *copy, struct room *room)
+void copy_take(struct copy *copy, struct room *room, bool runs)
 {
     struct codec codec = {.loading = false};
 
@@ -31,7 +31,7 @@ void copy_take(struct copy *copy, struct room *room)
         free(codec.buf);
         return;
     }
-    *copy = (struct copy){.state = COPY_TELLING,
+    *copy = (struct copy){.state = runs ? COPY_TELLING : COPY_CHECKING,
         .place = room->nodes.place.sequence,
         .hash = replica_hash((struct span){codec.buf, codec.len}),
         .bytes = codec.buf,
@@ -111,7 +111,7 @@ const struct node *copy_compare(const struct copy *copy, const struct nodes *nod
     const struct node *best = NULL;
     size_t most = 0;
 
-    if ((copy->state != COPY_TELLING && copy->state != COPY_COMPARING) ||
+    if (copy->state == COPY_NONE || copy->state == COPY_WRITING ||
         (nodes->clock - nodes->place.clock <= WAIT_US && !all_have_told(nodes, copy->place)))
         return NULL;
     for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
@@ -125,27 +125,39 @@ const struct node *copy_compare(const struct copy *copy, const struct nodes *nod
     return best;
 }
 
-/* Nodes of which the state differs from the right one. */
-static void differing_tell(const struct copy *copy, const struct nodes *nodes,
-    const struct node *right, const struct report *r)
+static void difference_tell(
+    const struct copy *copy, struct span name, const struct node *right, const struct report *r)
 {
+    report(r, LOG_ERR, "node %.*s has another room than %s at message %llu of the stream",
+        (int)name.len, name.at, right->name, (unsigned long long)copy->place);
+}
+
+/* Nodes of which the state differs from the right one. A node that does not run tells its own only:
+ * what others had told when it was stored is in their logs. */
+static void differing_tell(const struct copy *copy, const struct nodes *nodes,
+    const struct node *right, struct span name, const struct report *r)
+{
+    if (copy->state == COPY_CHECKING) {
+        if (right->told_hash != copy->hash)
+            difference_tell(copy, name, right, r);
+        return;
+    }
     for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
         if (has_told(node, copy->place) && node->told_hash != right->told_hash)
-            report(r, LOG_ERR, "node %s has another room than %s at message %llu of the stream",
-                node->name, right->name, (unsigned long long)copy->place);
+            difference_tell(copy, (struct span){node->name, strlen(node->name)}, right, r);
 }
 
 bool copy_follow(
-    struct copy *copy, const struct nodes *nodes, const struct node *own, const struct report *r)
+    struct copy *copy, const struct nodes *nodes, struct span name, const struct report *r)
 {
     const struct node *right = copy_compare(copy, nodes);
 
     if (right == NULL)
         return true;
-    differing_tell(copy, nodes, right, r);
+    differing_tell(copy, nodes, right, name, r);
     if (right->told_hash != copy->hash)
         return false;
-    if (right == own)
+    if (copy->state != COPY_CHECKING && span_equal(name, right->name))
         copy->state = COPY_WRITING;
     else
         copy_drop(copy);

@@ -1,9 +1,10 @@
 /*
- * copy.h: the state of the room at its last place (node.h), as bytes, at a node that runs. Each
- * node tells the hash of its own in the stream. When all have told it, each compares them: the
+ * copy.h: the state of the room at its last place (node.h), as bytes. Each node that runs tells the
+ * hash of its own in the stream. When all have told it, each compares them: the
  * largest group of nodes is right, of two that are alike the one with the first name. The node with
  * the first name of that group stores the bytes, in parts, as a snapshot. So there is one writer,
- * and nobody has to ask who that is.
+ * and nobody has to ask who that is. A node that is loaded compares its own with those that were
+ * told: it may have been given a wrong copy of the stream.
  */
 #ifndef SERVER_CLUSTER_COPY_H
 #define SERVER_CLUSTER_COPY_H
@@ -18,9 +19,11 @@ struct outbox;
 struct report;
 struct room;
 
-/* NONE -> TELLING -> COMPARING -> WRITING -> NONE; TELLING -> WRITING; any -> NONE */
+/* NONE -> TELLING -> COMPARING -> WRITING -> NONE; TELLING -> WRITING; NONE -> CHECKING;
+ * any -> NONE */
 enum copy_state {
     COPY_NONE,
+    COPY_CHECKING,  /* of a node that does not run yet: others have not told theirs */
     COPY_TELLING,   /* its hash is to be told */
     COPY_COMPARING, /* that is under way, or done; others have not told theirs */
     COPY_WRITING    /* its parts are stored */
@@ -37,8 +40,9 @@ struct copy {
 
 /* Zeroed memory is none. */
 void copy_drop(struct copy *);
-/* The room is at a place. Without memory there is none this time. */
-void copy_take(struct copy *, struct room *);
+/* The room is at a place, and this node runs or does not yet. Without memory there is none this
+ * time. */
+void copy_take(struct copy *, struct room *, bool runs);
 /* Puts what is to be told or stored into the open batch, as far as there is space. */
 void copy_turn(struct copy *, struct outbox *);
 /* It has something to put there. */
@@ -47,9 +51,8 @@ bool copy_is_waiting(const struct copy *);
 /* A message was applied. Returns the node whose hash is right, of that name the first, when it is
  * time to compare; NULL: it is not yet, or there is nothing to compare. */
 const struct node *copy_compare(const struct copy *, const struct nodes *);
-/* The same, and what follows for this node: nodes that differ are reported, and its snapshot is to
- * be stored if it is the writer. False: its own state is the wrong one. */
-bool copy_follow(
-    struct copy *, const struct nodes *, const struct node *own, const struct report *);
+/* The same, and what follows for the node of that name: nodes that differ are reported, and its
+ * snapshot is to be stored if it is the writer. False: its own state is the wrong one. */
+bool copy_follow(struct copy *, const struct nodes *, struct span name, const struct report *);
 
 #endif

@@ -78,7 +78,7 @@ static void stream_go_on(struct cluster *c, struct room *room, uint64_t sequence
     nodes_renew(&room->nodes, sequence);
     copy_drop(&c->copy);
     if (c->state == CLUSTER_RUNNING || c->state == CLUSTER_STARTING)
-        copy_take(&c->copy, room);
+        copy_take(&c->copy, room, true);
     if (c->renewal.state == RENEWAL_WATCHING) { /* it had applied places that have been lost */
         outbox_displace(&c->outbox);
         c->renewal.state = RENEWAL_FOUND;
