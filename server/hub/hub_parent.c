@@ -1,6 +1,6 @@
 /*
- * hub_parent.c: what the parent asks and tells: who is there, whose place can be had, the
- * transcript, and the cluster.
+ * hub_parent.c: what the parent asks and tells: connections and members, the transcript, and
+ * the cluster.
  */
 #include "hub.h"
 
@@ -17,7 +17,7 @@
 
 static const struct span no_text = {NULL, 0};
 
-/* ---- Who is there ---------------------------------------------------------------------------- */
+/* ---- Connections and members ----------------------------------------------------------------- */
 
 size_t hub_connections(const struct hub *hub)
 {
