@@ -21,7 +21,7 @@ void copy_drop(struct copy *copy)
     *copy = (struct copy){.state = COPY_NONE};
 }
 
-void copy_take(struct copy *copy, struct room *room, bool runs)
+void copy_take(struct copy *copy, struct room *room, bool tells)
 {
     struct codec codec = {.loading = false};
 
@@ -31,7 +31,7 @@ void copy_take(struct copy *copy, struct room *room, bool runs)
         free(codec.buf);
         return;
     }
-    *copy = (struct copy){.state = runs ? COPY_TELLING : COPY_CHECKING,
+    *copy = (struct copy){.state = tells ? COPY_TELLING : COPY_CHECKING,
         .place = room->nodes.place.sequence,
         .hash = replica_hash((struct span){codec.buf, codec.len}),
         .bytes = codec.buf,

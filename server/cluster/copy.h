@@ -23,7 +23,7 @@ struct room;
  * any -> NONE */
 enum copy_state {
     COPY_NONE,
-    COPY_CHECKING,  /* of a node that does not run yet: others have not told theirs */
+    COPY_CHECKING,  /* it is not told, and others have not told theirs */
     COPY_TELLING,   /* its hash is to be told */
     COPY_COMPARING, /* that is under way, or done; others have not told theirs */
     COPY_WRITING    /* its parts are stored */
@@ -40,9 +40,9 @@ struct copy {
 
 /* Zeroed memory is none. */
 void copy_drop(struct copy *);
-/* The room is at a place, and this node runs or does not yet. Without memory there is none this
- * time. */
-void copy_take(struct copy *, struct room *, bool runs);
+/* The room is at a place. This node tells its hash, now or when it runs; or it only compares it
+ * with those of others. Without memory there is no copy this time. */
+void copy_take(struct copy *, struct room *, bool tells);
 /* Puts what is to be told or stored into the open batch, as far as there is space. */
 void copy_turn(struct copy *, struct outbox *);
 /* It has something to put there. */
