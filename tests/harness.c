@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -804,6 +805,15 @@ bool conn_send(struct conn *conn, const char *bytes, size_t len)
             conn_fill(conn);
     }
     return true;
+}
+
+void conn_await_delivery(const struct conn *conn)
+{
+    int64_t deadline = deadline_in(5000);
+    for (int left = 1; left > 0;) {
+        ck_assert_int_eq(ioctl(conn->fd, TIOCOUTQ, &left), 0);
+        ensure(left == 0 || deadline_wait(deadline), "%d bytes are not taken", left);
+    }
 }
 
 void conn_say(struct conn *conn, const char *format, ...)

@@ -193,6 +193,9 @@ void conn_finish(struct conn *);
 bool conn_send(struct conn *, const char *bytes, size_t len);
 /* Sends at most what fits now; the number of bytes, or -1 when the server has closed. */
 ssize_t conn_send_some(struct conn *, const char *bytes, size_t len);
+/* Waits until the server's kernel has all that was sent. TCP holds back what follows ten small
+ * segments until they are acknowledged, which takes up to 40 ms. */
+void conn_await_delivery(const struct conn *);
 /* Sends one line, formatted. */
 void conn_say(struct conn *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

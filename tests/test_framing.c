@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #define BAD "\xef\xbf\xbd" /* U+FFFD */
 #define MEGABYTE ((size_t)1 << 20)
@@ -382,16 +381,6 @@ START_TEST(lines_and_a_close_without_reading)
 }
 END_TEST
 
-/* Waits until the server's kernel has all that was sent. */
-static void await_delivery(const struct conn *conn)
-{
-    int64_t deadline = deadline_in(5000);
-    for (int left = 1; left > 0;) {
-        ck_assert_int_eq(ioctl(conn->fd, TIOCOUTQ, &left), 0);
-        ensure(left == 0 || deadline_wait(deadline), "%d bytes are not taken", left);
-    }
-}
-
 /* Sends so many lines of 1000 bytes. */
 static void send_lines(struct conn *conn, int lines)
 {
@@ -417,7 +406,7 @@ START_TEST(lines_of_a_broken_connection)
     process_stop(worker);
     cia.stalled = true;
     send_lines(&cia, LINES);
-    await_delivery(&cia);
+    conn_await_delivery(&cia);
     conn_reset(&cia);
     conn_say(&room.ann, "for cia, too");
     conn_expect(&room.ann, "msg ann for cia, too");

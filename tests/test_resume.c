@@ -172,6 +172,7 @@ START_TEST(the_old_one_has_lines_unread)
     process_stop(worker);
     for (int i = 0; i < LINES; i++)
         conn_say(&old, "%d", i);
+    conn_await_delivery(&old);
     open_again(&room, &new, token, last, "vic");
     room_exchange(&room); /* nobody else waits for that */
     kill(worker, SIGCONT);
