@@ -100,12 +100,15 @@ static void out_put(struct engine *e, const char *bytes, size_t len)
 
 static void message_tell(struct engine *e, size_t which)
 {
-    const struct stored *stored = &e->stream->all[which];
-    const struct frame_message message = {
-        .sequence = which + 1, .time = stored->time, .bytes = {stored->bytes, stored->len}};
+    const struct stream *s = e->stream;
+    const struct stored *stored = &s->all[which];
+    bool odd = s->odd_node != NULL && strcmp(e->node, s->odd_node) == 0 && s->odd == which + 1;
+    const struct frame_message message = {.sequence = which + 1,
+        .time = stored->time,
+        .bytes = {odd ? "x" : stored->bytes, odd ? 1 : stored->len}};
 
     frame_message_write(out_space(e, FRAME_HEAD + FRAME_MESSAGE_HEAD), &message);
-    out_put(e, stored->bytes, stored->len);
+    out_put(e, message.bytes.at, message.bytes.len);
 }
 
 static void state_tell(struct engine *e, enum engine_state state)

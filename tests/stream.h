@@ -32,12 +32,14 @@ struct stream {
     struct stored *all;
     size_t count;
     size_t size;
-    size_t gone;        /* so many of them were removed from the beginning */
-    uint64_t max_bytes; /* as engines see it; 0: no limit */
-    bool away;          /* nothing is stored: engines keep what they are given */
-    bool slow;          /* engines that watch have not read any messages yet */
-    uint64_t ahead;     /* microseconds by which its clock is ahead of this machine's */
-    unsigned form;      /* the newest that nodes read which start; 0: as this program does */
+    size_t gone;          /* so many of them were removed from the beginning */
+    uint64_t max_bytes;   /* as engines see it; 0: no limit */
+    bool away;            /* nothing is stored: engines keep what they are given */
+    bool slow;            /* engines that watch have not read any messages yet */
+    uint64_t ahead;       /* microseconds by which its clock is ahead of this machine's */
+    unsigned form;        /* the newest that nodes read which start; 0: as this program does */
+    const char *odd_node; /* this node is told another message at one sequence; NULL: none is */
+    size_t odd;           /* that sequence */
     enum questions questions;
     size_t letters; /* questions and answers that have gone from one engine to another */
     struct engine *engines[ENGINES_MAX]; /* those that are open */

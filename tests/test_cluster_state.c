@@ -269,7 +269,7 @@ START_TEST(a_room_that_differs)
 END_TEST
 
 /* The same for a room that is loaded behind that place: it has told nothing there, and does not
- * start. */
+ * start before there is a snapshot of what is right. */
 START_TEST(a_loaded_room_that_differs)
 {
     const struct room_request start = {.kind = ROOM_NODE_START};
@@ -285,8 +285,46 @@ START_TEST(a_loaded_room_that_differs)
     stored = stream.count;
     stage_begin_in(&nodes[0], NULL, &stream, "x");
     nodes_settle();
-    ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_DIFFERS, "it goes on");
+    nodes_wait(25 * SECOND);
+    ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_GOES_ON, "it does not wait");
+    nodes_wait(10 * SECOND);
+    ensure(hub_cluster_end(nodes[0].hub) == CLUSTER_LATE, "it goes on");
     ensure(stream.count == stored, "it has stored something");
+    nodes_close();
+}
+END_TEST
+
+/* By the stream's clock, too. */
+static void time_passes(unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        stream.ahead += SECOND;
+        nodes_wait(SECOND);
+    }
+}
+
+/* It is there: the room is loaded from it. */
+START_TEST(a_loaded_room_that_is_set_right)
+{
+    struct mock *ann;
+    struct mock *ben;
+
+    two_join(&ann, &ben);
+    node_close(2);
+    stream.odd_node = names[2];
+    stream.odd = stream.count + 1;
+    say(ann, "not read by z");
+    stream_fill(10000);
+    time_passes(6); /* z has told nothing there */
+    say(ann, "behind");
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    users_agree();
+    expect(ben, "msg ann not read by z");
+    expect(ben, "msg ann behind");
+    say(join(2, "cat"), "hello");
+    expect(ben, "join cat");
+    expect(ben, "msg cat hello");
+    states_agree();
     nodes_close();
 }
 END_TEST
@@ -557,6 +595,7 @@ int main(void)
         {a_stream_without_its_beginning, 1, 60},
         {a_room_that_differs, COUNT_OF(groups), 60},
         {a_loaded_room_that_differs, COUNT_OF(groups), 60},
+        {a_loaded_room_that_is_set_right, 1, 60},
         {a_loaded_room_that_agrees, 1, 60},
         {forms_change, 3, 20},
         {forms_do_not_mix, 1, 20},

@@ -410,6 +410,16 @@ static bool copy_is_taken(const struct cluster *c)
            c->state == CLUSTER_RUNNING;
 }
 
+/* What is right is in a snapshot. A node that has started ends, since its members have seen another
+ * room, and loads it when it is started again. */
+static void room_differs(struct cluster *c, struct room *room)
+{
+    if (c->state == CLUSTER_LOADING)
+        loading_begin_right(c, room);
+    else
+        cluster_finish(c, CLUSTER_DIFFERS);
+}
+
 static void message_done(struct cluster *c, struct room *room, const struct report *r, uint64_t now)
 {
     const struct node *node = cluster_node(c, room);
@@ -425,7 +435,7 @@ static void message_done(struct cluster *c, struct room *room, const struct repo
     if (nodes_pass(&room->nodes, c->inbox.sequence, c->apply.message.len) && copy_is_taken(c))
         copy_take(&c->copy, room, c->state == CLUSTER_RUNNING);
     if (copy_is_taken(c) && !copy_follow(&c->copy, &room->nodes, c->config.node, r))
-        cluster_finish(c, CLUSTER_DIFFERS);
+        room_differs(c, room);
 }
 
 static void applied_fill(struct cluster *c, struct applied *out)

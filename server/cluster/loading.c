@@ -9,7 +9,7 @@
 #include "server/hub/timers.h"
 #include "server/report.h"
 
-/* How long a node that starts waits for the snapshot of a stream that was made anew. */
+/* How long a node that starts waits for a snapshot that it needs. */
 #define SNAPSHOT_US 30000000u
 
 bool loading_is_searching(const struct cluster *c)
@@ -87,7 +87,7 @@ void loading_end(
         if (c->wait_until != TIME_NEVER)
             break;
         c->wait_until = now + SNAPSHOT_US;
-        report(r, LOG_NOTICE, "the room's stream was made anew; a snapshot is yet to be stored");
+        report(r, LOG_NOTICE, "the snapshot of the room is yet to be stored");
         break;
     case SEARCH_NONE:
         cluster_finish(c, CLUSTER_CUT);
@@ -106,12 +106,26 @@ uint64_t loading_due(const struct cluster *c)
     return c->state == CLUSTER_LOADING && cluster_is_well(c) ? c->wait_until : TIME_NEVER;
 }
 
-void loading_begin_again(struct cluster *c, struct room *room, const struct frame_message *message,
-    const struct renewal_note *note)
+static void loading_begin_again(struct cluster *c, struct room *room)
 {
-    search_from(c, message, note);
     c->inbox.sequence = c->inbox.time = 0;
     c->state = CLUSTER_REWINDING;
     if (!room_clear(room))
         cluster_finish(c, CLUSTER_DIFFERS);
+}
+
+void loading_begin_anew(struct cluster *c, struct room *room, const struct frame_message *message,
+    const struct renewal_note *note)
+{
+    search_from(c, message, note);
+    loading_begin_again(c, room);
+}
+
+void loading_begin_right(struct cluster *c, struct room *room)
+{
+    const struct search_anew place = {.sequence = room->nodes.place.sequence};
+
+    copy_drop(&c->copy);
+    search_begin_anew(&c->search, &place);
+    loading_begin_again(c, room);
 }

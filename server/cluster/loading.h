@@ -29,7 +29,10 @@ void loading_wait_again(struct cluster *, uint64_t now);
 uint64_t loading_due(const struct cluster *);
 /* In LOADING: the stream was made anew by that message, and the room that was loaded is not the
  * one it goes on with. The room is cleared, and the snapshot behind that message is looked for. */
-void loading_begin_again(
+void loading_begin_anew(
     struct cluster *, struct room *, const struct frame_message *, const struct renewal_note *);
+/* The same where the room that was loaded is another one than is right at the last place. What led
+ * to it, a copy of the stream that differs, would lead to it again. */
+void loading_begin_right(struct cluster *, struct room *);
 
 #endif

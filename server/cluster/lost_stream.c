@@ -96,7 +96,7 @@ void lost_stream_meet(struct cluster *c, struct room *room, const struct report 
             note->node.at, (unsigned long long)message->sequence);
         stream_go_on(c, room, message->sequence, message->time);
     } else if (c->state == CLUSTER_LOADING) {
-        loading_begin_again(c, room, message, note);
+        loading_begin_anew(c, room, message, note);
     } else {
         report(r, LOG_ERR, "node %.*s has made the room's stream anew, and has another room", len,
             note->node.at);

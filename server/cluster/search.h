@@ -7,8 +7,9 @@
  * A snapshot will do if it is not newer than the end of this node's transcript; without a
  * transcript, if so much follows that the log is filled. Where the stream does not reach so far
  * back, the oldest one is taken. A stream that was read from its first message on is applied from
- * there, unless it was made anew (renewal.h): what is before such a message does not count, and the
- * snapshot of the state with which it was made anew is waited for where it is not stored yet.
+ * there, unless it was made anew (renewal.h), or has led to another room than is right (copy.h):
+ * what is before such a message does not count, and the snapshot of the state there is waited for
+ * where it is not stored yet.
  */
 #ifndef SERVER_CLUSTER_SEARCH_H
 #define SERVER_CLUSTER_SEARCH_H
@@ -40,11 +41,12 @@ struct snapshot {
     size_t len;
 };
 
-/* The last message that was found to have made the stream anew. */
+/* The last message that was found to have made the stream anew, or at which the room was not
+ * right. */
 struct search_anew {
     uint64_t sequence; /* 0: none */
-    uint64_t time;     /* when it was stored: microseconds since 1970 */
-    uint64_t stamp;    /* of the last event of the room that it is of */
+    uint64_t time;     /* when it was stored: microseconds since 1970; 0: it was not made anew */
+    uint64_t stamp;    /* of the last event of the room that it is of; 0 as time */
 };
 
 struct search {
@@ -71,8 +73,8 @@ struct search_goal {
 void search_free(struct search *);
 /* The stream is read, for the first time or from further back. */
 void search_begin(struct search *);
-/* A message has made the stream anew: what was before it does not count, and it is not
- * applied from its first message on. */
+/* What was before that message does not count, and the stream is not applied from its first message
+ * on. */
 void search_begin_anew(struct search *, const struct search_anew *);
 /* A message of the stream. True: best will do, and nothing better follows, so that the rest need
  * not be read. */

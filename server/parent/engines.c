@@ -131,7 +131,7 @@ const char *engines_end(struct engines *e, int *status)
         return "the cluster cannot keep a room";
     case CLUSTER_LATE:
         *status = EX_TEMPFAIL;
-        return "the room's stream was made anew, and its snapshot has not come";
+        return "the snapshot of the room has not come";
     case CLUSTER_FUTURE:
         *status = EX_CONFIG;
         return "the transcript's last timestamp is too far in the future for a cluster";
