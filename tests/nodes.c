@@ -107,8 +107,7 @@ void stream_fill(size_t count)
     nodes_settle();
 }
 
-/* The hash that the node has told last, and its place. */
-static struct snapshot_part hash_of(const char *node)
+struct snapshot_part hash_of(const char *node)
 {
     for (size_t i = stream.count; i-- > 0;) {
         struct requests requests;

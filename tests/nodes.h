@@ -46,6 +46,8 @@ const char *token_of(struct mock *, char *out);
 void stream_fill(size_t count);
 /* The incarnation of the node that has stored something last. */
 struct incarnation incarnation_of(const char *node);
+/* The hash of its room that the node has told last, and its place. */
+struct snapshot_part hash_of(const char *node);
 /* The number of the last batch that the node has stored. */
 uint64_t batch_of(const char *node);
 /* A line of that time, of this machine's clock; valid for seven more calls. */

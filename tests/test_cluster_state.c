@@ -220,6 +220,15 @@ START_TEST(nodes_are_forgotten)
 }
 END_TEST
 
+/* By the stream's clock, too. */
+static void time_passes(unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        stream.ahead += SECOND;
+        nodes_wait(SECOND);
+    }
+}
+
 /* What another node, which is this test, stores. */
 static void pretend(const char *node, uint64_t number, const struct room_request *request)
 {
@@ -294,15 +303,6 @@ START_TEST(a_loaded_room_that_differs)
 }
 END_TEST
 
-/* By the stream's clock, too. */
-static void time_passes(unsigned seconds)
-{
-    for (unsigned i = 0; i < seconds; i++) {
-        stream.ahead += SECOND;
-        nodes_wait(SECOND);
-    }
-}
-
 /* It is there: the room is loaded from it. */
 START_TEST(a_loaded_room_that_is_set_right)
 {
@@ -346,6 +346,136 @@ START_TEST(a_loaded_room_that_agrees)
     node_close(1);
     stage_open_in(&nodes[0], NULL, &stream, names[0]);
     nodes_agree();
+    nodes_close();
+}
+END_TEST
+
+/* ---- Messages that one node misses ----------------------------------------------------------- */
+
+/* So many requests to compare are in the stream. */
+static unsigned compares_stored(void)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i < stream.count; i++) {
+        struct requests requests;
+        struct stored_request stored;
+
+        if (requests_open(&requests, (struct span){stream.all[i].bytes, stream.all[i].len}))
+            while (requests_next(&requests, &stored))
+                found += stored.request.kind == ROOM_COMPARE;
+    }
+    return found;
+}
+
+/* Which node is told something else in the place of a message of ann, who is at x, or of ben, who
+ * is at y. */
+static const struct {
+    size_t odd;
+    bool bens;
+    size_t ends; /* the node that does not have the right room then */
+    bool two;    /* z is not there: of two that differ, the first one is right */
+} missed[] = {
+    {0, true, 0, false},
+    {1, false, 1, false},
+    {2, false, 2, false},
+    {2, true, 2, false},
+    {1, false, 1, true},
+    {0, true, 1, true},
+};
+
+/* It is seen within seconds, not at the next place that is due anyway, and set right. */
+START_TEST(a_message_that_is_missed)
+{
+    size_t ends = missed[_i].ends;
+    struct mock *people[2];
+
+    two_join(&people[0], &people[1]);
+    if (missed[_i].two) {
+        hub_stop(nodes[2].hub, nodes[2].now);
+        nodes_wait(SECOND);
+        node_close(2);
+    }
+    stream.odd_node = names[missed[_i].odd];
+    stream.odd = stream.count + 1;
+    say(people[missed[_i].bens], "not everywhere");
+    time_passes(3);
+    ck_assert_uint_eq(compares_stored(), 0);
+    time_passes(9); /* z is waited for, for 5 s, where it has just stopped */
+    for (size_t i = 0; i < NODES; i++)
+        if (nodes[i].hub != NULL)
+            ensure((hub_cluster_end(nodes[i].hub) == CLUSTER_DIFFERS) == (i == ends), "node %s: %d",
+                names[i], (int)hub_cluster_end(nodes[i].hub));
+    ck_assert_uint_eq(compares_stored(), 1);
+    node_close(ends);
+    time_passes(1);
+    stage_open_in(&nodes[ends], NULL, &stream, names[ends]);
+    time_passes(20);
+    say(join(ends, "cat"), "again");
+    for (size_t i = 0; i < NODES; i++)
+        ensure(nodes[i].hub == NULL || hub_cluster_end(nodes[i].hub) == CLUSTER_GOES_ON, "%s",
+            names[i]);
+    ck_assert_uint_eq(compares_stored(), 1);
+    states_agree();
+    nodes_close();
+}
+END_TEST
+
+/* A batch that was overtaken is stored again: nothing is missing. */
+START_TEST(a_batch_that_was_overtaken)
+{
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request reads = {.kind = ROOM_NODE_READS, .form = 1};
+
+    stage_open_in(&nodes[0], NULL, &stream, "x");
+    pretend("a", 1, &start);
+    for (uint64_t number = 3; number < 6; number++)
+        pretend("a", number, &reads);
+    time_passes(2);
+    for (uint64_t number = 2; number < 6; number++)
+        pretend("a", number, &reads);
+    time_passes(8);
+    ck_assert_uint_eq(compares_stored(), 0);
+    pretend("a", 7, &reads);
+    time_passes(6);
+    ck_assert_uint_eq(compares_stored(), 1);
+    nodes_close();
+}
+END_TEST
+
+/* Requests to compare, in batches that count or not; and whether there is a place then. */
+static const struct {
+    unsigned lost;  /* so many batches before it are missing */
+    uint64_t place; /* what it says was applied last: before the last place or not */
+    bool counts;
+} compares[] = {
+    {0, 10000, true},
+    {1, 10000, true},
+    {0, UINT64_MAX, true},
+    {0, 9999, false},
+    {1, 0, false},
+};
+
+START_TEST(a_room_is_compared)
+{
+    const struct room_request start = {.kind = ROOM_NODE_START};
+    const struct room_request compare = {
+        .kind = ROOM_COMPARE, .part = {.place = compares[_i].place}};
+    size_t asked;
+
+    stage_open_in(&nodes[0], NULL, &stream, "x");
+    pretend("a", 1, &start);
+    stream_fill(10000);
+    nodes_settle();
+    ck_assert_uint_eq(hash_of("x").place, 10000);
+    pretend("a", 2 + compares[_i].lost, &compare);
+    asked = stream.count;
+    nodes_settle();
+    ck_assert_uint_eq(hash_of("x").place, compares[_i].counts ? asked : 10000);
+    pretend("a", 3 + compares[_i].lost, &compare); /* asked for again, and answered already */
+    nodes_settle();
+    if (compares[_i].place != UINT64_MAX)
+        ck_assert_uint_eq(hash_of("x").place, compares[_i].counts ? asked : 10000);
     nodes_close();
 }
 END_TEST
@@ -597,6 +727,9 @@ int main(void)
         {a_loaded_room_that_differs, COUNT_OF(groups), 60},
         {a_loaded_room_that_is_set_right, 1, 60},
         {a_loaded_room_that_agrees, 1, 60},
+        {a_message_that_is_missed, COUNT_OF(missed), 60},
+        {a_batch_that_was_overtaken, 1, 60},
+        {a_room_is_compared, COUNT_OF(compares), 60},
         {forms_change, 3, 20},
         {forms_do_not_mix, 1, 20},
     };

@@ -58,6 +58,7 @@ static const struct room_request requests[] = {
     {.kind = ROOM_HASH, .part = {.place = 10000, .hash = UINT64_MAX}},
     {.kind = ROOM_PART, .text = {"\0\n\xff", 3}, .part = {20000, 1ULL << 40, 1, 2}},
     {.kind = ROOM_STAMP, .stamp = ROOM_STAMP_TOLD_MAX - 1},
+    {.kind = ROOM_COMPARE, .part = {.place = UINT64_MAX}},
     {.kind = ROOM_NODE_STOP},
 };
 

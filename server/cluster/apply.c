@@ -42,12 +42,19 @@ static bool gone_step(struct apply *a, struct room *room, struct room_outcome *o
     return false;
 }
 
+/* What does not depend on what the node had stored before, and is not known yet. */
+static bool is_heard(const struct room_request *request, const struct node *node)
+{
+    return request->kind == ROOM_COMPARE ||
+           (request->kind == ROOM_HASH && request->part.place > node->told_place);
+}
+
 /*
  * A batch that is not its node's next one changes nothing. But what it tells of the node's state is
- * heard: where the node has read another message in the place of one that was read here, all of its
- * batches are void here, and there is no other sign of it.
+ * heard, and that states are to be compared: where the node has read another message in the place
+ * of one that was read here, all of its batches are void here, and there is no other sign of it.
  */
-static void hashes_hear(const struct apply *a, struct room *room)
+static void void_hear(const struct apply *a, struct room *room)
 {
     struct requests requests = a->requests;
     struct node *node = a->valid ? nodes_find(&room->nodes, requests.id.node) : NULL;
@@ -57,9 +64,10 @@ static void hashes_hear(const struct apply *a, struct room *room)
     if (node == NULL || node->state != NODE_RUNNING ||
         !incarnation_equal(node->incarnation, batch_incarnation(&requests.id)))
         return;
+    node_miss(&room->nodes, node, requests.id.number);
     while (requests_next(&requests, &stored)) {
         stored.request.node = node;
-        if (stored.request.kind == ROOM_HASH && stored.request.part.place > node->told_place)
+        if (is_heard(&stored.request, node))
             (void)room_apply(room, &stored.request, &outcome);
     }
 }
@@ -71,7 +79,7 @@ static enum apply_step batch_accept(struct apply *a, struct room *room)
 
     a->phase = APPLY_IDLE;
     if (!apply_will_count(a, room)) {
-        hashes_hear(a, room);
+        void_hear(a, room);
         return STEP_DONE;
     }
     a->node = nodes_find(&room->nodes, id->node);
@@ -93,6 +101,7 @@ static enum apply_step request_step(
     if (!a->has_next && !requests_next(&a->requests, &a->next)) {
         a->phase = APPLY_IDLE;
         a->node->batch = a->requests.id.number;
+        a->node->missed_since = 0;
         return STEP_DONE;
     }
     a->has_next = true;

@@ -436,6 +436,7 @@ static void message_done(struct cluster *c, struct room *room, const struct repo
         copy_take(&c->copy, room, c->state == CLUSTER_RUNNING);
     if (copy_is_taken(c) && !copy_follow(&c->copy, &room->nodes, c->config.node, r))
         room_differs(c, room);
+    missed_follow(c, room, r);
 }
 
 static void applied_fill(struct cluster *c, struct applied *out)

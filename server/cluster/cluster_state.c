@@ -2,9 +2,15 @@
 #include "cluster_state.h"
 
 #include <sys/socket.h>
+#include <syslog.h>
 
 #include "compat/compat.h"
 #include "server/hub/room.h"
+#include "server/report.h"
+
+/* A request to compare that has led to nothing is repeated after this time of the stream's clock.
+ */
+#define COMPARE_AGAIN_US 10000000u
 
 void cluster_finish(struct cluster *c, enum cluster_end end)
 {
@@ -127,4 +133,23 @@ void form_follow(struct cluster *c, const struct room *room)
             return;
     }
     c->forming = outbox_has_room(&c->outbox) && outbox_put(&c->outbox, &request, &nobody);
+}
+
+void missed_follow(struct cluster *c, const struct room *room, const struct report *r)
+{
+    const struct ticket nobody = {.owner = NULL};
+    const struct room_request compare = {
+        .kind = ROOM_COMPARE, .part = {.place = c->inbox.sequence}};
+    const struct node *missed;
+
+    if (c->state != CLUSTER_RUNNING || !outbox_has_room(&c->outbox) ||
+        (c->compare_at != 0 && room->nodes.clock - c->compare_at < COMPARE_AGAIN_US))
+        return;
+    missed = nodes_missed(&room->nodes);
+    if (missed == NULL || !outbox_put(&c->outbox, &compare, &nobody))
+        return;
+    c->compare_at = room->nodes.clock;
+    report(r, LOG_WARNING,
+        "a message of node %s is missing in the stream: all nodes compare their rooms",
+        missed->name);
 }

@@ -56,6 +56,7 @@ struct cluster {
     uint64_t wait_until;  /* for a snapshot that is yet to be stored, in LOADING; TIME_NEVER */
     uint64_t beat_at;     /* a heartbeat is due then */
     uint64_t waits_since; /* no batch has come back since then; 0: none is under way */
+    uint64_t compare_at;  /* the clock when a request to compare was made last; 0: never */
     uint64_t retry_at;    /* what had no memory is tried again then; TIME_NEVER */
     bool told;            /* members know that nothing is stored */
     bool was_running;     /* it has been RUNNING */
@@ -81,5 +82,8 @@ void state_follow(struct cluster *, const struct room *);
  * than what is written, that it shall be written. A node that reads less than what is written by
  * then has no place in the room. */
 void form_follow(struct cluster *, const struct room *);
+/* The same for batches of a node that are missing, while later ones have come: this node has been
+ * given a wrong copy of the stream, or that one has. All nodes are asked to compare their rooms. */
+void missed_follow(struct cluster *, const struct room *, const struct report *);
 
 #endif

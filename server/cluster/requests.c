@@ -22,7 +22,8 @@ enum code {
     CODE_PART,
     CODE_READS,
     CODE_FORM,
-    CODE_STAMP
+    CODE_STAMP,
+    CODE_COMPARE = 18 /* 17 is that of a renewal */
 };
 
 /* By enum room_request_kind. */
@@ -43,6 +44,7 @@ static const unsigned char codes[ROOM_REQUESTS] = {
     [ROOM_HASH] = CODE_HASH,
     [ROOM_PART] = CODE_PART,
     [ROOM_STAMP] = CODE_STAMP,
+    [ROOM_COMPARE] = CODE_COMPARE,
 };
 
 /* Reasons of a leave, by their number in the stream. Append only. */
@@ -133,6 +135,8 @@ static char *put_arguments(char *at, const struct room_request *request)
         return put_part(at, request);
     case ROOM_STAMP:
         return put_number(at, request->stamp, 8);
+    case ROOM_COMPARE:
+        return put_number(at, request->part.place, 8);
     case ROOM_NODE_START:
         return put_number(at, request->size, 8);
     case ROOM_NODE_STOP:
@@ -339,6 +343,9 @@ static void get_arguments(struct reader *r, struct stored_request *out)
     case ROOM_STAMP:
         request->stamp = get_number(r, 8);
         r->bad |= request->stamp >= ROOM_STAMP_TOLD_MAX;
+        break;
+    case ROOM_COMPARE:
+        request->part.place = get_number(r, 8);
         break;
     case ROOM_NODE_START:
         request->size = get_number(r, 8);

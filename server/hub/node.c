@@ -20,6 +20,9 @@
 #define PLACE_BYTES_MIN (2u << 20)
 #define PLACE_BYTES (32u << 20)
 
+/* A batch that was overtaken by others is stored again within a few seconds. */
+#define MISSED_US 3000000u
+
 void nodes_init(struct nodes *nodes)
 {
     *nodes = (struct nodes){.form = 1};
@@ -109,12 +112,19 @@ bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
 {
     struct place *place = &nodes->place;
 
-    place->bytes += len;
+    if (place->bytes != UINT64_MAX)
+        place->bytes += len;
     if (sequence - place->sequence < PLACE_MESSAGES && place->bytes < place_bytes(nodes) &&
         nodes->clock - place->clock < PLACE_US)
         return false;
     *place = (struct place){.sequence = sequence, .clock = nodes->clock};
     return true;
+}
+
+void nodes_want_place(struct nodes *nodes, uint64_t sequence)
+{
+    if (sequence >= nodes->place.sequence)
+        nodes->place.bytes = UINT64_MAX;
 }
 
 void nodes_renew(struct nodes *nodes, uint64_t sequence)
@@ -156,6 +166,24 @@ void node_hear(const struct nodes *nodes, struct node *node, struct incarnation 
 {
     if (node->state == NODE_RUNNING && incarnation_equal(node->incarnation, incarnation))
         node->heard = nodes->clock;
+}
+
+void node_miss(const struct nodes *nodes, struct node *node, uint64_t batch)
+{
+    if (node->missed_since == 0 && batch > node->batch + 1)
+        node->missed_since = nodes->clock;
+}
+
+const struct node *nodes_missed(const struct nodes *nodes)
+{
+    for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
+        uint64_t since = node->missed_since + MISSED_US;
+
+        if (node->state == NODE_RUNNING && node->missed_since != 0 && nodes->clock >= since &&
+            nodes->place.clock < since)
+            return node;
+    }
+    return NULL;
 }
 
 bool node_accepts(

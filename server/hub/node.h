@@ -40,15 +40,17 @@ struct node {
     unsigned reads;                 /* the newest form of batches that it reads, from 1 */
     uint64_t told_place;            /* where it has told the hash of its state last; 0: nowhere */
     uint64_t told_hash;
-    struct list persons; /* struct person, in the order of their logins */
+    uint64_t missed_since; /* the clock when later batches came, but not the next one; 0: never */
+    struct list persons;   /* struct person, in the order of their logins */
     char name[NODE_NAME_MAX + 1];
 };
 
 /* Where snapshots are made: after a message that is so many messages, bytes (1/32 of the stream's
- * size) or microseconds from the last such place. Void messages count, too, so all nodes agree. */
+ * size) or microseconds from the last such place, or that asks for it. Void messages count, too, so
+ * all nodes agree. */
 struct place {
     uint64_t sequence; /* of the message; 0: the stream's beginning */
-    uint64_t bytes;    /* of the messages behind it */
+    uint64_t bytes; /* of the messages behind it; UINT64_MAX: the present one is the next place */
     uint64_t clock;
 };
 
@@ -87,6 +89,9 @@ void nodes_advance(struct nodes *, uint64_t time);
 struct node *nodes_ending(const struct nodes *);
 /* The message of that sequence and size has been applied. True: it is a place. */
 bool nodes_pass(struct nodes *, uint64_t sequence, size_t len);
+/* The message that is being applied is to be a place, unless there has been one since that message.
+ */
+void nodes_want_place(struct nodes *, uint64_t sequence);
 
 /* The stream was made anew by the message of that sequence, which is a place. */
 void nodes_renew(struct nodes *, uint64_t sequence);
@@ -96,6 +101,11 @@ unsigned nodes_read(const struct nodes *);
 
 /* Something of this incarnation was stored: it is not gone. */
 void node_hear(const struct nodes *, struct node *, struct incarnation);
+/* A batch of that number, of the present incarnation, is not applied. */
+void node_miss(const struct nodes *, struct node *, uint64_t batch);
+/* The node of which a batch has been missing for so long that it will not come, in which time there
+ * has been no place; NULL: there is none. */
+const struct node *nodes_missed(const struct nodes *);
 /* Shall the node's batch of that number be applied? begins: it says that the incarnation starts. */
 bool node_accepts(const struct node *, struct incarnation, uint64_t batch, bool begins);
 bool incarnation_equal(struct incarnation, struct incarnation);

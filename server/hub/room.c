@@ -460,6 +460,7 @@ static bool has_its_person(const struct room_request *request)
     case ROOM_HASH:
     case ROOM_PART:
     case ROOM_STAMP:
+    case ROOM_COMPARE:
     case ROOM_REQUESTS:
         break;
     }
@@ -508,6 +509,9 @@ enum room_result room_apply(
         break;
     case ROOM_STAMP:
         room->stamp = request->stamp > room->stamp ? request->stamp : room->stamp;
+        break;
+    case ROOM_COMPARE:
+        nodes_want_place(&room->nodes, request->part.place);
         break;
     case ROOM_PART:
     case ROOM_REQUESTS:

@@ -72,6 +72,7 @@ enum room_request_kind {
     ROOM_HASH,       /* a node tells the hash of its state */
     ROOM_PART,       /* nothing in the room: a part of a snapshot is stored */
     ROOM_STAMP,      /* further events have later stamps than the end of a node's transcript */
+    ROOM_COMPARE,    /* a node has missed a batch: all compare their states behind this message */
     ROOM_REQUESTS    /* how many kinds there are */
 };
 
@@ -106,7 +107,8 @@ struct room_request {
     struct source_key source;       /* ban, not where it is lifted: an address */
     unsigned form;                  /* node reads, form */
     uint64_t stamp;                 /* stamp: less than ROOM_STAMP_TOLD_MAX */
-    struct snapshot_part part;      /* part; hash: without index and count */
+    struct snapshot_part part;      /* part; hash: without index and count; compare: the last
+                                     * message that its node had applied, as the place */
 };
 
 enum room_result {
