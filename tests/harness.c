@@ -209,6 +209,14 @@ int64_t deadline_in(int64_t ms)
     return clock_ms() + ms * BUSY * patience();
 }
 
+bool was_late(int64_t begun, int64_t ms)
+{
+    int64_t took = clock_ms() - begun;
+    if (took >= ms)
+        dprintf(STDERR_FILENO, "again: %s: %lld ms\n", tcase_name(), (long long)took);
+    return took >= ms;
+}
+
 bool deadline_wait(int64_t deadline)
 {
     if (clock_ms() >= deadline)

@@ -66,6 +66,13 @@ int64_t calm_ms(void);
 void ensure_prompt(int64_t begun, int64_t ms);
 /* ms from now on an idle machine: several times as much, times CHATD_PATIENCE. */
 int64_t deadline_in(int64_t ms);
+/*
+ * More than ms have passed since begun, of clock_ms(): a limit of the program's own, which does not
+ * know how busy the machine is, may have been over before the test had done its part. Then what has
+ * come tells nothing, and the case is to be tried again. Counts from before the limit begins until
+ * what it may have changed has come.
+ */
+bool was_late(int64_t begun, int64_t ms);
 /* Lets a moment pass between two looks at something that wakes nobody; false when it is too late.
  */
 bool deadline_wait(int64_t deadline);
