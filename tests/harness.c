@@ -1016,15 +1016,20 @@ void play(const struct server *server, const char *script)
 
 /* Who is there when both have joined is what there always must be. Nobody has come before them, so
  * nobody is about to leave. */
-void room_enter(struct room *room)
+void room_begin(struct room *room)
 {
     struct family family;
-    conn_join(&room->ann, &room->server, "ann");
-    conn_join(&room->ben, &room->server, "ben");
     conn_seek(&room->ann, "join ben");
     family_look(&family, room->server.pid);
     room->children = family.count;
     room->fds = process_fds(room->server.pid);
+}
+
+void room_enter(struct room *room)
+{
+    conn_join(&room->ann, &room->server, "ann");
+    conn_join(&room->ben, &room->server, "ben");
+    room_begin(room);
 }
 
 void room_open_with(struct room *room, const char *const options[])

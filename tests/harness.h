@@ -252,6 +252,8 @@ struct room {
 void room_open_with(struct room *, const char *const options[]);
 /* The same with a server that was started by hand. */
 void room_enter(struct room *);
+/* The same where ann and ben, too, have joined by hand, in this order. */
+void room_begin(struct room *);
 /*
  * The check U of every fault: ann and ben exchange a line both ways within 1 s; within 2 s they are
  * alone again and the hub's descriptors and children are what they were; no zombie; no processor

@@ -217,7 +217,7 @@ START_TEST(headers_where_they_belong)
     struct conn conn;
 
     rules_write("proxy " PROXY "\n");
-    room_open(&room, ANY_PORT, "-L", "2", "-A", rules_path);
+    room_open(&room, ANY_PORT, "-A", rules_path);
     conn_open_from(&conn, &room.server, PROXY);
     conn_say(&conn, "ann");
     is_refused(&conn);
@@ -230,12 +230,24 @@ START_TEST(headers_where_they_belong)
     v1_open(&conn, &room.server, "198.51.100.1");
     ck_assert(conn_send(&conn, v2_header, sizeof v2_header - 1));
     is_refused(&conn);
-    conn_open_from(&conn, &room.server, PROXY);
+    room_close(&room);
+}
+END_TEST
+
+/* A header counts as the session's time for a name. */
+START_TEST(a_header_that_is_not_finished)
+{
+    struct server server;
+    struct conn conn;
+
+    rules_write("proxy " PROXY "\n");
+    server_start(&server, ANY_PORT, "-L", "2", "-A", rules_path);
+    conn_open_from(&conn, &server, PROXY);
     ck_assert(conn_send(&conn, v2_header, 20));
     conn_expect(&conn, "error login-timeout *");
     conn_expect_end(&conn);
     conn_close(&conn);
-    room_close(&room);
+    server_stop(&server);
 }
 END_TEST
 
@@ -467,6 +479,7 @@ int main(void)
         {bans, 1, 20},
         {proxied_clients, 1, 20},
         {headers_where_they_belong, 1, 20},
+        {a_header_that_is_not_finished, 1, 20},
         {proxied_crowd, 1, 20},
         {read_again, 1, 10},
         {old_rules_stay, 1, 20},
