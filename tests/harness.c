@@ -463,6 +463,16 @@ void server_kill(struct server *server)
     close(server->log);
 }
 
+bool server_freeze(const struct server *server)
+{
+    process_stop(server->pid);
+    bool is_well = server_times_said(server, "the disk is slow: members get") ==
+                   server_times_said(server, "the transcript has caught up");
+    if (!is_well)
+        kill(server->pid, SIGCONT);
+    return is_well;
+}
+
 /* ---- Processes ---- */
 
 static bool proc_read(pid_t pid, const char *file, char *out, size_t size)

@@ -123,6 +123,11 @@ int server_exit(struct server *, int64_t ms);
 void server_stop(struct server *);
 /* SIGKILL, and waits for its end. */
 void server_kill(struct server *);
+/*
+ * Stops a server with a transcript where all that its members have got would outlive it. False
+ * where it goes on, for its disk is slow: then members get lines that the writer has not.
+ */
+bool server_freeze(const struct server *);
 
 /* ---- Processes ---- */
 

@@ -492,6 +492,8 @@ START_TEST(breaks_and_crashes)
         conn_reset(&senders[0].conn);
         sender_join(&senders[0], &server);
         senders_talk(senders, PEOPLE, 100, 10);
+        for (int64_t deadline = deadline_in(10000); !server_freeze(&server);)
+            ensure(deadline_wait(deadline), "the disk stays slow");
         kill(server.pid, SIGKILL);
         senders_hear_end(senders, PEOPLE);
         server_kill(&server);

@@ -895,6 +895,10 @@ START_TEST(the_hub_is_killed)
             kill(writer, SIGSTOP); /* anywhere in its work, which has not ended with the hub's */
             senders_talk(senders, PEOPLE, 50, 5);
         }
+        for (int64_t deadline = deadline_in(10000); !server_freeze(&server);) {
+            ensure(deadline_wait(deadline), "the disk stays slow");
+            kill(writer, SIGCONT);
+        }
         kill(server.pid, SIGKILL);
         kill(writer, SIGCONT);
         senders_hear_end(senders, PEOPLE);
