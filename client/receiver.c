@@ -376,8 +376,9 @@ static void receiver_adopt(struct client *client, const struct dialed *dialed)
     client_wake(client);
 }
 
-/* Makes another connection. False where the time for a first one is over. */
-static bool receiver_return(struct receiver *receiver, enum client_end how)
+/* Makes another connection after that end. Returns CLIENT_ON, or where the time for a first one is
+ * over why there is none. */
+static enum client_end receiver_return(struct receiver *receiver, enum client_end how)
 {
     struct client *client = receiver->client;
     int64_t until = client->session.me[0] != '\0' ? -1 : client->first_until;
@@ -390,12 +391,15 @@ static bool receiver_return(struct receiver *receiver, enum client_end how)
         console_lend(&client->console);
     if (!dialer_move_on(&client->dialer) || receiver->progress != RECEIVER_OPENED)
         dialer_pause(&client->dialer, until);
+    if (clock_left(until) == 0)
+        return how;
     dialed = dialer_dial(&client->dialer, &client->console, until);
-    if (dialed.fd >= 0)
+    if (dialed.fd >= 0) {
         receiver_adopt(client, &dialed);
-    else
-        client->unreached = dialed.failure.status;
-    return dialed.fd >= 0;
+        return CLIENT_ON;
+    }
+    client->unreached = dialed.failure.status;
+    return CLIENT_UNREACHED;
 }
 
 /* Connection after connection; returns why there is no other. */
@@ -407,8 +411,9 @@ static enum client_end receiver_run(struct receiver *receiver)
         enum client_end how = receiver_connection(receiver);
         if (!client_may_return(client, how))
             return how;
-        if (!receiver_return(receiver, how))
-            return CLIENT_UNREACHED;
+        how = receiver_return(receiver, how);
+        if (how != CLIENT_ON)
+            return how;
     }
 }
 

@@ -7,6 +7,7 @@
 #include "chat_process.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,37 @@ START_TEST(dead_paths)
 }
 END_TEST
 
+/*
+ * The pause before the next attempt is cut short by the end of -w: what counts is what the server
+ * has said, and not that it does not answer in no time at all, as no server far away does.
+ */
+START_TEST(the_end_of_the_first_attempts)
+{
+    struct chat chat;
+    struct fake fake;
+    const int ttl = 255;
+    int status;
+    bool late;
+
+    do {
+        int64_t begun = clock_ms();
+        fake_open(&fake);
+        chat_start(&chat, "-k", "-w", "1", "-n", "ann", fake.address);
+        fake_accept(&fake);
+        poll(NULL, 0, 960); /* less than the shortest pause is left */
+        ck_assert_int_eq(setsockopt(fake.listener, IPPROTO_IP, IP_MINTTL, &ttl, sizeof ttl), 0);
+        fake_say(&fake, "error full no place");
+        late = clock_ms() - begun >= 1000; /* the server may have been silent for too long */
+        status = chat_exit(&chat, 10000);
+        if (status == EX_TEMPFAIL)
+            chat_seek_error(&chat, "chat: the room is full: no place");
+        fake_close(&fake);
+        chat_end(&chat);
+    } while (status != EX_TEMPFAIL && late);
+    ck_assert_int_eq(status, EX_TEMPFAIL);
+}
+END_TEST
+
 #endif
 
 int main(void)
@@ -104,6 +136,7 @@ int main(void)
     const struct test tests[] = {
 #ifdef __linux__
         {dead_paths, 1, 200},
+        {the_end_of_the_first_attempts, 1, 20},
 #endif
         {NULL, 0, 0},
     };
