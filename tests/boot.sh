@@ -42,9 +42,12 @@ inside() {
     as() {
         who=$1
         shift
-        timeout 20 setpriv --reuid "$who" --regid "$who" --init-groups "$@"
+        timeout "$((20 * CHATD_PATIENCE))" setpriv --reuid "$who" --regid "$who" --init-groups "$@"
     }
-    chat() { timeout 20 /usr/local/bin/chat "$@"; }
+    chat() { timeout "$((20 * CHATD_PATIENCE))" /usr/local/bin/chat "$@"; }
+    # pid_of TITLE: sets pid_found to the process of that title, which it may not have yet.
+    pid_of() { until_true titled "$1"; }
+    titled() { pid_found=$(pgrep -f "^chatd: $1"); }
     # past_has PATTERN COMMAND...: what the command prints is in /run/past.
     past_has() {
         pattern=$1
@@ -120,12 +123,14 @@ inside() {
     expect 'it is started again' until_true runs_anew "$pid"
     expect 'with the member who was there' until_true status_is $main '1 member, .*'
     expect 'the past is known' until_true past_has 'cia[*]: after the upgrade' \
-        chat -n dan -r -W 1 -H 20
+        chat -n dan -r -W "$CHATD_PATIENCE" -H 20
 
     # A signal sent the usual way goes to all processes of the service, and means the hub.
     pid=$(systemctl show -p MainPID --value $main)
-    writer=$(pgrep -f '^chatd: transcript')
-    worker=$(pgrep -f '^chatd: bob')
+    pid_of transcript
+    writer=$pid_found
+    pid_of bob
+    worker=$pid_found
     for signal in HUP USR1; do systemctl kill -s $signal $main; done
     for signal in INT QUIT USR2; do kill -s $signal "$writer" "$worker"; done
     expect 'a report' until_true log_has $main 'status: .* bob: '
@@ -135,7 +140,7 @@ inside() {
 
     # All lines of a long report are in the journal.
     for i in 1 2 3 4 5 6 7 8 9 10; do
-        for j in 1 2 3 4; do chat -r -n "crowd$i$j" -W 20 >/run/crowd 2>&1 & done
+        for j in 1 2 3 4; do /usr/local/bin/chat -r -n "crowd$i$j" >/run/crowd 2>&1 & done
     done
     expect 'a crowd' until_true status_is $main '41 members, .*'
     systemctl kill -s USR1 $main
@@ -145,9 +150,11 @@ inside() {
 
     # The hub is killed while the writer is behind: what was echoed is in the file all the same.
     file=/var/lib/private/chatd/room.log
-    writer=$(pgrep -f '^chatd: transcript')
+    pid_of transcript
+    writer=$pid_found
     kill -s STOP "$writer"
-    worker=$(pgrep -f '^chatd: bob')
+    pid_of bob
+    worker=$pid_found
     kill -s STOP "$worker"
     seq -f 'line %g of many' 2000 >/run/lines
     expect 'a busy room' chat -n dora -s </run/lines
@@ -196,7 +203,7 @@ inside() {
     # The same with a client that waits at the socket: the socket unit does not fail.
     rm -r /run/late
     expect 'the socket' systemctl start chatd.socket
-    timeout 60 /usr/local/bin/chat -w 60 -n ann -m 'I can wait' >/run/ann 2>&1 &
+    timeout "$((60 * CHATD_PATIENCE))" /usr/local/bin/chat -w "$((60 * CHATD_PATIENCE))" -n ann -m 'I can wait' >/run/ann 2>&1 &
     expect 'starts without success' until_true log_count $main '/run/late/room.log: ' 8
     expect 'the socket is there' is chatd.socket ActiveState active
     install -d -m 777 /run/late
@@ -258,7 +265,7 @@ inside() {
     expect 'well' is $room.service Result success
     expect 'the next starts it' as ann /usr/local/bin/chat -n ann -m two /run/chatd/lobby
     expect 'the past is known there' until_true past_has 'eve[*]: one' \
-        chat -r -n bob -W 1 -H 20 /run/chatd/lobby
+        chat -r -n bob -W "$CHATD_PATIENCE" -H 20 /run/chatd/lobby
     systemctl stop $room.socket $room.service
 
     # The same as a node of a room on several machines, whose server wants a password.
@@ -275,13 +282,13 @@ inside() {
         expect 'its server' until_true status_is $room.service '.*node .* of room ops, ready.*'
         expect 'its clients' as eve /usr/local/bin/chat -n eve -m three /run/chatd/ops
         expect 'its past' until_true past_has 'eve[*]: three' \
-            chat -r -n bob -W 1 -H 20 /run/chatd/ops
+            chat -r -n bob -W "$CHATD_PATIENCE" -H 20 /run/chatd/ops
         expect 'the page: an address for clients of other machines' \
             script -qec "SYSTEMD_EDITOR='cp /page/address' systemctl edit $room.socket" /dev/null
         expect 'the page: it is in force' sh -e /page/restart
         expect 'a client of another machine' chat -n bob -m four :65432
         expect 'the others are heard there' until_true past_has 'eve[*]: three' \
-            chat -r -n bob -W 1 -H 20 :65432
+            chat -r -n bob -W "$CHATD_PATIENCE" -H 20 :65432
         systemctl revert $room.socket
         systemctl -q disable $room.socket
         systemctl stop $room.socket $room.service
@@ -294,7 +301,7 @@ inside() {
     expect 'a member gets in' as ann /usr/local/bin/chat -n fake -m 'it is me' /run/chatd-team/ops
     expect 'nobody else does' not as eve /usr/local/bin/chat -n eve -m 'let me in' /run/chatd-team/ops
     expect 'she has her own name' until_true past_has 'ann[*]: it is me' \
-        as bob /usr/local/bin/chat -r -n root -W 1 -H 20 /run/chatd-team/ops
+        as bob /usr/local/bin/chat -r -n root -W "$CHATD_PATIENCE" -H 20 /run/chatd-team/ops
     expect 'and so has bob' seen /run/past 'you are bob'
     expect 'eve was not heard' not seen /run/past 'let me in'
     systemctl stop $team.socket $team.service

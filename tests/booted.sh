@@ -34,9 +34,9 @@ finish() {
     exit 1
 }
 not() { ! "$@"; }
-# Tries for a minute.
+# Tries for a minute, times CHATD_PATIENCE.
 until_true() {
-    tries=1200
+    tries=$((1200 * CHATD_PATIENCE))
     until "$@"; do
         tries=$((tries - 1))
         [ "$tries" -gt 0 ] || return 1
@@ -84,6 +84,7 @@ Requires=systemd-journald.service
 [Service]
 Type=oneshot
 Environment=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+Environment=CHATD_PATIENCE=${CHATD_PATIENCE:-1}
 ExecStart=/bin/sh /trial/${0##*/} inside
 StandardOutput=append:/mnt/out/said
 StandardError=inherit
@@ -123,7 +124,7 @@ boot() {
     dir=$(mktemp -d) || exit 1
     trap 'rm -rf "$dir"' EXIT
     trap 'exit 1' HUP INT TERM
-    timeout -k 5 300 unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child \
+    timeout -k 5 "$((280 * ${CHATD_PATIENCE:-1}))" unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child \
         sh "$top/tests/${0##*/}" enter "$dir" </dev/null >"$dir/console" 2>&1
     if ! tail -n 200 "$dir/said" 2>/dev/null; then
         echo 'nothing was booted:'
