@@ -38,8 +38,9 @@ inside() {
             -o -path /var/lib/dpkg -o -path /var/lib/logrotate -o -path /var/log/journal -o -path /var/cache \) -prune \
             -o ! -path '/etc/systemd/system/*.wants' -print | sort
     }
-    chat() { timeout 20 roomchat "$@"; }
-    heard() { chat -n reader -r -x -H 50 -W 1 | grep -q -e "$1"; }
+    chat() { timeout "$((20 * CHATD_PATIENCE))" roomchat "$@"; }
+    # heard PATTERN [SOCKET]
+    heard() { chat -n reader -r -x -H 50 -W "$CHATD_PATIENCE" ${2+"$2"} | grep -q -e "$1"; }
     users() { cut -d : -f 1 /etc/passwd; }
 
     files >/run/before
@@ -57,7 +58,7 @@ inside() {
     expect 'the journal has the name' until_true sh -c 'journalctl -q -t roomchatd | grep -q "listening on"'
     expect 'no other name' not sh -c "journalctl -q -o cat -u $main | grep -E '(^| )chatd?:'"
     expect 'restarted' systemctl restart $main
-    expect 'the past is known' heard ' post ann hello$'
+    expect 'the past is known' until_true heard ' post ann hello$'
 
     # What the administrator changes.
     echo '# mine' >>/etc/logrotate.d/roomchatd
@@ -113,10 +114,9 @@ inside() {
     expect 'no program' [ ! -e /usr/sbin/roomchatd -a ! -e /usr/bin/roomchat ]
     expect 'installed again' package -i /trial/new/*.deb
     systemctl start $main
-    expect 'the past is known' heard ' post cia after the upgrade$'
+    expect 'the past is known' until_true heard ' post cia after the upgrade$'
     systemctl start roomchatd@lobby.socket
-    expect 'the past of the lobby is, too' sh -c \
-        "timeout 20 roomchat -n dan -r -x -H 9 -W 1 /run/roomchatd/lobby | grep -q ' post ann in the lobby again'"
+    expect 'the past of the lobby is, too' until_true heard ' post ann in the lobby again$' /run/roomchatd/lobby
 
     expect 'purged' package -P roomchat roomchatd
     expect 'nothing runs after a purge' not pgrep -f '^roomchatd:'
