@@ -47,11 +47,9 @@ start_chat() {
 stop_chat() {
     screen send-keys C-u C-d
     until_true ended
-    screen kill-server
-    until_true no_server
+    screen kill-session
 }
 ended() { screen capture-pane -p | grep -q '^status 0'; }
-no_server() { ! screen has-session 2>/dev/null; }
 
 # type TEXT: one key after another, to the line that was typed so far.
 typed=
@@ -100,7 +98,7 @@ type_in_a_flood() {
     expect "$1: all arrived" until_true all_messages_above 300
     expect "$1: the line after the flood" shows "> $typed"
     expect "$1: the cursor is at its end" cursor_at $(((17 + $2 * 3 / 2) % $2))
-    expect "$1: nothing else was left" only_messages_above
+    expect "$1: nothing else was left" until_true only_messages_above
 }
 
 # resize SIZE OTHER...: what a terminal has folded is put right.
@@ -110,25 +108,29 @@ resize() {
         expect "$1: the line at $size" shows "> $typed"
         expect "$1: the cursor at $size" cursor_at $(((17 + ${1%x*} * 3 / 2) % ${size%x*}))
     done
-    expect "$1: nothing was left" only_messages_above
+    expect "$1: nothing was left" until_true only_messages_above
     screen send-keys Enter
     expect "$1: the line went out" until_true file_has "$dir/seen" "Z msg ann $typed\$"
 }
 
+# The last four rows are the end of that text.
+ends_with() {
+    rows=$(screen capture-pane -p | tail -n 4 | tr -d '\n')
+    [ "${#rows}" -gt 60 ] && [ "$1" = "${1%"$rows"}$rows" ]
+}
 # A line that is taller than the screen: the part with the cursor is shown.
 taller_than_the_screen() {
     tall=$(digits 150)
     screen send-keys -l "$tall"
     expect 'tall: its end is shown' cursor_at 12
-    rows=$(screen capture-pane -p | tail -n 4 | tr -d '\n')
-    expect 'tall: in four rows' [ "> $tall" = "> ${tall%"$rows"}$rows" ]
+    expect 'tall: in four rows' until_true ends_with "$tall"
     screen send-keys Home
     expect 'tall: its beginning is shown' shows "> $(digits 78)"
     screen send-keys End
     expect 'tall: its end again' cursor_at 12
     screen send-keys C-u
     expect 'tall: it is gone' shows '>'
-    expect 'tall: nothing was left' only_messages_above
+    expect 'tall: nothing was left' until_true only_messages_above
 }
 
 # keys EXPECTED KEY...
@@ -223,10 +225,9 @@ stop_and_continue() {
     until_true has_line 'done'
     expect 'modes when stopped' cmp "$dir/before" "$dir/between"
     expect 'modes when ended' cmp "$dir/before" "$dir/after"
-    screen kill-server
 }
 
-printf 'set -g status off\nset -g history-limit 5000\nset -sg escape-time 0\n' >"$dir/conf"
+printf 'set -g status off\nset -g history-limit 5000\nset -sg escape-time 0\nset -s exit-empty off\n' >"$dir/conf"
 # shellcheck disable=SC2086
 "$CHATD" ${CHATD_OPTIONS:-} -l "$dir/room" 2>"$dir/log" &
 pids=$!

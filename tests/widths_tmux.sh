@@ -22,7 +22,8 @@ for file in emoji/emoji-test.txt auxiliary/GraphemeBreakTest.txt; do
         echo "$UNICODE/$file is needed (unicode-data)"
         exit 1
     }
-    printf 'set -g status off\nset -sg escape-time 0\n' >"$dir/conf"
+    # The second terminal does not meet a server that ends with the first one.
+    printf 'set -g status off\nset -sg escape-time 0\nset -s exit-empty off\n' >"$dir/conf"
     : >"$dir/status"
     screen new-session -d -x 80 -y 24 \
         "$WIDTHS $UNICODE/$file 2>$dir/said; echo \$? >$dir/status"
