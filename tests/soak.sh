@@ -31,6 +31,8 @@ until_true all_listen || exit 1
 
 descriptors() { ls "/proc/$hub/fd" | wc -l; }
 workers() { pgrep -c -P "$hub"; }
+# Guests have gone for themselves before they have for the hub, which then has its listeners and the writer.
+guests_are_gone() { [ "$(workers)" -eq "$((listeners + 1))" ]; }
 resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$hub/status"; }
 
 # One of each kind of guest.
@@ -52,6 +54,7 @@ while now=$(date +%s) && [ "$now" -lt "$end" ]; do
     guests "$rounds" || exit 1
     if [ "$now" -ge "$next" ] || [ $((now + 1)) -ge "$end" ]; then
         next=$((now + 60))
+        until_true guests_are_gone || exit 1
         echo "$rounds $(resident) $(descriptors) $(workers)" | tee -a "$dir/samples" |
             sed 's/\(.*\) \(.*\) \(.*\) \(.*\)/round \1: \2 kB, \3 descriptors, \4 children/'
     fi
