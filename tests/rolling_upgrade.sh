@@ -45,9 +45,11 @@ form_is() {
 }
 lines() { grep -c ' msg talker' "$dir/transcript$1"; }
 has_lines() { [ "$(lines "$1")" -ge "$2" ]; }
-# Lines go on at all nodes, for as long as it takes to say some of each client.
+# Lines go on at all nodes, for as long as it takes to say some of each client; and each is connected.
 goes_on() {
     wanted=$(($(lines 1) + 300))
+    # shellcheck disable=SC2046
+    until_true echoed_since $(all_said) || return 1
     for place in 1 2 3; do until_true has_lines $place $wanted || return 1; done
 }
 
