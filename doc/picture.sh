@@ -30,13 +30,13 @@ leave() {
 trap leave EXIT
 trap 'exit 1' HUP INT TERM
 
-# until_true COMMAND...: tries for 20 seconds.
+# until_true COMMAND...: tries for 20 seconds, times CHATD_PATIENCE.
 until_true() {
-    tries=400
+    tries=$((400 * ${CHATD_PATIENCE:-1}))
     until "$@"; do
         tries=$((tries - 1))
         if [ "$tries" -eq 0 ]; then
-            echo "picture.sh: not in 20 seconds: $*" >&2
+            echo "picture.sh: not in time: $*" >&2
             exit 1
         fi
         sleep 0.05

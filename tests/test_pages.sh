@@ -251,7 +251,7 @@ example $page '^grep' | sed "s/2026-11-22/$day/; s,/var/lib/room/log,$dir/transc
 expect 'the messages of a day' eval 'sh "$dir/day.sh" | grep -q " msg ann hello$"'
 echo 'I am bob' | sh -c "$(example $page '^chatd &' | sed -n '/bob/p')" >/dev/null
 expect 'a second member' has witness ' msg bob I am bob$'
-(cd "$dir/work" && example $page '2>room.log' | sed 's/-x 10/& -p room.pid/' >../short.sh && sh ../short.sh) >"$dir/out" 2>&1
+(cd "$dir/work" && example $page '2>room.log' | sed "s/-x 10/-x $((10 * ${CHATD_PATIENCE:-1})) -p room.pid/" >../short.sh && sh ../short.sh) >"$dir/out" 2>&1
 expect 'a room for the length of a script' [ $? -eq 0 ]
 kill "$(cat "$dir/work/room.pid")"
 expect 'its log' until_true grep -q 'build posts' "$dir/work/room.log"
