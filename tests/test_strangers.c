@@ -317,6 +317,7 @@ START_TEST(a_removed_member_is_silent)
     }
     for (int i = 0; i < 50; i++)
         conn_seek(&room.ann, "msg flooder say");
+    ck_assert_uint_eq(room_count(&room), 3); /* and what has come since, at its rate */
     int64_t begun = calm_ms();
     kill(worker, removals[_i].signal);
     while (heard < 20 && strncmp(conn_read(&room.ann), "quit ", 5) != 0)
