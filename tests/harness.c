@@ -177,11 +177,11 @@ int64_t clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Microseconds in which some process was ready to run and had no processor: proc(5), pressure. */
-static bool pressure_read(int64_t *us)
+/* Microseconds in which some process had to wait for that: proc(5), pressure. */
+static bool pressure_read(const char *path, int64_t *us)
 {
     char text[256];
-    int fd = open("/proc/pressure/cpu", O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd != -1 ? read(fd, text, sizeof text - 1) : -1;
     if (fd != -1)
         close(fd);
@@ -193,8 +193,11 @@ static bool pressure_read(int64_t *us)
 
 int64_t calm_ms(void)
 {
-    int64_t waited;
-    return pressure_read(&waited) ? clock_ms() - waited / 1000 : 0;
+    int64_t processor;
+    int64_t disk;
+    bool told = pressure_read("/proc/pressure/cpu", &processor) &&
+                pressure_read("/proc/pressure/io", &disk);
+    return told ? clock_ms() - (processor + disk) / 1000 : 0;
 }
 
 void ensure_prompt(int64_t begun, int64_t ms)
