@@ -434,6 +434,7 @@ START_TEST(a_seat_is_taken_back)
     conn_say(&room.ann, "missed");
     conn_seek(&room.ann, "msg ann missed");
     conn_send(&old, "two\nthr", 7);
+    conn_await_delivery(&old);
     conn_resume(&new, &room.server, token, stamp);
     ck_assert(new.event.counted);
     ck_assert_uint_eq(new.event.count, 4);

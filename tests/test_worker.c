@@ -616,6 +616,7 @@ START_TEST(closed_connection)
     kill(rig.pid, SIGSTOP);
     fd_say(rig.client, "bot\nhello\nhalf");
     fd_say(rig.shared, "unread\n");
+    await_ready(&(struct pollfd){rig.client, POLLIN, 0}, 1); /* else it closes in an orderly way */
     client_closes(&rig);
     kill(rig.pid, SIGCONT);
     hub_expect(&rig, "bot\nhello\n" CONTROL_LOST);
