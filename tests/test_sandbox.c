@@ -600,7 +600,7 @@ static void relay_check(const struct child *child)
     struct pollfd pfd = {child->hub, POLLIN, 0};
 
     ck_assert_int_eq(write(child->client, "e", 1), 1);
-    ck_assert_int_eq(poll(&pfd, 1, 10000), 1);
+    await_ready(&pfd, 1);
     ck_assert_int_eq(read(child->hub, &byte, 1), 1);
     ck_assert_int_eq(byte, 'e');
 }
