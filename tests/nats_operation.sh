@@ -169,9 +169,11 @@ is_listed() { [ "$("$CHAT" -l "$own:7012" | tr '\n' ' ')" = 'ann bob ' ]; }
 expect 'the list is there' is_listed
 echo /users >&4
 expect 'also for a member for whom nothing waits' until_true seen bob.out ' users 2'
-"$CHAT" -w 3 -n cat "$own:7012" </dev/null >"$dir/cat.out" 2>&1 3>&- 4>&-
+silence=$((3 * ${CHATD_PATIENCE:-1}))
+"$CHAT" -w "$silence" -n cat "$own:7012" </dev/null >"$dir/cat.out" 2>&1 3>&- 4>&-
 expect 'a login without input is none' is 0 $?
-sleep 30 3>&- 4>&- | "$CHAT" -w 3 -n cat "$own:7012" >"$dir/cat.out" 2>&1 3>&- 4>&-
+mkfifo "$dir/cat.in"
+"$CHAT" -w "$silence" -n cat "$own:7012" <>"$dir/cat.in" >"$dir/cat.out" 2>&1 3>&- 4>&-
 expect 'chat does not wait longer than -w' is 75 $?
 server 2
 server 3
