@@ -100,7 +100,8 @@ echo "$((part * cuts)) lines, $cuts cuts; connections lost: $(grep -c 'went away
 
 # A server that has led the stream may have kept, and delivered, a message that the others have not:
 # nats-server 2.9, when one direction is cut. Then they have different messages at one sequence from
-# then on, and a consumer gets that of its own server, which is any of them.
+# then on, and a consumer gets that of its own server, which is any of them. Or they have the same in
+# the end, and one of them had delivered something else: an observer at each of them has seen that.
 copies_are_read() { [ -s "$dir/copy1" ] && [ -s "$dir/copy2" ] && [ -s "$dir/copy3" ]; }
 # The servers choose whose copy it is.
 copies_read() {
@@ -113,7 +114,7 @@ copies_read() {
 servers_differ() {
     rm -f "$dir"/copy?
     try_for 5 copies_read
-    sed -n 's/^stored \([^ ]* [^ ]*\) .*/\1/p' "$dir"/copy? | sort -u >"$dir/listed"
+    sed -n 's/^stored \([^ ]* [^ ]*\) .*/\1/p' "$dir"/copy? "$dir"/watch?.log | sort -u >"$dir/listed"
     awk 'sequence == $1 { print "sequence", $1, "is", batch, "and", $2; found = 1 }
         { sequence = $1; batch = $2 } END { exit !found }' "$dir/listed"
 }
@@ -159,5 +160,6 @@ one_way() {
     for i in 1 2 3; do account "each once and in order" is_whole transcript1 "link$1$2$i" 100; done
     account "the transcripts are equal after that" become_equal
 }
+for i in 1 2 3; do begin $i watch$i "$OBSERVER" watch "$(address $i):4222" room; done
 for ends in ${LINKS:-12 21 13 31 23 32}; do one_way "${ends%?}" "${ends#?}"; done
 finish
