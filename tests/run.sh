@@ -108,17 +108,20 @@ lane() {
     take '*' "$@"
 }
 
-# One reader, so that what was said of one test stays together.
+# One reader, so that what was said of one test stays together. The pipe is open before the first lane
+# can have ended.
 mkfifo "$out/done" || exit 1
+exec 3<>"$out/done"
 job=0
 while [ "$job" -lt "${TEST_JOBS:-6}" ]; do
-    lane "$@" >"$out/done" &
+    lane "$@" >&3 3>&- &
     lanes="$lanes $!"
     job=$((job + 1))
 done
+exec 4<"$out/done" 3>&-
 while read -r number; do
     cat "$out/$number/said"
-done <"$out/done"
+done <&4
 wait
 
 cat "$out"/*/counts | awk -v wanted=$# '
