@@ -63,9 +63,11 @@ try() {
     chat=$3
     open_room "$2"
     listen "$4" ann
-    printf 'one\n/two\n' | expect "$1: lines" exits 0 "$chat" -n ben
+    printf 'one\n/two\n' >"$dir/lines"
+    expect "$1: lines" exits 0 "$chat" -n ben <"$dir/lines"
     expect "$1: a post" exits 0 "$chat" -n ci -m three
-    printf 'four\nfive\n' | expect "$1: a pipe" exits 0 "$chat" -n ci -s
+    printf 'four\nfive\n' >"$dir/lines"
+    expect "$1: a pipe" exits 0 "$chat" -n ci -s <"$dir/lines"
     expect "$1: who is there" is ann "$("$chat" -l)"
     expect "$1: a wrong secret" exits 77 env CHAT_PASS=barley "$chat" -n eve -r
     mkfifo "$dir/in"
