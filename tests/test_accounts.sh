@@ -110,10 +110,6 @@ are_asked() {
 
 open_room in_place
 if ldd "$CHATD" >/dev/null 2>&1; then
-    # Those who come behind them have nothing to wait for.
-    local_name 7002 x >"$dir/slow" &
-    far_name slow >"$dir/slow_far" &
-    until_true are_asked
     expect 'an account that is not listed' is far "$(local_name 7001 zed)"
     expect 'a uid without an account' is uid_7009 "$(local_name 7009 root)"
     expect 'a login that is not listed, from afar' is '~far' "$(far_name far)"
@@ -123,6 +119,13 @@ if ldd "$CHATD" >/dev/null 2>&1; then
     expect 'a number' is '~uid_7009' "$(far_name uid_7009)"
     expect 'no login' is zoe "$(far_name zoe)"
     expect 'a suffix that would make a login' is zoE_3 "$(far_name zoE)"
+    # Those who come behind a slow account have nothing to wait for. It is waited for 15 s.
+    local_name 7002 x >"$dir/slow" &
+    far_name slow >"$dir/slow_far" &
+    until_true are_asked
+    expect 'an account behind a slow one' is zoe_2 "$(local_name 7003 zed)"
+    expect 'a name behind a slow one' is mia "$(far_name mia)"
+    expect 'a login with a suffix behind a slow one' is '~far_11' "$(far_name far_11)"
     expect 'nobody waited for the slow ones' [ ! -s "$dir/slow" ]
     : >"$dir/gate"
     expect 'a slow account' until_true seen slow '^slow$'
