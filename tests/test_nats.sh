@@ -41,6 +41,8 @@ END
 }
 
 servers=$own:4221,$own:4222,$own:4223
+# How long a login may take on a busy machine, where the stream may be without a leader.
+patience=$((60 * ${CHATD_PATIENCE:-1}))
 
 # node NUMBER: chatd number NUMBER; its pid is in $dir/node1.pid, ...
 node() {
@@ -73,7 +75,7 @@ talk() {
     {
         echo "hello from $1"
         until_true [ -e "$dir/go" ]
-    } | "$CHAT" -x -H 100 -n ann "$own:700$1" >"$dir/ann$1" 2>&1 &
+    } | "$CHAT" -x -H 100 -w "$patience" -n ann "$own:700$1" >"$dir/ann$1" 2>&1 &
     pids="$pids $!"
 }
 heard_all() {
@@ -194,7 +196,7 @@ expect "every line once, in order" in_order
 # ---- A node that stops, and one of another's name ----
 
 join() {
-    { until_true [ -e "$dir/end" ]; } | "$CHAT" -x -n "$1" "$own:700$2" >"$dir/$1" 2>&1 &
+    { until_true [ -e "$dir/end" ]; } | "$CHAT" -x -w "$patience" -n "$1" "$own:700$2" >"$dir/$1" 2>&1 &
     pids="$pids $!"
     until_true seen "$1" ' you '
 }
@@ -231,7 +233,7 @@ status() {
     expected=$1
     shift
     # shellcheck disable=SC2086
-    timeout "$((60 * ${CHATD_PATIENCE:-1}))" "$CHATD" $sandbox -l "$own:0" "$@" 2>"$dir/status.log"
+    timeout "$patience" "$CHATD" $sandbox -l "$own:0" "$@" 2>"$dir/status.log"
     is "$expected" $?
 }
 lone secret "listen: $own:4231" "jetstream { store_dir: \"$dir/secret\" }" \
@@ -259,6 +261,6 @@ expect "and goes on" kill -0 "$right"
 echo hub:new >"$dir/right"
 kill -HUP "$right"
 expect "the new credentials are used" until_true is_ready_again
-expect "and messages are stored" timeout "$((60 * ${CHATD_PATIENCE:-1}))" \
-    "$CHAT" -m hello "$(sed -n 's/.*listening on //p' "$dir/right.log")"
+expect "and messages are stored" \
+    "$CHAT" -w "$patience" -m hello "$(sed -n 's/.*listening on //p' "$dir/right.log")"
 finish
