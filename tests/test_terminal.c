@@ -323,7 +323,7 @@ static const struct {
     {"60", SIGHUP, "abc", 128 + SIGHUP},
     {"60", 0, "abc\003\003", EX_OK},
     {"60", 0, "\004", EX_OK},
-    {"3", 0, "abc", 1},
+    {"6", 0, "abc", 1},
 };
 
 /* It keeps chat from nothing but showing. */
