@@ -80,6 +80,7 @@ void mock_hub_start_engine(struct mock_hub *mock_hub, const char *servers, const
     mock_hub->fd = sv[0];
     mock_hub->state = ENGINE_CONNECTING;
     mock_hub->ends = 0;
+    mock_hub->heard_at = clock_ms();
     mock_hub->in_len = mock_hub->out_at = mock_hub->out_len = 0;
     mock_hub->sent = mock_hub->returned; /* what did not come back is handed over again */
     ck_assert(write_all(mock_hub->fd, frame, frame_setup_write(frame, &setup)));
@@ -126,7 +127,11 @@ static void take_message(struct mock_hub *mock_hub, const struct frame_message *
 {
     struct batch_id id;
     size_t head = batch_id_read(&id, message->bytes);
+    int64_t now = clock_ms();
 
+    if (now - mock_hub->heard_at > mock_hub->silence)
+        mock_hub->silence = now - mock_hub->heard_at;
+    mock_hub->heard_at = now;
     ensure(message->sequence > mock_hub->sequence, "%llu after %llu",
         (unsigned long long)message->sequence, (unsigned long long)mock_hub->sequence);
     mock_hub->holes += message->sequence != mock_hub->sequence + 1;

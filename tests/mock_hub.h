@@ -27,6 +27,8 @@ struct mock_hub {
     uint64_t back;        /* at most so many messages before the end are wanted at first; 0: all */
     uint64_t returned;    /* batches that came back in their order */
     uint64_t doubles;     /* messages of batches that do not count */
+    int64_t heard_at;     /* clock_ms() of the last message, or of the engine's start */
+    int64_t silence;      /* the longest time in which no message came, in milliseconds */
     size_t batch_size;    /* of the test's batches */
     char told[512];       /* the questions and answers that came, a line each */
     size_t in_len;
