@@ -35,6 +35,7 @@ only_messages_above() {
         lines == 0 && !/^[0-9][0-9]:[0-9][0-9] / && !/^  / { print "what is this: " $0; bad = 1 }
         END { exit bad || lines != 1 }'
 }
+only_messages_remain() { until_true only_messages_above >/dev/null || only_messages_above; }
 all_messages_above() {
     screen capture-pane -p -S - | sed -n 's/^..:.. bob: flood \([0-9]*\)$/\1/p' |
         awk -v last="$1" '$1 != NR { bad = 1 } END { exit bad || NR != last }'
@@ -98,7 +99,7 @@ type_in_a_flood() {
     expect "$1: all arrived" until_true all_messages_above 300
     expect "$1: the line after the flood" shows "> $typed"
     expect "$1: the cursor is at its end" cursor_at $(((17 + $2 * 3 / 2) % $2))
-    expect "$1: nothing else was left" until_true only_messages_above
+    expect "$1: nothing else was left" only_messages_remain
 }
 
 # resize SIZE OTHER...: what a terminal has folded is put right.
@@ -108,7 +109,7 @@ resize() {
         expect "$1: the line at $size" shows "> $typed"
         expect "$1: the cursor at $size" cursor_at $(((17 + ${1%x*} * 3 / 2) % ${size%x*}))
     done
-    expect "$1: nothing was left" until_true only_messages_above
+    expect "$1: nothing was left" only_messages_remain
     screen send-keys Enter
     expect "$1: the line went out" until_true file_has "$dir/seen" "Z msg ann $typed\$"
 }
@@ -130,7 +131,7 @@ taller_than_the_screen() {
     expect 'tall: its end again' cursor_at 12
     screen send-keys C-u
     expect 'tall: it is gone' shows '>'
-    expect 'tall: nothing was left' until_true only_messages_above
+    expect 'tall: nothing was left' only_messages_remain
 }
 
 # keys EXPECTED KEY...
