@@ -27,6 +27,7 @@ struct end {
     bool no_more_in;
     bool no_more_out;
     int error;
+    struct end *spare; /* the next one that is not in use */
 };
 
 struct slot {
@@ -40,6 +41,7 @@ struct poller {
 };
 
 static struct end *ends[SOCKETS_MAX];
+static struct end *spares;          /* used again, with the memory for their bytes */
 static bool inherited[SOCKETS_MAX]; /* it stays open in another program */
 static size_t ends_top;             /* behind the highest that is open */
 static bool executing;
@@ -83,13 +85,26 @@ static int end_number(struct end *end)
     return (int)i + SOCKETS_FIRST;
 }
 
+static struct end *end_new(void)
+{
+    struct end *end = spares;
+
+    if (end == NULL)
+        end = must_allocate(sizeof *end);
+    else
+        spares = end->spare;
+    *end = (struct end){
+        .bytes = {.at = end->bytes.at, .size = end->bytes.size}, .limit = BUFFER_DEFAULT};
+    return end;
+}
+
 int socketpair_cloexec_nonblock(int sv[2])
 {
-    struct end *a = must_allocate(sizeof *a);
-    struct end *b = must_allocate(sizeof *b);
+    struct end *a = end_new();
+    struct end *b = end_new();
 
-    *a = (struct end){.peer = b, .limit = BUFFER_DEFAULT};
-    *b = (struct end){.peer = a, .limit = BUFFER_DEFAULT};
+    a->peer = b;
+    b->peer = a;
     sv[0] = end_number(a);
     sv[1] = end_number(b);
     return 0;
@@ -110,8 +125,8 @@ static void end_close(struct end *end)
             peer->error = ECONNRESET;
         peer->peer = NULL;
     }
-    free(end->bytes.at);
-    free(end);
+    end->spare = spares;
+    spares = end;
 }
 
 static bool is_inherited(int fd)
