@@ -13,10 +13,13 @@
  *   -        the client reads no more, or does again
  *   o        the client closes its socket     n   no worker can be started, or can be again
  *   ^        another hub takes the room over, up to four times
- *   x        what the speaker has to say is said 25 times, up to three times in a script
- *   X        it is said 100 times, which takes as long as all else
+ *   x        what the speaker has to say is said 5 times
+ *   X        it is said 10 times; both up to four times in a script
  *   t        the token that was given last    s   the stamp of the last event
  *   w        the witness says its next line   \   only this byte
+ *
+ * Most inputs shall be quick: only where the sum of all bytes is a multiple of 8, x stands for 25
+ * times and X for 100, which takes as long as all else.
  */
 #include "compat/compat.h"
 #include "compat/poller.h"
@@ -49,7 +52,7 @@
 #define ASKED_MAX 40
 #define SCRIPT_MAX 20000
 /* What takes longest; more of it finds little more. */
-#define REPEATS_MAX 3
+#define REPEATS_MAX 4
 #define HANDOVERS_MAX 4
 #define TURNS_MAX 50000
 #define EVENTS_MAX 64
@@ -98,6 +101,12 @@ struct witness {
     size_t heard; /* bytes */
 };
 
+/* How often what the speaker has to say is said. */
+struct repeat {
+    int few;
+    int many;
+};
+
 struct room {
     struct hub_config config;
     struct report report;
@@ -115,6 +124,7 @@ struct room {
     bool stopping;
     int pair_bytes;
     unsigned count; /* workers that there were */
+    struct repeat repeat;
     unsigned repeats;
     unsigned handovers;
     size_t bytes; /* that bad ones have said */
@@ -687,6 +697,13 @@ static void script_add(struct room *room, const char *bytes, size_t len)
     room->len += len;
 }
 
+static int script_times(struct room *room, char what)
+{
+    if ((what != 'x' && what != 'X') || room->repeats++ >= REPEATS_MAX)
+        return 1;
+    return what == 'x' ? room->repeat.few : room->repeat.many;
+}
+
 /* Says what has been gathered. */
 static void script_say(struct room *room, int times)
 {
@@ -710,7 +727,7 @@ static void script_do(struct room *room, char what)
         script_add(room, "\xff", 1);
         return;
     }
-    script_say(room, what == 'X' ? 100 : what == 'x' && room->repeats++ < REPEATS_MAX ? 25 : 1);
+    script_say(room, script_times(room, what));
     switch (what) {
     case '.':
         room_settle(room);
@@ -759,6 +776,15 @@ static void script_play(struct room *room, const char *at, const char *end)
     script_say(room, 1);
 }
 
+static struct repeat repeat_of(const uint8_t *data, size_t size)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < size; i++)
+        sum += data[i];
+    return sum % 8 == 0 ? (struct repeat){25, 100} : (struct repeat){5, 10};
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *script = (const char *)data + 1;
@@ -769,6 +795,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     system_state.random = 1;
     struct room *room = must_allocate(sizeof *room);
     room->script = must_allocate(size * (sizeof room->token));
+    room->repeat = repeat_of(data, size);
     room_open(room, data[0]);
     script_play(room, script, (const char *)data + size);
     room_wait(room, 2 * SECOND);
