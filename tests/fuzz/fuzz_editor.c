@@ -6,6 +6,10 @@
  * The input: two bytes for the size of the terminal, and then what is typed. A byte 0xFE, which is
  * no text, is a pause; 0xFD is a message that arrives, 0xFF another size. Ctrl-C is left out: where
  * it stands in a paste, the end of that may lie behind it or not, as the cuts are.
+ *
+ * Most inputs shall be quick: only where the highest three bits of the first byte are set the line
+ * is drawn for each byte, may be filled by pasting what was killed again and again, and has any
+ * number of sizes.
  */
 #include "client/editor.h"
 #include "fuzz.h"
@@ -14,9 +18,23 @@
 #include <stdbool.h>
 
 #define TYPED_MAX 4096
+/* A draw takes as long as the line is: one waits for this share of what was typed before. */
+#define DRAW_SHARE 4
+/* Each may double the line: it grows sixteenfold, but is not full. */
+#define YANKS_MAX 4
+/* With each the line is drawn. */
+#define SIZES_MAX 6
+#define CTRL_C 0x03
+#define CTRL_U 0x15
+#define CTRL_Y 0x19
+#define PAUSE 0xFE
+#define SIZE 0xFF
 
 struct session {
     struct editor *editor;
+    bool thorough;
+    size_t typed;      /* bytes */
+    size_t typed_last; /* of them, those before the last draw */
     struct outbuf drawn;
     struct outbuf lines; /* all that was finished, with LF each, and the names of other events */
 };
@@ -61,9 +79,13 @@ static void session_type(struct session *session, const char *at, const char *en
 {
     enum editor_event event;
 
+    session->typed += (size_t)(end - at);
     while ((event = editor_feed(session->editor, &at, end)) != EDITOR_NONE)
         session_event(session, event);
     must(at == end);
+    if (!session->thorough && session->typed - session->typed_last <= session->typed / DRAW_SHARE)
+        return;
+    session->typed_last = session->typed;
     editor_refresh(session->editor, &session->drawn);
 }
 
@@ -77,18 +99,23 @@ static void session_pause(struct session *session)
     must(!editor_is_pasting(session->editor));
 }
 
+static bool is_thorough(const uint8_t *data)
+{
+    return data[0] >> 5 == 7;
+}
+
 /* What happens beside the keyboard. */
 static void session_other(struct session *session, unsigned char byte, uint32_t *random)
 {
     *random = *random * 1664525 + 1013904223;
-    if (byte == 0xFE)
+    if (byte == PAUSE)
         session_pause(session);
     if (byte == 0xFD) {
         editor_hide(session->editor, &session->drawn);
         outbuf_puts(&session->drawn, "message\n");
         editor_show(session->editor, &session->drawn);
     }
-    if (byte == 0xFF)
+    if (byte == SIZE)
         editor_resize(session->editor, *random >> 24 & 31, *random >> 16 & 127);
     editor_refresh(session->editor, &session->drawn);
 }
@@ -127,6 +154,7 @@ static struct session *session_run(const uint8_t *data, size_t size, size_t step
     const char enter[] = "\r";
     uint32_t random = data[0];
 
+    session->thorough = is_thorough(data);
     session->editor = editor_new("> ", data[0] & 31, data[1] & 127);
     must(session->editor != NULL);
     editor_complete_from(session->editor, some_name, NULL);
@@ -155,6 +183,27 @@ static void session_free(struct session *session)
     free(session);
 }
 
+/* A copy of the input, without what is left out. */
+static uint8_t *keys_copy(const uint8_t *data, size_t size)
+{
+    uint8_t *typed = must_allocate(size);
+    size_t yanks = 0;
+    size_t sizes = 0;
+
+    memcpy(typed, data, size);
+    for (size_t i = 2; i < size; i++) {
+        if (typed[i] == CTRL_C)
+            typed[i] = CTRL_U;
+        if (is_thorough(data))
+            continue;
+        if (typed[i] == CTRL_Y && ++yanks > YANKS_MAX)
+            typed[i] = CTRL_U;
+        if (typed[i] == SIZE && ++sizes > SIZES_MAX)
+            typed[i] = PAUSE;
+    }
+    return typed;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct session *whole, *bytes;
@@ -163,10 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2 || size > TYPED_MAX)
         return 0;
     screen_locale();
-    typed = must_allocate(size);
-    memcpy(typed, data, size);
-    for (size_t i = 2; i < size; i++)
-        typed[i] = typed[i] == 3 ? 21 : typed[i];
+    typed = keys_copy(data, size);
     whole = session_run(typed, size, TYPED_MAX);
     bytes = session_run(typed, size, 1);
     must(whole->lines.len == bytes->lines.len);
