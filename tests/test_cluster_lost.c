@@ -250,6 +250,31 @@ START_TEST(a_place_is_lost)
 }
 END_TEST
 
+/* A node starts and reads a wrong message behind the one that has made the stream anew: it looks
+ * for what is right behind the place at which it differs, not behind that message. */
+START_TEST(a_wrong_copy_of_a_stream_made_anew)
+{
+    struct mock *ann;
+
+    nodes_open(NULL);
+    ann = join(0, "ann");
+    lose(0);
+    engines_wait(32);
+    ensure(renewals() == 1, "%u", renewals());
+    node_close(2);
+    engines_wait(20);
+    stream.odd_node = names[2];
+    stream.odd = stream.count + 1;
+    say(ann, "not read by z");
+    stream_fill(10100);
+    engines_wait(10);
+    stage_open_in(&nodes[2], NULL, &stream, names[2]);
+    say(join(2, "cat"), "hello");
+    states_agree();
+    nodes_close();
+}
+END_TEST
+
 /* The time counts only as long as the servers say, without a break, that the stream is gone. */
 START_TEST(a_stream_comes_back)
 {
@@ -454,6 +479,7 @@ int main(void)
         {a_node_had_more, 1, 20},
         {a_stream_is_read_late, 2, 20},
         {a_place_is_lost, 2, 60},
+        {a_wrong_copy_of_a_stream_made_anew, 1, 60},
         {a_stream_comes_back, 1, 20},
         {a_start_in_a_stream_made_anew, 1, 20},
         {a_start_without_the_snapshot, 1, 20},

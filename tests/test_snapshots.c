@@ -615,6 +615,28 @@ START_TEST(a_search_in_a_stream_made_anew)
 }
 END_TEST
 
+/* At a place where nodes differ there may be a snapshot of each: it must be the right one. That of
+ * a later place may be any. */
+START_TEST(a_search_for_what_is_right)
+{
+    const struct search_goal goal = {.known = 5};
+    struct search s = {.back = 100};
+    struct span bytes = stamped(2);
+    uint64_t hash = replica_hash(bytes);
+
+    free((char *)bytes.at);
+    search_begin(&s);
+    ensure(!message_take(&s, 150, 0, (struct span){"", 0}, &goal), "nothing will do");
+    search_begin_anew(&s, &(struct search_anew){.sequence = 200, .hash = hash + (_i == 0)});
+    for (uint64_t stamp = 2; stamp <= 3; stamp++) {
+        (void)part_store(&s, stamp * 100 + 1, stamp, '1', &goal);
+        (void)part_store(&s, stamp * 100 + 2, stamp, '2', &goal);
+        ck_assert_uint_eq(s.best.stamp, stamp == 2 && _i == 0 ? 0 : stamp);
+    }
+    search_free(&s);
+}
+END_TEST
+
 /* It looks eight times as far back each time, until it begins with the oldest message. */
 START_TEST(a_search_that_ends)
 {
@@ -681,6 +703,7 @@ int main(void)
         {the_right_ones, COUNT_OF(comparisons), 5},
         {a_search, COUNT_OF(searches), 5},
         {a_search_in_a_stream_made_anew, 1, 5},
+        {a_search_for_what_is_right, 2, 20},
         {a_search_that_ends, 1, 5},
         {how_much_further, COUNT_OF(paces), 5},
     };

@@ -53,7 +53,8 @@ static struct search_goal search_goal(const struct room *room)
 static void search_from(
     struct cluster *c, const struct frame_message *message, const struct renewal_note *note)
 {
-    const struct search_anew anew = {message->sequence, message->time / 1000u, note->stamp};
+    const struct search_anew anew = {
+        .sequence = message->sequence, .time = message->time / 1000u, .stamp = note->stamp};
 
     search_begin_anew(&c->search, &anew);
 }
@@ -64,7 +65,7 @@ void loading_take(struct cluster *c, struct room *room, const struct report *r,
     const struct search_goal goal = search_goal(room);
     struct renewal_note note;
 
-    if (renewal_read(&note, message->bytes))
+    if (message->sequence > c->search.anew.sequence && renewal_read(&note, message->bytes))
         search_from(c, message, &note);
     if (search_take(&c->search, message, &goal))
         snapshot_load(c, room, r);
@@ -123,7 +124,8 @@ void loading_begin_anew(struct cluster *c, struct room *room, const struct frame
 
 void loading_begin_right(struct cluster *c, struct room *room)
 {
-    const struct search_anew place = {.sequence = room->nodes.place.sequence};
+    const struct node *right = copy_compare(&c->copy, &room->nodes);
+    const struct search_anew place = {.sequence = c->copy.place, .hash = right->told_hash};
 
     copy_drop(&c->copy);
     search_begin_anew(&c->search, &place);

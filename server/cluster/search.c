@@ -51,6 +51,7 @@ static void snapshot_found(struct search *s, struct snapshot *found, uint64_t kn
 
     if (replica_hash(bytes) == found->hash && replica_stamp(bytes, &found->stamp) &&
         found->place + 1 >= s->first && found->place >= s->anew.sequence &&
+        (found->place > s->anew.sequence || s->anew.hash == 0 || found->hash == s->anew.hash) &&
         found->stamp >= s->anew.stamp) {
         s->passed |= found->stamp > known;
         if (snapshot_is_better(found, &s->best, known)) {

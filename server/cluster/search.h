@@ -47,6 +47,7 @@ struct search_anew {
     uint64_t sequence; /* 0: none */
     uint64_t time;     /* when it was stored: microseconds since 1970; 0: it was not made anew */
     uint64_t stamp;    /* of the last event of the room that it is of; 0 as time */
+    uint64_t hash;     /* of the right snapshot of that place; 0: any */
 };
 
 struct search {
