@@ -51,7 +51,7 @@ static const unsigned char codes[ROOM_REQUESTS] = {
 static const char *const reasons[] = {"left", "lost", "kicked", "crashed"};
 #define REASONS (sizeof(reasons) / sizeof(reasons[0]))
 
-/* Where a hash or a part has its place. */
+/* Where a hash, a part or a request to compare has its place. */
 #define PLACE_AT (1 + 4)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -417,6 +417,7 @@ void requests_displace(char *bytes, size_t len)
     struct stored_request stored;
 
     for (char *at = bytes; requests_next(&requests, &stored); at = bytes + len - requests.rest.len)
-        if (stored.request.kind == ROOM_HASH || stored.request.kind == ROOM_PART)
+        if (stored.request.kind == ROOM_HASH || stored.request.kind == ROOM_PART ||
+            stored.request.kind == ROOM_COMPARE)
             put_number(at + PLACE_AT, 0, 8);
 }

@@ -22,8 +22,8 @@
  * number; author and time are not written.
  */
 size_t request_write(char *out, const struct room_request *);
-/* Encoded requests, without the head of a batch: hashes and parts of snapshots among them get the
- * place 0, which is none. */
+/* Encoded requests, without the head of a batch: hashes, parts of snapshots and requests to compare
+ * among them get the place 0, which is none. */
 void requests_displace(char *bytes, size_t len);
 
 /* A name, or a login, can be written: not empty, clean, without white space. */

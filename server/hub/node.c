@@ -123,7 +123,7 @@ bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
 
 void nodes_want_place(struct nodes *nodes, uint64_t sequence)
 {
-    if (sequence >= nodes->place.sequence)
+    if (sequence != 0 && sequence >= nodes->place.sequence)
         nodes->place.bytes = UINT64_MAX;
 }
 
