@@ -421,6 +421,40 @@ START_TEST(a_message_that_is_missed)
 }
 END_TEST
 
+/* The same for the start of another node: nothing that this stores counts for the first one, nor is
+ * what it tells heard. Rows: who misses whose. */
+static const size_t starts[][2] = {{0, 1}, {0, 2}, {1, 0}, {1, 2}, {2, 0}, {2, 1}};
+
+START_TEST(a_start_that_is_missed)
+{
+    size_t odd = starts[_i][0];
+    size_t starter = starts[_i][1];
+
+    nodes_open(NULL);
+    node_close(starter);
+    time_passes(20);
+    stream.odd_node = names[odd];
+    stream.odd = stream.count + 1;
+    stage_open_in(&nodes[starter], NULL, &stream, names[starter]);
+    say(join(starter, "ann"), "hello");
+    time_passes(12);
+    for (size_t i = 0; i < NODES; i++)
+        ensure((hub_cluster_end(nodes[i].hub) == CLUSTER_DIFFERS) == (i == odd), "node %s: %d",
+            names[i], (int)hub_cluster_end(nodes[i].hub));
+    node_close(odd);
+    time_passes(1);
+    stage_open_in(&nodes[odd], NULL, &stream, names[odd]);
+    say(join(odd, "ben"), "hello");
+    time_passes(20);
+    for (size_t i = 0; i < NODES; i++)
+        ensure(hub_cluster_end(nodes[i].hub) == CLUSTER_GOES_ON, "%s", names[i]);
+    ck_assert_uint_eq(compares_stored(), 1);
+    users_agree();
+    states_agree();
+    nodes_close();
+}
+END_TEST
+
 /* A batch that was overtaken is stored again: nothing is missing. */
 START_TEST(a_batch_that_was_overtaken)
 {
@@ -728,6 +762,7 @@ int main(void)
         {a_loaded_room_that_is_set_right, 1, 60},
         {a_loaded_room_that_agrees, 1, 60},
         {a_message_that_is_missed, COUNT_OF(missed), 60},
+        {a_start_that_is_missed, COUNT_OF(starts), 60},
         {a_batch_that_was_overtaken, 1, 60},
         {a_room_is_compared, COUNT_OF(compares), 60},
         {forms_change, 3, 20},

@@ -61,6 +61,9 @@ static void void_hear(const struct apply *a, struct room *room)
     struct stored_request stored;
     struct room_outcome outcome;
 
+    if (a->valid && !requests.begins &&
+        requests.id.incarnation > nodes_last_number(&room->nodes, requests.id.node))
+        nodes_miss_start(&room->nodes);
     if (node == NULL || node->state != NODE_RUNNING ||
         !incarnation_equal(node->incarnation, batch_incarnation(&requests.id)))
         return;

@@ -410,8 +410,8 @@ static bool copy_is_taken(const struct cluster *c)
            c->state == CLUSTER_RUNNING;
 }
 
-/* What is right is in a snapshot. A node that has started ends, since its members have seen another
- * room, and loads it when it is started again. */
+/* What is right is in a snapshot. A node that has started, or is about to, ends, since members have
+ * seen another room, and loads it when it is started again. */
 static void room_differs(struct cluster *c, struct room *room)
 {
     if (c->state == CLUSTER_LOADING)

@@ -140,16 +140,11 @@ void missed_follow(struct cluster *c, const struct room *room, const struct repo
     const struct ticket nobody = {.owner = NULL};
     const struct room_request compare = {
         .kind = ROOM_COMPARE, .part = {.place = c->inbox.sequence}};
-    const struct node *missed;
-
     if (c->state != CLUSTER_RUNNING || !outbox_has_room(&c->outbox) ||
         (c->compare_at != 0 && room->nodes.clock - c->compare_at < COMPARE_AGAIN_US))
         return;
-    missed = nodes_missed(&room->nodes);
-    if (missed == NULL || !outbox_put(&c->outbox, &compare, &nobody))
+    if (!nodes_have_missed(&room->nodes) || !outbox_put(&c->outbox, &compare, &nobody))
         return;
     c->compare_at = room->nodes.clock;
-    report(r, LOG_WARNING,
-        "a message of node %s is missing in the stream: all nodes compare their rooms",
-        missed->name);
+    report(r, LOG_WARNING, "a message is missing in the stream: all nodes compare their rooms");
 }

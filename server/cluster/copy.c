@@ -106,16 +106,15 @@ static size_t votes_for(const struct nodes *nodes, const struct node *voted, uin
     return votes;
 }
 
-const struct node *copy_compare(const struct copy *copy, const struct nodes *nodes)
+/* others: only those that have told another hash than this node's. */
+static const struct node *vote(const struct copy *copy, const struct nodes *nodes, bool others)
 {
     const struct node *best = NULL;
     size_t most = 0;
 
-    if (copy->state == COPY_NONE || copy->state == COPY_WRITING ||
-        (nodes->clock - nodes->place.clock <= WAIT_US && !all_have_told(nodes, copy->place)))
-        return NULL;
     for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
-        size_t votes = has_told(node, copy->place) ? votes_for(nodes, node, copy->place) : 0;
+        bool counts = has_told(node, copy->place) && !(others && node->told_hash == copy->hash);
+        size_t votes = counts ? votes_for(nodes, node, copy->place) : 0;
 
         if (votes > most || (votes > 0 && votes == most && strcmp(node->name, best->name) < 0)) {
             best = node;
@@ -123,6 +122,19 @@ const struct node *copy_compare(const struct copy *copy, const struct nodes *nod
         }
     }
     return best;
+}
+
+/* What a node tells of which the start was missed is not heard, so it has no vote here. The others
+ * have counted it: if one of them has another state, that is right. */
+const struct node *copy_compare(const struct copy *copy, const struct nodes *nodes)
+{
+    const struct node *other;
+
+    if (copy->state == COPY_NONE || copy->state == COPY_WRITING ||
+        (nodes->clock - nodes->place.clock <= WAIT_US && !all_have_told(nodes, copy->place)))
+        return NULL;
+    other = nodes->place.is_doubted ? vote(copy, nodes, true) : NULL;
+    return other != NULL ? other : vote(copy, nodes, false);
 }
 
 static void difference_tell(

@@ -117,7 +117,9 @@ bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
     if (sequence - place->sequence < PLACE_MESSAGES && place->bytes < place_bytes(nodes) &&
         nodes->clock - place->clock < PLACE_US)
         return false;
-    *place = (struct place){.sequence = sequence, .clock = nodes->clock};
+    *place = (struct place){
+        .sequence = sequence, .clock = nodes->clock, .is_doubted = nodes->start_missed != 0};
+    nodes->start_missed = 0;
     return true;
 }
 
@@ -130,6 +132,7 @@ void nodes_want_place(struct nodes *nodes, uint64_t sequence)
 void nodes_renew(struct nodes *nodes, uint64_t sequence)
 {
     nodes->place = (struct place){.sequence = sequence, .clock = nodes->clock};
+    nodes->start_missed = 0;
     for (struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;)
         node->told_place = 0; /* that was another stream's */
 }
@@ -174,16 +177,24 @@ void node_miss(const struct nodes *nodes, struct node *node, uint64_t batch)
         node->missed_since = nodes->clock;
 }
 
-const struct node *nodes_missed(const struct nodes *nodes)
+void nodes_miss_start(struct nodes *nodes)
 {
+    if (nodes->start_missed == 0)
+        nodes->start_missed = nodes->clock;
+}
+
+bool nodes_have_missed(const struct nodes *nodes)
+{
+    if (nodes->start_missed != 0 && nodes->clock - nodes->start_missed >= MISSED_US)
+        return true;
     for (const struct node *node = NULL; (node = nodes_next(nodes, node)) != NULL;) {
         uint64_t since = node->missed_since + MISSED_US;
 
         if (node->state == NODE_RUNNING && node->missed_since != 0 && nodes->clock >= since &&
             nodes->place.clock < since)
-            return node;
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 bool node_accepts(

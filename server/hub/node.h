@@ -52,6 +52,7 @@ struct place {
     uint64_t sequence; /* of the message; 0: the stream's beginning */
     uint64_t bytes; /* of the messages behind it; UINT64_MAX: the present one is the next place */
     uint64_t clock;
+    bool is_doubted; /* this node had missed a start before it */
 };
 
 /*
@@ -66,8 +67,10 @@ struct nodes {
     unsigned form;
     uint64_t size; /* the bytes that the stream may have, as the last that started saw it; 0: no
                     * limit */
-    struct place place; /* the last one */
-    uint64_t forgotten; /* the greatest number of an incarnation of a node that was forgotten */
+    struct place place;    /* the last one */
+    uint64_t start_missed; /* since then: the clock when a batch came of an incarnation of which the
+                            * start was not read; 0: none did */
+    uint64_t forgotten;    /* the greatest number of an incarnation of a node that was forgotten */
 };
 
 void nodes_init(struct nodes *);
@@ -103,9 +106,11 @@ unsigned nodes_read(const struct nodes *);
 void node_hear(const struct nodes *, struct node *, struct incarnation);
 /* A batch of that number, of the present incarnation, is not applied. */
 void node_miss(const struct nodes *, struct node *, uint64_t batch);
-/* The node of which a batch has been missing for so long that it will not come, in which time there
- * has been no place; NULL: there is none. */
-const struct node *nodes_missed(const struct nodes *);
+/* A batch of an incarnation that is later than the node's last one is not applied: it has started,
+ * for a node stores no other batch before it has read its start. */
+void nodes_miss_start(struct nodes *);
+/* A batch has been missing for 3 seconds of the clock, and there has been no place since. */
+bool nodes_have_missed(const struct nodes *);
 /* Shall the node's batch of that number be applied? begins: it says that the incarnation starts. */
 bool node_accepts(const struct node *, struct incarnation, uint64_t batch, bool begins);
 bool incarnation_equal(struct incarnation, struct incarnation);
