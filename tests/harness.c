@@ -191,12 +191,15 @@ static bool pressure_read(const char *path, int64_t *us)
     return total != NULL;
 }
 
+/* A server has -s. */
+static bool disk_is_awaited;
+
 int64_t calm_ms(void)
 {
     int64_t processor;
-    int64_t disk;
+    int64_t disk = 0;
     bool told = pressure_read("/proc/pressure/cpu", &processor) &&
-                pressure_read("/proc/pressure/io", &disk);
+                (!disk_is_awaited || pressure_read("/proc/pressure/io", &disk));
     return told ? clock_ms() - (processor + disk) / 1000 : 0;
 }
 
@@ -318,6 +321,8 @@ static int log_create(void)
 
 void server_spawn(struct server *server, void (*in_child)(void), const char *const options[])
 {
+    for (size_t i = 0; options[i] != NULL; i++)
+        disk_is_awaited |= strcmp(options[i], "-s") == 0;
     server->log = log_create();
     server->address[0] = '\0';
     server->pid = fork();

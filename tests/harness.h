@@ -58,8 +58,8 @@ size_t file_count(const char *path, const char *text);
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t clock_ms(void);
 /*
- * The same without the time in which any process had to wait for a processor or a disk, so that a
- * busy machine is not blamed on the server. Stands still where the kernel does not tell.
+ * The same without the time in which any process had to wait for a processor, or with -s a disk, so
+ * that a busy machine is not blamed on the server. Stands still where the kernel does not tell.
  */
 int64_t calm_ms(void);
 /* Less than ms, times CHATD_PATIENCE, of calm_ms() have passed since begun. */
