@@ -173,7 +173,7 @@ silence=$((3 * ${CHATD_PATIENCE:-1}))
 "$CHAT" -w "$silence" -n cat "$own:7012" </dev/null >"$dir/cat.out" 2>&1 3>&- 4>&-
 expect 'a login without input is none' is 0 $?
 mkfifo "$dir/cat.in"
-"$CHAT" -w "$silence" -n cat "$own:7012" <>"$dir/cat.in" >"$dir/cat.out" 2>&1 3>&- 4>&-
+timeout "$((20 * silence))" "$CHAT" -w "$silence" -n cat "$own:7012" <>"$dir/cat.in" >"$dir/cat.out" 2>&1 3>&- 4>&-
 expect 'chat does not wait longer than -w' is 75 $?
 server 2
 server 3

@@ -54,7 +54,10 @@ while now=$(date +%s) && [ "$now" -lt "$end" ]; do
     guests "$rounds" || exit 1
     if [ "$now" -ge "$next" ] || [ $((now + 1)) -ge "$end" ]; then
         next=$((now + 60))
-        until_true guests_are_gone || exit 1
+        until_true guests_are_gone || {
+            echo "$(workers) children where there are $((listeners + 1)) without guests"
+            exit 1
+        }
         echo "$rounds $(resident) $(descriptors) $(workers)" | tee -a "$dir/samples" |
             sed 's/\(.*\) \(.*\) \(.*\) \(.*\)/round \1: \2 kB, \3 descriptors, \4 children/'
     fi
