@@ -123,6 +123,27 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+/* Places of a stream that is gone are none in the next one. Nothing else changes. */
+START_TEST(places_of_another_stream)
+{
+    char bytes[4096];
+    size_t starts[COUNT_OF(requests) + 1];
+    size_t len = batch_make(bytes, starts);
+    struct stored_request got;
+    struct requests batch;
+
+    requests_displace(bytes + starts[0], len - starts[0]);
+    ensure(opens(&batch, bytes, len), "it is void");
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        struct room_request wanted = requests[i];
+
+        wanted.part.place = 0;
+        ensure(requests_next(&batch, &got), "request %zu is missing", i);
+        request_compare(&wanted, &got.request);
+    }
+}
+END_TEST
+
 /* The form is for programs of other versions: not a byte of it may change. */
 START_TEST(the_bytes_stay)
 {
@@ -954,6 +975,7 @@ int main(void)
 {
     const struct test tests[] = {
         {what_is_written_is_read, 1, 5},
+        {places_of_another_stream, 1, 5},
         {the_bytes_stay, 1, 5},
         {a_cut_batch_is_void, 1, 5},
         {what_is_wrong_is_void, COUNT_OF(forms), 5},
