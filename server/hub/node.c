@@ -112,8 +112,7 @@ bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
 {
     struct place *place = &nodes->place;
 
-    if (place->bytes != UINT64_MAX)
-        place->bytes += len;
+    place->bytes += len;
     if (sequence - place->sequence < PLACE_MESSAGES && place->bytes < place_bytes(nodes) &&
         nodes->clock - place->clock < PLACE_US)
         return false;
@@ -126,7 +125,7 @@ bool nodes_pass(struct nodes *nodes, uint64_t sequence, size_t len)
 void nodes_want_place(struct nodes *nodes, uint64_t sequence)
 {
     if (sequence != 0 && sequence >= nodes->place.sequence)
-        nodes->place.bytes = UINT64_MAX;
+        nodes->place.bytes = place_bytes(nodes);
 }
 
 void nodes_renew(struct nodes *nodes, uint64_t sequence)

@@ -40,7 +40,8 @@ struct node {
     unsigned reads;                 /* the newest form of batches that it reads, from 1 */
     uint64_t told_place;            /* where it has told the hash of its state last; 0: nowhere */
     uint64_t told_hash;
-    uint64_t missed_since; /* the clock when later batches came, but not the next one; 0: never */
+    uint64_t missed_since; /* the clock when later batches came, but not the next one; 0: never. Not
+                            * in snapshots, nor handed over */
     struct list persons;   /* struct person, in the order of their logins */
     char name[NODE_NAME_MAX + 1];
 };
@@ -50,9 +51,9 @@ struct node {
  * all nodes agree. */
 struct place {
     uint64_t sequence; /* of the message; 0: the stream's beginning */
-    uint64_t bytes; /* of the messages behind it; UINT64_MAX: the present one is the next place */
+    uint64_t bytes; /* of the messages behind it; as many as make a place where one asks for it */
     uint64_t clock;
-    bool is_doubted; /* this node had missed a start before it */
+    bool is_doubted; /* this node had missed a start before it: not in snapshots, nor handed over */
 };
 
 /*
@@ -69,7 +70,7 @@ struct nodes {
                     * limit */
     struct place place;    /* the last one */
     uint64_t start_missed; /* since then: the clock when a batch came of an incarnation of which the
-                            * start was not read; 0: none did */
+                            * start was not read; 0: none did. Not in snapshots, nor handed over */
     uint64_t forgotten;    /* the greatest number of an incarnation of a node that was forgotten */
 };
 
