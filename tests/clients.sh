@@ -10,7 +10,7 @@
 #   echoed_since      they have had echoes of what they have said since
 #   accounts          ends the clients, and finds all accounts right
 #   later             does something after so many tenths of a second
-#   down, is_gone     kills a server or a node; it is down as long as $dir/NAME.down is there
+#   down              kills a server or a node; it is down as long as $dir/NAME.down is there
 #   revive            starts what has ended and is not to be down, as a service manager does it
 #   leader_find       sets leader to the host whose server leads the stream
 #   watch_anew        the stream was removed on purpose: what was seen of it does not count
@@ -104,12 +104,6 @@ later() {
         "$@"
     ) &
     undoing="$undoing $!"
-}
-is_gone() {
-    case $(sed -n 's/^State:[^A-Z]*//p' "/proc/$(pid "$1")/status" 2>/dev/null) in
-    '' | Z*) ;;
-    *) false ;;
-    esac
 }
 down() {
     : >"$dir/$1.down"

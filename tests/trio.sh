@@ -47,7 +47,13 @@ begin() {
     echo $! >"$dir/$name.pid"
 }
 pid() { cat "$dir/$1.pid"; }
-is_over() { ! kill -0 "$(pid "$1")" 2>/dev/null; }
+# It has ended, whether it was waited for or not.
+is_gone() {
+    case $(sed -n 's/^State:[^A-Z]*//p' "/proc/$(pid "$1")/status" 2>/dev/null) in
+    '' | Z*) ;;
+    *) false ;;
+    esac
+}
 kill_all() {
     for name in "$dir"/*.pid; do
         name=${name##*/}
