@@ -329,7 +329,7 @@ START_TEST(a_loaded_room_that_is_set_right)
 }
 END_TEST
 
-/* One that does not differ starts, also where it alone has told something there. */
+/* One that does not differ starts, also where those that have told something there have ended. */
 START_TEST(a_loaded_room_that_agrees)
 {
     struct mock *ann;
